@@ -1,0 +1,235 @@
+"""Reading: the grid of blocks, `fold`, `scan`, the pool of threads, interrupts.
+
+Rows are cut on one fixed grid: `block_rows(d)` rows a block, from row 0 on. There are two ways over
+them, and no third. `fold` takes blocks in parallel, gets a small summary of each and adds the
+summaries; `scan` takes the blocks in order and hands a state along.
+
+Kernels are called on *runs*: 2^k whole blocks, aligned (the last run may be shorter). Summaries are
+added as a binary counter counts: a node of 2^k blocks is the sum of its two halves, and at the end
+the remaining nodes are added from the right. A kernel does the same inside its run
+(`kernels/tree.py`), so the tree of additions depends on the number of blocks alone: never on
+threads, on k, or on how the rows arrived. That is why the bits of a result never change.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+Summary = NDArray[np.float64]
+
+BLOCK_ROWS = 4096
+BLOCK_NUMBERS = 1 << 16
+# A run is the unit of work of a thread: long enough that Python's share is small, short enough
+# that an interrupt is answered within a few milliseconds.
+RUN_NUMBERS = 1 << 20
+RUNS_PER_THREAD = 8
+POOL_THREADS = 256
+
+
+def block_rows(d: int) -> int:
+    """Rows of a block of the grid: 4096, or a power of two with about 64 Ki numbers when d is large."""
+    return min(BLOCK_ROWS, 1 << max(0, (BLOCK_NUMBERS // max(1, d)).bit_length() - 1))
+
+
+def default_threads() -> int:
+    """The number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Reader(Protocol):
+    def read(self, start: int, stop: int) -> tuple[Array, Array]:
+        """Rows start:stop of X and y, C-contiguous, read-only, float32 or float64."""
+
+
+class Rows(Protocol):
+    """What `fold` and `scan` read: n rows of d numbers and a target."""
+
+    n: int
+    d: int
+
+    def reader(self) -> Reader:
+        """A reader for one thread; it may reuse its memory from one `read` to the next."""
+
+
+class Counter:
+    """Adds summaries as a binary counter counts; holds at most log2(number of summaries) of them."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Summary] = []
+        self._count = 0
+
+    def push(self, node: Summary) -> None:
+        carry = self._count
+        while carry & 1:
+            node = self._nodes.pop() + node
+            carry >>= 1
+        self._nodes.append(node)
+        self._count += 1
+
+    def total(self) -> Summary:
+        total = self._nodes.pop()
+        while self._nodes:
+            total = self._nodes.pop() + total
+        return total
+
+
+def fold(rows: Rows, task: Callable[[int, Array, Array], Summary], n_threads: int, node_size: int = 1) -> Summary:
+    """Σ over the blocks of `rows` of their summaries, in the one order of the grid.
+
+    `task(start, X, y)` is called on aligned runs of blocks, from several threads at once, and
+    returns the summary of the run, a new array of `node_size` numbers.
+    """
+    run = _run_rows(rows, n_threads)
+    n_runs = -(-rows.n // run)
+    counter = Counter()
+    # Threads hold a few summaries each; where a summary is large, fewer threads keep memory small.
+    n_threads = min(n_threads, n_runs, max(1, (1 << 20) // node_size))
+    if n_threads == 1:
+        reader = rows.reader()
+        for start in range(0, rows.n, run):
+            counter.push(task(start, *reader.read(start, min(start + run, rows.n))))
+        return counter.total()
+    _fold_parallel(rows, task, run, n_runs, n_threads, counter)
+    return counter.total()
+
+
+def scan(rows: Rows, task: Callable[[int, Array, Array], None]) -> None:
+    """Call `task(start, X, y)` on runs of blocks in order; the task carries its state along."""
+    run = _run_rows(rows, 1)
+    reader = rows.reader()
+    for start in range(0, rows.n, run):
+        task(start, *reader.read(start, min(start + run, rows.n)))
+
+
+def _run_rows(rows: Rows, n_threads: int) -> int:
+    """Rows of a run: a power of two of blocks. Any power gives the same bits; this one gives the speed."""
+    block = block_rows(rows.d)
+    blocks = -(-rows.n // block)
+    most = max(1, RUN_NUMBERS // (block * (rows.d + 1)))
+    fair = max(1, blocks // (RUNS_PER_THREAD * n_threads)) if n_threads > 1 else most
+    return block << (min(most, fair).bit_length() - 1)
+
+
+def _fold_parallel(
+    rows: Rows,
+    task: Callable[[int, Array, Array], Summary],
+    run: int,
+    n_runs: int,
+    n_threads: int,
+    counter: Counter,
+) -> None:
+    """Runs are taken in order by whichever thread is free, and pushed in order."""
+    ready: dict[int, Summary] = {}
+    changed = threading.Condition()
+    taken = pushed = 0
+    stop = False
+
+    def take() -> int | None:
+        nonlocal taken
+        # The window bounds the summaries that wait for a slower thread.
+        while not stop and taken < n_runs and taken >= pushed + 4 * n_threads:
+            changed.wait()
+        if stop or taken >= n_runs:
+            return None
+        taken += 1
+        return taken - 1
+
+    def work() -> None:
+        nonlocal pushed, stop
+        reader = rows.reader()
+        try:
+            with changed:
+                index = take()
+            while index is not None:
+                start = index * run
+                summary = task(start, *reader.read(start, min(start + run, rows.n)))
+                with changed:
+                    ready[index] = summary
+                    while pushed in ready:
+                        counter.push(ready.pop(pushed))
+                        pushed += 1
+                    changed.notify_all()
+                    index = take()
+        except BaseException:
+            # Also KeyboardInterrupt in the calling thread: the others end after their present run.
+            with changed:
+                stop = True
+                changed.notify_all()
+            raise
+
+    run_on_threads(work, n_threads)
+
+
+def run_on_threads(work: Callable[[], None], n_threads: int) -> None:
+    """Call `work` from n_threads threads, the caller's among them; return when all have returned.
+
+    The caller works too, so a full pool, or a pool that cannot start, costs speed and never the result.
+    """
+    helpers: list[Future[None]] = []
+    try:
+        for _ in range(n_threads - 1):
+            try:
+                helpers.append(_pool().submit(work))
+            except RuntimeError:  # the interpreter is shutting down, or no thread can be started
+                break
+        work()
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        for helper in helpers:
+            if not helper.cancelled():
+                helper.exception()  # waits
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()
+
+
+_pool_lock = threading.Lock()
+_the_pool: ThreadPoolExecutor | None = None
+
+
+def _pool() -> ThreadPoolExecutor:
+    global _the_pool
+    with _pool_lock:
+        if _the_pool is None:
+            _the_pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="fastgd")
+        return _the_pool
+
+
+def _forget_pool() -> None:
+    """A forked child has none of its parent's threads: it makes a pool of its own when it needs one."""
+    global _the_pool, _pool_lock
+    _the_pool = None
+    _pool_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def first_nonfinite(rows: Rows) -> tuple[int, int | None] | None:
+    """(row, column) of the first NaN or inf of X, (row, None) of y, or None; a read of its own, for errors only."""
+    for start, x, y in _blocks(rows):
+        bad = ~np.isfinite(x.reshape(len(y), -1))
+        bad_rows = bad.any(axis=1) | ~np.isfinite(y)
+        if bad_rows.any():
+            row = int(bad_rows.argmax())
+            return start + row, int(bad[row].argmax()) if bad[row].any() else None
+    return None
+
+
+def _blocks(rows: Rows) -> Iterator[tuple[int, Array, Array]]:
+    step = block_rows(rows.d)
+    reader = rows.reader()
+    for start in range(0, rows.n, step):
+        yield start, *reader.read(start, min(start + step, rows.n))

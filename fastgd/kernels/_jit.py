@@ -1,0 +1,145 @@
+"""How every kernel is compiled and cached.
+
+One decorator, `kernel`, is the whole policy: compiled at the first call, without the GIL, with
+IEEE division, kept on disk for the next process.
+
+Numba's own disk cache looks at the file that holds a kernel and at nothing else, trusts what it
+finds, and numbers its files so that two processes starting together can swap them. This one keeps
+one file a kernel and signature. A file starts with the hash of *all* kernel sources and of its own
+content, so machine code of an older source is never run, a damaged file is rebuilt, and files of
+several processes never mix. Where nothing can be written, kernels are compiled anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import platform
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+from numba.misc.appdirs import AppDirs
+
+# Never nnan or ninf: they turn isnan into False.
+FAST = frozenset({"reassoc", "contract", "nsz", "arcp"})
+STRICT = frozenset()
+
+_HASH_SIZE = hashlib.sha256().digest_size
+
+
+def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRICT) -> Any:
+    """Compile a function at its first call and keep the machine code on disk.
+
+    `fastmath=STRICT` (the default) is IEEE arithmetic in the written order; `fastmath=FAST` lets
+    the compiler regroup sums and fuse multiply-adds. Under NUMBA_DISABLE_JIT=1 the function stays
+    the Python function that it is.
+    """
+    if function is None:
+        return lambda f: kernel(f, fastmath=fastmath)
+    # An empty set must be False: Numba would otherwise still mark the code as fast.
+    compiled = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
+    if hasattr(compiled, "py_func"):
+        compiled._cache = KernelCache(function)
+    return compiled
+
+
+def cache_directory() -> Path:
+    """The per-user folder of the machine code: $FASTGD_CACHE_DIR, $NUMBA_CACHE_DIR/fastgd or the system's."""
+    if chosen := os.environ.get("FASTGD_CACHE_DIR"):
+        return Path(chosen)
+    if config.CACHE_DIR:
+        return Path(config.CACHE_DIR) / "fastgd"
+    return Path(AppDirs(appname="fastgd", appauthor=False).user_cache_dir)
+
+
+def _hash_of_sources() -> bytes:
+    """A hash of every file that any kernel is made from, and of what compiles it."""
+    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {platform.machine()}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.digest()
+
+
+SOURCES = _hash_of_sources()
+_warned = False
+
+
+def _warn_once(message: str) -> None:
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+class KernelCache(NullCache):
+    """The machine code of one function, one file a signature: hash of sources, hash of content, content."""
+
+    def __init__(self, function: Callable):
+        self._name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
+
+    @property
+    def cache_path(self) -> str:
+        return str(cache_directory())
+
+    def _file(self, signature: Any, codegen: Any) -> Path:
+        # The package's own path is part of the name: two installations never overwrite each other.
+        key = (str(signature), codegen.magic_tuple(), sys.version, config.BOUNDSCHECK, config.OPT, __file__)
+        return cache_directory() / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.kernel"
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        target_context.refresh()
+        try:
+            file = self._file(sig, target_context.codegen())
+            _refuse_foreign(file.parent)
+            content = file.read_bytes()
+        except OSError:
+            return None
+        sources, check, code = content[:_HASH_SIZE], content[_HASH_SIZE : 2 * _HASH_SIZE], content[2 * _HASH_SIZE :]
+        whole = len(check) == _HASH_SIZE and hashlib.sha256(code).digest() == check
+        if whole and sources != SOURCES:
+            return None  # compiled from other sources: silently replaced
+        if whole:
+            try:
+                return CompileResult._rebuild(target_context, *pickle.loads(code))
+            except Exception as error:  # whatever a foreign Numba build may have written
+                _warn_once(f"fastgd compiles a kernel anew: {file} cannot be used ({error!r})")
+                return None
+        _warn_once(f"fastgd compiles a kernel anew: {file} is damaged")
+        return None
+
+    def save_overload(self, sig: Any, data: CompileResult) -> None:
+        if data.library.has_dynamic_globals or any(not lifted.can_cache for lifted in data.lifted):
+            raise TypeError(f"kernel {self._name} refers to something that cannot be cached")
+        code = dumps(data._reduce())
+        try:
+            file = self._file(sig, data.codegen)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_foreign(file.parent)
+            handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.name)
+            try:
+                with os.fdopen(handle, "wb") as stream:
+                    stream.write(SOURCES + hashlib.sha256(code).digest() + code)
+                os.replace(temporary, file)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
+        except OSError:
+            return  # no writable directory: the kernel works, the next process compiles it again
+
+
+def _refuse_foreign(directory: Path) -> None:
+    """The files are pickles: read and write them in a directory of our own only."""
+    if hasattr(os, "getuid") and directory.exists() and directory.stat().st_uid != os.getuid():
+        raise PermissionError(f"{directory} belongs to another user")
