@@ -1,0 +1,41 @@
+"""Checks of parameters: one sentence with the name, the value and what is allowed."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """A whole number of at least `least`."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {number}")
+    return number
+
+
+def number(name: str, value: Any) -> float:
+    """A finite real number."""
+    try:
+        if isinstance(value, (bool, str, bytes)):
+            raise TypeError
+        result = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number, not {value!r}") from None
+    if not math.isfinite(result):
+        raise ValueError(f"{name} must be finite, not {value!r}")
+    return result
+
+
+def choice(name: str, value: Any, allowed: Sequence[Any]) -> Any:
+    """One of the allowed values."""
+    if not any(value is one or (type(value) is type(one) and value == one) for one in allowed):
+        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}")
+    return value
