@@ -27,9 +27,6 @@ Summary = NDArray[np.float64]
 
 BLOCK_ROWS = 4096
 BLOCK_NUMBERS = 1 << 16
-# A run is the unit of work of a thread: long enough that Python's share is small, short enough
-# that an interrupt is answered within a few milliseconds.
-RUN_NUMBERS = 1 << 20
 RUNS_PER_THREAD = 8
 POOL_THREADS = 256
 
@@ -56,6 +53,9 @@ class Rows(Protocol):
 
     n: int
     d: int
+    run_numbers: int
+    """About how many numbers a run holds: enough that Python's share is small, few enough that an
+    interrupt is answered within some milliseconds and a thread's buffer stays small."""
 
     def reader(self) -> Reader:
         """A reader for one thread; it may reuse its memory from one `read` to the next."""
@@ -115,7 +115,7 @@ def _run_rows(rows: Rows, n_threads: int) -> int:
     """Rows of a run: a power of two of blocks. Any power gives the same bits; this one gives the speed."""
     block = block_rows(rows.d)
     blocks = -(-rows.n // block)
-    most = max(1, RUN_NUMBERS // (block * (rows.d + 1)))
+    most = max(1, rows.run_numbers // (block * (rows.d + 1)))
     fair = max(1, blocks // (RUNS_PER_THREAD * n_threads)) if n_threads > 1 else most
     return block << (min(most, fair).bit_length() - 1)
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import config
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
@@ -47,10 +48,10 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
     """
     if function is None:
         return lambda f: kernel(f, fastmath=fastmath)
-    # An empty set must be False: Numba would otherwise still mark the code as fast.
+    if config.DISABLE_JIT:  # IEEE arithmetic without NumPy's warnings, as in machine code
+        return np.errstate(all="ignore")(function)
     compiled = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
-    if hasattr(compiled, "py_func"):
-        compiled._cache = KernelCache(function)
+    compiled._cache = KernelCache(function)
     return compiled
 
 

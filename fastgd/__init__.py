@@ -1,0 +1,60 @@
+"""fastgd fits linear models by gradient descent at the speed of memory.
+
+Public names load when they are first used, so `import fastgd` costs nothing; Numba loads at the
+first computation.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "forward": "functions",
+    "loss": "functions",
+    "cost": "functions",
+    "gradient": "functions",
+    "cost_and_gradient": "functions",
+    "gradient_descent": "api",
+    "sgd": "api",
+    "make_linear": "data.synthetic",
+    "FitResult": "results",
+    "InvalidDataError": "errors",
+    "DivergenceError": "errors",
+}
+
+__all__ = [
+    "DivergenceError",
+    "FitResult",
+    "InvalidDataError",
+    "__version__",
+    "cost",
+    "cost_and_gradient",
+    "forward",
+    "gradient",
+    "gradient_descent",
+    "loss",
+    "make_linear",
+    "sgd",
+]
+
+if TYPE_CHECKING:
+    from fastgd.api import gradient_descent, sgd
+    from fastgd.data.synthetic import make_linear
+    from fastgd.errors import DivergenceError, InvalidDataError
+    from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.results import FitResult
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastgd' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"fastgd.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,187 @@
+"""Rows from arrays and lists: what is accepted, and how blocks of it reach the kernels.
+
+Nothing is copied whole. Arrays that kernels can read as they are (C-contiguous, aligned, native
+float32 or float64) are sliced; anything else (integers, float16, other orders and strides, foreign
+byte order) is converted run by run into a buffer that each thread reuses.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engine import Array, block_rows, first_nonfinite
+from fastgd.errors import InvalidDataError
+
+_KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
+_CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread
+_SLICED_RUN_NUMBERS = 1 << 21
+
+
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """`value` as an array of real numbers, not copied where it is an array already."""
+    if type(value) is not np.ndarray:
+        if isinstance(value, np.ma.MaskedArray):
+            raise InvalidDataError(f"{name} is a masked array; fill or drop its masked values first")
+        try:
+            value = np.asarray(value)
+        except (ValueError, TypeError) as error:
+            if "inhomogeneous" in str(error) or "sequence" in str(error):
+                raise InvalidDataError(f"{name} is ragged: its rows must all have the same length") from None
+            raise InvalidDataError(f"{name} cannot be made an array: {error}") from None
+    if value.dtype.kind not in "fiub":
+        _refuse_dtype(name, value)
+    return value  # type: ignore[no-any-return]
+
+
+def _refuse_dtype(name: str, value: NDArray[Any]) -> NoReturn:
+    kinds = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans", "V": "records"}
+    if value.dtype.kind != "O":
+        what = kinds.get(value.dtype.kind, str(value.dtype))
+        raise InvalidDataError(f"{name} holds {what} ({value.dtype}); it must hold real numbers")
+    if value.ndim == 0:
+        raise InvalidDataError(
+            f"{name} is a {type(value.item()).__name__}; it must be an array or a list of numbers"
+        )
+    for index, item in np.ndenumerate(value):
+        if isinstance(item, bool) or not isinstance(item, (int, float, np.number)):
+            place = ", ".join(map(str, index))
+            raise InvalidDataError(f"{name}[{place}] is {item!r}; {name} must hold real numbers")
+    raise InvalidDataError(f"{name} holds Python objects; convert it with numpy.asarray({name}, dtype=float)")
+
+
+class ArrayRows:
+    """n rows of d numbers and their targets, in arrays.
+
+    Attributes
+    ----------
+    X, y : ndarray
+        The data as given: X of shape (n,), the lesson's case, or (n, d).
+    """
+
+    def __init__(self, X: Any, y: Any):
+        self.X = as_array("X", X)
+        self.y = as_array("y", y)
+        _check_shapes(self.X, self.y)
+        self.n: int = self.X.shape[0]
+        self.is_scalar = self.X.ndim == 1
+        self.d: int = 1 if self.is_scalar else self.X.shape[1]
+        self._table = _readable(self.X.reshape(-1, 1) if self.is_scalar else self.X)
+        self._target = _readable(self.y)
+        sliced = _is_direct(self._table) and _is_direct(self._target)
+        self.run_numbers = _SLICED_RUN_NUMBERS if sliced else _CONVERTED_RUN_NUMBERS
+
+    def reader(self) -> ArrayReader:
+        return ArrayReader(self._table, self._target)
+
+    def whole(self) -> tuple[Array, Array]:
+        """All rows at once: for inputs of one block."""
+        return ArrayReader(self._table, self._target).read(0, self.n)
+
+    @property
+    def is_one_block(self) -> bool:
+        return self.n <= block_rows(self.d)
+
+    def lists(self) -> tuple[list[Any], list[float]]:
+        """The rows as lists of Python floats, for the twins."""
+        return self.X.astype(np.float64).tolist(), self.y.astype(np.float64).tolist()
+
+    def refuse_nonfinite(self) -> None:
+        """Raise InvalidDataError if X or y holds a NaN or an infinity, naming the first."""
+        place = first_nonfinite(self)
+        if place is None:
+            return
+        row, column = place
+        if column is None:
+            where, value = f"y[{row}]", self.y[row]
+        elif self.is_scalar:
+            where, value = f"X[{row}]", self.X[row]
+        else:
+            where, value = f"X[{row}, {column}]", self.X[row, column]
+        raise InvalidDataError(f"{where} is {_name(value)}; drop such rows or fill them")
+
+
+class ArrayReader:
+    """Reads for one thread; what `read` returned is overwritten by the next `read`."""
+
+    def __init__(self, table: NDArray[Any], target: NDArray[Any]):
+        self._table, self._target = _Column(table), _Column(target)
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array]:
+        return self._table.read(start, stop), self._target.read(start, stop)
+
+
+class _Column:
+    """One array: sliced where kernels can read it, else converted."""
+
+    def __init__(self, values: NDArray[Any]):
+        self._values = values
+        self._direct = _is_direct(values)
+        self._buffer: Array = np.empty(0)
+
+    def read(self, start: int, stop: int) -> Array:
+        if self._direct:
+            return self._values[start:stop]
+        rows = stop - start
+        if len(self._buffer) < rows:
+            self._buffer = np.empty((rows, *self._values.shape[1:]), _kernel_dtype(self._values.dtype))
+        np.copyto(self._buffer[:rows], self._values[start:stop], casting="unsafe")
+        return _read_only(self._buffer[:rows])
+
+
+def _check_shapes(X: NDArray[Any], y: NDArray[Any]) -> None:
+    if X.ndim not in (1, 2):
+        raise InvalidDataError(
+            f"X has {X.ndim} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)"
+        )
+    n = X.shape[0]
+    if y.ndim != 1:
+        raise InvalidDataError(f"y has shape {y.shape}; it must have one dimension, a number a row (y.ravel())")
+    if len(y) != n:
+        raise InvalidDataError(f"y has {len(y)} rows and X has {n}; they must agree")
+    if n == 0:
+        raise InvalidDataError("X and y have no rows; at least one is needed")
+    if X.ndim == 2 and X.shape[1] == 0:
+        raise InvalidDataError(f"X has shape {X.shape}, no columns; at least one is needed")
+
+
+def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.float64]:
+    """Weights as a new array (d,): a number in the lesson's case, d of them otherwise; None is zeros."""
+    if value is None:
+        return np.zeros(d)
+    weights = as_array(name, value).astype(np.float64)
+    if is_scalar and weights.ndim != 0:
+        raise InvalidDataError(f"{name} has shape {weights.shape}; X has shape (n,), so {name} is one number")
+    if not is_scalar and weights.shape != (d,):
+        raise InvalidDataError(f"{name} has shape {weights.shape}; X has {d} columns, so it must be ({d},)")
+    weights = weights.reshape(d)
+    if not np.isfinite(weights).all():
+        index = int(np.argmin(np.isfinite(weights)))
+        where = name if is_scalar else f"{name}[{index}]"
+        raise InvalidDataError(f"{where} is {_name(weights[index])}; weights must be finite")
+    return weights
+
+
+def _kernel_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """float32 stays float32, in the machine's byte order; everything else becomes float64."""
+    return _KERNEL_DTYPES[dtype.kind == "f" and dtype.itemsize == 4]
+
+
+def _is_direct(values: NDArray[Any]) -> bool:
+    return values.dtype in _KERNEL_DTYPES and values.flags.c_contiguous and values.flags.aligned
+
+
+def _readable(values: NDArray[Any]) -> NDArray[Any]:
+    """The view that kernels see: always read-only, so that there is one machine code for all inputs."""
+    return _read_only(np.asarray(values)[...])
+
+
+def _read_only(view: NDArray[Any]) -> NDArray[Any]:
+    view.flags.writeable = False
+    return view
+
+
+def _name(value: Any) -> str:
+    return "NaN" if np.isnan(value) else ("infinite" if value > 0 else "minus infinite")

@@ -1,0 +1,29 @@
+"""Which of the two implementations runs: the compiled kernels or their pure-Python twins."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from typing import Literal
+
+from fastgd.data import checks
+
+Backend = Literal["numba", "python"]
+
+
+@functools.cache
+def _has_numba() -> bool:
+    return importlib.util.find_spec("numba") is not None  # found, not imported: that takes half a second
+
+
+def resolve(backend: str) -> Backend:
+    """The backend that runs for `backend` = "auto", "numba" or "python".
+
+    "auto" is the kernels where Numba is installed, else the twins; the result says which ran.
+    """
+    if backend == "auto":
+        return "numba" if _has_numba() else "python"
+    checks.choice("backend", backend, ("auto", "numba", "python"))
+    if backend == "numba" and not _has_numba():
+        raise ModuleNotFoundError('backend="numba" needs Numba: pip install numba')
+    return backend  # type: ignore[return-value]

@@ -1,0 +1,86 @@
+"""Σ (x·w − y)² and Σ x (x·w − y) as if in twice the working precision: few rows.
+
+Over many rows rounding errors average out; over few they do not, and where the residual is small
+next to y the textbook's loop loses digits. Here every product is split into its rounded value and
+its exact error, every sum likewise, and the errors are summed beside (T. Ogita, S. M. Rump and
+S. Oishi, "Accurate sum and dot product", SIAM J. Sci. Comput. 26(6), 2005, algorithm Dot2).
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+from numba import config, types
+from numba.extending import intrinsic
+
+from fastgd.kernels import tree
+from fastgd.kernels._jit import kernel
+
+
+@intrinsic
+def _llvm_fma(typing_context, a, b, c):
+    def code(context, builder, signature, arguments):
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), code
+
+
+def _exact_fma(a, b, c):
+    """The same where kernels run as Python functions."""
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+        return a * b + c
+    return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+
+
+fma = _exact_fma if config.DISABLE_JIT else _llvm_fma
+"""a·b + c, rounded once."""
+
+
+@kernel
+def add(sums, errors, j, value):
+    """sums[j] += value, and what the rounding lost into errors[j] (Knuth's TwoSum)."""
+    old = sums[j]
+    new = old + value
+    part = new - old
+    errors[j] += (old - (new - part)) + (value - part)
+    sums[j] = new
+
+
+@kernel
+def block(X, y, w, errors, dot, dot_error, out):
+    """One block's sums into `out`; errors (d + 1,), dot (1,) and dot_error (1,) are room to work in."""
+    n, d = X.shape
+    out[:] = 0.0
+    errors[:] = 0.0
+    for i in range(n):
+        dot[0], dot_error[0] = -y[i], 0.0
+        for j in range(d):
+            x_ij = float(X[i, j])
+            product = x_ij * w[j]
+            dot_error[0] += fma(x_ij, w[j], -product)
+            add(dot, dot_error, 0, product)
+        residual = dot[0] + dot_error[0]
+        square = residual * residual
+        errors[0] += fma(residual, residual, -square)
+        add(out, errors, 0, square)
+        for j in range(d):
+            add(out, errors, j + 1, X[i, j] * residual)
+    for j in range(d + 1):
+        out[j] += errors[j]
+
+
+@kernel
+def run(X, y, w, block_rows):
+    """[Σ r², Σ x₀ r, …, Σ x_{d−1} r] of a run of blocks, as `fused.run_nd`."""
+    n_blocks = -(-len(y) // block_rows)
+    size = len(w) + 1
+    stack, errors = tree.new_stack(n_blocks, size), np.empty(size)
+    dot, dot_error = np.empty(1), np.empty(1)
+    top = 0
+    for number in range(n_blocks):
+        rows = slice(number * block_rows, (number + 1) * block_rows)
+        block(X[rows], y[rows], w, errors, dot, dot_error, stack[top])
+        top = tree.push(stack, top, number)
+    return tree.total(stack, top)

@@ -1,0 +1,20 @@
+"""Scores and losses, a number a row, in the textbook's order of operations."""
+
+from __future__ import annotations
+
+from fastgd.kernels._jit import kernel
+from fastgd.kernels.strict import score
+
+
+@kernel
+def scores(X, w, intercept, out):
+    """out_i = x_i·w + intercept."""
+    for i in range(len(out)):
+        out[i] = score(X[i], w) + intercept
+
+
+@kernel
+def losses(X, y, w, two, out):
+    """out_i = (x_i·w − y_i)²; `two` is 2.0 (see `strict.cost`)."""
+    for i in range(len(out)):
+        out[i] = (score(X[i], w) - y[i]) ** two

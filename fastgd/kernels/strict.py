@@ -1,0 +1,111 @@
+"""The lesson's two loops, compiled as they are written: inputs of one block.
+
+No fastmath, the textbook's order of operations, so every digit is the one that plain Python prints.
+X is (n, d), y (n,), w (d,). An array of length 0 in place of a history means: do not keep it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fastgd.kernels._jit import kernel
+
+
+@kernel
+def score(x, w):
+    """x·w, added from the first column to the last."""
+    total = x[0] * w[0]
+    for j in range(1, len(w)):
+        total += x[j] * w[j]
+    return total
+
+
+@kernel
+def is_finite(w):
+    """Whether every weight is finite."""
+    for j in range(len(w)):
+        if not math.isfinite(w[j]):
+            return False
+    return True
+
+
+@kernel
+def cost(X, y, w, two):
+    """(1/n) Σ (x·w − y)².
+
+    `two` is 2.0. Python's `r ** 2` calls the C library's pow, which differs from r·r in one of
+    about 1200 numbers; only a power unknown at compile time calls it here too.
+    """
+    total = 0.0
+    for i in range(len(y)):
+        total += (score(X[i], w) - y[i]) ** two
+    return total / len(y)
+
+
+@kernel
+def cost_and_gradient(X, y, w, two, gradient):
+    """The cost, and into `gradient` (1/n) Σ 2 x (x·w − y)."""
+    n, d = X.shape
+    total = 0.0
+    gradient[:] = 0.0
+    for i in range(n):
+        x = X[i]
+        residual = score(x, w) - y[i]
+        total += residual**two
+        for j in range(d):
+            gradient[j] += 2 * x[j] * residual
+    for j in range(d):
+        gradient[j] /= n
+    return total / n
+
+
+@kernel
+def descend(X, y, w, before, gradient, rates, two, go_on, costs, weights):
+    """Full-batch epochs w ← w − α ∂cost/∂w, one a rate; `gradient` holds ∂cost/∂w at w, before and after.
+
+    Returns the number of epochs done. An epoch that ends with w or its cost not finite is taken
+    back and ends the loop, unless `go_on`.
+    """
+    for epoch in range(len(rates)):
+        before[:] = w
+        for j in range(len(w)):
+            w[j] -= rates[epoch] * gradient[j]
+        value = cost_and_gradient(X, y, w, two, gradient)
+        if not (go_on or (math.isfinite(value) and is_finite(w))):
+            w[:] = before
+            return epoch
+        if len(costs):
+            costs[epoch] = value
+        if len(weights):
+            weights[epoch] = w
+    return len(rates)
+
+
+@kernel
+def descend_in_order(X, y, w, before, rates, two, go_on, costs, losses, weights, gradients):
+    """SGD epochs over the rows in order, w ← w − α 2 x (x·w − y); returns the number of epochs done.
+
+    `losses` takes the last row's loss after each epoch, `gradients` (n_epochs, n, d) every ∂loss/∂w.
+    """
+    n, d = X.shape
+    for epoch in range(len(rates)):
+        before[:] = w
+        for i in range(n):
+            x = X[i]
+            residual = score(x, w) - y[i]
+            for j in range(d):
+                gradient = 2 * x[j] * residual
+                w[j] -= rates[epoch] * gradient
+                if len(gradients):
+                    gradients[epoch, i, j] = gradient
+        value = cost(X, y, w, two) if len(costs) else 0.0
+        if not (go_on or (math.isfinite(value) and is_finite(w))):
+            w[:] = before
+            return epoch
+        if len(costs):
+            costs[epoch] = value
+        if len(losses):
+            losses[epoch] = (score(X[n - 1], w) - y[n - 1]) ** two
+        if len(weights):
+            weights[epoch] = w
+    return len(rates)

@@ -1,0 +1,198 @@
+"""What a run returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.backend import Backend
+from fastgd.solvers import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+Solver = Literal["gradient_descent", "sgd"]
+
+
+@dataclass(slots=True)
+class FitResult:
+    """A fitted linear model and how it came to be.
+
+    In the lesson's case (X of shape (n,)) w is a float and histories of weights have no second axis.
+
+    Attributes
+    ----------
+    w : float or ndarray (d,)
+        The weights after the last epoch.
+    w_history : ndarray (n_epochs + 1,) or (n_epochs + 1, d), or None
+        w0, then the weights after each epoch.
+    cost_history : ndarray (n_epochs + 1,) or None
+        The cost (1/n) Σ (x·w − y)² at each entry of w_history. For SGD over more than one block of
+        rows it takes one more read an epoch and is there with `track_cost=True`.
+    loss_history : ndarray (n_epochs,) or None
+        SGD: the last sample's loss after each epoch.
+    gradient_history : ndarray (n_epochs, n) or (n_epochs, n, d), or None
+        SGD with `history="samples"`: the gradient of every step.
+    learning_rates : ndarray (n_epochs,)
+        The rate of each epoch.
+    n_epochs, n_samples, n_updates, n_passes : int
+        Epochs done, rows, updates of w, and reads of the data.
+    status : str
+        How the run ended, a sentence.
+    converged : bool
+        Whether the last epoch left w as it was, to rounding.
+    solver : {"gradient_descent", "sgd"}
+    backend : {"numba", "python"}
+        What ran.
+    method : {"stream"}
+        How the data was used: read once an epoch.
+    elapsed : float
+        Seconds.
+    """
+
+    w: float | Floats
+    w_history: Floats | None
+    cost_history: Floats | None
+    loss_history: Floats | None
+    gradient_history: Floats | None
+    learning_rates: Floats
+    n_epochs: int
+    n_samples: int
+    n_updates: int
+    n_passes: int
+    status: str
+    converged: bool
+    solver: Solver
+    backend: Backend
+    method: Literal["stream"]
+    elapsed: float
+    _rows: ArrayRows | None = field(default=None, repr=False, compare=False)
+
+    def predict(self, X: ArrayLike) -> float | Floats:
+        """Predictions ŷ = x·w; X as in `fastgd.forward`."""
+        from fastgd.functions import forward
+
+        return forward(X, self.w, backend=self.backend)
+
+    def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
+        """The text that the lesson's program prints for this run.
+
+        Parameters
+        ----------
+        digits : int, optional
+            None gives every digit, as plain Python prints them; a number gives the slides' form,
+            rounded to so many decimals.
+        full : bool, optional
+            Whether every epoch has its lines. By default long runs (over 1000 epochs; over 21 in the
+            slides' form) show the first 11 and the last 10.
+        predict : number or list of d numbers, optional
+            The x whose prediction is printed before and after training; 4 in the lesson's case,
+            otherwise none.
+
+        Notes
+        -----
+        SGD prints a `grad:` line for each sample where `history="samples"` kept the gradients. On
+        inputs of one block of rows each character is the one that plain Python prints.
+        """
+        from fastgd.trace import trace
+
+        return trace(self, digits, full, predict)
+
+    def plot(self, kind: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw the run with matplotlib and return the axes; nothing is shown.
+
+        Parameters
+        ----------
+        kind : {"cost", "path"}, optional
+            "cost": cost against epoch. "path": the steps on the bowl of cost against w (one weight),
+            or on its contours (two). By default "path" where there is one weight or two, else "cost".
+        ax : matplotlib axes, optional
+            Where to draw; a new figure by default.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without matplotlib: pip install 'fastgd[plot]'.
+        """
+        from fastgd.plots import plot
+
+        return plot(self, kind, ax)
+
+    def data_lists(self) -> tuple[list[Any], list[Any]]:
+        """X and y of the fit as lists of Python numbers, integers staying integers."""
+        rows = self.data()
+        return rows.X.tolist(), rows.y.tolist()
+
+    def data(self) -> ArrayRows:
+        """The rows of the fit: the caller's arrays, not copied, and not kept by pickle."""
+        if self._rows is None:
+            raise ValueError("this result was stored without its data; fit again to draw or trace the samples")
+        return self._rows
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__ if name != "_rows"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._rows = None
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def from_run(
+    run: Run,
+    *,
+    w: Floats,
+    rates: Floats,
+    rows: ArrayRows,
+    solver: Solver,
+    backend: Backend,
+    n_passes: int,
+    elapsed: float,
+) -> FitResult:
+    """The result of a run, weights shaped as the caller's X."""
+    weights, gradients = run.weights, run.gradients
+    converged = not run.diverged and run.n_epochs > 0 and weights is not None and _still(weights)
+    if rows.is_scalar:
+        weights = None if weights is None else weights[:, 0]
+        gradients = None if gradients is None else gradients[:, :, 0]
+    return FitResult(
+        w=float(w[0]) if rows.is_scalar else w,
+        w_history=weights,
+        cost_history=run.costs,
+        loss_history=run.losses,
+        gradient_history=gradients,
+        learning_rates=rates[: run.n_epochs],
+        n_epochs=run.n_epochs,
+        n_samples=rows.n,
+        n_updates=run.n_epochs * (rows.n if solver == "sgd" else 1),
+        n_passes=n_passes,
+        status=_status(run, converged),
+        converged=converged,
+        solver=solver,
+        backend=backend,
+        method="stream",
+        elapsed=elapsed,
+        _rows=rows,
+    )
+
+
+def _still(weights: Floats) -> bool:
+    """Whether the last epoch moved no weight by more than a few roundings."""
+    last, change = weights[-1], weights[-1] - weights[-2]
+    return bool((np.abs(change) <= 4 * np.finfo(np.float64).eps * np.abs(last)).all())
+
+
+def _status(run: Run, converged: bool) -> str:
+    cost = ""
+    if run.costs is not None:
+        cost = f"; the cost went from {run.costs[0]:.6g} to {run.costs[-1]:.6g}"
+    if run.diverged:
+        return f"diverged after {run.n_epochs} finite epochs{cost}"
+    if converged:
+        return f"converged: the last of {run.n_epochs} epochs left w as it was{cost}"
+    return f"did all {run.n_epochs} epochs; w was still moving{cost}" if run.n_epochs else f"no epochs{cost}"

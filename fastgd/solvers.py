@@ -1,0 +1,104 @@
+"""The one epoch loop: histories, divergence, interrupts, whatever answers for the data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fastgd.oracles import Floats, Histories, Oracle
+
+History = Literal["epochs", "samples", "costs"] | None
+HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
+HISTORY_BYTES = 1_000_000_000
+
+
+@dataclass
+class Run:
+    """What a run left: histories cut to the epochs that were done; None is what was not kept."""
+
+    n_epochs: int
+    costs: Floats | None
+    losses: Floats | None
+    weights: Floats | None
+    gradients: Floats | None
+    diverged: bool
+    """Whether the run was, or became, not finite: epoch n_epochs, counted from 0, is to blame."""
+
+
+def run_epochs(
+    oracle: Oracle,
+    rates: Floats,
+    history: History,
+    *,
+    want_costs: bool,
+    want_losses: bool,
+    n_samples: int,
+    stop_when_diverged: bool,
+) -> Run:
+    """Move the oracle's weights on by one epoch a rate, and keep what `history` asks for.
+
+    Raises
+    ------
+    ValueError
+        If the history would not fit into 1 GB.
+    """
+    n_epochs, d = len(rates), len(oracle.w)
+    want_costs = want_costs and history is not None
+    want_losses = want_losses and history is not None
+    want_weights = history in ("epochs", "samples")
+    want_gradients = history == "samples"
+    _check_size(n_epochs, n_samples, d, history)
+
+    costs = np.empty(n_epochs + 1 if want_costs else 0)
+    weights = np.empty((n_epochs + 1 if want_weights else 0, d))
+    keep = Histories(
+        costs[1:],
+        np.empty(n_epochs if want_losses else 0),
+        weights[1:],
+        np.empty((n_epochs if want_gradients else 0, n_samples, d)),
+    )
+    first = oracle.start(want_costs)
+    if want_costs:
+        costs[0] = first
+    if want_weights:
+        weights[0] = oracle.w
+
+    epoch, diverged = 0, math.isinf(first) or (want_costs and math.isnan(first))
+    if not (diverged and stop_when_diverged):
+        while epoch < n_epochs:
+            stop = min(n_epochs, epoch + oracle.epochs_per_call)
+            done = oracle.advance(rates[epoch:stop], keep.part(epoch, stop), not stop_when_diverged)
+            if done < stop - epoch:
+                epoch, diverged = epoch + done, True
+                break
+            epoch = stop
+    if not stop_when_diverged and not np.isfinite(oracle.w).all():
+        diverged = True
+    return Run(
+        epoch,
+        costs[: epoch + 1] if want_costs else None,
+        keep.losses[:epoch] if want_losses else None,
+        weights[: epoch + 1] if want_weights else None,
+        keep.gradients[:epoch] if want_gradients else None,
+        diverged,
+    )
+
+
+def _check_size(n_epochs: int, n_samples: int, d: int, history: History) -> None:
+    numbers = 2 * (n_epochs + 1) if history is not None else 0
+    if history in ("epochs", "samples"):
+        numbers += (n_epochs + 1) * d
+    remedy = 'history="costs"'
+    if history == "samples":
+        numbers += n_epochs * n_samples * d
+        remedy = 'history="epochs"'
+    elif history == "costs":
+        remedy = "history=None"
+    if 8 * numbers > HISTORY_BYTES:
+        raise ValueError(
+            f"history={history!r} would take {8e-9 * numbers:.1f} GB for {n_epochs} epochs of {d} weights "
+            f"and {n_samples} samples; at most 1 GB is kept: pass {remedy}, or fewer epochs"
+        )

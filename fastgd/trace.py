@@ -1,0 +1,97 @@
+"""The text that the lesson's programs print, from a run's histories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastgd.results import FitResult
+
+LONG = 1000
+"""Exact traces of more epochs than this are abbreviated unless asked for in full."""
+HEAD, TAIL, DOTS = 11, 10, "…………"  # the slides: epochs 0 to 10, dots, the last ten
+
+
+def trace(fit: FitResult, digits: int | None, full: bool | None, predict: Any) -> str:
+    """The lesson's lines; see `FitResult.trace`."""
+    if fit.w_history is None:
+        raise ValueError('trace() needs the weights of every epoch: fit with history="epochs" or "samples"')
+    if full is None:
+        full = fit.n_epochs <= (LONG if digits is None else HEAD + TAIL)
+    if predict is None and np.ndim(fit.w) == 0:
+        predict = 4
+    before, after = _predictions(fit, digits, predict) if predict is not None else ([], [])
+    epoch = _sgd_epoch(fit, digits) if fit.solver == "sgd" else _descent_epoch(fit, digits)
+    lines = [*before, *_epochs(fit.n_epochs, epoch, full), *after]
+    return "\n".join(lines)
+
+
+def _epochs(n_epochs: int, lines_of: Callable[[int], list[str]], full: bool) -> Iterator[str]:
+    shown: Sequence[int] = range(n_epochs)
+    if not full and n_epochs > HEAD + TAIL:
+        for epoch in shown[:HEAD]:
+            yield from lines_of(epoch)
+        yield DOTS
+        shown = shown[-TAIL:]
+    for epoch in shown:
+        yield from lines_of(epoch)
+
+
+def _predictions(fit: FitResult, digits: int | None, x: Any) -> tuple[list[str], list[str]]:
+    """The lines before and after training; the slides' form gives the second its own spacing."""
+    from fastgd import reference
+
+    assert fit.w_history is not None
+    row = np.asarray(x).tolist()
+    first, last = (reference.forward(row, w) for w in (_plain(fit.w_history[0]), _plain(fit.w)))
+    before = f"Predict (before training) {x} {first}"
+    if digits is None:
+        return [before], [f"Predict (after training) {x} {last}"]
+    return [before], [f"Predict (after training)   {x}  {last:.{digits}f}"]
+
+
+def _descent_epoch(fit: FitResult, digits: int | None) -> Callable[[int], list[str]]:
+    weights, costs = fit.w_history, fit.cost_history
+    assert weights is not None
+    assert costs is not None
+
+    def lines(epoch: int) -> list[str]:
+        w, cost = _plain(weights[epoch + 1]), float(costs[epoch])
+        if digits is None:
+            return [f"Epoch: {epoch} w= {w} loss= {cost}"]
+        return [f"Epoch: {epoch:3d} w= {_rounded(w, digits)} cost= {cost:.{digits}f}"]
+
+    return lines
+
+
+def _sgd_epoch(fit: FitResult, digits: int | None) -> Callable[[int], list[str]]:
+    weights, losses, gradients = fit.w_history, fit.loss_history, fit.gradient_history
+    assert weights is not None
+    assert losses is not None
+    xs, ys = ([], []) if gradients is None else fit.data_lists()
+
+    def lines(epoch: int) -> list[str]:
+        w, loss = _plain(weights[epoch + 1]), float(losses[epoch])
+        shown = []
+        if gradients is not None:
+            for x, y, gradient in zip(xs, ys, gradients[epoch].tolist(), strict=True):
+                shown.append(f"\tgrad:  {x} {y} {gradient if digits is None else _rounded(gradient, digits)}")
+        if digits is None:
+            return [*shown, f"progress: {epoch} w= {w} loss= {loss}"]
+        return [*shown, f"progress: {epoch:3d} w= {_rounded(w, digits)} loss= {loss:.{digits}f}"]
+
+    return lines
+
+
+def _plain(w: Any) -> Any:
+    """A Python float or list of floats: what the lesson's program would print."""
+    return w.tolist() if isinstance(w, (np.ndarray, np.generic)) else w
+
+
+def _rounded(value: Any, digits: int) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_rounded(part, digits) for part in value) + "]"
+    return f"{value:.{digits}f}"
