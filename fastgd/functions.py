@@ -12,7 +12,7 @@ from fastgd import engine, reference
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import resolve
-from fastgd.oracles import Floats, FoldedCost, cost_and_gradient_from
+from fastgd.oracles import Floats, FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
 """Up to so many rows cost and gradient are computed in twice the working precision: rounding
@@ -268,10 +268,10 @@ def cost_and_gradient(
 def _accurate(rows: ArrayRows, w: Floats, n_threads: int) -> tuple[float, Floats]:
     from fastgd.kernels import accurate
 
-    block = engine.block_rows(rows.d)
+    leaf = leaf_rows(rows.d)
 
     def task(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-        return accurate.run(X, y, w, block)  # type: ignore[no-any-return]
+        return accurate.run(X, y, w, leaf)  # type: ignore[no-any-return]
 
     return cost_and_gradient_from(engine.fold(rows, task, n_threads, rows.d + 1), rows.n)
 

@@ -136,20 +136,25 @@ class FoldedCost:
 
         self._kernels = fused
         self._rows, self._n_threads = rows, n_threads
-        self._block = engine.block_rows(rows.d)
+        self._leaf = leaf_rows(rows.d)
 
     def __call__(self, w: Floats) -> tuple[float, Floats]:
-        kernels, block = self._kernels, self._block
+        kernels, leaf = self._kernels, self._leaf
 
         def line(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-            return kernels.run_1d(X.reshape(-1), y, w, block)  # type: ignore[no-any-return]
+            return kernels.run_1d(X.reshape(-1), y, w, leaf)  # type: ignore[no-any-return]
 
         def table(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-            return kernels.run_nd(X, y, w, block)  # type: ignore[no-any-return]
+            return kernels.run_nd(X, y, w, leaf)  # type: ignore[no-any-return]
 
         rows = self._rows
         sums = engine.fold(rows, line if rows.d == 1 else table, self._n_threads, rows.d + 1)
         return cost_and_gradient_from(sums, rows.n)
+
+
+def leaf_rows(d: int) -> int:
+    """Rows that a kernel sums up running before it adds pairwise; d = 1 has 32 running sums side by side."""
+    return engine.BLOCK_ROWS if d == 1 else min(128, engine.block_rows(d))
 
 
 def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:

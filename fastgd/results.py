@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -183,8 +184,12 @@ def from_run(
 
 def _still(weights: Floats) -> bool:
     """Whether the last epoch moved no weight by more than a few roundings."""
-    last, change = weights[-1], weights[-1] - weights[-2]
-    return bool((np.abs(change) <= 4 * np.finfo(np.float64).eps * np.abs(last)).all())
+    few = 4 * sys.float_info.epsilon
+    # Most runs are told apart by their first weight, without a pass over all.
+    first, last = float(weights[-2, 0]), float(weights[-1, 0])
+    if not abs(last - first) <= few * abs(last):
+        return False
+    return bool((np.abs(weights[-1] - weights[-2]) <= few * np.abs(weights[-1])).all())
 
 
 def _status(run: Run, converged: bool) -> str:

@@ -7,6 +7,7 @@ byte order) is converted run by run into a buffer that each thread reuses.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NoReturn
 
 import numpy as np
@@ -68,17 +69,17 @@ class ArrayRows:
         self.n: int = self.X.shape[0]
         self.is_scalar = self.X.ndim == 1
         self.d: int = 1 if self.is_scalar else self.X.shape[1]
-        self._table = _readable(self.X.reshape(-1, 1) if self.is_scalar else self.X)
-        self._target = _readable(self.y)
-        sliced = _is_direct(self._table) and _is_direct(self._target)
-        self.run_numbers = _SLICED_RUN_NUMBERS if sliced else _CONVERTED_RUN_NUMBERS
+        self._table = _read_only(self.X.reshape(-1, 1) if self.is_scalar else self.X)
+        self._target = _read_only(self.y)
+        self._is_direct = _is_direct(self._table) and _is_direct(self._target)
+        self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else _CONVERTED_RUN_NUMBERS
 
     def reader(self) -> ArrayReader:
         return ArrayReader(self._table, self._target)
 
     def whole(self) -> tuple[Array, Array]:
         """All rows at once: for inputs of one block."""
-        return ArrayReader(self._table, self._target).read(0, self.n)
+        return (self._table, self._target) if self._is_direct else self.reader().read(0, self.n)
 
     @property
     def is_one_block(self) -> bool:
@@ -151,6 +152,8 @@ def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.flo
     """Weights as a new array (d,): a number in the lesson's case, d of them otherwise; None is zeros."""
     if value is None:
         return np.zeros(d)
+    if is_scalar and type(value) is float and math.isfinite(value):  # the lesson's call, kept short
+        return np.array([value])
     weights = as_array(name, value).astype(np.float64)
     if is_scalar and weights.ndim != 0:
         raise InvalidDataError(f"{name} has shape {weights.shape}; X has shape (n,), so {name} is one number")
@@ -173,12 +176,9 @@ def _is_direct(values: NDArray[Any]) -> bool:
     return values.dtype in _KERNEL_DTYPES and values.flags.c_contiguous and values.flags.aligned
 
 
-def _readable(values: NDArray[Any]) -> NDArray[Any]:
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
     """The view that kernels see: always read-only, so that there is one machine code for all inputs."""
-    return _read_only(np.asarray(values)[...])
-
-
-def _read_only(view: NDArray[Any]) -> NDArray[Any]:
+    view = values.view()
     view.flags.writeable = False
     return view
 

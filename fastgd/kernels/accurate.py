@@ -8,34 +8,11 @@ S. Oishi, "Accurate sum and dot product", SIAM J. Sci. Comput. 26(6), 2005, algo
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-
 import numpy as np
-from numba import config, types
-from numba.extending import intrinsic
 
 from fastgd.kernels import tree
 from fastgd.kernels._jit import kernel
-
-
-@intrinsic
-def _llvm_fma(typing_context, a, b, c):
-    def code(context, builder, signature, arguments):
-        return builder.fma(*arguments)
-
-    return types.float64(types.float64, types.float64, types.float64), code
-
-
-def _exact_fma(a, b, c):
-    """The same where kernels run as Python functions."""
-    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
-        return a * b + c
-    return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
-
-
-fma = _exact_fma if config.DISABLE_JIT else _llvm_fma
-"""a·b + c, rounded once."""
+from fastgd.kernels.arithmetic import fma
 
 
 @kernel
@@ -49,8 +26,8 @@ def add(sums, errors, j, value):
 
 
 @kernel
-def block(X, y, w, errors, dot, dot_error, out):
-    """One block's sums into `out`; errors (d + 1,), dot (1,) and dot_error (1,) are room to work in."""
+def leaf(X, y, w, errors, dot, dot_error, out):
+    """One leaf's sums into `out`; errors (d + 1,), dot (1,) and dot_error (1,) are room to work in."""
     n, d = X.shape
     out[:] = 0.0
     errors[:] = 0.0
@@ -72,15 +49,15 @@ def block(X, y, w, errors, dot, dot_error, out):
 
 
 @kernel
-def run(X, y, w, block_rows):
+def run(X, y, w, leaf_rows):
     """[Σ r², Σ x₀ r, …, Σ x_{d−1} r] of a run of blocks, as `fused.run_nd`."""
-    n_blocks = -(-len(y) // block_rows)
+    n_leaves = -(-len(y) // leaf_rows)
     size = len(w) + 1
-    stack, errors = tree.new_stack(n_blocks, size), np.empty(size)
+    stack, errors = tree.new_stack(n_leaves, size), np.empty(size)
     dot, dot_error = np.empty(1), np.empty(1)
     top = 0
-    for number in range(n_blocks):
-        rows = slice(number * block_rows, (number + 1) * block_rows)
-        block(X[rows], y[rows], w, errors, dot, dot_error, stack[top])
+    for number in range(n_leaves):
+        rows = slice(number * leaf_rows, (number + 1) * leaf_rows)
+        leaf(X[rows], y[rows], w, errors, dot, dot_error, stack[top])
         top = tree.push(stack, top, number)
     return tree.total(stack, top)

@@ -1,7 +1,9 @@
 """Σ (x·w − y)² and Σ x (x·w − y) in one read: each row is used while it is in registers.
 
-Called on a run of blocks. Blocks are summed with the compiler free to regroup (that is what makes
-the loops vector loops), and added as `tree.py` says. Returns [Σ r², Σ x₀ r, …, Σ x_{d−1} r].
+Called on a run of blocks. Rows are summed leaf by leaf with the compiler free to regroup (that is
+what makes the loops vector loops), and leaves are added as `tree.py` says; a leaf is a power of two
+of rows, so blocks are nodes of the same tree. Leaves are short because a running sum of n terms
+loses about √n/8 eps. Returns [Σ r², Σ x₀ r, …, Σ x_{d−1} r].
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from fastgd.kernels._jit import FAST, kernel
 
 
 @kernel(fastmath=FAST)
-def block_1d(x, y, w, out):
+def leaf_1d(x, y, w, out):
     squares = 0.0
     products = 0.0
     for i in range(len(x)):
@@ -23,7 +25,7 @@ def block_1d(x, y, w, out):
 
 
 @kernel(fastmath=FAST)
-def block_nd(X, y, w, out):
+def leaf_nd(X, y, w, out):
     """Four rows share each load of w and each load and store of the sums."""
     n, d = X.shape
     out[:] = 0.0
@@ -53,25 +55,25 @@ def block_nd(X, y, w, out):
 
 
 @kernel
-def run_1d(x, y, w, block_rows):
-    n_blocks = -(-len(x) // block_rows)
-    stack = tree.new_stack(n_blocks, 2)
+def run_1d(x, y, w, leaf_rows):
+    n_leaves = -(-len(x) // leaf_rows)
+    stack = tree.new_stack(n_leaves, 2)
     top = 0
-    for block in range(n_blocks):
-        # Sliced, so that the block is indexed from 0: a start:stop index would not vectorise.
-        rows = slice(block * block_rows, (block + 1) * block_rows)
-        block_1d(x[rows], y[rows], w[0], stack[top])
-        top = tree.push(stack, top, block)
+    for leaf in range(n_leaves):
+        # Sliced, so that the leaf is indexed from 0: a start:stop index would not vectorise.
+        rows = slice(leaf * leaf_rows, (leaf + 1) * leaf_rows)
+        leaf_1d(x[rows], y[rows], w[0], stack[top])
+        top = tree.push(stack, top, leaf)
     return tree.total(stack, top)
 
 
 @kernel
-def run_nd(X, y, w, block_rows):
-    n_blocks = -(-len(y) // block_rows)
-    stack = tree.new_stack(n_blocks, len(w) + 1)
+def run_nd(X, y, w, leaf_rows):
+    n_leaves = -(-len(y) // leaf_rows)
+    stack = tree.new_stack(n_leaves, len(w) + 1)
     top = 0
-    for block in range(n_blocks):
-        rows = slice(block * block_rows, (block + 1) * block_rows)
-        block_nd(X[rows], y[rows], w, stack[top])
-        top = tree.push(stack, top, block)
+    for leaf in range(n_leaves):
+        rows = slice(leaf * leaf_rows, (leaf + 1) * leaf_rows)
+        leaf_nd(X[rows], y[rows], w, stack[top])
+        top = tree.push(stack, top, leaf)
     return tree.total(stack, top)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arithmetic import square
 from fastgd.kernels.strict import score
 
 
@@ -15,6 +16,6 @@ def scores(X, w, intercept, out):
 
 @kernel
 def losses(X, y, w, two, out):
-    """out_i = (x_i·w − y_i)²; `two` is 2.0 (see `strict.cost`)."""
+    """out_i = (x_i·w − y_i)²; `two` is 2.0 (see `arithmetic.square`)."""
     for i in range(len(out)):
-        out[i] = (score(X[i], w) - y[i]) ** two
+        out[i] = square(score(X[i], w) - y[i], two)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arithmetic import square
 
 
 @kernel
@@ -31,14 +32,10 @@ def is_finite(w):
 
 @kernel
 def cost(X, y, w, two):
-    """(1/n) Σ (x·w − y)².
-
-    `two` is 2.0. Python's `r ** 2` calls the C library's pow, which differs from r·r in one of
-    about 1200 numbers; only a power unknown at compile time calls it here too.
-    """
+    """(1/n) Σ (x·w − y)²; `two` is 2.0, see `arithmetic.square`."""
     total = 0.0
     for i in range(len(y)):
-        total += (score(X[i], w) - y[i]) ** two
+        total += square(score(X[i], w) - y[i], two)
     return total / len(y)
 
 
@@ -51,7 +48,7 @@ def cost_and_gradient(X, y, w, two, gradient):
     for i in range(n):
         x = X[i]
         residual = score(x, w) - y[i]
-        total += residual**two
+        total += square(residual, two)
         for j in range(d):
             gradient[j] += 2 * x[j] * residual
     for j in range(d):
@@ -105,7 +102,7 @@ def descend_in_order(X, y, w, before, rates, two, go_on, costs, losses, weights,
         if len(costs):
             costs[epoch] = value
         if len(losses):
-            losses[epoch] = (score(X[n - 1], w) - y[n - 1]) ** two
+            losses[epoch] = square(score(X[n - 1], w) - y[n - 1], two)
         if len(weights):
             weights[epoch] = w
     return len(rates)

@@ -1,4 +1,4 @@
-"""The binary counter of `engine.py`, inside a kernel: how the summaries of a run's blocks are added."""
+"""The binary counter of `engine.py`, inside a kernel: how the sums of a run's leaves are added."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from fastgd.kernels._jit import kernel
 
 
 @kernel
-def new_stack(n_blocks, size):
-    """Room for the nodes of n_blocks blocks: one more than there are bits in n_blocks."""
+def new_stack(n_leaves, size):
+    """Room for the nodes of n_leaves leaves: one more than there are bits in n_leaves."""
     levels = 2
-    while n_blocks > 1:
-        n_blocks >>= 1
+    while n_leaves > 1:
+        n_leaves >>= 1
         levels += 1
     return np.empty((levels, size))
 
 
 @kernel
-def push(stack, top, block):
-    """Add the node that stands at stack[top], of block number `block` of the run; return the new top."""
-    while block & 1:
+def push(stack, top, leaf):
+    """Add the node that stands at stack[top], of leaf number `leaf` of the run; return the new top."""
+    while leaf & 1:
         for j in range(stack.shape[1]):
             stack[top - 1, j] += stack[top, j]
         top -= 1
-        block >>= 1
+        leaf >>= 1
     return top + 1
 
 

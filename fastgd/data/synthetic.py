@@ -1,0 +1,230 @@
+"""`make_linear`: data of a linear model, the same to the last bit on every machine."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastgd import engine, reference
+from fastgd.data import checks
+from fastgd.data.backend import resolve
+
+LARGEST_SEED = 2**64 - 1
+# A row is drawn by one kernel call, and Ctrl-C waits for it: some 20 ms.
+MOST_FEATURES = 1 << 22
+# u is at least 2^-53, so that no normal number is beyond √(2·53·ln 2) = 8.58.
+LARGEST_NORMAL = 8.6
+NOTHING = np.empty(0)  # the summary of a run that only writes
+
+
+def make_linear(
+    n_samples: int,
+    n_features: int | None = None,
+    *,
+    w: ArrayLike | None = None,
+    intercept: float = 0.0,
+    noise: float = 0.0,
+    seed: int = 0,
+    dtype: DTypeLike = np.float64,
+    backend: str = "auto",
+    n_threads: int | None = None,
+) -> tuple[NDArray[Any], NDArray[Any], float | NDArray[np.float64]]:
+    """Draw data of a linear model: y = X·w + intercept + noise·ε, with X and ε standard normal.
+
+    Parameters
+    ----------
+    n_samples : int
+        Rows, at least 1.
+    n_features : int, optional
+        Columns d, from 1 to 2^22. Without it X has the shape (n_samples,) and w is a number.
+    w : float, or array-like of shape (n_features,), optional
+        The weights; without them they are standard normal and depend on `seed` and `n_features` alone.
+    intercept : float
+        Added to every y.
+    noise : float
+        The standard deviation of what is added to y, at least 0.
+    seed : int
+        From 0 to 2^64 − 1.
+    dtype : float64 or float32
+        Of X and y. In float32, X is rounded first, y is computed from the rounded X in float64, then rounded.
+    backend : {"auto", "numba", "python"}
+        Compiled kernels or plain loops: the same bits, some thousand times slower. "auto" is the kernels
+        where Numba is installed.
+    n_threads : int, optional
+        Threads, at least 1; one a processor by default. The numbers do not depend on it.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples,) or (n_samples, n_features)
+        C-contiguous.
+    y : ndarray of shape (n_samples,)
+    w : float or float64 ndarray of shape (n_features,)
+        The weights that were used, never rounded to float32.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or y could overflow.
+    TypeError
+        If a parameter is of the wrong kind.
+    ModuleNotFoundError
+        If backend="numba" and Numba is not installed.
+
+    Notes
+    -----
+    Fewer rows of the same seed are the first rows of more: `make_linear(10)` is the beginning of
+    `make_linear(10**7)`. X, ε and w have a stream each, so `noise` changes y only.
+
+    The numbers come from Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
+    as 1, 2, 3", SC 2011) with the seed as its key and (position, stream, block of rows) as its counter,
+    through the formula of Box and Muller (1958), with 53 bits of the radius' uniform number: |z| goes
+    up to 8.57. Logarithm, sine and cosine are fdlibm's polynomials in plain IEEE operations, so the bits are
+    the same on every processor and operating system. With `noise=0` and float64, y is the plain sum over
+    the columns, from the first to the last.
+
+    Memory: X, y and w, each written once, and less than 2 MB; plain loops hold lists of the numbers too.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> X, y, w = fastgd.make_linear(1000, 3, w=[1.0, -2.0, 0.5], intercept=4.0)
+    >>> X.shape, y.shape
+    ((1000, 3), (1000,))
+    >>> bool(y[0] == X[0, 0] * 1.0 + X[0, 1] * -2.0 + X[0, 2] * 0.5 + 4.0)
+    True
+    """
+    n = checks.whole("n_samples", n_samples, 1)
+    d = None if n_features is None else _at_most("n_features", n_features, 1, MOST_FEATURES)
+    seed = _at_most("seed", seed, 0, LARGEST_SEED)
+    intercept = checks.number("intercept", intercept)
+    noise = checks.number("noise", noise)
+    if noise < 0:
+        raise ValueError(f"noise is a standard deviation and must be at least 0, not {noise}")
+    chosen_dtype = _float_dtype(dtype)
+    threads = engine.default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
+    weights = None if w is None else _given_weights(w, d)
+    compiled = resolve(backend) == "numba"
+    if weights is None:
+        weights = _drawn_weights(1 if d is None else d, seed, compiled)
+    _check_range(weights, intercept, noise, chosen_dtype)
+
+    fill = _fill_compiled if compiled else _fill_plain
+    X = np.empty(n if d is None else (n, d), dtype=chosen_dtype)
+    y = np.empty(n, dtype=chosen_dtype)
+    fill(X, y, weights, intercept, noise, seed, threads)
+    return X, y, float(weights[0]) if d is None else weights
+
+
+def _at_most(name: str, value: Any, least: int, most: int) -> int:
+    number = checks.whole(name, value, least)
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, not {number}")
+    return number
+
+
+def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    allowed = (np.dtype(np.float64), np.dtype(np.float32))
+    with contextlib.suppress(TypeError):
+        if (chosen := np.dtype(dtype)) in allowed:
+            return chosen
+    raise ValueError(f"dtype must be float64 or float32, not {dtype!r}")
+
+
+def _given_weights(w: ArrayLike, d: int | None) -> NDArray[np.float64]:
+    """A new array (d,), or (1,) in the lesson's case."""
+    try:
+        array = np.asarray(w)
+    except ValueError:  # lists of different lengths
+        raise TypeError(f"w must hold numbers, not {w!r}") from None
+    if d is None:
+        if array.ndim > 0:
+            raise ValueError(
+                f"w has the shape {array.shape}, but without n_features it is one number; "
+                f"pass n_features={array.size} too, or one number"
+            )
+        return np.array([checks.number("w", w)])
+    if array.shape != (d,):
+        raise ValueError(f"w has the shape {array.shape}; with n_features={d} it must be ({d},)")
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"w must hold real numbers, not {array.dtype}")
+    with np.errstate(over="ignore"):
+        weights = array.astype(np.float64)
+    bad = ~np.isfinite(weights)
+    if bad.any():
+        j = int(bad.argmax())
+        raise ValueError(f"w[{j}] must be finite, not {weights[j]}")
+    return weights
+
+
+def _drawn_weights(d: int, seed: int, compiled: bool) -> NDArray[np.float64]:
+    if not compiled:
+        return np.array(reference.normals(d, reference.W_STREAM, 0, seed))
+    from fastgd.kernels import random
+
+    weights = np.empty(d)
+    random.draw_weights(weights, np.uint64(seed))
+    return weights
+
+
+def _check_range(weights: NDArray[np.float64], intercept: float, noise: float, dtype: np.dtype[Any]) -> None:
+    """No y may overflow, whatever is drawn."""
+    with np.errstate(over="ignore"):
+        largest = LARGEST_NORMAL * (float(np.abs(weights).sum()) + noise) + abs(intercept)
+    if not largest < float(np.finfo(dtype).max):
+        raise ValueError(f"y could overflow {dtype}; make w, intercept and noise smaller")
+
+
+def _fill_plain(
+    X: NDArray[Any],
+    y: NDArray[Any],
+    w: NDArray[np.float64],
+    intercept: float,
+    noise: float,
+    seed: int,
+    n_threads: int,  # noqa: ARG001 - plain loops run in one
+) -> None:
+    d = X.shape[1] if X.ndim == 2 else None
+    block_rows = engine.block_rows(len(w))
+    plain_w = float(w[0]) if d is None else w.tolist()
+    single = X.dtype == np.float32
+    X[...], y[...] = reference.make_linear(len(y), d, plain_w, intercept, noise, seed, block_rows, single)
+
+
+class _Output:
+    """The arrays to fill, as `engine.fold` cuts rows: each run is written by the thread that was given it."""
+
+    run_numbers = 1 << 19  # some 2 ms
+
+    def __init__(self, X: NDArray[Any], y: NDArray[Any]):
+        self.X, self.y = X, y
+        self.n, self.d = X.shape
+
+    def reader(self) -> _Output:
+        return self
+
+    def read(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self.X[start:stop], self.y[start:stop]
+
+
+def _fill_compiled(
+    X: NDArray[Any],
+    y: NDArray[Any],
+    w: NDArray[np.float64],
+    intercept: float,
+    noise: float,
+    seed: int,
+    n_threads: int,
+) -> None:
+    from fastgd.kernels import random
+
+    block_rows = engine.block_rows(len(w))
+
+    def fill(start: int, X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+        first_block = start // block_rows
+        random.fill_rows(X, y, w, intercept, noise, np.uint64(seed), first_block, block_rows)
+        return NOTHING
+
+    engine.fold(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)

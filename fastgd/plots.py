@@ -1,0 +1,208 @@
+"""The lesson's pictures: the cost against the epoch, and the steps of w down the bowl of the cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data import checks
+from fastgd.functions import cost_and_gradient
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from fastgd.data.arrays import ArrayRows
+    from fastgd.results import FitResult
+
+Floats = NDArray[np.float64]
+
+HIGHEST = 1e200
+"""Costs from here on count as overflowed: axes need room above what they show."""
+FLAT = 1e-13
+"""Directions whose curvature is below this part of the largest are flat to rounding."""
+
+# Two colours of Okabe and Ito's colour-blind-safe palette; shapes tell the marks apart in print.
+Style = dict[str, Any]
+STEPS: Style = {"color": "#0072B2", "marker": "o", "markersize": 4, "linewidth": 1.2, "label": "each epoch"}
+BOWL: Style = {"color": "0.6", "linewidth": 1.5, "zorder": 1}
+START: Style = {"marker": "o", "markersize": 8, "markerfacecolor": "white"}
+MINIMUM: Style = {"marker": "+", "markersize": 16, "markeredgewidth": 1.5}
+END: Style = {"marker": "s", "markersize": 6, "markerfacecolor": "#D55E00"}
+
+
+def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the run and return the axes; see `FitResult.plot`.
+
+    Notes
+    -----
+    Without `ax` the figure is pyplot's, so that notebooks display it and `plt.show()` finds it, as with
+    other libraries; pyplot chooses its backend as ever, and nothing is shown here. It stays open until
+    `plt.close()`. A server passes an `ax` of its own `matplotlib.figure.Figure`: then pyplot is not
+    even imported.
+
+    "path" reads the data d + 2 times, however many steps there are.
+    """
+    checks.choice("kind", kind, (None, "cost", "path"))
+    if kind is None:
+        kind = (
+            "path" if np.size(fit.w) <= 2 and fit.w_history is not None and fit._rows is not None else "cost"
+        )
+    ax = _plot_cost(fit, ax) if kind == "cost" else _plot_path(fit, ax)
+    ax.set_title(_title(fit), fontsize="medium")
+    return ax
+
+
+def _plot_cost(fit: FitResult, ax: Axes | None) -> Axes:
+    values, first, label = fit.cost_history, 0, "cost"
+    if values is None:
+        values, first, label = fit.loss_history, 1, "loss of the last sample"
+    if values is None:
+        remedy = " and, for SGD, track_cost=True" if fit.solver == "sgd" else ""
+        raise ValueError(f'plot() needs the costs, and this run kept none: fit with history="epochs"{remedy}')
+    values = values[: _finite_part(values)]
+    ax = _axes(ax)
+    dots: Style = {"marker": "o", "markersize": 4} if len(values) <= 31 else {}
+    ax.plot(np.arange(first, first + len(values)), values, color=STEPS["color"], **dots)
+    if values.max() > 100 * values.min():
+        ax.set_yscale("log")
+        label += "" if values.all() else " (below the axis: exactly 0)"
+    ax.locator_params(axis="x", integer=True)
+    ax.set(xlabel="epoch", ylabel=label)
+    return ax
+
+
+def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
+    if np.size(fit.w) > 2:
+        raise ValueError(
+            f'plot(kind="path") draws one weight or two, and this fit has {np.size(fit.w)}: use kind="cost"'
+        )
+    if fit.w_history is None:
+        raise ValueError('plot(kind="path") needs the weights of every epoch: fit with history="epochs"')
+    path = fit.w_history.reshape(len(fit.w_history), -1)
+    bowl = Bowl.of(fit.data(), path[0], fit.backend)
+    costs = bowl(path) if fit.cost_history is None else fit.cost_history
+    shown = _finite_part(costs)
+    path, costs = path[:shown], costs[:shown]
+    minimum = bowl.minimum_next_to(path[np.argmin(costs)])
+    ax = _axes(ax)
+    if path.shape[1] == 1:
+        _draw_on_parabola(ax, bowl, path, costs, minimum)
+    else:
+        _draw_on_contours(ax, bowl, path, minimum)
+    ax.legend(loc="best", fontsize="small")
+    return ax
+
+
+def _draw_on_parabola(ax: Axes, bowl: Bowl, path: Floats, costs: Floats, minimum: Floats) -> None:
+    w, lowest = path[:, 0], minimum[0]
+    # Both sides of the bowl, a little further than the steps went.
+    half = 1.1 * float(np.abs(w - lowest).max())
+    if half <= 1e-6 * abs(lowest):
+        half = abs(lowest) or 1.0
+    grid = np.linspace(lowest - half, lowest + half, 201)
+    ax.plot(grid, bowl(grid[:, None]), **BOWL)
+    _draw_steps(ax, w, costs, (lowest, float(bowl(minimum))))
+    ax.set(xlabel="w", ylabel="cost")
+
+
+def _draw_on_contours(ax: Axes, bowl: Bowl, path: Floats, minimum: Floats) -> None:
+    low, high = np.minimum(path.min(axis=0), minimum), np.maximum(path.max(axis=0), minimum)
+    spread = high - low
+    margin = np.maximum(0.15 * spread, 0.05 * spread.max()) if spread.any() else np.ones(2)
+    horizontal, vertical = np.linspace(low - margin, high + margin, 121).T
+    heights = bowl(np.stack(np.meshgrid(horizontal, vertical), axis=-1))
+    # The squares of even steps: ellipses at even distances.
+    lowest = float(bowl(minimum))
+    levels = np.unique(lowest + (heights.max() - lowest) * (np.arange(1, 12) / 12) ** 2)
+    contours = ax.contour(horizontal, vertical, heights, levels, colors="0.7", linewidths=0.8, zorder=1)
+    ax.clabel(contours, levels[::3], fontsize="x-small", fmt="%.3g", colors="0.4")
+    _draw_steps(ax, path[:, 0], path[:, 1], (minimum[0], minimum[1]))
+    ax.set(xlabel="w[0]", ylabel="w[1]")
+
+
+def _draw_steps(ax: Axes, across: Floats, up: Floats, minimum: tuple[float, float]) -> None:
+    ax.plot(across, up, **STEPS)
+    ax.plot(across[:1], up[:1], **START, color="black", linestyle="", label="start")
+    ax.plot(*minimum, **MINIMUM, color="black", linestyle="", label="minimum")
+    ax.plot(across[-1:], up[-1:], **END, color="black", linestyle="", label="end")
+
+
+@dataclass
+class Bowl:
+    """The cost as the quadratic of w that it is: cost + gradient·Δ + ½ ΔᵀHΔ, Δ = w − centre.
+
+    The centre is the minimum to rounding, so that no digits cancel next to it.
+    """
+
+    centre: Floats
+    cost: float
+    gradient: Floats
+    H: Floats
+
+    @classmethod
+    def of(cls, rows: ArrayRows, start: Floats, backend: str) -> Bowl:
+        """The bowl of these rows, by d + 2 reads."""
+
+        def at(w: Floats, y: NDArray[Any]) -> tuple[float, Floats]:
+            cost, gradient = cost_and_gradient(rows.X, y, w[0] if rows.is_scalar else w, backend=backend)
+            return cost, np.atleast_1d(gradient)
+
+        # With targets of zero the gradient is Hw: a column of H, with no difference taken.
+        H = np.stack([at(unit, np.zeros(rows.n))[1] for unit in np.eye(rows.d)])
+        if not np.isfinite(H).all():
+            raise ValueError(
+                'X is too large for its bowl to be drawn: divide it by its scale, or use kind="cost"'
+            )
+        centre = start - _pseudo_inverse(H) @ at(start, rows.y)[1]
+        return cls(centre, *at(centre, rows.y), H)
+
+    def __call__(self, w: Floats) -> Floats:
+        """The cost at each w of an array (..., d)."""
+        delta = w - self.centre
+        with np.errstate(over="ignore", invalid="ignore"):
+            curved = 0.5 * np.einsum("...i,ij,...j->...", delta, self.H, delta)
+            return np.asarray(self.cost + delta @ self.gradient + curved)
+
+    def minimum_next_to(self, w: Floats) -> Floats:
+        """The minimum; where the bowl is a valley, the one next to w."""
+        return w - _pseudo_inverse(self.H) @ (self.gradient + self.H @ (w - self.centre))
+
+
+def _pseudo_inverse(H: Floats) -> Floats:
+    """The inverse of H, zero along flat directions; columns of X in unlike units are no flat direction."""
+    scale = 1 / np.sqrt(np.where(np.diag(H) > 0, np.diag(H), 1))
+    units = np.outer(scale, scale)
+    return units * np.linalg.pinv(units * H, rcond=FLAT, hermitian=True)
+
+
+def _finite_part(values: Floats) -> int:
+    """How many values there are before the first that is not finite, or too high to draw."""
+    overflowed = ~(values < HIGHEST)
+    length = int(overflowed.argmax()) if overflowed.any() else len(values)
+    if length == 0:
+        raise ValueError(
+            "this run has no finite cost to draw: fit with a smaller learning rate or another w0"
+        )
+    return length
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    try:
+        from matplotlib import pyplot
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("fit.plot() needs matplotlib: pip install 'fastgd[plot]'") from error
+    return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
+
+
+def _title(fit: FitResult) -> str:
+    name = "stochastic gradient descent" if fit.solver == "sgd" else "gradient descent"
+    epochs = "1 epoch" if fit.n_epochs == 1 else f"{fit.n_epochs} epochs"
+    if fit.n_epochs == 0:
+        return f"{name}\n{epochs}"
+    first, last = (f"{rate:.3g}" for rate in fit.learning_rates[[0, -1]])
+    return f"{name}\nlearning rate {first if first == last else f'{first} to {last}'}, {epochs}"

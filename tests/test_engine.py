@@ -1,0 +1,141 @@
+"""The grid, fold, scan and the pool: one answer, whatever reads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastgd import engine
+from fastgd.data.arrays import ArrayRows
+
+
+def plain_tree(nodes: list[float]) -> float:
+    """Σ by the definition: aligned power-of-two nodes, the rest added from the right."""
+    if len(nodes) == 1:
+        return nodes[0]
+    half = 1 << ((len(nodes) - 1).bit_length() - 1)
+    return plain_tree(nodes[:half]) + plain_tree(nodes[half:])
+
+
+@pytest.mark.parametrize(
+    ("d", "rows"),
+    [(1, 4096), (2, 4096), (16, 4096), (17, 2048), (64, 1024), (257, 128), (1000, 64), (65536, 1), (10**7, 1)],
+)
+def test_the_grid(d, rows):
+    assert engine.block_rows(d) == rows
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
+def test_the_counter_adds_as_the_tree(values):
+    counter = engine.Counter()
+    for value in values:
+        counter.push(np.array([value]))
+    assert counter.total()[0] == plain_tree(values)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.integers(0, 5))
+def test_the_tree_does_not_depend_on_the_runs(values, power):
+    run = 1 << power
+    counter = engine.Counter()
+    for start in range(0, len(values), run):
+        counter.push(np.array([plain_tree(values[start : start + run])]))
+    assert counter.total()[0] == plain_tree(values)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("n", [1, 4096, 4097, 50_000])
+def test_fold_sees_every_row_once_in_aligned_runs(n, n_threads):
+    rows = ArrayRows(np.arange(n, dtype=float), np.zeros(n))
+    starts = []
+
+    def task(start, X, y):
+        assert start % engine.BLOCK_ROWS == 0
+        np.testing.assert_array_equal(X[:, 0], np.arange(start, start + len(y)))
+        starts.append(start)
+        return np.array([X.sum(), float(len(y))])
+
+    total = engine.fold(rows, task, n_threads)
+    assert total.tolist() == [n * (n - 1) / 2, n]
+    assert len(set(starts)) == len(starts)
+
+
+def test_scan_goes_in_order(many):
+    rows = ArrayRows(np.arange(many, dtype=np.int32), np.zeros(many))  # converted: many runs
+    seen = []
+    engine.scan(rows, lambda start, X, y: seen.append((start, float(X[0, 0]), len(y))))
+    assert [start for start, _, _ in seen] == sorted({start for start, _, _ in seen})
+    assert all(start == first for start, first, _ in seen)
+    assert sum(length for _, _, length in seen) == many
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 4])
+def test_an_error_in_a_thread_reaches_the_caller_and_stops_the_others(n_threads):
+    rows = ArrayRows(np.zeros(100 * 4096, int), np.zeros(100 * 4096))  # converted: many runs
+    calls = []
+
+    def task(start, X, y):
+        calls.append(start)
+        if start > 0:
+            raise RuntimeError(f"row {start}")
+        return np.zeros(1)
+
+    with pytest.raises(RuntimeError, match="row"):
+        engine.fold(rows, task, n_threads)
+    assert len(calls) <= 1 + n_threads
+    assert engine.fold(rows, lambda s, X, y: X.sum(keepdims=True)[0], n_threads)[0] == 0.0  # still works
+
+
+def test_work_ends_before_run_on_threads_returns():
+    done = []
+    engine.run_on_threads(lambda: done.append(threading.get_ident()), 4)
+    assert 1 <= len(done) <= 4
+    assert threading.get_ident() in done
+
+
+def test_nested_folds_from_more_threads_than_the_pool_has():
+    rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
+    results = []
+
+    def user():
+        results.append(engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 100)[0])
+
+    users = [threading.Thread(target=user) for _ in range(8)]
+    for thread in users:
+        thread.start()
+    for thread in users:
+        thread.join(60)
+    assert results == [64 * 4096.0] * 8
+
+
+def _fold_in_child(queue):
+    rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
+    queue.put(engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_the_pool_is_made_anew_in_a_forked_child():
+    rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
+    assert engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0] == 64 * 4096.0  # the parent has a pool
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=_fold_in_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == 64 * 4096.0
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def test_first_nonfinite_names_the_first_row_and_column():
+    X, y = np.zeros((9000, 3)), np.zeros(9000)
+    assert engine.first_nonfinite(ArrayRows(X, y)) is None
+    y[8500] = np.inf
+    assert engine.first_nonfinite(ArrayRows(X, y)) == (8500, None)
+    X[8500, 2] = np.nan
+    assert engine.first_nonfinite(ArrayRows(X, y)) == (8500, 2)
+    X[4097, 1] = -np.inf
+    assert engine.first_nonfinite(ArrayRows(X, y)) == (4097, 1)
