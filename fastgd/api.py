@@ -194,7 +194,7 @@ def _fit(
         n_samples=rows.n,
         stop_when_diverged=on_divergence != "ignore",
     )
-    if run.diverged and run.n_epochs == 0:
+    if run.diverged and (run.n_epochs == 0 or on_divergence == "ignore"):
         rows.refuse_nonfinite()
     result = from_run(
         run,
@@ -219,5 +219,7 @@ def _report_divergence(result: FitResult, rates: np.ndarray[Any, Any], on_diverg
         f"take a smaller learning rate"
     )
     if on_divergence == "raise":
-        raise DivergenceError(f"{message} (the finite part of the run is in the error's .result)", result, epoch)
+        raise DivergenceError(
+            f"{message} (the finite part of the run is in the error's .result)", result, epoch
+        )
     warnings.warn(f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=4)

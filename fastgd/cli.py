@@ -46,11 +46,18 @@ def _parser() -> argparse.ArgumentParser:
         help="the lesson's program in full",
         description="Print what the lesson's program prints, every epoch of it.",
     )
-    lesson.add_argument("--sgd", action="store_true", help="the stochastic loop instead of the full-batch one")
     lesson.add_argument(
-        "--digits", type=_digits, metavar="N", help="round to N decimals, as on the slides; all digits by default"
+        "--sgd", action="store_true", help="the stochastic loop instead of the full-batch one"
     )
-    lesson.add_argument("--plot", metavar="FILE", help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])")
+    lesson.add_argument(
+        "--digits",
+        type=_digits,
+        metavar="N",
+        help="round to N decimals, as on the slides; all digits by default",
+    )
+    lesson.add_argument(
+        "--plot", metavar="FILE", help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])"
+    )
     return parser
 
 

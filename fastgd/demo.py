@@ -1,4 +1,4 @@
-"""What `fastgd` without arguments shows: the lesson in short, then a fit of millions of rows and its speed."""
+"""What `fastgd` alone shows: the lesson in short, then a fit of millions of rows and its speed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
 from fastgd.data.synthetic import make_linear
 from fastgd.oracles import Floats
+from fastgd.results import FitResult
 
 PYTHON_ROWS = 50_000
 RATE = {"gradient_descent": 0.1, "sgd": 1e-4}
@@ -31,7 +32,7 @@ def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
     from fastgd.kernels import plain_read as kernel
 
     def task(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-        return kernel.run(X.reshape(-1), y)  # type: ignore[no-any-return]
+        return kernel.run(X.reshape(-1), y)
 
     return engine.fold(rows, task, n_threads)
 
@@ -74,12 +75,12 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
     yield f"true w {w:.6f}; full batch found {descent().w:.6f}, sgd {in_order().w:.6f} in {N_EPOCHS} epochs"
 
 
-def _descent(rows: ArrayRows, backend: str, n_epochs: int = N_EPOCHS) -> Callable[[], object]:
+def _descent(rows: ArrayRows, backend: str, n_epochs: int = N_EPOCHS) -> Callable[[], FitResult]:
     rate = RATE["gradient_descent"]
     return lambda: gradient_descent(rows.X, rows.y, learning_rate=rate, n_epochs=n_epochs, backend=backend)
 
 
-def _sgd(rows: ArrayRows, backend: str, n_epochs: int = N_EPOCHS) -> Callable[[], object]:
+def _sgd(rows: ArrayRows, backend: str, n_epochs: int = N_EPOCHS) -> Callable[[], FitResult]:
     rate = RATE["sgd"]
     return lambda: sgd(rows.X, rows.y, learning_rate=rate, n_epochs=n_epochs, backend=backend)
 

@@ -45,7 +45,8 @@ def default_threads() -> int:
 
 class Reader(Protocol):
     def read(self, start: int, stop: int) -> tuple[Array, Array]:
-        """Rows start:stop of X and y, C-contiguous, read-only, float32 or float64."""
+        """Rows start:stop of X and y: C-contiguous, float32 or float64, not to be written (unless they are
+        what a task is there to fill)."""
 
 
 class Rows(Protocol):
@@ -83,7 +84,9 @@ class Counter:
         return total
 
 
-def fold(rows: Rows, task: Callable[[int, Array, Array], Summary], n_threads: int, node_size: int = 1) -> Summary:
+def fold(
+    rows: Rows, task: Callable[[int, Array, Array], Summary], n_threads: int, node_size: int = 1
+) -> Summary:
     """Σ over the blocks of `rows` of their summaries, in the one order of the grid.
 
     `task(start, X, y)` is called on aligned runs of blocks, from several threads at once, and
@@ -218,7 +221,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def first_nonfinite(rows: Rows) -> tuple[int, int | None] | None:
-    """(row, column) of the first NaN or inf of X, (row, None) of y, or None; a read of its own, for errors only."""
+    """(row, column) of the first NaN or inf of X, (row, None) of y, or None: a read for errors only."""
     for start, x, y in _blocks(rows):
         bad = ~np.isfinite(x.reshape(len(y), -1))
         bad_rows = bad.any(axis=1) | ~np.isfinite(y)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastgd import engine, reference
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import resolve
+from fastgd.engine import Array
 from fastgd.oracles import Floats, FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
@@ -65,30 +67,19 @@ def forward(
     """
     intercept = checks.number("intercept", intercept)
     values = as_array("X", X)
-    if values.ndim == 0:
-        weight = as_weights("w", w, 1, True)
-        return float(forward(values.reshape(1), weight[0], intercept=intercept, backend=backend)[0])  # type: ignore[index]
-    rows = ArrayRows(values, np.zeros(values.shape[0]) if values.ndim else values)
-    weights = as_weights("w", w, rows.d, rows.is_scalar)
-    out = np.empty(rows.n)
-    if resolve(backend) == "python":
-        plain = weights[0].item() if rows.is_scalar else weights.tolist()
-        xs, _ = rows.lists()
-        out[:] = [reference.forward(x, plain) + intercept for x in xs]
-    else:
+    is_number = values.ndim == 0
+    rows = ArrayRows(values.reshape(1) if is_number else values, np.zeros(1 if is_number else len(values)))
+
+    def twin(x: Any, _y: float, w: Any) -> float:
+        return reference.forward(x, w) + intercept
+
+    def compiled(X: Array, _y: Array, w: Floats, out: Floats) -> None:
         from fastgd.kernels import pointwise
 
-        def task(start: int, Xb: engine.Array, yb: engine.Array) -> Floats:
-            pointwise.scores(Xb, weights, intercept, out[start : start + len(yb)])
-            return _NOTHING
+        pointwise.scores(X, w, intercept, out)
 
-        engine.fold(rows, task, _threads(n_threads))
-    if not np.isfinite(out).all():
-        rows.refuse_nonfinite()
-    return out
-
-
-_NOTHING = np.zeros(1)
+    scores = _each_row(rows, w, twin, compiled, backend, n_threads)
+    return float(scores[0]) if is_number else scores
 
 
 def loss(
@@ -129,25 +120,52 @@ def loss(
     array([1., 4., 9.])
     """
     values = as_array("X", X)
-    if values.ndim == 0:
-        return float(loss(values.reshape(1), [y], w, backend=backend)[0])  # type: ignore[index,list-item]
-    rows = ArrayRows(values, y)
+    is_number = values.ndim == 0
+    rows = ArrayRows(
+        values.reshape(1) if is_number else values, np.reshape(as_array("y", y), 1) if is_number else y
+    )
+
+    def compiled(X: Array, y: Array, w: Floats, out: Floats) -> None:
+        from fastgd.kernels import pointwise
+
+        pointwise.losses(X, y, w, 2.0, out)
+
+    losses = _each_row(rows, w, reference.loss, compiled, backend, n_threads)
+    return float(losses[0]) if is_number else losses
+
+
+def _each_row(
+    rows: ArrayRows,
+    w: ArrayLike,
+    twin: Callable[[Any, float, Any], float],
+    compiled: Callable[[Array, Array, Floats, Floats], None],
+    backend: str,
+    n_threads: int | None,
+) -> Floats:
+    """A number for each row, by `twin(x, y, w)` or by `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     out = np.empty(rows.n)
     if resolve(backend) == "python":
-        plain = weights[0].item() if rows.is_scalar else weights.tolist()
-        out[:] = [reference.loss(x, t, plain) for x, t in zip(*rows.lists(), strict=True)]
+        plain = _plain(weights, rows)
+        out[:] = [twin(x, y, plain) for x, y in zip(*rows.lists(), strict=True)]
     else:
-        from fastgd.kernels import pointwise
 
-        def task(start: int, Xb: engine.Array, yb: engine.Array) -> Floats:
-            pointwise.losses(Xb, yb, weights, 2.0, out[start : start + len(yb)])
+        def task(start: int, X: Array, y: Array) -> Floats:
+            compiled(X, y, weights, out[start : start + len(y)])
             return _NOTHING
 
         engine.fold(rows, task, _threads(n_threads))
     if not np.isfinite(out).all():
         rows.refuse_nonfinite()
     return out
+
+
+_NOTHING = np.empty(0)
+
+
+def _plain(weights: Floats, rows: ArrayRows) -> Any:
+    """The weights as the twins take them: a number in the lesson's case, else a list."""
+    return float(weights[0]) if rows.is_scalar else weights.tolist()
 
 
 def cost(
@@ -252,7 +270,7 @@ def cost_and_gradient(
     value: float
     grad: Any
     if resolve(backend) == "python":
-        plain = weights[0].item() if rows.is_scalar else weights.tolist()
+        plain = _plain(weights, rows)
         xs, ys = rows.lists()
         value, grad = reference.cost(xs, ys, plain), reference.gradient(xs, ys, plain)
         grad = np.atleast_1d(grad)
@@ -270,8 +288,8 @@ def _accurate(rows: ArrayRows, w: Floats, n_threads: int) -> tuple[float, Floats
 
     leaf = leaf_rows(rows.d)
 
-    def task(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-        return accurate.run(X, y, w, leaf)  # type: ignore[no-any-return]
+    def task(_start: int, X: Array, y: Array) -> Floats:
+        return accurate.run(X, y, w, leaf)
 
     return cost_and_gradient_from(engine.fold(rows, task, n_threads, rows.d + 1), rows.n)
 

@@ -19,6 +19,4 @@ def full_batch() -> FitResult:
 
 def stochastic() -> FitResult:
     """The lesson's second program: every sample a step down the gradient of its own loss."""
-    return sgd(
-        X_DATA, Y_DATA, w0=W0, learning_rate=LEARNING_RATE, n_epochs=N_EPOCHS, history="samples"
-    )
+    return sgd(X_DATA, Y_DATA, w0=W0, learning_rate=LEARNING_RATE, n_epochs=N_EPOCHS, history="samples")

@@ -49,6 +49,8 @@ class Histories:
 class Oracle(Protocol):
     w: Floats
     """The weights (d,), moved by `advance`."""
+    before: Floats
+    """The weights before the last epoch that was done."""
     passes: int
     """Reads of the data so far."""
     epochs_per_call: int
@@ -73,16 +75,16 @@ class BlockDescent:
         self.w, self.passes = w, 0
         self._kernels = strict
         self._X, self._y = rows.whole()
-        self._before, self._gradient = np.empty(rows.d), np.empty(rows.d)
+        self.before, self._gradient = np.empty(rows.d), np.empty(rows.d)
         self.epochs_per_call = _epochs_per_call(rows)
 
     def start(self, want_cost: bool) -> float:
         self.passes += 1
-        return self._kernels.cost_and_gradient(self._X, self._y, self.w, 2.0, self._gradient)  # type: ignore[no-any-return]
+        return self._kernels.cost_and_gradient(self._X, self._y, self.w, 2.0, self._gradient)
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         done: int = self._kernels.descend(
-            self._X, self._y, self.w, self._before, self._gradient, rates, 2.0, go_on, keep.costs, keep.weights
+            self._X, self._y, self.w, self.before, self._gradient, rates, 2.0, go_on, keep.costs, keep.weights
         )
         self.passes += min(done + 1, len(rates))
         return done
@@ -97,21 +99,21 @@ class BlockSgd:
         self.w, self.passes = w, 0
         self._kernels = strict
         self._X, self._y = rows.whole()
-        self._before = np.empty(rows.d)
+        self.before = np.empty(rows.d)
         self.epochs_per_call = _epochs_per_call(rows)
 
     def start(self, want_cost: bool) -> float:
         if not want_cost:
             return math.nan
         self.passes += 1
-        return self._kernels.cost(self._X, self._y, self.w, 2.0)  # type: ignore[no-any-return]
+        return self._kernels.cost(self._X, self._y, self.w, 2.0)
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         done: int = self._kernels.descend_in_order(
             self._X,
             self._y,
             self.w,
-            self._before,
+            self.before,
             rates,
             2.0,
             go_on,
@@ -142,10 +144,10 @@ class FoldedCost:
         kernels, leaf = self._kernels, self._leaf
 
         def line(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-            return kernels.run_1d(X.reshape(-1), y, w, leaf)  # type: ignore[no-any-return]
+            return kernels.run_1d(X.reshape(-1), y, w, leaf)
 
         def table(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-            return kernels.run_nd(X, y, w, leaf)  # type: ignore[no-any-return]
+            return kernels.run_nd(X, y, w, leaf)
 
         rows = self._rows
         sums = engine.fold(rows, line if rows.d == 1 else table, self._n_threads, rows.d + 1)
@@ -168,7 +170,7 @@ class StreamedDescent:
     epochs_per_call = 1
 
     def __init__(self, rows: ArrayRows, w: Floats, n_threads: int):
-        self.w, self.passes = w, 0
+        self.w, self.before, self.passes = w, w, 0
         self._cost_and_gradient = FoldedCost(rows, n_threads)
 
     def start(self, want_cost: bool) -> float:
@@ -182,7 +184,7 @@ class StreamedDescent:
         value, gradient = self._cost_and_gradient(w)
         if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
             return 0
-        self.w[:], self._gradient = w, gradient
+        self.before, self.w, self._gradient = self.w, w, gradient
         keep.costs[:] = value
         keep.weights[:] = w
         return 1
@@ -196,7 +198,7 @@ class StreamedSgd:
     def __init__(self, rows: ArrayRows, w: Floats, n_threads: int):
         from fastgd.kernels import in_order, strict
 
-        self.w, self.passes = w, 0
+        self.w, self.before, self.passes = w, w, 0
         self._rows = rows
         self._fast, self._strict = in_order, strict
         self._cost_and_gradient = FoldedCost(rows, n_threads)
@@ -215,7 +217,7 @@ class StreamedSgd:
         value = self._cost(w) if len(keep.costs) else 0.0
         if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
             return 0
-        self.w[:] = w
+        self.before, self.w = self.w, w
         keep.costs[:] = value
         keep.weights[:] = w
         if len(keep.losses):
@@ -240,7 +242,7 @@ class StreamedSgd:
 
     def _last_loss(self, w: Floats) -> float:
         X, y = self._rows.reader().read(self._rows.n - 1, self._rows.n)
-        return self._strict.cost(X, y, w, 2.0)  # type: ignore[no-any-return]
+        return self._strict.cost(X, y, w, 2.0)
 
 
 class _Twin:
@@ -249,7 +251,7 @@ class _Twin:
     epochs_per_call = 1
 
     def __init__(self, rows: ArrayRows, w: Floats):
-        self.w, self.passes = w, 0
+        self.w, self.before, self.passes = w, w, 0
         self._xs, self._ys = rows.lists()
         self._is_scalar = rows.is_scalar
 
@@ -263,7 +265,7 @@ class _Twin:
     def _take(self, w: Any, value: float, keep: Histories, go_on: bool) -> bool:
         if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
             return False
-        self.w[:] = w
+        self.before, self.w = self.w, np.array(w, dtype=np.float64).reshape(-1)
         keep.costs[:] = value
         keep.weights[:] = w
         return True

@@ -43,13 +43,11 @@ def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axe
     `plt.close()`. A server passes an `ax` of its own `matplotlib.figure.Figure`: then pyplot is not
     even imported.
 
-    "path" reads the data d + 2 times, however many steps there are.
+    "path" reads the data d + 2 times, however many steps it shows.
     """
     checks.choice("kind", kind, (None, "cost", "path"))
-    if kind is None:
-        kind = (
-            "path" if np.size(fit.w) <= 2 and fit.w_history is not None and fit._rows is not None else "cost"
-        )
+    has_path = np.size(fit.w) <= 2 and fit.w_history is not None and fit._rows is not None
+    kind = kind or ("path" if has_path else "cost")
     ax = _plot_cost(fit, ax) if kind == "cost" else _plot_path(fit, ax)
     ax.set_title(_title(fit), fontsize="medium")
     return ax
@@ -76,9 +74,7 @@ def _plot_cost(fit: FitResult, ax: Axes | None) -> Axes:
 
 def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
     if np.size(fit.w) > 2:
-        raise ValueError(
-            f'plot(kind="path") draws one weight or two, and this fit has {np.size(fit.w)}: use kind="cost"'
-        )
+        raise ValueError(f'plot(kind="path") draws 1 weight or 2, not {np.size(fit.w)}: use kind="cost"')
     if fit.w_history is None:
         raise ValueError('plot(kind="path") needs the weights of every epoch: fit with history="epochs"')
     path = fit.w_history.reshape(len(fit.w_history), -1)
@@ -98,8 +94,7 @@ def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
 
 def _draw_on_parabola(ax: Axes, bowl: Bowl, path: Floats, costs: Floats, minimum: Floats) -> None:
     w, lowest = path[:, 0], minimum[0]
-    # Both sides of the bowl, a little further than the steps went.
-    half = 1.1 * float(np.abs(w - lowest).max())
+    half = 1.1 * float(np.abs(w - lowest).max())  # both sides of the bowl, a little past the steps
     if half <= 1e-6 * abs(lowest):
         half = abs(lowest) or 1.0
     grid = np.linspace(lowest - half, lowest + half, 201)
@@ -153,9 +148,7 @@ class Bowl:
         # With targets of zero the gradient is Hw: a column of H, with no difference taken.
         H = np.stack([at(unit, np.zeros(rows.n))[1] for unit in np.eye(rows.d)])
         if not np.isfinite(H).all():
-            raise ValueError(
-                'X is too large for its bowl to be drawn: divide it by its scale, or use kind="cost"'
-            )
+            raise ValueError('X is too large for its bowl to be drawn: scale it, or use kind="cost"')
         centre = start - _pseudo_inverse(H) @ at(start, rows.y)[1]
         return cls(centre, *at(centre, rows.y), H)
 
@@ -183,9 +176,7 @@ def _finite_part(values: Floats) -> int:
     overflowed = ~(values < HIGHEST)
     length = int(overflowed.argmax()) if overflowed.any() else len(values)
     if length == 0:
-        raise ValueError(
-            "this run has no finite cost to draw: fit with a smaller learning rate or another w0"
-        )
+        raise ValueError("this run has no finite cost to draw: take a smaller learning rate or another w0")
     return length
 
 

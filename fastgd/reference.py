@@ -18,11 +18,11 @@ Row: TypeAlias = Any  # float | Sequence[float]; w has the type of a row
 def forward(x: Row, w: Row) -> float:
     """y_pred = x·w, added from the first column to the last."""
     if not isinstance(x, Sequence):
-        return x * w  # type: ignore[no-any-return]
+        return x * w
     score = x[0] * w[0]
     for j in range(1, len(x)):
         score += x[j] * w[j]
-    return score  # type: ignore[no-any-return]
+    return score
 
 
 def loss(x: Row, y: float, w: Row) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,7 +131,9 @@ class FitResult:
     def data(self) -> ArrayRows:
         """The rows of the fit: the caller's arrays, not copied, and not kept by pickle."""
         if self._rows is None:
-            raise ValueError("this result was stored without its data; fit again to draw or trace the samples")
+            raise ValueError(
+                "this result was stored without its data; fit again to draw or trace the samples"
+            )
         return self._rows
 
     def __getstate__(self) -> dict[str, Any]:
@@ -157,7 +158,6 @@ def from_run(
 ) -> FitResult:
     """The result of a run, weights shaped as the caller's X."""
     weights, gradients = run.weights, run.gradients
-    converged = not run.diverged and run.n_epochs > 0 and weights is not None and _still(weights)
     if rows.is_scalar:
         weights = None if weights is None else weights[:, 0]
         gradients = None if gradients is None else gradients[:, :, 0]
@@ -172,8 +172,8 @@ def from_run(
         n_samples=rows.n,
         n_updates=run.n_epochs * (rows.n if solver == "sgd" else 1),
         n_passes=n_passes,
-        status=_status(run, converged),
-        converged=converged,
+        status=_status(run),
+        converged=run.converged,
         solver=solver,
         backend=backend,
         method="stream",
@@ -182,22 +182,12 @@ def from_run(
     )
 
 
-def _still(weights: Floats) -> bool:
-    """Whether the last epoch moved no weight by more than a few roundings."""
-    few = 4 * sys.float_info.epsilon
-    # Most runs are told apart by their first weight, without a pass over all.
-    first, last = float(weights[-2, 0]), float(weights[-1, 0])
-    if not abs(last - first) <= few * abs(last):
-        return False
-    return bool((np.abs(weights[-1] - weights[-2]) <= few * np.abs(weights[-1])).all())
-
-
-def _status(run: Run, converged: bool) -> str:
+def _status(run: Run) -> str:
     cost = ""
     if run.costs is not None:
         cost = f"; the cost went from {run.costs[0]:.6g} to {run.costs[-1]:.6g}"
     if run.diverged:
         return f"diverged after {run.n_epochs} finite epochs{cost}"
-    if converged:
+    if run.converged:
         return f"converged: the last of {run.n_epochs} epochs left w as it was{cost}"
     return f"did all {run.n_epochs} epochs; w was still moving{cost}" if run.n_epochs else f"no epochs{cost}"

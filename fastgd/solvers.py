@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
 HISTORY_BYTES = 1_000_000_000
 
 
-@dataclass
+@dataclass(slots=True)
 class Run:
     """What a run left: histories cut to the epochs that were done; None is what was not kept."""
 
@@ -26,8 +27,11 @@ class Run:
     gradients: Floats | None
     diverged: bool
     """Whether the run was, or became, not finite: epoch n_epochs, counted from 0, is to blame."""
+    converged: bool
+    """Whether the last epoch left w as it was, to rounding."""
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an overflow is seen and reported below
 def run_epochs(
     oracle: Oracle,
     rates: Floats,
@@ -75,8 +79,8 @@ def run_epochs(
                 epoch, diverged = epoch + done, True
                 break
             epoch = stop
-    if not stop_when_diverged and not np.isfinite(oracle.w).all():
-        diverged = True
+    if not stop_when_diverged:
+        diverged = not np.isfinite(oracle.w).all() or (want_costs and not math.isfinite(costs[-1]))
     return Run(
         epoch,
         costs[: epoch + 1] if want_costs else None,
@@ -84,7 +88,17 @@ def run_epochs(
         weights[: epoch + 1] if want_weights else None,
         keep.gradients[:epoch] if want_gradients else None,
         diverged,
+        epoch > 0 and not diverged and _is_still(oracle.before, oracle.w),
     )
+
+
+def _is_still(before: Floats, w: Floats) -> bool:
+    """Whether no weight moved by more than a few roundings."""
+    few = 4 * sys.float_info.epsilon
+    # Most runs are told by their first weight, without a pass over all.
+    if not abs(w[0] - before[0]) <= few * abs(w[0]):
+        return False
+    return bool((np.abs(w - before) <= few * np.abs(w)).all())
 
 
 def _check_size(n_epochs: int, n_samples: int, d: int, history: History) -> None:

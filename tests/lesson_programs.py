@@ -88,7 +88,9 @@ Epoch:  99 w= 2.00 cost= 0.00
 Predict (after training)   4  8.00"""
 
 
-def printed(program: str, xs: list, ys: list, w0: float = 1.0, rate: float = 0.01, n_epochs: int = 100) -> str:
+def printed(
+    program: str, xs: list, ys: list, w0: float = 1.0, rate: float = 0.01, n_epochs: int = 100
+) -> str:
     """What the program prints for other data, another start, rate or number of epochs."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):

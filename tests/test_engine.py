@@ -24,7 +24,17 @@ def plain_tree(nodes: list[float]) -> float:
 
 @pytest.mark.parametrize(
     ("d", "rows"),
-    [(1, 4096), (2, 4096), (16, 4096), (17, 2048), (64, 1024), (257, 128), (1000, 64), (65536, 1), (10**7, 1)],
+    [
+        (1, 4096),
+        (2, 4096),
+        (16, 4096),
+        (17, 2048),
+        (64, 1024),
+        (257, 128),
+        (1000, 64),
+        (65536, 1),
+        (10**7, 1),
+    ],
 )
 def test_the_grid(d, rows):
     assert engine.block_rows(d) == rows
@@ -120,7 +130,9 @@ def _fold_in_child(queue):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_the_pool_is_made_anew_in_a_forked_child():
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
-    assert engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0] == 64 * 4096.0  # the parent has a pool
+    assert (
+        engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0] == 64 * 4096.0
+    )  # the parent has a pool
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
     child = context.Process(target=_fold_in_child, args=(queue,))

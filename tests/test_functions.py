@@ -107,7 +107,9 @@ def test_hand_values(backend):
     assert fastgd.cost(x, y, 1.0, backend=backend) == 14 / 3
     assert fastgd.gradient(x, y, 1.0, backend=backend) == -28 / 3
     # Residuals 1·1 + 2·2 − 3 = 2 and 3 − 2 − 4 = −3.
-    cost, gradient = fastgd.cost_and_gradient([[1.0, 2.0], [3.0, -1.0]], [3.0, 4.0], [1.0, 2.0], backend=backend)
+    cost, gradient = fastgd.cost_and_gradient(
+        [[1.0, 2.0], [3.0, -1.0]], [3.0, 4.0], [1.0, 2.0], backend=backend
+    )
     assert cost == 6.5
     assert gradient.tolist() == [-7.0, 7.0]
 
@@ -194,7 +196,12 @@ def test_lists_integers_and_memmaps(rng, tmp_path):
     expected = fastgd.cost_and_gradient(X.astype(float), y.astype(float), w)
     np.save(tmp_path / "X.npy", X.astype(np.int16))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    for X_other, y_other in ((X, y), (X.tolist(), y.tolist()), (mapped, y), (X.astype(np.float16), y.astype(bool) * 0 + y)):
+    for X_other, y_other in (
+        (X, y),
+        (X.tolist(), y.tolist()),
+        (mapped, y),
+        (X.astype(np.float16), y.astype(bool) * 0 + y),
+    ):
         cost, gradient = fastgd.cost_and_gradient(X_other, y_other, w)
         assert cost == expected[0]
         np.testing.assert_array_equal(gradient, expected[1])
@@ -228,7 +235,9 @@ def test_nan_and_infinity_are_named(backend):
         lambda: fastgd.forward(X, [1.0, 1.0], backend=backend),
         lambda: fastgd.loss(X, y, [1.0, 1.0], backend=backend),
     ):
-        with pytest.raises(fastgd.InvalidDataError, match=r"^X\[4500, 1\] is NaN; drop such rows or fill them$"):
+        with pytest.raises(
+            fastgd.InvalidDataError, match=r"^X\[4500, 1\] is NaN; drop such rows or fill them$"
+        ):
             call()
     with pytest.raises(fastgd.InvalidDataError, match=r"^y\[1\] is infinite; drop"):
         fastgd.gradient([1.0, 2.0], [1.0, np.inf], 0.0, backend=backend)
@@ -241,8 +250,14 @@ def test_nan_and_infinity_are_named(backend):
     [
         (lambda: fastgd.forward([1.0], 1.0, intercept=np.nan), "intercept must be finite, not nan"),
         (lambda: fastgd.cost([1.0], [1.0], "1"), r"w holds text \(<U1\); it must hold real numbers"),
-        (lambda: fastgd.cost([1.0], [1.0], [1.0]), r"w has shape \(1,\); X has shape \(n,\), so w is one number"),
-        (lambda: fastgd.cost([[1.0]], [1.0], 1.0), r"w has shape \(\); X has 1 columns, so it must be \(1,\)"),
+        (
+            lambda: fastgd.cost([1.0], [1.0], [1.0]),
+            r"w has shape \(1,\); X has shape \(n,\), so w is one number",
+        ),
+        (
+            lambda: fastgd.cost([[1.0]], [1.0], 1.0),
+            r"w has shape \(\); X has 1 columns, so it must be \(1,\)",
+        ),
         (lambda: fastgd.cost([[1.0, 2.0]], [1.0], [1.0, np.nan]), r"w\[1\] is NaN; weights must be finite"),
         (lambda: fastgd.cost([1.0], [1.0], 1.0, n_threads=0), "n_threads must be at least 1, not 0"),
         (lambda: fastgd.cost([1.0], [1.0], 1.0, backend="gpu"), "backend must be 'numba' or 'python'|'auto'"),

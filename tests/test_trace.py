@@ -41,7 +41,9 @@ def test_sgd_without_samples_prints_the_progress_lines(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@given(data=st.lists(st.tuples(finite, finite), min_size=1, max_size=12), w0=finite, rate=st.floats(1e-6, 1e-4))
+@given(
+    data=st.lists(st.tuples(finite, finite), min_size=1, max_size=12), w0=finite, rate=st.floats(1e-6, 1e-4)
+)
 def test_other_small_inputs_print_what_plain_python_prints(backend, data, w0, rate):
     xs, ys = [x for x, _ in data], [y for _, y in data]
     how = dict(w0=w0, learning_rate=rate, n_epochs=7, backend=backend)

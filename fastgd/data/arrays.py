@@ -34,11 +34,18 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
             raise InvalidDataError(f"{name} cannot be made an array: {error}") from None
     if value.dtype.kind not in "fiub":
         _refuse_dtype(name, value)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _refuse_dtype(name: str, value: NDArray[Any]) -> NoReturn:
-    kinds = {"c": "complex numbers", "U": "text", "S": "bytes", "M": "dates", "m": "time spans", "V": "records"}
+    kinds = {
+        "c": "complex numbers",
+        "U": "text",
+        "S": "bytes",
+        "M": "dates",
+        "m": "time spans",
+        "V": "records",
+    }
     if value.dtype.kind != "O":
         what = kinds.get(value.dtype.kind, str(value.dtype))
         raise InvalidDataError(f"{name} holds {what} ({value.dtype}); it must hold real numbers")
@@ -139,7 +146,9 @@ def _check_shapes(X: NDArray[Any], y: NDArray[Any]) -> None:
         )
     n = X.shape[0]
     if y.ndim != 1:
-        raise InvalidDataError(f"y has shape {y.shape}; it must have one dimension, a number a row (y.ravel())")
+        raise InvalidDataError(
+            f"y has shape {y.shape}; it must have one dimension, a number a row (y.ravel())"
+        )
     if len(y) != n:
         raise InvalidDataError(f"y has {len(y)} rows and X has {n}; they must agree")
     if n == 0:

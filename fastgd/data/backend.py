@@ -24,6 +24,8 @@ def resolve(backend: str) -> Backend:
     if backend == "auto":
         return "numba" if _has_numba() else "python"
     checks.choice("backend", backend, ("auto", "numba", "python"))
-    if backend == "numba" and not _has_numba():
+    if backend == "python":
+        return "python"
+    if not _has_numba():
         raise ModuleNotFoundError('backend="numba" needs Numba: pip install numba')
-    return backend  # type: ignore[return-value]
+    return "numba"

@@ -96,7 +96,9 @@ class KernelCache(NullCache):
     def _file(self, signature: Any, codegen: Any) -> Path:
         # The package's own path is part of the name: two installations never overwrite each other.
         key = (str(signature), codegen.magic_tuple(), sys.version, config.BOUNDSCHECK, config.OPT, __file__)
-        return cache_directory() / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.kernel"
+        return (
+            cache_directory() / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.kernel"
+        )
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         target_context.refresh()
@@ -106,7 +108,11 @@ class KernelCache(NullCache):
             content = file.read_bytes()
         except OSError:
             return None
-        sources, check, code = content[:_HASH_SIZE], content[_HASH_SIZE : 2 * _HASH_SIZE], content[2 * _HASH_SIZE :]
+        sources, check, code = (
+            content[:_HASH_SIZE],
+            content[_HASH_SIZE : 2 * _HASH_SIZE],
+            content[2 * _HASH_SIZE :],
+        )
         whole = len(check) == _HASH_SIZE and hashlib.sha256(code).digest() == check
         if whole and sources != SOURCES:
             return None  # compiled from other sources: silently replaced

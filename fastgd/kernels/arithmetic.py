@@ -1,4 +1,4 @@
-"""Two exact operations that neither Python nor Numba has ready: a fused multiply-add, and Python's `r ** 2`."""
+"""Two operations that Numba does not have: a fused multiply-add, and a square with Python's digits."""
 
 from __future__ import annotations
 

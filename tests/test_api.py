@@ -1,0 +1,378 @@
+"""gradient_descent and sgd: one loop, several oracles, the textbook's iterates."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastgd
+from fastgd.engine import block_rows
+from tests.conftest import JIT_IS_OFF
+from tests.test_functions import layouts
+
+XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
+FITS = [fastgd.gradient_descent, fastgd.sgd]
+WIDTHS = [None, 1, 2, 3, 7, 64, 257]
+
+
+def problem(rng, n, d, noise=0.1):
+    X = rng.standard_normal((n,) if d is None else (n, d))
+    w = 0.7 if d is None else rng.standard_normal(d)
+    y = (X * w if d is None else X @ w) + noise * rng.standard_normal(n)
+    return X, y
+
+
+def histories(fit):
+    kept = (fit.w, fit.w_history, fit.cost_history, fit.loss_history)
+    return b"".join(np.float64(part).tobytes() for part in kept if part is not None)
+
+
+@pytest.mark.parametrize("fit_by", FITS)
+@pytest.mark.parametrize("d", WIDTHS)
+@pytest.mark.parametrize("n", [1, 2, 4095, 4096, 4097])
+def test_kernels_against_their_twin(rng, fit_by, n, d):
+    """One block: the twin's digits. More: the same iterates to rounding."""
+    n = min(n, 30_000 // (d or 1), 100 if JIT_IS_OFF else n)
+    X, y = problem(rng, n, d)
+    how = dict(learning_rate=0.5 / np.max(np.sum(np.square(X.reshape(n, -1)), axis=1)), n_epochs=3)
+    fit, twin = fit_by(X, y, **how), fit_by(X, y, backend="python", **how)
+    assert (fit.backend, twin.backend) == ("numba", "python")
+    if n <= block_rows(d or 1):
+        assert histories(fit) == histories(twin)
+    else:
+        np.testing.assert_allclose(fit.w_history, twin.w_history, rtol=0, atol=1e-13 * np.abs(twin.w).max())
+        for kept, expected in ((fit.cost_history, twin.cost_history), (fit.loss_history, twin.loss_history)):
+            if kept is not None and expected is not None:
+                np.testing.assert_allclose(kept, expected, rtol=1e-12)
+    assert fit.n_passes == twin.n_passes
+
+
+@pytest.mark.parametrize("fit_by", FITS)
+@pytest.mark.parametrize("d", [None, 1, 3, 20])
+@pytest.mark.parametrize("rows", ["few", "many"])
+def test_same_bits_for_any_threads_and_any_layout(rng, many, fit_by, d, rows):
+    n = 1000 if rows == "few" else many // 4 // (d or 1) + 4097
+    X, y = problem(rng, n, d)
+    how = dict(learning_rate=0.002, n_epochs=2 if JIT_IS_OFF else 4)
+    expected = histories(fit_by(X, y, n_threads=1, **how))
+    assert {histories(fit_by(X, y, n_threads=threads, **how)) for threads in (2, 3, 4, 8)} == {expected}
+    for name, (X_other, y_other) in layouts(X, y).items():
+        assert histories(fit_by(X_other, y_other, **how)) == expected, name
+
+
+@pytest.mark.parametrize("d", [None, 3])
+def test_streamed_sgd_with_samples_is_the_plain_loop(rng, d):
+    X, y = problem(rng, 4300, d)
+    how = dict(learning_rate=0.01, n_epochs=1 if JIT_IS_OFF else 3, history="samples")
+    fit, twin = fastgd.sgd(X, y, **how), fastgd.sgd(X, y, backend="python", **how)
+    assert fit.gradient_history.shape == (how["n_epochs"], 4300, *X.shape[1:])
+    np.testing.assert_array_equal(fit.gradient_history, twin.gradient_history)
+    np.testing.assert_array_equal(fit.w_history, twin.w_history)
+
+
+def test_the_shapes_of_the_lessons_case_and_of_one_column():
+    for fit_by in FITS:
+        fit = fit_by(XS, YS, learning_rate=0.01, n_epochs=5)
+        assert type(fit.w) is float
+        assert fit.w_history.shape == (6,)
+        column = fit_by([[x] for x in XS], YS, learning_rate=0.01, n_epochs=5)
+        assert column.w.shape == (1,)
+        assert column.w_history.shape == (6, 1)
+        assert column.w[0] == fit.w
+        np.testing.assert_array_equal(column.w_history[:, 0], fit.w_history)
+
+
+def test_what_a_result_tells():
+    fit = fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=0.01, n_epochs=10)
+    assert fit.cost_history[0] == 14 / 3
+    assert fit.w_history[0] == 1.0
+    assert fit.w == fit.w_history[-1]
+    assert fit.loss_history is None
+    assert (fit.n_epochs, fit.n_samples, fit.n_updates, fit.n_passes) == (10, 3, 10, 11)
+    assert (fit.solver, fit.method, fit.converged) == ("gradient_descent", "stream", False)
+    assert fit.learning_rates.tolist() == [0.01] * 10
+    assert fit.status.startswith(
+        "did all 10 epochs; w was still moving; the cost went from 4.66667 to 0.657597"
+    )
+    assert fit.elapsed > 0
+    assert fit.predict(4) == 4 * fit.w
+    assert fit.predict([1.0, 2.0]).tolist() == [fit.w, 2 * fit.w]
+    by_sample = fastgd.sgd(XS, YS, w0=1.0, learning_rate=0.01, n_epochs=10)
+    assert by_sample.n_updates == 30
+    assert by_sample.loss_history.shape == (10,)
+    assert by_sample.cost_history.shape == (11,)  # one block: free
+
+
+@pytest.mark.parametrize("backend", ["numba", "python"])
+@pytest.mark.parametrize("history", ["epochs", None])
+@pytest.mark.parametrize("n", [3, 5000])
+def test_a_converged_run_says_so(n, history, backend):
+    x = np.linspace(1, 3, n if backend == "numba" else 3)
+    for fit_by, rate in ((fastgd.gradient_descent, 0.1), (fastgd.sgd, 0.05)):
+        fit = fit_by(x, 2 * x, learning_rate=rate, n_epochs=200, history=history, backend=backend)
+        assert fit.converged
+        assert fit.status.startswith("converged: the last of 200 epochs left w as it was")
+        assert fit.w == pytest.approx(2.0, abs=1e-14)
+        assert not fit_by(
+            x, 2 * x, learning_rate=1e-6, n_epochs=2, history=history, backend=backend
+        ).converged
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_no_epochs_give_w0_and_its_cost(rng, n):
+    X, y = problem(rng, n, 2)
+    for fit_by in FITS:
+        for backend in ("numba", "python"):
+            fit = fit_by(X, y, w0=[1.0, 2.0], n_epochs=0, learning_rate=0.1, backend=backend)
+            assert fit.w.tolist() == [1.0, 2.0]
+            assert fit.w_history.tolist() == [[1.0, 2.0]]
+            assert fit.cost_history[0] == pytest.approx(fastgd.cost(X, y, [1.0, 2.0]), rel=1e-14)
+            assert fit.n_passes == 1
+            assert fit.status.startswith("no epochs")
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_histories_that_are_kept(rng, n):
+    X, y = problem(rng, n, 2)
+    how = dict(learning_rate=0.001, n_epochs=4)
+    for fit_by in FITS:
+        full, costs, nothing = (fit_by(X, y, history=kept, **how) for kept in ("epochs", "costs", None))
+        assert full.w.tobytes() == costs.w.tobytes() == nothing.w.tobytes()
+        assert costs.w_history is None
+        assert nothing.w_history is nothing.cost_history is nothing.loss_history is None
+        if costs.cost_history is not None:
+            np.testing.assert_array_equal(full.cost_history, costs.cost_history)
+    streamed = fastgd.sgd(X, y, **how)
+    tracked = fastgd.sgd(X, y, track_cost=True, **how)
+    assert (streamed.cost_history is None) == (n == 5000)
+    assert tracked.cost_history.shape == (5,)
+    assert tracked.cost_history[-1] == pytest.approx(fastgd.cost(X, y, tracked.w), rel=1e-14)
+    assert tracked.n_passes == 9
+    np.testing.assert_array_equal(tracked.w_history, streamed.w_history)
+
+
+def test_a_history_that_would_not_fit_is_refused_with_the_remedy():
+    X, y = np.zeros((3, 1000)), np.zeros(3)
+    with pytest.raises(ValueError, match=r"history='epochs' would take 8.0 GB .* pass history=\"costs\""):
+        fastgd.gradient_descent(X, y, n_epochs=10**6)
+    with pytest.raises(ValueError, match=r"at most 1 GB is kept: pass history=\"epochs\""):
+        fastgd.sgd(np.zeros(10**6), np.zeros(10**6), n_epochs=200, history="samples")
+    with pytest.raises(ValueError, match=r"pass history=None"):
+        fastgd.gradient_descent(XS, YS, n_epochs=10**8, history="costs")
+
+
+@pytest.mark.parametrize("fit_by", FITS)
+@pytest.mark.parametrize("n", [3, 5000])
+def test_rates_of_several_kinds(rng, fit_by, n):
+    X, y = problem(rng, n, None)
+    rates = [0.001, 0.002, 0.0005]
+    by_array = fit_by(X, y, learning_rate=np.array(rates), n_epochs=3)
+    by_function = fit_by(X, y, learning_rate=lambda epoch: rates[epoch], n_epochs=3)
+    assert histories(by_array) == histories(by_function)
+    assert by_array.learning_rates.tolist() == rates
+    w = 0.0
+    for rate in rates:
+        w = fit_by(X, y, w0=w, learning_rate=rate, n_epochs=1).w
+    assert by_array.w == w
+
+
+@pytest.mark.parametrize("backend", ["numba", "python"])
+@pytest.mark.parametrize("fit_by", FITS)
+@pytest.mark.parametrize("n", [3, 5000])
+def test_divergence_carries_the_finite_part(fit_by, n, backend):
+    n = 300 if n > 3 and (JIT_IS_OFF or backend == "python") else n
+    X, y = np.ones(n), np.full(n, 2.0)  # w − 2 grows by |1 − 2α|, an epoch or a sample
+    rate = 1.01 if fit_by is fastgd.sgd and n > 3 else 1.5
+    how = dict(w0=1.0, learning_rate=rate, n_epochs=1100, backend=backend)
+    with pytest.raises(
+        fastgd.DivergenceError, match=rf"^{fit_by.__name__} diverged in epoch \d+ at learning rate"
+    ) as caught:
+        fit_by(X, y, **how)
+    part = caught.value.result
+    assert caught.value.epoch == part.n_epochs
+    assert np.isfinite(part.w)
+    assert np.isfinite(part.w_history).all()
+    assert part.w_history.shape == (part.n_epochs + 1,)
+    assert part.w == part.w_history[-1]
+    if part.cost_history is not None:
+        assert np.isfinite(part.cost_history).all()
+        assert part.cost_history.shape == (part.n_epochs + 1,)
+    assert part.status.startswith("diverged after")
+    assert not part.converged
+    with pytest.warns(RuntimeWarning, match="the result is the finite part") as warned:
+        kept = fit_by(X, y, on_divergence="warn", **how)
+    assert warned[0].filename == __file__
+    assert histories(kept) == histories(part)
+    shown = fit_by(X, y, on_divergence="ignore", **how)
+    assert shown.n_epochs == 1100
+    assert not np.isfinite(shown.w)
+    np.testing.assert_array_equal(shown.w_history[: part.n_epochs + 1], part.w_history)
+    assert "diverged" in shown.status
+    if shown.cost_history is not None:  # one epoch more is not finite: nothing was thrown away
+        assert not (
+            np.isfinite(shown.cost_history[part.n_epochs + 1])
+            and np.isfinite(shown.w_history[part.n_epochs + 1])
+        )
+
+
+@pytest.mark.parametrize("history", ["epochs", "costs", None])
+def test_divergence_without_a_history_leaves_the_last_finite_weight(history):
+    with pytest.raises(fastgd.DivergenceError) as caught:
+        fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1.0, n_epochs=10**5, history=history)
+    full = fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1.0, n_epochs=caught.value.epoch)
+    assert caught.value.result.w == full.w
+
+
+def test_a_divergence_error_can_be_pickled():
+    import pickle
+
+    with pytest.raises(fastgd.DivergenceError) as caught:
+        fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1.0, n_epochs=10**4)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.epoch == caught.value.epoch
+    assert again.result.w == caught.value.result.w
+    assert str(again) == str(caught.value)
+
+
+@given(st.floats(0.001, 0.2), st.floats(-10, 10), st.integers(1, 60))
+def test_full_batch_on_the_lesson_follows_the_closed_form(rate, w0, n_epochs):
+    """w − 2 shrinks by 1 − α·2·mean(x²) = 1 − 28α/3 an epoch."""
+    fit = fastgd.gradient_descent(XS, YS, w0=w0, learning_rate=rate, n_epochs=n_epochs)
+    expected = 2 + (w0 - 2) * (1 - 28 * rate / 3) ** n_epochs
+    assert fit.w == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("d", [1, 3, 20])
+def test_float32_data_descends_in_float64(rng, d):
+    X, y = problem(rng, 500 if JIT_IS_OFF else 5000, d)
+    X, y = X.astype(np.float32), y.astype(np.float32)
+    for fit_by in FITS:
+        single = fit_by(X, y, learning_rate=0.01, n_epochs=3)
+        double = fit_by(X.astype(float), y.astype(float), learning_rate=0.01, n_epochs=3)
+        np.testing.assert_allclose(single.w, double.w, rtol=1e-13)
+
+
+def test_from_eight_threads_at_once(rng, many):
+    X, y = problem(rng, many // 2, None)
+    how = dict(learning_rate=0.01, n_epochs=2)
+    expected = fastgd.gradient_descent(X, y, **how).w, fastgd.sgd(X, y, **how).w
+    results = []
+
+    def user():
+        results.append((fastgd.gradient_descent(X, y, **how).w, fastgd.sgd(X, y, **how).w))
+
+    users = [threading.Thread(target=user) for _ in range(8)]
+    for thread in users:
+        thread.start()
+    for thread in users:
+        thread.join(120)
+    assert results == [expected] * 8
+
+
+@pytest.mark.parametrize("fit_by", FITS)
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (dict(X=[1.0, 2.0]), ValueError, "^y has 3 rows and X has 2; they must agree$"),
+        (dict(X=[], y=[]), ValueError, "^X and y have no rows; at least one is needed$"),
+        (dict(X=np.zeros((3, 0))), ValueError, r"^X has shape \(3, 0\), no columns; at least one is needed$"),
+        (dict(X=1.0), ValueError, "^X has 0 dimensions; it must have 1"),
+        (dict(X=np.zeros((3, 1, 1))), ValueError, "^X has 3 dimensions; it must have 1"),
+        (dict(y=[[2.0], [4.0], [6.0]]), ValueError, r"^y has shape \(3, 1\); it must have one dimension"),
+        (
+            dict(X=[[1.0], [2.0, 3.0], [4.0]]),
+            ValueError,
+            "^X is ragged: its rows must all have the same length$",
+        ),
+        (dict(X=[1.0, np.nan, 3.0]), ValueError, r"^X\[1\] is NaN; drop such rows or fill them$"),
+        (dict(X=[[1.0, 2.0], [3.0, np.inf], [np.nan, 6.0]]), ValueError, r"^X\[1, 1\] is infinite; drop"),
+        (dict(y=[1.0, 2.0, -np.inf]), ValueError, r"^y\[2\] is minus infinite; drop"),
+        (dict(w0=np.nan), ValueError, "^w0 is NaN; weights must be finite$"),
+        (dict(w0=[1.0]), ValueError, r"^w0 has shape \(1,\); X has shape \(n,\), so w0 is one number$"),
+        (
+            dict(X=np.ones((3, 2)), w0=[1.0]),
+            ValueError,
+            r"^w0 has shape \(1,\); X has 2 columns, so it must be \(2,\)$",
+        ),
+        (
+            dict(X=[1j, 2, 3]),
+            ValueError,
+            r"^X holds complex numbers \(complex128\); it must hold real numbers$",
+        ),
+        (dict(y=["a", "b", "c"]), ValueError, r"^y holds text \(<U1\); it must hold real numbers$"),
+        (dict(X=np.array([1, None, 3], object)), ValueError, r"^X\[1\] is None; X must hold real numbers$"),
+        (dict(X=np.array(["2026-01-01"] * 3, "datetime64[D]")), ValueError, "^X holds dates"),
+        (
+            dict(X=np.ma.masked_array([1.0, 2.0, 3.0], [0, 1, 0])),
+            ValueError,
+            "^X is a masked array; fill or drop",
+        ),
+        (dict(X=object()), ValueError, "^X is a object; it must be an array or a list of numbers$"),
+        (dict(learning_rate=0.0), ValueError, r"^learning_rate must be positive, not 0\.0$"),
+        (dict(learning_rate=-1), ValueError, "^learning_rate must be positive, not -1$"),
+        (dict(learning_rate=np.inf), ValueError, "^learning_rate must be finite, not inf$"),
+        (dict(learning_rate="fast"), TypeError, "^learning_rate must be a number, not 'fast'$"),
+        (dict(learning_rate=True), TypeError, "^learning_rate must be a number, not True$"),
+        (dict(learning_rate=None), TypeError, "^learning_rate must be a number, not None$"),
+        (
+            dict(learning_rate=[0.1, 0.2]),
+            ValueError,
+            r"^learning_rate has shape \(2,\); an array of rates needs one an epoch",
+        ),
+        (
+            dict(learning_rate=[0.1] * 99 + [-1.0]),
+            ValueError,
+            r"^learning_rate\[99\] must be positive, not -1\.0$",
+        ),
+        (dict(learning_rate=lambda epoch: 0.1 - epoch), ValueError, r"^learning_rate\(1\) must be positive"),
+        (dict(n_epochs=-1), ValueError, "^n_epochs must be at least 0, not -1$"),
+        (dict(n_epochs=1.5), TypeError, r"^n_epochs must be a whole number, not 1\.5$"),
+        (dict(n_epochs="3"), TypeError, "^n_epochs must be a whole number, not '3'$"),
+        (dict(n_threads=0), ValueError, "^n_threads must be at least 1, not 0$"),
+        (dict(backend="cuda"), ValueError, "^backend must be 'auto' or 'numba' or 'python', not 'cuda'$"),
+        (dict(history="all"), ValueError, "^history must be 'epochs' or .*, not 'all'$"),
+        (
+            dict(on_divergence="stop"),
+            ValueError,
+            "^on_divergence must be 'raise' or 'warn' or 'ignore', not 'stop'$",
+        ),
+        (dict(learning_rat=0.1), TypeError, "unexpected keyword argument 'learning_rat'"),
+    ],
+    ids=lambda value: repr(value)[:40] if isinstance(value, dict) else "",
+)
+def test_bad_input_gets_one_sentence(fit_by, given, error, message):
+    arguments = dict(X=XS, y=YS, learning_rate=0.01) | given
+    with pytest.raises(error, match=message) as caught:
+        fit_by(arguments.pop("X"), arguments.pop("y"), **arguments)
+    assert "\n" not in str(caught.value)
+    if given.keys() & {"X", "y", "w0"}:
+        assert isinstance(caught.value, fastgd.InvalidDataError)
+
+
+def test_nan_in_row_seven_thousand_is_found_by_both_backends():
+    X, y = np.ones((9000, 3)), np.ones(9000)
+    X[7001, 2] = np.nan
+    for fit_by in FITS:
+        for backend in ("numba", "python"):
+            with pytest.raises(
+                fastgd.InvalidDataError, match=r"^X\[7001, 2\] is NaN; drop such rows or fill them$"
+            ):
+                fit_by(X, y, learning_rate=0.1, n_epochs=2, backend=backend)
+
+
+@pytest.mark.parametrize("on_divergence", ["raise", "warn", "ignore"])
+def test_nan_data_is_bad_input_not_divergence(on_divergence):
+    for fit_by in FITS:
+        with pytest.raises(fastgd.InvalidDataError, match=r"X\[1\] is NaN"):
+            fit_by([1.0, np.nan], [1.0, 2.0], learning_rate=0.1, on_divergence=on_divergence, history=None)
+
+
+def test_the_two_fits_share_their_parameters():
+    descent, in_order = (inspect.signature(fit_by).parameters for fit_by in FITS)
+    assert [name for name in in_order if name != "track_cost"] == list(descent)
+    assert all(in_order[name].default == descent[name].default for name in descent)
