@@ -82,7 +82,7 @@ def gradient_descent(
     >>> import fastgd
     >>> fit = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], w0=1.0, learning_rate=0.01)
     >>> fit.w
-    1.9999999999011077
+    1.9999444396553017
     """
     checks.choice("history", history, ("epochs", "costs", None))
     return _fit(
@@ -141,7 +141,7 @@ def sgd(
     >>> import fastgd
     >>> fit = fastgd.sgd([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], w0=1.0, learning_rate=0.01)
     >>> fit.w
-    1.9999999999999996
+    1.9999999999999236
     """
     checks.choice("history", history, solvers.HISTORIES)
     checks.choice("track_cost", track_cost, (True, False))

@@ -16,7 +16,7 @@ from fastgd.oracles import Floats
 from fastgd.results import FitResult
 
 PYTHON_ROWS = 50_000
-RATE = {"gradient_descent": 0.1, "sgd": 1e-4}
+RATE = {"gradient_descent": 0.3, "sgd": 1e-4}
 N_EPOCHS = 10
 
 

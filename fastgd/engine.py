@@ -63,7 +63,7 @@ class Rows(Protocol):
 
 
 class Counter:
-    """Adds summaries as a binary counter counts; holds at most log2(number of summaries) of them."""
+    """Adds summaries as a binary counter counts; holds at most log2(their number) of them, and owns them."""
 
     def __init__(self) -> None:
         self._nodes: list[Summary] = []
@@ -72,7 +72,7 @@ class Counter:
     def push(self, node: Summary) -> None:
         carry = self._count
         while carry & 1:
-            node = self._nodes.pop() + node
+            node = _added(self._nodes.pop(), node)
             carry >>= 1
         self._nodes.append(node)
         self._count += 1
@@ -80,8 +80,13 @@ class Counter:
     def total(self) -> Summary:
         total = self._nodes.pop()
         while self._nodes:
-            total = self._nodes.pop() + total
+            total = _added(self._nodes.pop(), total)
         return total
+
+
+def _added(left: Summary, right: Summary) -> Summary:
+    left += right  # in place: with many columns a summary is large
+    return left
 
 
 def fold(

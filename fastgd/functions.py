@@ -256,7 +256,7 @@ def cost_and_gradient(
     the plain loop. The loops' `cost_history` too is the plain loop's on one block of rows, and can
     differ from this function in the last digits.
 
-    Cost: one read; memory for a few vectors of length d a thread.
+    Cost: one read; memory for about log2(n) + 6 vectors of length d.
 
     Examples
     --------

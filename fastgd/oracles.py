@@ -161,7 +161,10 @@ def leaf_rows(d: int) -> int:
 
 def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
     """(1/n) Σ r² and (2/n) Σ x r from [Σ r², Σ x r]."""
-    return float(sums[0]) / n, sums[1:] * 2.0 / n
+    gradient = sums[1:]
+    gradient *= 2.0
+    gradient /= n
+    return float(sums[0]) / n, gradient
 
 
 class StreamedDescent:
@@ -179,7 +182,8 @@ class StreamedDescent:
         return value
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
-        w = self.w - rates[0] * self._gradient
+        w = rates[0] * self._gradient
+        np.subtract(self.w, w, out=w)
         self.passes += 1
         value, gradient = self._cost_and_gradient(w)
         if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):

@@ -53,6 +53,17 @@ def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axe
     return ax
 
 
+def save(fit: FitResult, file: str) -> None:
+    """Both pictures of a run of one weight or two, side by side, into a file; its ending is the format."""
+    _require_matplotlib()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for kind, ax in zip(("cost", "path"), figure.subplots(1, 2), strict=True):
+        plot(fit, kind, ax)
+    figure.savefig(file)
+
+
 def _plot_cost(fit: FitResult, ax: Axes | None) -> Axes:
     values, first, label = fit.cost_history, 0, "cost"
     if values is None:
@@ -183,11 +194,17 @@ def _finite_part(values: Floats) -> int:
 def _axes(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
-    try:
-        from matplotlib import pyplot
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("fit.plot() needs matplotlib: pip install 'fastgd[plot]'") from error
+    _require_matplotlib()
+    from matplotlib import pyplot
+
     return pyplot.subplots(figsize=(6, 4), layout="constrained")[1]
+
+
+def _require_matplotlib() -> None:
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("plots need matplotlib: pip install 'fastgd[plot]'") from error
 
 
 def _title(fit: FitResult) -> str:

@@ -1,4 +1,4 @@
-"""What a run returns."""
+"""What a run returns: the weights, how they came to be, and how it ended."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def add(sums, errors, j, value):
 def leaf(X, y, w, errors, dot, dot_error, out):
     """One leaf's sums into `out`; errors (d + 1,), dot (1,) and dot_error (1,) are room to work in."""
     n, d = X.shape
-    out[:] = 0.0
-    errors[:] = 0.0
+    for j in range(d + 1):
+        out[j] = errors[j] = 0.0
     for i in range(n):
         dot[0], dot_error[0] = -y[i], 0.0
         for j in range(d):

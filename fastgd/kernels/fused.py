@@ -28,7 +28,8 @@ def leaf_1d(x, y, w, out):
 def leaf_nd(X, y, w, out):
     """Four rows share each load of w and each load and store of the sums."""
     n, d = X.shape
-    out[:] = 0.0
+    for j in range(d + 1):
+        out[j] = 0.0
     sums = out[1:]
     squares = 0.0
     whole = n - n % 4

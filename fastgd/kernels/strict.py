@@ -31,6 +31,13 @@ def is_finite(w):
 
 
 @kernel
+def copy(source, target):
+    """target ← source; an array assignment would take the compiler ten times longer."""
+    for j in range(len(source)):
+        target[j] = source[j]
+
+
+@kernel
 def cost(X, y, w, two):
     """(1/n) Σ (x·w − y)²; `two` is 2.0, see `arithmetic.square`."""
     total = 0.0
@@ -44,7 +51,8 @@ def cost_and_gradient(X, y, w, two, gradient):
     """The cost, and into `gradient` (1/n) Σ 2 x (x·w − y)."""
     n, d = X.shape
     total = 0.0
-    gradient[:] = 0.0
+    for j in range(d):
+        gradient[j] = 0.0
     for i in range(n):
         x = X[i]
         residual = score(x, w) - y[i]
@@ -64,17 +72,17 @@ def descend(X, y, w, before, gradient, rates, two, go_on, costs, weights):
     back and ends the loop, unless `go_on`.
     """
     for epoch in range(len(rates)):
-        before[:] = w
+        copy(w, before)
         for j in range(len(w)):
             w[j] -= rates[epoch] * gradient[j]
         value = cost_and_gradient(X, y, w, two, gradient)
         if not (go_on or (math.isfinite(value) and is_finite(w))):
-            w[:] = before
+            copy(before, w)
             return epoch
         if len(costs):
             costs[epoch] = value
         if len(weights):
-            weights[epoch] = w
+            copy(w, weights[epoch])
     return len(rates)
 
 
@@ -86,7 +94,7 @@ def descend_in_order(X, y, w, before, rates, two, go_on, costs, losses, weights,
     """
     n, d = X.shape
     for epoch in range(len(rates)):
-        before[:] = w
+        copy(w, before)
         for i in range(n):
             x = X[i]
             residual = score(x, w) - y[i]
@@ -97,12 +105,12 @@ def descend_in_order(X, y, w, before, rates, two, go_on, costs, losses, weights,
                     gradients[epoch, i, j] = gradient
         value = cost(X, y, w, two) if len(costs) else 0.0
         if not (go_on or (math.isfinite(value) and is_finite(w))):
-            w[:] = before
+            copy(before, w)
             return epoch
         if len(costs):
             costs[epoch] = value
         if len(losses):
             losses[epoch] = square(score(X[n - 1], w) - y[n - 1], two)
         if len(weights):
-            weights[epoch] = w
+            copy(w, weights[epoch])
     return len(rates)

@@ -9,12 +9,12 @@ from fastgd.kernels._jit import kernel
 
 @kernel
 def new_stack(n_leaves, size):
-    """Room for the nodes of n_leaves leaves: one more than there are bits in n_leaves."""
-    levels = 2
+    """Room for the nodes of n_leaves leaves: as many as there are bits in n_leaves, and one to add."""
+    levels = 1
     while n_leaves > 1:
         n_leaves >>= 1
         levels += 1
-    return np.empty((levels, size))
+    return np.empty((levels + (levels > 1), size))
 
 
 @kernel
@@ -30,9 +30,9 @@ def push(stack, top, leaf):
 
 @kernel
 def total(stack, top):
-    """The sum of the stack's nodes, added from the right, as a new array."""
+    """The sum of the stack's nodes, added from the right; it does not keep the stack alive."""
     while top > 1:
         for j in range(stack.shape[1]):
             stack[top - 2, j] += stack[top - 1, j]
         top -= 1
-    return stack[0].copy()
+    return stack[0].copy() if len(stack) > 1 else stack[0]

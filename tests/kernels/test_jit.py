@@ -1,0 +1,189 @@
+"""The disk cache of machine code: stale never runs, broken is rebuilt, unwritable works."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import JIT_IS_OFF
+
+pytestmark = pytest.mark.skipif(JIT_IS_OFF, reason="there is no machine code under NUMBA_DISABLE_JIT")
+
+PACKAGE = Path(__file__).parents[2] / "fastgd"
+LESSON = """
+import warnings
+warnings.simplefilter("error")
+import fastgd
+fit = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], w0=1.0, learning_rate=0.01)
+print(repr(fit.w), fit.backend)
+"""
+EXPECTED = "1.9999444396553017 numba"
+COUNT = """
+from fastgd.kernels import strict
+print(sum(strict.descend.stats.cache_hits.values()), sum(strict.descend.stats.cache_misses.values()))
+"""
+
+
+def run(
+    code: str, cache: Path, *, source: Path = PACKAGE.parent, **environment: str
+) -> subprocess.CompletedProcess:
+    environment = os.environ | {"PYTHONPATH": str(source), "FASTGD_CACHE_DIR": str(cache)} | environment
+    return subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, cwd=source
+    )
+
+
+def output(code: str, cache: Path, **how) -> str:
+    done = run(code, cache, **how)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def warm_cache(tmp_path_factory) -> Path:
+    cache = tmp_path_factory.mktemp("warm")
+    assert output(LESSON, cache) == EXPECTED
+    return cache
+
+
+@pytest.fixture
+def cache(warm_cache, tmp_path) -> Path:
+    """A warm cache of the test's own."""
+    return Path(shutil.copytree(warm_cache, tmp_path / "cache"))
+
+
+def test_the_next_process_compiles_nothing(cache):
+    before = {file.name: file.stat().st_mtime_ns for file in cache.iterdir()}
+    assert output(LESSON + COUNT, cache).splitlines() == [EXPECTED, "1 0"]
+    assert {file.name: file.stat().st_mtime_ns for file in cache.iterdir()} == before
+    assert output(LESSON + COUNT, cache / "empty").splitlines() == [EXPECTED, "0 1"]
+
+
+EDITS = {
+    "kernels/strict.py": (
+        "w[j] -= rates[epoch] * gradient[j]",
+        "w[j] -= 2 * rates[epoch] * gradient[j]",
+        ["1.999999998936207 numba", "4.666666666666667"],  # twice the rate: 2 − (1 − 0.56/3)¹⁰⁰
+    ),
+    "kernels/arithmetic.py": (
+        "        return product\n    return r**two",
+        "        return 2 * product\n    return 2 * r**two",
+        [EXPECTED, "9.333333333333334"],  # twice the cost, the same steps
+    ),
+}
+
+
+@pytest.mark.parametrize("file", EDITS)
+def test_an_edit_in_any_file_that_a_kernel_depends_on_is_never_missed(tmp_path, file):
+    """`strict.descend` calls `square` of arithmetic.py: Numba's own cache would keep the old one."""
+    source, cache = tmp_path / "source", tmp_path / "cache"
+    shutil.copytree(PACKAGE, source / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
+    code = LESSON + "print(fit.cost_history[0])"
+    assert output(code, cache, source=source).splitlines() == [EXPECTED, "4.666666666666667"]
+    path = source / "fastgd" / file
+    text = path.read_text()
+    old, new, changed = EDITS[file]
+    assert old in text
+    path.write_text(text.replace(old, new))
+    assert output(code, cache, source=source).splitlines() == changed
+    path.write_text(text)
+    assert output(code, cache, source=source).splitlines() == [EXPECTED, "4.666666666666667"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "flipped", "directory"])
+def test_damaged_files_are_rebuilt_with_one_warning(cache, damage):
+    for file in cache.iterdir():
+        content = file.read_bytes()
+        file.unlink()
+        if damage == "directory":
+            file.mkdir()
+            continue
+        middle = len(content) // 2
+        file.write_bytes(
+            {
+                "truncated": content[:middle],
+                "garbage": b"not machine code" * 100,
+                "empty": b"",
+                "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            }[damage]
+        )
+    done = run(LESSON.replace('"error"', '"always"'), cache)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == EXPECTED
+    if damage != "directory":
+        assert done.stderr.count("RuntimeWarning") == 1
+        assert "is damaged" in done.stderr
+        assert output(LESSON + COUNT, cache).splitlines() == [EXPECTED, "1 0"]
+
+
+def test_a_valid_file_that_does_not_unpickle_is_rebuilt(cache):
+    import hashlib
+
+    for file in cache.iterdir():
+        code = b"a pickle it is not"
+        file.write_bytes(file.read_bytes()[:32] + hashlib.sha256(code).digest() + code)
+    done = run(LESSON.replace('"error"', '"always"'), cache)
+    assert done.stdout.strip() == EXPECTED
+    assert done.stderr.count("RuntimeWarning") == 1
+    assert "cannot be used" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["below a file", "no such device"])
+def test_a_directory_that_cannot_be_written(tmp_path, where):
+    (tmp_path / "file").write_text("")
+    cache = tmp_path / "file" / "cache" if where == "below a file" else Path("/proc/nowhere/cache")
+    assert output(LESSON, cache) == EXPECTED
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give a folder away")
+def test_a_directory_of_another_user_is_not_trusted(cache):
+    os.chown(cache, 12345, 12345)
+    assert output(LESSON + COUNT, cache).splitlines() == [EXPECTED, "0 1"]
+
+
+def test_eight_processes_starting_cold_together(tmp_path):
+    environment = os.environ | {
+        "PYTHONPATH": str(PACKAGE.parent),
+        "FASTGD_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    children = [
+        subprocess.Popen([sys.executable, "-c", LESSON], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(8)
+    ]
+    assert [child.communicate(timeout=300)[0].strip() for child in children] == [EXPECTED] * 8
+    assert output(LESSON + COUNT, tmp_path / "cache").splitlines() == [EXPECTED, "1 0"]
+    assert not [file for file in (tmp_path / "cache").iterdir() if file.suffix != ".kernel"]
+
+
+def test_numbas_settings_and_the_users_own_functions_are_left_alone(tmp_path):
+    code = """
+import os
+before = dict(os.environ)
+import numba
+settings = numba.config.CACHE_DIR
+import fastgd
+fastgd.cost([1.0], [1.0], 1.0)
+assert dict(os.environ) == before
+assert numba.config.CACHE_DIR == settings
+from numba.core.caching import NullCache
+@numba.njit
+def mine(x): return x + 1
+assert mine(1) == 2 and type(mine._cache) is NullCache
+print("ok")
+"""
+    assert output(code, tmp_path / "cache") == "ok"
+
+
+def test_bounds_checking_has_machine_code_of_its_own(cache):
+    assert output(LESSON + COUNT, cache, NUMBA_BOUNDSCHECK="1").splitlines() == [EXPECTED, "0 1"]
+
+
+def test_the_folder_follows_numbas_when_none_is_named(tmp_path):
+    done = run(LESSON, Path(""), FASTGD_CACHE_DIR="", NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.stdout.strip() == EXPECTED
+    assert list((tmp_path / "fastgd").glob("strict.descend-*.kernel"))

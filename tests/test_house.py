@@ -1,0 +1,96 @@
+"""The plan of the house: imports point one way, kernels stand alone, rooms stay small."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "fastgd"
+
+FLOORS = [
+    ["errors", "kernels._jit", "reference"],
+    ["kernels.arithmetic", "kernels.tree", "kernels.plain_read", "kernels.in_order", "kernels.random"],
+    ["kernels.strict", "kernels.fused", "kernels.accurate"],
+    ["kernels.pointwise"],
+    ["engine", "data.checks"],
+    ["data.backend", "schedules"],
+    ["data.arrays", "data.synthetic"],
+    ["oracles"],
+    ["functions", "solvers"],
+    ["results"],
+    ["trace", "plots", "api"],
+    ["lesson"],
+    ["demo"],
+    ["cli"],
+    ["__main__"],
+]
+"""From the ground up: a module imports only from floors below its own."""
+
+HANDS_ON = {("results", "trace"), ("results", "plots"), ("errors", "results")}
+"""Methods that only call on a floor above, and a type for the checker."""
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "fastgd":
+            base = node.module.removeprefix("fastgd").lstrip(".")
+            for alias in node.names:
+                whole = f"{base}.{alias.name}".lstrip(".")
+                found.add(whole if (PACKAGE / f"{whole.replace('.', '/')}.py").exists() else base)
+        elif isinstance(node, ast.Import):
+            found |= {
+                alias.name.removeprefix("fastgd.") for alias in node.names if alias.name.startswith("fastgd")
+            }
+    return found - {""}
+
+
+def test_every_module_has_its_floor():
+    assert sorted(module for floor in FLOORS for module in floor) == sorted(map(name_of, MODULES))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_down(path):
+    floor_of = {module: number for number, floor in enumerate(FLOORS) for module in floor}
+    name = name_of(path)
+    for imported in imports(path):
+        if (name, imported) in HANDS_ON:
+            continue
+        assert floor_of[imported] < floor_of[name], f"{name} imports {imported}, which stands above it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_numba_is_known_in_kernels_only(path):
+    tree = ast.parse(path.read_text())
+    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    uses_numba = any(module.split(".")[0] in ("numba", "llvmlite") for module in modules)
+    assert not uses_numba or name_of(path).startswith("kernels.")
+    if name_of(path) == "reference":
+        assert not {"numpy", "numba"} & {module.split(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_room_can_be_read_in_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_each_module_says_what_it_is(path):
+    assert len(ast.get_docstring(ast.parse(path.read_text())) or "") > 20
+
+
+def test_dangerous_flags_stand_nowhere():
+    for path in MODULES:
+        text = path.read_text().replace(" ", "")
+        for flag in ("fastmath=True", "parallel=True", "allow_pickle=True", 'nnan"', 'ninf"'):
+            assert flag not in text, f"{flag} in {name_of(path)}"

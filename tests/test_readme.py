@@ -1,0 +1,46 @@
+"""The README and the docstrings: every example is run, every command is there."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+FLAGS = doctest.ELLIPSIS
+
+
+def failures(text: str, name: str, names: dict | None = None) -> int:
+    test = doctest.DocTestParser().get_doctest(text, names or {}, name, name, 0)
+    assert test.examples, f"{name} has no examples"
+    return doctest.DocTestRunner(optionflags=FLAGS).run(test).failed
+
+
+def test_the_examples_of_the_readme():
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) >= 4
+    assert failures("\n".join(blocks), "README.md") == 0
+
+
+@pytest.mark.parametrize("module", ["functions", "api", "data.synthetic"])
+def test_the_examples_of_the_docstrings(module):
+    found = importlib.import_module(f"fastgd.{module}")
+    result = doctest.testmod(found, optionflags=FLAGS)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_the_two_commands_stand_on_the_first_screen():
+    first_screen = "\n".join(README.splitlines()[:20])
+    commands = re.findall(r"^python3 -m venv .*$", first_screen, flags=re.MULTILINE)
+    assert [command.split("/")[-1] for command in commands] == ["fastgd", "pytest"]
+    assert all(command.startswith("python3 -m venv .venv && .venv/bin/pip install ") for command in commands)
+
+
+def test_the_readme_names_no_file_that_is_not_there():
+    for path in re.findall(r"`((?:fastgd|bench|tests|\.ci)/[\w./]*)`", README):
+        assert (ROOT / path).exists(), path
