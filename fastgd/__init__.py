@@ -21,8 +21,8 @@ _HOMES = {
     "sgd": "api",
     "make_linear": "data.synthetic",
     "FitResult": "results",
-    "InvalidDataError": "errors",
-    "DivergenceError": "errors",
+    "InvalidDataError": "data.checks",
+    "DivergenceError": "results",
 }
 
 __all__ = [
@@ -42,10 +42,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from fastgd.api import gradient_descent, sgd
+    from fastgd.data.checks import InvalidDataError
     from fastgd.data.synthetic import make_linear
-    from fastgd.errors import DivergenceError, InvalidDataError
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
-    from fastgd.results import FitResult
+    from fastgd.results import DivergenceError, FitResult
 
 
 def __getattr__(name: str) -> Any:

@@ -13,8 +13,7 @@ from fastgd import engine, oracles, solvers
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_weights
 from fastgd.data.backend import resolve
-from fastgd.errors import DivergenceError
-from fastgd.results import FitResult, Solver, from_run
+from fastgd.results import DivergenceError, FitResult, Solver, from_run
 from fastgd.schedules import LearningRate, as_rates
 
 OnDivergence = Literal["raise", "warn", "ignore"]

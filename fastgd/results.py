@@ -1,4 +1,4 @@
-"""What a run returns: the weights, how they came to be, and how it ended."""
+"""What a run returns: the weights, how they came to be, and how it ended; and what it raises."""
 
 from __future__ import annotations
 
@@ -143,6 +143,28 @@ class FitResult:
         self._rows = None
         for name, value in state.items():
             setattr(self, name, value)
+
+
+class DivergenceError(ArithmeticError):
+    """A run overflowed.
+
+    Attributes
+    ----------
+    result : FitResult
+        The finite part of the run: every weight and cost in it is finite.
+    epoch : int
+        The epoch (from 0) in which w or its cost stopped being finite.
+    """
+
+    __module__ = "fastgd"
+
+    def __init__(self, message: str, result: FitResult, epoch: int):
+        super().__init__(message)
+        self.result = result
+        self.epoch = epoch
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.result, self.epoch)
 
 
 def from_run(

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
-    ["errors", "kernels._jit", "reference"],
+    ["kernels._jit", "reference"],
     ["kernels.arithmetic", "kernels.tree", "kernels.plain_read", "kernels.in_order", "kernels.random"],
     ["kernels.strict", "kernels.fused", "kernels.accurate"],
     ["kernels.pointwise"],
@@ -28,8 +28,8 @@ FLOORS = [
 ]
 """From the ground up: a module imports only from floors below its own."""
 
-HANDS_ON = {("results", "trace"), ("results", "plots"), ("errors", "results")}
-"""Methods that only call on a floor above, and a type for the checker."""
+HANDS_ON = {("results", "trace"), ("results", "plots")}
+"""Methods of a result that only call on the floor above."""
 
 
 def name_of(path: Path) -> str:

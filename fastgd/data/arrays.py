@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Array, block_rows, first_nonfinite
-from fastgd.errors import InvalidDataError
 
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 _CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread

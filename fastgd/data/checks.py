@@ -1,4 +1,4 @@
-"""Checks of parameters: one sentence with the name, the value and what is allowed."""
+"""Checks of what the user gave: one sentence with the name, the value and what is allowed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import math
 import operator
 from collections.abc import Sequence
 from typing import Any
+
+
+class InvalidDataError(ValueError):
+    """X, y or w0 cannot be used; the sentence says what, where, and the remedy."""
+
+    __module__ = "fastgd"
 
 
 def whole(name: str, value: Any, least: int) -> int:
