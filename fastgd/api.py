@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import engine, oracles, solvers
+from fastgd import oracles, solvers
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_weights
 from fastgd.data.backend import resolve
@@ -178,12 +178,13 @@ def _fit(
     checks.choice("on_divergence", on_divergence, ("raise", "warn", "ignore"))
     n_epochs = checks.whole("n_epochs", n_epochs, 0)
     rates = as_rates(learning_rate, n_epochs)
-    threads = engine.default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
+    if n_threads is not None:
+        n_threads = checks.whole("n_threads", n_threads, 1)
     runs_on = resolve(backend)
     rows = ArrayRows(X, y)
     w = as_weights("w0", w0, rows.d, rows.is_scalar)
     choose = oracles.for_sgd if solver == "sgd" else oracles.for_descent
-    oracle = choose(rows, w, runs_on, threads)
+    oracle = choose(rows, w, runs_on, n_threads)
     run = solvers.run_epochs(
         oracle,
         rates,

@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 # An epoch of a compiled loop costs about this many nanoseconds a number; a call may take 50 ms.
 _STRICT_NS = 10
 _CALL_NS = 50_000_000
+_OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
 
 
 @dataclass
@@ -133,13 +134,15 @@ def _epochs_per_call(rows: ArrayRows) -> int:
 class FoldedCost:
     """cost_and_gradient(w) by one fold over the rows."""
 
-    def __init__(self, rows: ArrayRows, n_threads: int):
+    def __init__(self, rows: ArrayRows, n_threads: int | None):
         from fastgd.kernels import fused
 
         self._kernels = fused
-        self._rows, self._n_threads = rows, n_threads
+        self._rows = rows
+        self._n_threads = engine.default_threads() if n_threads is None else n_threads
         self._leaf = leaf_rows(rows.d)
 
+    @_OVERFLOW_IS_SEEN
     def __call__(self, w: Floats) -> tuple[float, Floats]:
         kernels, leaf = self._kernels, self._leaf
 
@@ -172,7 +175,7 @@ class StreamedDescent:
 
     epochs_per_call = 1
 
-    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int):
+    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int | None):
         self.w, self.before, self.passes = w, w, 0
         self._cost_and_gradient = FoldedCost(rows, n_threads)
 
@@ -181,6 +184,7 @@ class StreamedDescent:
         value, self._gradient = self._cost_and_gradient(self.w)
         return value
 
+    @_OVERFLOW_IS_SEEN
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         w = rates[0] * self._gradient
         np.subtract(self.w, w, out=w)
@@ -199,7 +203,7 @@ class StreamedSgd:
 
     epochs_per_call = 1
 
-    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int):
+    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int | None):
         from fastgd.kernels import in_order, strict
 
         self.w, self.before, self.passes = w, w, 0
@@ -313,14 +317,14 @@ class TwinSgd(_Twin):
         return 1
 
 
-def for_descent(rows: ArrayRows, w: Floats, backend: Backend, n_threads: int) -> Oracle:
+def for_descent(rows: ArrayRows, w: Floats, backend: Backend, n_threads: int | None) -> Oracle:
     """The oracle of full-batch descent for these rows."""
     if backend == "python":
         return TwinDescent(rows, w)
     return BlockDescent(rows, w) if rows.is_one_block else StreamedDescent(rows, w, n_threads)
 
 
-def for_sgd(rows: ArrayRows, w: Floats, backend: Backend, n_threads: int) -> Oracle:
+def for_sgd(rows: ArrayRows, w: Floats, backend: Backend, n_threads: int | None) -> Oracle:
     """The oracle of SGD for these rows."""
     if backend == "python":
         return TwinSgd(rows, w)

@@ -42,10 +42,8 @@ class FitResult:
         The rate of each epoch.
     n_epochs, n_samples, n_updates, n_passes : int
         Epochs done, rows, updates of w, and reads of the data.
-    status : str
-        How the run ended, a sentence.
-    converged : bool
-        Whether the last epoch left w as it was, to rounding.
+    converged, diverged : bool
+        Whether the last epoch left w as it was, to rounding; whether w or its cost stopped being finite.
     solver : {"gradient_descent", "sgd"}
     backend : {"numba", "python"}
         What ran.
@@ -65,13 +63,29 @@ class FitResult:
     n_samples: int
     n_updates: int
     n_passes: int
-    status: str
     converged: bool
+    diverged: bool
     solver: Solver
     backend: Backend
     method: Literal["stream"]
     elapsed: float
     _rows: ArrayRows | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def status(self) -> str:
+        """How the run ended, a sentence."""
+        cost = ""
+        if self.cost_history is not None:
+            cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
+        if self.diverged:
+            return f"diverged after {self.n_epochs} epochs{cost}"
+        if self.converged:
+            return f"converged: the last of {self.n_epochs} epochs left w as it was{cost}"
+        return (
+            f"did all {self.n_epochs} epochs; w was still moving{cost}"
+            if self.n_epochs
+            else f"no epochs{cost}"
+        )
 
     def predict(self, X: ArrayLike) -> float | Floats:
         """Predictions ŷ = x·w; X as in `fastgd.forward`."""
@@ -194,22 +208,11 @@ def from_run(
         n_samples=rows.n,
         n_updates=run.n_epochs * (rows.n if solver == "sgd" else 1),
         n_passes=n_passes,
-        status=_status(run),
         converged=run.converged,
+        diverged=run.diverged,
         solver=solver,
         backend=backend,
         method="stream",
         elapsed=elapsed,
         _rows=rows,
     )
-
-
-def _status(run: Run) -> str:
-    cost = ""
-    if run.costs is not None:
-        cost = f"; the cost went from {run.costs[0]:.6g} to {run.costs[-1]:.6g}"
-    if run.diverged:
-        return f"diverged after {run.n_epochs} finite epochs{cost}"
-    if run.converged:
-        return f"converged: the last of {run.n_epochs} epochs left w as it was{cost}"
-    return f"did all {run.n_epochs} epochs; w was still moving{cost}" if run.n_epochs else f"no epochs{cost}"

@@ -16,12 +16,12 @@ LearningRate: TypeAlias = float | Sequence[float] | NDArray[np.floating] | Calla
 def as_rates(learning_rate: LearningRate, n_epochs: int) -> NDArray[np.float64]:
     """The rates of a run: `learning_rate` for every epoch, an array of them, or a function epoch → rate."""
     if isinstance(learning_rate, (int, float)) and not isinstance(learning_rate, bool):
-        return np.full(n_epochs, _rate("learning_rate", learning_rate))
+        return _constant(learning_rate, n_epochs)
     if callable(learning_rate):
         rates = [_rate(f"learning_rate({epoch})", learning_rate(epoch)) for epoch in range(n_epochs)]
         return np.array(rates, dtype=np.float64)
     if isinstance(learning_rate, (str, bytes, bool)) or np.ndim(learning_rate) == 0:
-        return np.full(n_epochs, _rate("learning_rate", learning_rate))
+        return _constant(learning_rate, n_epochs)
     given = np.asarray(learning_rate)
     if given.shape != (n_epochs,):
         raise ValueError(
@@ -29,6 +29,12 @@ def as_rates(learning_rate: LearningRate, n_epochs: int) -> NDArray[np.float64]:
         )
     rates = [_rate(f"learning_rate[{epoch}]", rate) for epoch, rate in enumerate(given.tolist())]
     return np.array(rates, dtype=np.float64)
+
+
+def _constant(learning_rate: object, n_epochs: int) -> NDArray[np.float64]:
+    rates = np.empty(n_epochs)
+    rates.fill(_rate("learning_rate", learning_rate))
+    return rates
 
 
 def _rate(name: str, value: object) -> float:

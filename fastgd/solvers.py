@@ -14,6 +14,8 @@ from fastgd.oracles import Floats, Histories, Oracle
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
 HISTORY_BYTES = 1_000_000_000
+_NO_LOSSES = np.empty(0)
+_NO_GRADIENTS = np.empty((0, 0, 0))
 
 
 @dataclass(slots=True)
@@ -31,7 +33,6 @@ class Run:
     """Whether the last epoch left w as it was, to rounding."""
 
 
-@np.errstate(over="ignore", invalid="ignore")  # an overflow is seen and reported below
 def run_epochs(
     oracle: Oracle,
     rates: Floats,
@@ -58,12 +59,9 @@ def run_epochs(
 
     costs = np.empty(n_epochs + 1 if want_costs else 0)
     weights = np.empty((n_epochs + 1 if want_weights else 0, d))
-    keep = Histories(
-        costs[1:],
-        np.empty(n_epochs if want_losses else 0),
-        weights[1:],
-        np.empty((n_epochs if want_gradients else 0, n_samples, d)),
-    )
+    losses = np.empty(n_epochs) if want_losses else _NO_LOSSES
+    gradients = np.empty((n_epochs, n_samples, d)) if want_gradients else _NO_GRADIENTS
+    keep = Histories(costs[1:], losses, weights[1:], gradients)
     first = oracle.start(want_costs)
     if want_costs:
         costs[0] = first
@@ -74,7 +72,8 @@ def run_epochs(
     if not (diverged and stop_when_diverged):
         while epoch < n_epochs:
             stop = min(n_epochs, epoch + oracle.epochs_per_call)
-            done = oracle.advance(rates[epoch:stop], keep.part(epoch, stop), not stop_when_diverged)
+            part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
+            done = oracle.advance(rates[epoch:stop], part, not stop_when_diverged)
             if done < stop - epoch:
                 epoch, diverged = epoch + done, True
                 break
@@ -84,9 +83,9 @@ def run_epochs(
     return Run(
         epoch,
         costs[: epoch + 1] if want_costs else None,
-        keep.losses[:epoch] if want_losses else None,
+        losses[:epoch] if want_losses else None,
         weights[: epoch + 1] if want_weights else None,
-        keep.gradients[:epoch] if want_gradients else None,
+        gradients[:epoch] if want_gradients else None,
         diverged,
         epoch > 0 and not diverged and _is_still(oracle.before, oracle.w),
     )

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -376,3 +380,34 @@ def test_the_two_fits_share_their_parameters():
     descent, in_order = (inspect.signature(fit_by).parameters for fit_by in FITS)
     assert [name for name in in_order if name != "track_cost"] == list(descent)
     assert all(in_order[name].default == descent[name].default for name in descent)
+
+
+FORK = """
+import os
+import numpy as np
+import fastgd
+rng = np.random.default_rng(0)
+X = rng.standard_normal((120_000, 3))
+y = X @ np.ones(3)
+fit = lambda: fastgd.gradient_descent(X, y, learning_rate=0.1, n_epochs=3, n_threads=4).w.tobytes()
+expected = fit()
+child = os.fork()
+if child == 0:
+    os._exit(0 if fit() == expected else 1)
+_, status = os.waitpid(child, 0)
+assert fit() == expected
+print(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fit_in_a_forked_child_after_a_fit():
+    code = FORK.replace("120_000", "5_000") if JIT_IS_OFF else FORK
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "0\n", done.stderr

@@ -76,6 +76,7 @@ class ArrayRows:
         self.n: int = self.X.shape[0]
         self.is_scalar = self.X.ndim == 1
         self.d: int = 1 if self.is_scalar else self.X.shape[1]
+        self.is_one_block = self.n <= block_rows(self.d)
         self._table = _read_only(self.X.reshape(-1, 1) if self.is_scalar else self.X)
         self._target = _read_only(self.y)
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
@@ -87,10 +88,6 @@ class ArrayRows:
     def whole(self) -> tuple[Array, Array]:
         """All rows at once: for inputs of one block."""
         return (self._table, self._target) if self._is_direct else self.reader().read(0, self.n)
-
-    @property
-    def is_one_block(self) -> bool:
-        return self.n <= block_rows(self.d)
 
     def lists(self) -> tuple[list[Any], list[float]]:
         """The rows as lists of Python floats, for the twins."""

@@ -42,6 +42,8 @@ def number(name: str, value: Any) -> float:
 
 def choice(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     """One of the allowed values."""
+    if isinstance(value, str) and value in allowed:
+        return value
     if not any(value is one or (type(value) is type(one) and value == one) for one in allowed):
         raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}")
     return value
