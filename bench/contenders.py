@@ -1,0 +1,233 @@
+"""The contenders: what a user would write or pick instead.
+
+`COST`, `GRADIENT` and `COST_AND_GRADIENT`: prepare(X, y) → f(w) → value. `DESCENT` and `SGD`:
+prepare(X, y) → f(w0, rate, n_epochs) → w. X has shape (n,) and w is a number, or (n, d) and (d,).
+Libraries load when a contender is prepared; one that is not installed is absent. Each is what its
+users would write with care: nothing is copied in the timed call that could be prepared.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import fastgd
+from bench import frameworks
+
+
+@dataclass(frozen=True)
+class Contender:
+    name: str
+    prepare: Callable
+    needs: str = "numpy"
+    most_numbers: float = float("inf")
+    """Left out where X holds more: an epoch would take seconds."""
+
+    def __str__(self):
+        return self.name
+
+
+def installed(contenders):
+    return [contender for contender in contenders if importlib.util.find_spec(contender.needs)]
+
+
+def parameters(contenders, cases):
+    """(case, contender) for every case and what is installed and fast enough for it."""
+    return [
+        (case, contender)
+        for case in cases
+        for contender in installed(contenders)
+        if case.numbers <= contender.most_numbers
+    ]
+
+
+# --- one evaluation ---
+
+
+def fastgd_function(function, **options):
+    return lambda X, y: lambda w: function(X, y, w, **options)
+
+
+def numpy_cost(X, y):
+    return lambda w: np.mean((np.dot(X, w) - y) ** 2)
+
+
+def numpy_gradient(X, y):
+    return lambda w: 2 / len(y) * (X.T @ (np.dot(X, w) - y))
+
+
+def numpy_cost_and_gradient(X, y):
+    def cost_and_gradient(w):
+        residual = np.dot(X, w) - y
+        return residual @ residual / len(y), 2 / len(y) * (X.T @ residual)
+
+    return cost_and_gradient
+
+
+def numba_cost_and_gradient(X, y, parallel=False):
+    line, table = _numba_full_batch(parallel)
+    if X.ndim == 1:
+        return lambda w: line(X, y, w)
+    import numba
+
+    chunks = 4 * numba.get_num_threads() if parallel else 1
+    return lambda w: table(X, y, w, chunks)
+
+
+@functools.cache
+def _numba_full_batch(parallel):
+    import numba
+
+    @numba.njit(fastmath=True, nogil=True, parallel=parallel)
+    def line(x, y, w):
+        squares, products = 0.0, 0.0
+        for i in numba.prange(len(x)):
+            residual = x[i] * w - y[i]
+            squares += residual * residual
+            products += x[i] * residual
+        return squares / len(x), 2 / len(x) * products
+
+    @numba.njit(fastmath=True, nogil=True, parallel=parallel)
+    def table(X, y, w, chunks):
+        n, d = X.shape
+        squares, products = np.zeros(chunks), np.zeros((chunks, d))
+        for chunk in numba.prange(chunks):
+            sums = products[chunk]
+            for i in range(n * chunk // chunks, n * (chunk + 1) // chunks):
+                residual = -y[i]
+                for j in range(d):
+                    residual += X[i, j] * w[j]
+                squares[chunk] += residual * residual
+                for j in range(d):
+                    sums[j] += X[i, j] * residual
+        return squares.sum() / n, 2 / n * products.sum(axis=0)
+
+    return line, table
+
+
+# --- full-batch descent ---
+
+
+def fastgd_descent(X, y, **options):
+    return lambda w0, rate, n_epochs: (
+        fastgd.gradient_descent(X, y, w0=w0, learning_rate=rate, n_epochs=n_epochs, **options).w
+    )
+
+
+def descent_by(prepare):
+    """The lesson's loop around a cost and gradient; like fastgd, it keeps every epoch's cost and weights."""
+
+    def prepare_descent(X, y):
+        cost_and_gradient = prepare(X, y)
+
+        def descend(w, rate, n_epochs):
+            costs, weights = [], [w]
+            for _ in range(n_epochs):
+                cost, gradient = cost_and_gradient(w)
+                w = w - rate * gradient
+                costs.append(cost)
+                weights.append(w)
+            return w
+
+        return descend
+
+    return prepare_descent
+
+
+# --- SGD in the order of the rows ---
+
+
+def fastgd_sgd(X, y, **options):
+    return lambda w0, rate, n_epochs: (
+        fastgd.sgd(X, y, w0=w0, learning_rate=rate, n_epochs=n_epochs, **options).w
+    )
+
+
+def numba_sgd(X, y):
+    line, table = _numba_in_order()
+    loop = line if X.ndim == 1 else table
+    return lambda w0, rate, n_epochs: loop(X, y, w0, rate, n_epochs)
+
+
+@functools.cache
+def _numba_in_order():
+    import numba
+
+    @numba.njit(fastmath=True, nogil=True)
+    def line(x, y, w, rate, n_epochs):
+        for _ in range(n_epochs):
+            for i in range(len(x)):
+                w -= rate * 2 * x[i] * (x[i] * w - y[i])
+        return w
+
+    @numba.njit(fastmath=True, nogil=True)
+    def table(X, y, w0, rate, n_epochs):
+        n, d = X.shape
+        w = w0.copy()
+        for _ in range(n_epochs):
+            for i in range(n):
+                residual = -y[i]
+                for j in range(d):
+                    residual += X[i, j] * w[j]
+                scaled = 2 * rate * residual
+                for j in range(d):
+                    w[j] -= scaled * X[i, j]
+        return w
+
+    return line, table
+
+
+def sklearn_sgd(X, y):
+    """Half the squared error there: eta0 is twice the rate."""
+    from sklearn.linear_model import SGDRegressor
+
+    table = X.reshape(len(y), -1)
+
+    def descend(w0, rate, n_epochs):
+        model = SGDRegressor(
+            penalty=None, fit_intercept=False, shuffle=False, tol=None,
+            learning_rate="constant", eta0=2 * rate, max_iter=n_epochs,
+        )  # fmt: skip
+        w = model.fit(table, y, coef_init=np.atleast_1d(w0)).coef_
+        return w[0] if X.ndim == 1 else w
+
+    return descend
+
+
+def _with(prepare, **options):
+    return functools.partial(prepare, **options)
+
+
+NUMBA_PARALLEL = _with(numba_cost_and_gradient, parallel=True)
+COST = [Contender("fastgd", fastgd_function(fastgd.cost)), Contender("numpy", numpy_cost)]
+GRADIENT = [Contender("fastgd", fastgd_function(fastgd.gradient)), Contender("numpy", numpy_gradient)]
+COST_AND_GRADIENT = [
+    Contender("fastgd", fastgd_function(fastgd.cost_and_gradient)),
+    Contender("python", fastgd_function(fastgd.cost_and_gradient, backend="python"), most_numbers=1000),
+    Contender("numpy", numpy_cost_and_gradient),
+    Contender("numba", numba_cost_and_gradient, "numba"),
+    Contender("numba-parallel", NUMBA_PARALLEL, "numba"),
+    Contender("torch", frameworks.torch_cost_and_gradient, "torch"),
+    Contender("jax", frameworks.jax_cost_and_gradient, "jax"),
+]
+DESCENT = [
+    Contender("fastgd", fastgd_descent),
+    Contender("python", _with(fastgd_descent, backend="python"), most_numbers=1000),
+    Contender("numpy", descent_by(numpy_cost_and_gradient)),
+    Contender("numba", descent_by(numba_cost_and_gradient), "numba"),
+    Contender("numba-parallel", descent_by(NUMBA_PARALLEL), "numba"),
+    Contender("torch", frameworks.torch_descent, "torch"),
+    Contender("jax", frameworks.jax_descent, "jax"),
+]
+SGD = [
+    Contender("fastgd", fastgd_sgd),
+    Contender("python", _with(fastgd_sgd, backend="python"), most_numbers=1000),
+    Contender("numba", numba_sgd, "numba"),
+    Contender("scikit-learn", sklearn_sgd, "sklearn"),
+    Contender("torch", frameworks.torch_sgd, "torch", most_numbers=1000),
+    Contender("jax", frameworks.jax_sgd, "jax"),
+]
