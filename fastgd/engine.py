@@ -13,8 +13,10 @@ threads, on k, or on how the rows arrived. That is why the bits of a result neve
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
@@ -28,6 +30,9 @@ Summary = NDArray[np.float64]
 BLOCK_ROWS = 4096
 BLOCK_NUMBERS = 1 << 16
 RUNS_PER_THREAD = 8
+# Waking a sleeping thread, and waiting for it at the end, takes some 0.2 ms: it must find more to do.
+LEAST_RUN_NUMBERS = 1 << 17
+LEAST_THREAD_NUMBERS = 1 << 21
 POOL_THREADS = 256
 
 
@@ -97,11 +102,14 @@ def fold(
     `task(start, X, y)` is called on aligned runs of blocks, from several threads at once, and
     returns the summary of the run, a new array of `node_size` numbers.
     """
+    # Threads hold a few summaries each; where a summary is large, fewer threads keep memory small.
+    n_threads = min(
+        n_threads, max(1, rows.n * (rows.d + 1) // LEAST_THREAD_NUMBERS), max(1, (1 << 20) // node_size)
+    )
     run = _run_rows(rows, n_threads)
     n_runs = -(-rows.n // run)
+    n_threads = min(n_threads, n_runs)
     counter = Counter()
-    # Threads hold a few summaries each; where a summary is large, fewer threads keep memory small.
-    n_threads = min(n_threads, n_runs, max(1, (1 << 20) // node_size))
     if n_threads == 1:
         reader = rows.reader()
         for start in range(0, rows.n, run):
@@ -122,10 +130,12 @@ def scan(rows: Rows, task: Callable[[int, Array, Array], None]) -> None:
 def _run_rows(rows: Rows, n_threads: int) -> int:
     """Rows of a run: a power of two of blocks. Any power gives the same bits; this one gives the speed."""
     block = block_rows(rows.d)
-    blocks = -(-rows.n // block)
-    most = max(1, rows.run_numbers // (block * (rows.d + 1)))
-    fair = max(1, blocks // (RUNS_PER_THREAD * n_threads)) if n_threads > 1 else most
-    return block << (min(most, fair).bit_length() - 1)
+    numbers = rows.run_numbers
+    if n_threads > 1:
+        fair = rows.n * (rows.d + 1) // (RUNS_PER_THREAD * n_threads)
+        numbers = min(numbers, max(fair, LEAST_RUN_NUMBERS))
+    blocks = max(1, numbers // (block * (rows.d + 1)))
+    return block << (blocks.bit_length() - 1)
 
 
 def _fold_parallel(
@@ -136,46 +146,47 @@ def _fold_parallel(
     n_threads: int,
     counter: Counter,
 ) -> None:
-    """Runs are taken in order by whichever thread is free, and pushed in order."""
+    """Runs are taken in order by whichever thread is free, and pushed in order.
+
+    No thread ever waits for a lock: waking a sleeping thread takes longer than most runs.
+    """
+    numbers = itertools.count()  # next() is atomic
     ready: dict[int, Summary] = {}
-    changed = threading.Condition()
-    taken = pushed = 0
+    pushing = threading.Lock()
+    pushed = 0
     stop = False
 
-    def take() -> int | None:
-        nonlocal taken
-        # The window bounds the summaries that wait for a slower thread.
-        while not stop and taken < n_runs and taken >= pushed + 4 * n_threads:
-            changed.wait()
-        if stop or taken >= n_runs:
-            return None
-        taken += 1
-        return taken - 1
+    def push() -> None:
+        nonlocal pushed
+        if pushing.acquire(blocking=False):
+            try:
+                while pushed in ready:
+                    counter.push(ready.pop(pushed))
+                    pushed += 1
+            finally:
+                pushing.release()
 
     def work() -> None:
-        nonlocal pushed, stop
+        nonlocal stop
         reader = rows.reader()
         try:
-            with changed:
-                index = take()
-            while index is not None:
+            while not stop and (index := next(numbers)) < n_runs:
                 start = index * run
-                summary = task(start, *reader.read(start, min(start + run, rows.n)))
-                with changed:
-                    ready[index] = summary
-                    while pushed in ready:
-                        counter.push(ready.pop(pushed))
-                        pushed += 1
-                    changed.notify_all()
-                    index = take()
+                ready[index] = task(start, *reader.read(start, min(start + run, rows.n)))
+                push()
+                while (
+                    len(ready) > 4 * n_threads and not stop
+                ):  # a thread has fallen behind: bound what waits for it
+                    time.sleep(0.001)
+                    push()
         except BaseException:
-            # Also KeyboardInterrupt in the calling thread: the others end after their present run.
-            with changed:
-                stop = True
-                changed.notify_all()
+            stop = (
+                True  # also KeyboardInterrupt in the calling thread: the others end after their present run
+            )
             raise
 
     run_on_threads(work, n_threads)
+    push()
 
 
 def run_on_threads(work: Callable[[], None], n_threads: int) -> None:
