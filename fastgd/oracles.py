@@ -140,26 +140,26 @@ class FoldedCost:
         self._kernels = fused
         self._rows = rows
         self._n_threads = engine.default_threads() if n_threads is None else n_threads
-        self._leaf = leaf_rows(rows.d)
 
     @_OVERFLOW_IS_SEEN
     def __call__(self, w: Floats) -> tuple[float, Floats]:
-        kernels, leaf = self._kernels, self._leaf
+        rows, kernels = self._rows, self._kernels
+        leaf = leaf_rows(rows.d)
+        few = tuple(w.tolist()) if rows.d <= kernels.FEW else ()
 
-        def line(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-            return kernels.run_1d(X.reshape(-1), y, w, leaf)
+        def run_few(_start: int, X: engine.Array, y: engine.Array) -> Floats:
+            return kernels.run_few(X.reshape(-1), y, few, leaf)
 
-        def table(_start: int, X: engine.Array, y: engine.Array) -> Floats:
-            return kernels.run_nd(X, y, w, leaf)
+        def run(_start: int, X: engine.Array, y: engine.Array) -> Floats:
+            return kernels.run(X, y, w, leaf)
 
-        rows = self._rows
-        sums = engine.fold(rows, line if rows.d == 1 else table, self._n_threads, rows.d + 1)
-        return cost_and_gradient_from(sums, rows.n)
+        task = run_few if rows.d <= kernels.FEW else run
+        return cost_and_gradient_from(engine.fold(rows, task, self._n_threads, rows.d + 1), rows.n)
 
 
 def leaf_rows(d: int) -> int:
     """Rows that a kernel adds up running before it adds pairwise: few for accuracy, enough for speed."""
-    return 512 if d == 1 else min(128, engine.block_rows(d))
+    return 512 if d < 8 else min(128, engine.block_rows(d))
 
 
 def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:

@@ -1,4 +1,4 @@
-"""Two operations that Numba does not have: a fused multiply-add, and a square with Python's digits."""
+"""What Numba lacks: a fused multiply-add, a square with Python's digits, a tuple with one item replaced."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 
 from numba import config, types
+from numba.cpython.unsafe.tuple import tuple_setitem
 from numba.extending import intrinsic
 
 from fastgd.kernels._jit import kernel
@@ -26,8 +27,15 @@ def _exact_fma(a, b, c):
     return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
 
 
+def _with_item(items, index, value):
+    return (*items[:index], value, *items[index + 1 :])
+
+
 fma = _exact_fma if config.DISABLE_JIT else _llvm_fma
 """a·b + c, rounded once."""
+
+with_item = _with_item if config.DISABLE_JIT else tuple_setitem
+"""with_item(items, index, value): the tuple with one item replaced; in a loop over its length, registers."""
 
 
 @kernel

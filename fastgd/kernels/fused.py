@@ -12,7 +12,10 @@ import numpy as np
 
 from fastgd.kernels import tree
 from fastgd.kernels._jit import FAST, kernel
+from fastgd.kernels.arithmetic import with_item
 
+FEW = 7
+"""Up to so many columns the compiler keeps a row, w and the sums in registers."""
 NARROW = 48
 """Up to so many columns four rows lie close enough together to be read at once."""
 NEAR_NUMBERS = 1024
@@ -20,15 +23,26 @@ NEAR_NUMBERS = 1024
 
 
 @kernel(fastmath=FAST)
-def leaf_1d(x, y, w, out):
+def leaf_few(x, y, w, out):
+    """A few columns: w is a tuple, so the loops over it unroll and the loop over rows is a vector loop.
+
+    x (n·d,) holds the rows one after the other.
+    """
+    d = len(w)
     squares = 0.0
-    products = 0.0
-    for i in range(len(x)):
-        residual = x[i] * w - y[i]
+    sums = w
+    for j in range(d):
+        sums = with_item(sums, j, 0.0)
+    for i in range(len(y)):
+        residual = -y[i] * 1.0
+        for j in range(d):
+            residual += x[i * d + j] * w[j]
         squares += residual * residual
-        products += x[i] * residual
+        for j in range(d):
+            sums = with_item(sums, j, sums[j] + x[i * d + j] * residual)
     out[0] = squares
-    out[1] = products
+    for j in range(d):
+        out[j + 1] = sums[j]
 
 
 @kernel(fastmath=FAST)
@@ -99,20 +113,23 @@ def add_products(X, r, sums):
 
 
 @kernel
-def run_1d(x, y, w, leaf_rows):
-    n_leaves = -(-len(x) // leaf_rows)
-    stack = tree.new_stack(n_leaves, 2)
+def run_few(x, y, w, leaf_rows):
+    """The run of `leaf_few`: x (n·d,), w a tuple."""
+    d = len(w)
+    n_leaves = -(-len(y) // leaf_rows)
+    stack = tree.new_stack(n_leaves, d + 1)
     top = 0
     for leaf in range(n_leaves):
         # Sliced, so that the leaf is indexed from 0: a start:stop index would not vectorise.
-        rows = slice(leaf * leaf_rows, (leaf + 1) * leaf_rows)
-        leaf_1d(x[rows], y[rows], w[0], stack[top])
+        start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows
+        leaf_few(x[start * d : stop * d], y[start:stop], w, stack[top])
         top = tree.push(stack, top, leaf)
     return tree.total(stack, top)
 
 
 @kernel
-def run_nd(X, y, w, leaf_rows):
+def run(X, y, w, leaf_rows):
+    """The run of `leaf_narrow` and `leaf_wide`: X (n, d), w (d,)."""
     n, d = X.shape
     n_leaves = -(-n // leaf_rows)
     stack = tree.new_stack(n_leaves, d + 1)
