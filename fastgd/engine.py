@@ -104,7 +104,7 @@ def fold(
     """
     # Threads hold a few summaries each; where a summary is large, fewer threads keep memory small.
     n_threads = min(
-        n_threads, max(1, rows.n * (rows.d + 1) // LEAST_THREAD_NUMBERS), max(1, (1 << 20) // node_size)
+        n_threads, max(1, rows.n * (rows.d + 1) // LEAST_THREAD_NUMBERS), max(1, (1 << 19) // node_size)
     )
     run = _run_rows(rows, n_threads)
     n_runs = -(-rows.n // run)
