@@ -51,13 +51,14 @@ def gradient_descent(
     history : {"epochs", "costs", None}, default "epochs"
         What to keep: weights and costs of every epoch, the costs alone, or neither. At most 1 GB.
     on_divergence : {"raise", "warn", "ignore"}, default "raise"
-        When w or its cost stops being finite: raise DivergenceError, which carries the finite part;
-        return that part with a warning; or go on, as the lesson's loop does.
+        When w or its cost (for SGD: where it is kept) stops being finite: raise DivergenceError,
+        which carries the finite part; return that part with a warning; or go on, as the lesson's loop does.
     backend : {"auto", "numba", "python"}, default "auto"
         Compiled kernels, or the plain Python loop; "auto" is the kernels where Numba is installed,
         and `FitResult.backend` says which ran.
     n_threads : int, optional
-        Threads; all processors by default. The result's bits do not depend on it.
+        At most so many threads; as many as there are processors by default. The result's bits do not
+        depend on it.
 
     Returns
     -------
@@ -177,12 +178,13 @@ def _fit(
     began = time.perf_counter()
     checks.choice("on_divergence", on_divergence, ("raise", "warn", "ignore"))
     n_epochs = checks.whole("n_epochs", n_epochs, 0)
-    rates = as_rates(learning_rate, n_epochs)
     if n_threads is not None:
         n_threads = checks.whole("n_threads", n_threads, 1)
     runs_on = resolve(backend)
     rows = ArrayRows(X, y)
-    w = as_weights("w0", w0, rows.d, rows.is_scalar)
+    w = np.zeros(rows.d) if w0 is None else as_weights("w0", w0, rows.d, rows.is_scalar)
+    solvers.check_history(history, n_epochs, rows.n, rows.d)
+    rates = as_rates(learning_rate, n_epochs)
     choose = oracles.for_sgd if solver == "sgd" else oracles.for_descent
     oracle = choose(rows, w, runs_on, n_threads)
     run = solvers.run_epochs(
@@ -193,9 +195,8 @@ def _fit(
         want_losses=solver == "sgd",
         n_samples=rows.n,
         stop_when_diverged=on_divergence != "ignore",
+        check_data=rows.refuse_nonfinite,
     )
-    if run.diverged and (run.n_epochs == 0 or on_divergence == "ignore"):
-        rows.refuse_nonfinite()
     result = from_run(
         run,
         w=oracle.w,
@@ -205,19 +206,28 @@ def _fit(
         backend=runs_on,
         n_passes=oracle.passes,
         elapsed=time.perf_counter() - began,
+        samples=(_listed(X), _listed(y)) if history == "samples" else None,
+        w0=w0,
     )
     if run.diverged and on_divergence != "ignore":
         _report_divergence(result, rates, on_divergence)
     return result
 
 
+def _listed(values: ArrayLike) -> list[Any]:
+    """The numbers as they were given, in a list of their own, for the trace."""
+    return list(values) if isinstance(values, (list, tuple)) else np.asarray(values).tolist()
+
+
 def _report_divergence(result: FitResult, rates: np.ndarray[Any, Any], on_divergence: OnDivergence) -> None:
     epoch = result.n_epochs
-    rate = f" at learning rate {rates[epoch]:g}" if epoch < len(rates) else ""
-    message = (
-        f"{result.solver} diverged in epoch {epoch}{rate}: w or its cost is no longer finite; "
-        f"take a smaller learning rate"
-    )
+    if result.cost_history is not None and not np.isfinite(result.cost_history[0]):
+        message = f"the cost at w0 overflows: scale X and y before {result.solver}, or take a smaller w0"
+    else:
+        message = (
+            f"{result.solver} diverged in epoch {epoch} at learning rate {rates[epoch]:g}: "
+            "w or its cost is no longer finite; take a smaller learning rate"
+        )
     if on_divergence == "raise":
         raise DivergenceError(
             f"{message} (the finite part of the run is in the error's .result)", result, epoch

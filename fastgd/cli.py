@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,13 +13,18 @@ from fastgd import __version__
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code: 0, 1 (it failed) or 2 (usage)."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "lesson" and options.samples is not None:
+        parser.error("--samples belongs to the fit that `fastgd` shows without a command")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no "…" shows "?"
     try:
         if options.command == "lesson":
             _lesson(options.sgd, options.digits, options.plot)
         else:
-            _demo(options.samples)
-        sys.stdout.flush()
+            _demo(options.samples or 10_000_000)
+        print(end="", flush=True)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
@@ -37,9 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "fit of 10 million synthetic samples with its speed.",
     )
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
-    parser.add_argument(
-        "--samples", type=_positive, default=10_000_000, metavar="N", help="samples of the fit (10 million)"
-    )
+    parser.add_argument("--samples", type=_positive, metavar="N", help="samples of the fit (10 million)")
     commands = parser.add_subparsers(dest="command", title="commands")
     lesson = commands.add_parser(
         "lesson",
@@ -56,9 +60,18 @@ def _parser() -> argparse.ArgumentParser:
         help="round to N decimals, as on the slides; all digits by default",
     )
     lesson.add_argument(
-        "--plot", metavar="FILE", help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])"
+        "--plot",
+        type=_file,
+        metavar="FILE",
+        help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])",
     )
     return parser
+
+
+def _file(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("a file name is needed")
+    return text
 
 
 def _positive(text: str) -> int:
@@ -83,11 +96,11 @@ def _lesson(with_sgd: bool, digits: int | None, picture: str | None) -> None:
     from fastgd import lesson
 
     fit = lesson.stochastic() if with_sgd else lesson.full_batch()
-    print(fit.trace(digits=digits, full=True))
     if picture is not None:
         from fastgd.plots import save
 
         save(fit, picture)
+    print(fit.trace(digits=digits, full=True))
 
 
 def _demo(n_samples: int) -> None:

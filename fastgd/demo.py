@@ -49,6 +49,9 @@ def demo(n_samples: int) -> Iterator[str]:
 def _fit_millions(n_samples: int) -> Iterator[str]:
     threads = engine.default_threads()
     backend = resolve("auto")
+    if backend == "python":
+        n_samples = min(n_samples, PYTHON_ROWS)
+        yield f"Numba is not installed: plain Python on {n_samples:,} rows (pip install numba)"
     _warm_up()
     begin = time.perf_counter()
     X, y, w = make_linear(n_samples, noise=0.1, seed=3)
@@ -62,7 +65,7 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
     few = ArrayRows(X[:PYTHON_ROWS], y[:PYTHON_ROWS])
     descent, in_order = _descent(rows, "auto"), _sgd(rows, "auto")
     timings = [
-        _timed("a plain read of the data", lambda: plain_read(rows, threads), n_samples, 1)
+        _timed("a plain read", lambda: plain_read(rows, threads), n_samples, 1)
         if backend == "numba"
         else None,
         _timed("gradient_descent, an epoch", descent, n_samples, N_EPOCHS + 1),
@@ -104,7 +107,7 @@ def _timed(what: str, call: Callable[[], object], rows: int, epochs: int, repeat
 
 
 def _table(timings: list[Timing], row_bytes: float) -> Iterator[str]:
-    yield f"{'':28}{'time':>10}{'samples/s':>12}{'GB/s':>8}  share of a plain read"
+    yield f"{'':28}{'time':>10}{'samples/s':>12}{'GB/s':>8}  share of {timings[0].what}"
     read = timings[0].seconds / timings[0].rows
     for what, seconds, rows in timings:
         each = seconds / rows

@@ -17,7 +17,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
@@ -154,7 +154,6 @@ def _fold_parallel(
     ready: dict[int, Summary] = {}
     pushing = threading.Lock()
     pushed = 0
-    stop = False
 
     def push() -> None:
         nonlocal pushed
@@ -166,48 +165,64 @@ def _fold_parallel(
             finally:
                 pushing.release()
 
-    def work() -> None:
-        nonlocal stop
+    def work(team: Team) -> None:
         reader = rows.reader()
-        try:
-            while not stop and (index := next(numbers)) < n_runs:
-                start = index * run
-                ready[index] = task(start, *reader.read(start, min(start + run, rows.n)))
+        while not team.stop and (index := next(numbers)) < n_runs:
+            start = index * run
+            ready[index] = task(start, *reader.read(start, min(start + run, rows.n)))
+            push()
+            # Where a thread has fallen behind, few summaries wait for it.
+            while len(ready) > 4 * n_threads and not team.stop:
+                time.sleep(0.001)
                 push()
-                while (
-                    len(ready) > 4 * n_threads and not stop
-                ):  # a thread has fallen behind: bound what waits for it
-                    time.sleep(0.001)
-                    push()
-        except BaseException:
-            stop = (
-                True  # also KeyboardInterrupt in the calling thread: the others end after their present run
-            )
-            raise
 
     run_on_threads(work, n_threads)
     push()
 
 
-def run_on_threads(work: Callable[[], None], n_threads: int) -> None:
-    """Call `work` from n_threads threads, the caller's among them; return when all have returned.
+class Team:
+    """The threads of one call; once `stop` is set they end after their present piece of work."""
 
-    The caller works too, so a full pool, or a pool that cannot start, costs speed and never the result.
+    stop = False
+
+
+def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
+    """Call `work(team)` from up to n_threads threads, the caller's among them; return when all have ended.
+
+    The caller works too, so a full pool, or a pool that cannot start, costs speed and never the
+    result. An error in any thread, and KeyboardInterrupt in the caller, stops them all.
     """
+    team = Team()
+    at_work: set[object] = set()
     helpers: list[Future[None]] = []
+
+    def join() -> None:
+        me = object()
+        at_work.add(me)  # before the look at `stop`: the caller sets it before it looks here
+        try:
+            if not team.stop:
+                work(team)
+        except BaseException:
+            team.stop = True
+            raise
+        finally:
+            at_work.discard(me)
+
     try:
         for _ in range(n_threads - 1):
             try:
-                helpers.append(_pool().submit(work))
+                helpers.append(_pool().submit(join))
             except RuntimeError:  # the interpreter is shutting down, or no thread can be started
                 break
-        work()
+        work(team)
     finally:
+        # After an error too. No work is left to take: helpers end what they have, late ones find the stop.
+        team.stop = True
         for helper in helpers:
-            helper.cancel()
-        for helper in helpers:
-            if not helper.cancelled():
+            if not helper.cancel():
                 helper.exception()  # waits
+        while at_work:  # one whose `submit` failed, and that an idle thread found in the queue
+            time.sleep(0.001)
     for helper in helpers:
         if not helper.cancelled():
             helper.result()
@@ -238,17 +253,14 @@ if hasattr(os, "register_at_fork"):
 
 def first_nonfinite(rows: Rows) -> tuple[int, int | None] | None:
     """(row, column) of the first NaN or inf of X, (row, None) of y, or None: a read for errors only."""
-    for start, x, y in _blocks(rows):
-        bad = ~np.isfinite(x.reshape(len(y), -1))
+    found: list[tuple[int, int | None]] = []
+
+    def look(start: int, X: Array, y: Array) -> None:
+        bad = ~np.isfinite(X)
         bad_rows = bad.any(axis=1) | ~np.isfinite(y)
-        if bad_rows.any():
+        if bad_rows.any() and not found:
             row = int(bad_rows.argmax())
-            return start + row, int(bad[row].argmax()) if bad[row].any() else None
-    return None
+            found.append((start + row, int(bad[row].argmax()) if bad[row].any() else None))
 
-
-def _blocks(rows: Rows) -> Iterator[tuple[int, Array, Array]]:
-    step = block_rows(rows.d)
-    reader = rows.reader()
-    for start in range(0, rows.n, step):
-        yield start, *reader.read(start, min(start + step, rows.n))
+    scan(rows, look)
+    return found[0] if found else None

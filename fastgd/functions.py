@@ -13,6 +13,7 @@ from fastgd import engine, reference
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import resolve
+from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Array
 from fastgd.oracles import Floats, FoldedCost, cost_and_gradient_from, leaf_rows
 
@@ -45,7 +46,8 @@ def forward(
     backend : {"auto", "numba", "python"}, default "auto"
         Compiled kernels, or the plain Python loop; "auto" is the kernels where Numba is installed.
     n_threads : int, optional
-        Threads; all processors by default. The result's bits do not depend on it.
+        At most so many threads; as many as there are processors by default. The result's bits do not
+        depend on it.
 
     Returns
     -------
@@ -121,9 +123,10 @@ def loss(
     """
     values = as_array("X", X)
     is_number = values.ndim == 0
-    rows = ArrayRows(
-        values.reshape(1) if is_number else values, np.reshape(as_array("y", y), 1) if is_number else y
-    )
+    target = as_array("y", y)
+    if is_number and target.ndim != 0:
+        raise InvalidDataError(f"y has shape {target.shape}; X is one number, so y is one number")
+    rows = ArrayRows(values.reshape(1), target.reshape(1)) if is_number else ArrayRows(values, target)
 
     def compiled(X: Array, y: Array, w: Floats, out: Floats) -> None:
         from fastgd.kernels import pointwise
@@ -144,6 +147,7 @@ def _each_row(
 ) -> Floats:
     """A number for each row, by `twin(x, y, w)` or by `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
+    n_threads = _threads(n_threads)
     out = np.empty(rows.n)
     if resolve(backend) == "python":
         plain = _plain(weights, rows)
@@ -154,7 +158,7 @@ def _each_row(
             compiled(X, y, weights, out[start : start + len(y)])
             return _NOTHING
 
-        engine.fold(rows, task, _threads(n_threads))
+        engine.fold(rows, task, n_threads)
     if not np.isfinite(out).all():
         rows.refuse_nonfinite()
     return out
@@ -233,7 +237,8 @@ def cost_and_gradient(
     backend : {"auto", "numba", "python"}, default "auto"
         Compiled kernels, or the plain Python loop; "auto" is the kernels where Numba is installed.
     n_threads : int, optional
-        Threads; all processors by default. The result's bits do not depend on it.
+        At most so many threads; as many as there are processors by default. The result's bits do not
+        depend on it.
 
     Returns
     -------
@@ -248,13 +253,14 @@ def cost_and_gradient(
 
     Notes
     -----
-    Accuracy: where the cost is at least 1e-3 of mean(y²), the cost is within 4 ulp of the exact value
-    and each gradient component within 4 eps of (2/n) Σ |x (x·w − y)|. Up to 4096 rows sums are
-    carried in twice the working precision (Ogita, Rump and Oishi 2005) and both bounds hold wherever
-    the cost is above 1e-20 of mean((Σ |x_j w_j| + |y|)²); over more rows the errors of single rows
-    average out. float32 data is accumulated in float64. `backend="python"` has the rounding errors of
-    the plain loop. The loops' `cost_history` too is the plain loop's on one block of rows, and can
-    differ from this function in the last digits.
+    Accuracy: up to 4096 rows sums are carried in twice the working precision (Ogita, Rump and Oishi
+    2005): the cost is within 4 ulp of the exact value and each gradient component within 4 eps of
+    (2/n) Σ |x (x·w − y)|, wherever the cost is above 1e-20 of mean((Σ |x_j w_j| + |y|)²). Over more rows
+    the same bounds hold where the cost is at least 1e-3 of mean(y²) and the rounding errors of single
+    residuals, each up to (d + 1)/2 eps of Σ |x_j w_j| + |y|, average out; where the same few rows repeat
+    thousands of times they do not, and add up to so much. float32 data is accumulated in float64.
+    `backend="python"` has the rounding errors of the plain loop. The loops' `cost_history` too is the
+    plain loop's on one block of rows, and can differ from this function in the last digits.
 
     Cost: one read; memory for about log2(n) + 6 vectors of length d.
 
@@ -276,7 +282,7 @@ def cost_and_gradient(
         grad = np.atleast_1d(grad)
     else:
         value, grad = _accurate(rows, weights, n_threads) if rows.n <= ACCURATE_ROWS else (math.nan, None)
-        if not math.isfinite(value):  # more rows, or an overflow on the way
+        if not (math.isfinite(value) and np.isfinite(grad).all()):  # more rows, or an overflow on the way
             value, grad = FoldedCost(rows, n_threads)(weights)
     if not math.isfinite(value):
         rows.refuse_nonfinite()

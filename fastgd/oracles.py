@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 # An epoch of a compiled loop costs about this many nanoseconds a number; a call may take 50 ms.
 _STRICT_NS = 10
 _CALL_NS = 50_000_000
+# Up to so many columns the compiler keeps a row, w and the sums in registers.
+FEW = 7
 _OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
 
 
@@ -57,8 +59,8 @@ class Oracle(Protocol):
     epochs_per_call: int
     """How many epochs one `advance` may do without keeping an interrupt waiting."""
 
-    def start(self, want_cost: bool) -> float:
-        """The cost at w, or NaN where it was neither wanted nor needed."""
+    def start(self, want_cost: bool) -> float | None:
+        """The cost at w, or None where it was neither wanted nor needed."""
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         """Do an epoch a rate; return how many were done.
@@ -79,7 +81,7 @@ class BlockDescent:
         self.before, self._gradient = np.empty(rows.d), np.empty(rows.d)
         self.epochs_per_call = _epochs_per_call(rows)
 
-    def start(self, want_cost: bool) -> float:
+    def start(self, want_cost: bool) -> float | None:
         self.passes += 1
         return self._kernels.cost_and_gradient(self._X, self._y, self.w, 2.0, self._gradient)
 
@@ -103,9 +105,9 @@ class BlockSgd:
         self.before = np.empty(rows.d)
         self.epochs_per_call = _epochs_per_call(rows)
 
-    def start(self, want_cost: bool) -> float:
+    def start(self, want_cost: bool) -> float | None:
         if not want_cost:
-            return math.nan
+            return None
         self.passes += 1
         return self._kernels.cost(self._X, self._y, self.w, 2.0)
 
@@ -145,7 +147,7 @@ class FoldedCost:
     def __call__(self, w: Floats) -> tuple[float, Floats]:
         rows, kernels = self._rows, self._kernels
         leaf = leaf_rows(rows.d)
-        few = tuple(w.tolist()) if rows.d <= kernels.FEW else ()
+        few = tuple(w.tolist()) if rows.d <= FEW else ()
 
         def run_few(_start: int, X: engine.Array, y: engine.Array) -> Floats:
             return kernels.run_few(X.reshape(-1), y, few, leaf)
@@ -153,13 +155,13 @@ class FoldedCost:
         def run(_start: int, X: engine.Array, y: engine.Array) -> Floats:
             return kernels.run(X, y, w, leaf)
 
-        task = run_few if rows.d <= kernels.FEW else run
+        task = run_few if rows.d <= FEW else run
         return cost_and_gradient_from(engine.fold(rows, task, self._n_threads, rows.d + 1), rows.n)
 
 
 def leaf_rows(d: int) -> int:
     """Rows that a kernel adds up running before it adds pairwise: few for accuracy, enough for speed."""
-    return 512 if d < 8 else min(128, engine.block_rows(d))
+    return 512 if d <= FEW else min(128, engine.block_rows(d))
 
 
 def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
@@ -179,7 +181,7 @@ class StreamedDescent:
         self.w, self.before, self.passes = w, w, 0
         self._cost_and_gradient = FoldedCost(rows, n_threads)
 
-    def start(self, want_cost: bool) -> float:
+    def start(self, want_cost: bool) -> float | None:
         self.passes += 1
         value, self._gradient = self._cost_and_gradient(self.w)
         return value
@@ -211,8 +213,8 @@ class StreamedSgd:
         self._fast, self._strict = in_order, strict
         self._cost_and_gradient = FoldedCost(rows, n_threads)
 
-    def start(self, want_cost: bool) -> float:
-        return self._cost(self.w) if want_cost else math.nan
+    def start(self, want_cost: bool) -> float | None:
+        return self._cost(self.w) if want_cost else None
 
     def _cost(self, w: Floats) -> float:
         self.passes += 1
@@ -282,7 +284,7 @@ class _Twin:
 class TwinDescent(_Twin):
     """Full-batch descent in plain Python."""
 
-    def start(self, want_cost: bool) -> float:
+    def start(self, want_cost: bool) -> float | None:
         w = self._plain()
         self._gradient = reference.gradient(self._xs, self._ys, w)
         return self._cost(w)
@@ -299,8 +301,8 @@ class TwinDescent(_Twin):
 class TwinSgd(_Twin):
     """SGD in plain Python."""
 
-    def start(self, want_cost: bool) -> float:
-        return self._cost(self._plain()) if want_cost else math.nan
+    def start(self, want_cost: bool) -> float | None:
+        return self._cost(self._plain()) if want_cost else None
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         w, rate = self._plain(), float(rates[0])

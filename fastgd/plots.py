@@ -89,7 +89,11 @@ def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
     if fit.w_history is None:
         raise ValueError('plot(kind="path") needs the weights of every epoch: fit with history="epochs"')
     path = fit.w_history.reshape(len(fit.w_history), -1)
-    bowl = Bowl.of(fit.data(), path[0], fit.backend)
+    if fit._rows is None:
+        raise ValueError(
+            'plot(kind="path") needs the data, and this result was stored without its data: use kind="cost"'
+        )
+    bowl = Bowl.of(fit._rows, path[0], fit.backend)
     costs = bowl(path) if fit.cost_history is None else fit.cost_history
     shown = _finite_part(costs)
     path, costs = path[:shown], costs[:shown]

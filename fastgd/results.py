@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Solver = Literal["gradient_descent", "sgd"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class FitResult:
     """A fitted linear model and how it came to be.
 
@@ -69,7 +69,12 @@ class FitResult:
     backend: Backend
     method: Literal["stream"]
     elapsed: float
-    _rows: ArrayRows | None = field(default=None, repr=False, compare=False)
+    _rows: ArrayRows | None = field(default=None, repr=False)
+    """The caller's arrays, not copied, and not kept by pickle."""
+    _samples: tuple[list[Any], list[Any]] | None = field(default=None, repr=False)
+    """With history="samples": X and y as they were, for the trace."""
+    _w0: Any = field(default=None, repr=False)
+    """w0 as it was given: Python prints an integer as an integer."""
 
     @property
     def status(self) -> str:
@@ -78,20 +83,18 @@ class FitResult:
         if self.cost_history is not None:
             cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
         if self.diverged:
-            return f"diverged after {self.n_epochs} epochs{cost}"
+            return f"diverged within {self.n_epochs + 1} epochs{cost}"
         if self.converged:
-            return f"converged: the last of {self.n_epochs} epochs left w as it was{cost}"
-        return (
-            f"did all {self.n_epochs} epochs; w was still moving{cost}"
-            if self.n_epochs
-            else f"no epochs{cost}"
-        )
+            return f"converged: the last of {self.n_epochs} {_epochs(self.n_epochs)} left w as it was{cost}"
+        if self.n_epochs == 0:
+            return f"no epochs{cost}"
+        return f"w was still moving after {self.n_epochs} {_epochs(self.n_epochs)}{cost}"
 
     def predict(self, X: ArrayLike) -> float | Floats:
         """Predictions ŷ = x·w; X as in `fastgd.forward`."""
         from fastgd.functions import forward
 
-        return forward(X, self.w, backend=self.backend)
+        return forward(X, self.w)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
         """The text that the lesson's program prints for this run.
@@ -137,20 +140,11 @@ class FitResult:
 
         return plot(self, kind, ax)
 
-    def data_lists(self) -> tuple[list[Any], list[Any]]:
-        """X and y of the fit as lists of Python numbers, integers staying integers."""
-        rows = self.data()
-        return rows.X.tolist(), rows.y.tolist()
-
-    def data(self) -> ArrayRows:
-        """The rows of the fit: the caller's arrays, not copied, and not kept by pickle."""
-        if self._rows is None:
-            raise ValueError(
-                "this result was stored without its data; fit again to draw or trace the samples"
-            )
-        return self._rows
+    def __copy__(self) -> FitResult:
+        return replace(self)
 
     def __getstate__(self) -> dict[str, Any]:
+        """All but the caller's data."""
         return {name: getattr(self, name) for name in self.__slots__ if name != "_rows"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -165,7 +159,8 @@ class DivergenceError(ArithmeticError):
     Attributes
     ----------
     result : FitResult
-        The finite part of the run: every weight and cost in it is finite.
+        The finite part of the run: every weight in it is finite, and every cost but one that overflows at
+        w0 already.
     epoch : int
         The epoch (from 0) in which w or its cost stopped being finite.
     """
@@ -191,6 +186,8 @@ def from_run(
     backend: Backend,
     n_passes: int,
     elapsed: float,
+    samples: tuple[list[Any], list[Any]] | None,
+    w0: Any,
 ) -> FitResult:
     """The result of a run, weights shaped as the caller's X."""
     weights, gradients = run.weights, run.gradients
@@ -215,4 +212,10 @@ def from_run(
         method="stream",
         elapsed=elapsed,
         _rows=rows,
+        _samples=samples,
+        _w0=w0,
     )
+
+
+def _epochs(number: int) -> str:
+    return "epoch" if number == 1 else "epochs"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,44 +43,44 @@ def run_epochs(
     want_losses: bool,
     n_samples: int,
     stop_when_diverged: bool,
+    check_data: Callable[[], None],
 ) -> Run:
     """Move the oracle's weights on by one epoch a rate, and keep what `history` asks for.
 
-    Raises
-    ------
-    ValueError
-        If the history would not fit into 1 GB.
+    `check_data` is called when the first epoch leaves something that is not finite; it raises where
+    the data is to blame.
     """
     n_epochs, d = len(rates), len(oracle.w)
     want_costs = want_costs and history is not None
     want_losses = want_losses and history is not None
     want_weights = history in ("epochs", "samples")
     want_gradients = history == "samples"
-    _check_size(n_epochs, n_samples, d, history)
 
     costs = np.empty(n_epochs + 1 if want_costs else 0)
     weights = np.empty((n_epochs + 1 if want_weights else 0, d))
     losses = np.empty(n_epochs) if want_losses else _NO_LOSSES
     gradients = np.empty((n_epochs, n_samples, d)) if want_gradients else _NO_GRADIENTS
     keep = Histories(costs[1:], losses, weights[1:], gradients)
-    first = oracle.start(want_costs)
+    first = oracle.start(want_costs or n_epochs == 0)
     if want_costs:
         costs[0] = first
     if want_weights:
         weights[0] = oracle.w
 
-    epoch, diverged = 0, math.isinf(first) or (want_costs and math.isnan(first))
-    if not (diverged and stop_when_diverged):
-        while epoch < n_epochs:
-            stop = min(n_epochs, epoch + oracle.epochs_per_call)
-            part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
-            done = oracle.advance(rates[epoch:stop], part, not stop_when_diverged)
-            if done < stop - epoch:
-                epoch, diverged = epoch + done, True
-                break
-            epoch = stop
+    epoch, diverged = 0, first is not None and not math.isfinite(first)
+    if diverged:
+        check_data()
+    while epoch < n_epochs and not (diverged and stop_when_diverged):
+        stop = min(n_epochs, epoch + oracle.epochs_per_call)
+        part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
+        done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, not stop_when_diverged)
+        if done < stop - epoch:
+            diverged = True
+        if epoch == 0 and (done == 0 or not stop_when_diverged) and (diverged or not _is_finite(oracle.w)):
+            check_data()
+        epoch += done
     if not stop_when_diverged:
-        diverged = not np.isfinite(oracle.w).all() or (want_costs and not math.isfinite(costs[-1]))
+        diverged = not _is_finite(oracle.w) or (want_costs and not math.isfinite(costs[-1]))
     return Run(
         epoch,
         costs[: epoch + 1] if want_costs else None,
@@ -91,6 +92,10 @@ def run_epochs(
     )
 
 
+def _is_finite(w: Floats) -> bool:
+    return bool(np.isfinite(w).all())
+
+
 def _is_still(before: Floats, w: Floats) -> bool:
     """Whether no weight moved by more than a few roundings."""
     few = 4 * sys.float_info.epsilon
@@ -100,7 +105,8 @@ def _is_still(before: Floats, w: Floats) -> bool:
     return bool((np.abs(w - before) <= few * np.abs(w)).all())
 
 
-def _check_size(n_epochs: int, n_samples: int, d: int, history: History) -> None:
+def check_history(history: History, n_epochs: int, n_samples: int, d: int) -> None:
+    """Refuse a history that would not fit into 1 GB."""
     numbers = 2 * (n_epochs + 1) if history is not None else 0
     if history in ("epochs", "samples"):
         numbers += (n_epochs + 1) * d

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastgd import reference
+from fastgd.data import checks
+from fastgd.data.arrays import as_array
+
 if TYPE_CHECKING:
     from fastgd.results import FitResult
 
@@ -19,6 +23,8 @@ def trace(fit: FitResult, digits: int | None, full: bool | None, predict: Any) -
     """The lesson's lines; see `FitResult.trace`."""
     if fit.w_history is None:
         raise ValueError('trace() needs the weights of every epoch: fit with history="epochs" or "samples"')
+    if digits is not None:
+        digits = checks.whole("digits", digits, 0, 17)
     if full is None:
         full = fit.n_epochs <= (LONG if digits is None else HEAD + TAIL)
     if predict is None and np.ndim(fit.w) == 0:
@@ -42,11 +48,15 @@ def _epochs(n_epochs: int, lines_of: Callable[[int], list[str]], full: bool) -> 
 
 def _predictions(fit: FitResult, digits: int | None, x: Any) -> tuple[list[str], list[str]]:
     """The lines before and after training; the slides' form gives the second its own spacing."""
-    from fastgd import reference
-
     assert fit.w_history is not None
-    row = np.asarray(x).tolist()
-    first, last = (reference.forward(row, w) for w in (_plain(fit.w_history[0]), _plain(fit.w)))
+    row = as_array("predict", x)
+    if row.shape != np.shape(fit.w):
+        raise ValueError(
+            f"predict has shape {row.shape}; it must be one row of X, of shape {np.shape(fit.w)}"
+        )
+    w0 = fit._w0 if isinstance(fit._w0, int) else _plain(fit.w_history[0])
+    w = _plain(fit.w) if fit.n_epochs else w0
+    first, last = (reference.forward(row.tolist(), weights) for weights in (w0, w))
     before = f"Predict (before training) {x} {first}"
     if digits is None:
         return [before], [f"Predict (after training) {x} {last}"]
@@ -71,13 +81,16 @@ def _sgd_epoch(fit: FitResult, digits: int | None) -> Callable[[int], list[str]]
     weights, losses, gradients = fit.w_history, fit.loss_history, fit.gradient_history
     assert weights is not None
     assert losses is not None
-    xs, ys = ([], []) if gradients is None else fit.data_lists()
+    xs, ys = fit._samples or ([], [])
 
     def lines(epoch: int) -> list[str]:
         w, loss = _plain(weights[epoch + 1]), float(losses[epoch])
         shown = []
         if gradients is not None:
-            for x, y, gradient in zip(xs, ys, gradients[epoch].tolist(), strict=True):
+            steps = gradients[epoch].tolist()
+            if epoch == 0 and isinstance(fit._w0, int):  # Python's integers stay integers for one step
+                steps[0] = reference.sample_gradient(xs[0], ys[0], fit._w0)
+            for x, y, gradient in zip(xs, ys, steps, strict=True):
                 shown.append(f"\tgrad:  {x} {y} {gradient if digits is None else _rounded(gradient, digits)}")
         if digits is None:
             return [*shown, f"progress: {epoch} w= {w} loss= {loss}"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import hypothesis
 import numpy as np
@@ -23,3 +25,25 @@ def rng() -> np.random.Generator:
 def many() -> int:
     """Rows for a test that wants several runs of blocks: fewer where kernels run as Python."""
     return 10_000 if JIT_IS_OFF else 300_000
+
+
+@pytest.fixture
+def threads_for_all(monkeypatch) -> set[str]:
+    """Small folds too are shared by threads; the set takes the names of those that took part."""
+    from fastgd import engine
+
+    monkeypatch.setattr(engine, "LEAST_RUN_NUMBERS", 1)
+    monkeypatch.setattr(engine, "LEAST_THREAD_NUMBERS", 1)
+    took_part: set[str] = set()
+    fold = engine.fold
+
+    def watched(rows, task, *how):
+        def seen(*block):
+            took_part.add(threading.current_thread().name)
+            time.sleep(0.0002)  # leave the others something to take
+            return task(*block)
+
+        return fold(rows, seen, *how)
+
+    monkeypatch.setattr(engine, "fold", watched)
+    return took_part

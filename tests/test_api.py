@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -59,7 +61,7 @@ def test_kernels_against_their_twin(rng, fit_by, n, d):
 @pytest.mark.parametrize("fit_by", FITS)
 @pytest.mark.parametrize("d", [None, 1, 3, 20])
 @pytest.mark.parametrize("rows", ["few", "many"])
-def test_same_bits_for_any_threads_and_any_layout(rng, many, fit_by, d, rows):
+def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, fit_by, d, rows):
     n = 1000 if rows == "few" else many // 4 // (d or 1) + 4097
     X, y = problem(rng, n, d)
     how = dict(learning_rate=0.002, n_epochs=2 if JIT_IS_OFF else 4)
@@ -67,6 +69,7 @@ def test_same_bits_for_any_threads_and_any_layout(rng, many, fit_by, d, rows):
     assert {histories(fit_by(X, y, n_threads=threads, **how)) for threads in (2, 3, 4, 8)} == {expected}
     for name, (X_other, y_other) in layouts(X, y).items():
         assert histories(fit_by(X_other, y_other, **how)) == expected, name
+    assert len(threads_for_all) > 1 or fit_by is fastgd.sgd or n <= block_rows(d or 1)
 
 
 @pytest.mark.parametrize("d", [None, 3])
@@ -100,9 +103,7 @@ def test_what_a_result_tells():
     assert (fit.n_epochs, fit.n_samples, fit.n_updates, fit.n_passes) == (10, 3, 10, 11)
     assert (fit.solver, fit.method, fit.converged) == ("gradient_descent", "stream", False)
     assert fit.learning_rates.tolist() == [0.01] * 10
-    assert fit.status.startswith(
-        "did all 10 epochs; w was still moving; the cost went from 4.66667 to 0.657597"
-    )
+    assert fit.status.startswith("w was still moving after 10 epochs; the cost went from 4.66667 to 0.657597")
     assert fit.elapsed > 0
     assert fit.predict(4) == 4 * fit.w
     assert fit.predict([1.0, 2.0]).tolist() == [fit.w, 2 * fit.w]
@@ -206,7 +207,7 @@ def test_divergence_carries_the_finite_part(fit_by, n, backend):
     if part.cost_history is not None:
         assert np.isfinite(part.cost_history).all()
         assert part.cost_history.shape == (part.n_epochs + 1,)
-    assert part.status.startswith("diverged after")
+    assert part.status.startswith("diverged within")
     assert not part.converged
     with pytest.warns(RuntimeWarning, match="the result is the finite part") as warned:
         kept = fit_by(X, y, on_divergence="warn", **how)
@@ -233,14 +234,50 @@ def test_divergence_without_a_history_leaves_the_last_finite_weight(history):
 
 
 def test_a_divergence_error_can_be_pickled():
-    import pickle
-
     with pytest.raises(fastgd.DivergenceError) as caught:
         fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1.0, n_epochs=10**4)
     again = pickle.loads(pickle.dumps(caught.value))
     assert again.epoch == caught.value.epoch
     assert again.result.w == caught.value.result.w
     assert str(again) == str(caught.value)
+
+
+@pytest.mark.parametrize("fit_by", FITS)
+def test_a_cost_that_overflows_at_w0_is_not_blamed_on_the_rate(fit_by):
+    with pytest.raises(fastgd.DivergenceError, match=r"^the cost at w0 overflows: scale X and y") as caught:
+        fit_by([1e200], [1.0], w0=1.0, learning_rate=0.1)
+    assert caught.value.result.w == 1.0
+
+
+@pytest.mark.parametrize("backend", ["numba", "python"])
+@pytest.mark.parametrize("fit_by", FITS)
+def test_nan_is_found_without_an_epoch_and_without_a_history(fit_by, backend):
+    for n_epochs in (0, 1):
+        with pytest.raises(fastgd.InvalidDataError, match=r"^X\[0\] is NaN"):
+            fit_by([np.nan], [1.0], n_epochs=n_epochs, history=None, learning_rate=0.1, backend=backend)
+
+
+def test_many_epochs_take_no_memory_of_their_own():
+    fit = fastgd.gradient_descent(XS, YS, learning_rate=0.1, n_epochs=3_000_000, history=None)
+    assert fit.converged
+    assert fit.learning_rates.strides == (0,)
+    with pytest.raises(
+        ValueError, match=r"^n_epochs must be at most 9007199254740992, not 100000000000000000000$"
+    ):
+        fastgd.gradient_descent(XS, YS, n_epochs=10**20, history=None)
+    with pytest.raises(ValueError, match=r"would take 16\.0 GB"):
+        fastgd.gradient_descent(XS, YS, n_epochs=10**9, history="costs")
+
+
+def test_results_compare_copy_and_pickle():
+    fit = fastgd.sgd(XS, YS, learning_rate=0.01, n_epochs=3, history="samples")
+    assert fit == fit
+    assert fit != fastgd.sgd(XS, YS, learning_rate=0.01, n_epochs=3, history="samples")
+    assert copy.copy(fit)._rows is fit._rows
+    again = pickle.loads(pickle.dumps(fit))
+    assert again.trace() == fit.trace()
+    assert again.predict(4) == fit.predict(4)
+    assert again._rows is None
 
 
 @given(st.floats(0.001, 0.2), st.floats(-10, 10), st.integers(1, 60))
@@ -261,7 +298,7 @@ def test_float32_data_descends_in_float64(rng, d):
         np.testing.assert_allclose(single.w, double.w, rtol=1e-13)
 
 
-def test_from_eight_threads_at_once(rng, many):
+def test_from_eight_threads_at_once(rng, many, threads_for_all):
     X, y = problem(rng, many // 2, None)
     how = dict(learning_rate=0.01, n_epochs=2)
     expected = fastgd.gradient_descent(X, y, **how).w, fastgd.sgd(X, y, **how).w
@@ -297,7 +334,7 @@ def test_from_eight_threads_at_once(rng, many):
         (dict(X=[[1.0, 2.0], [3.0, np.inf], [np.nan, 6.0]]), ValueError, r"^X\[1, 1\] is infinite; drop"),
         (dict(y=[1.0, 2.0, -np.inf]), ValueError, r"^y\[2\] is minus infinite; drop"),
         (dict(w0=np.nan), ValueError, "^w0 is NaN; weights must be finite$"),
-        (dict(w0=[1.0]), ValueError, r"^w0 has shape \(1,\); X has shape \(n,\), so w0 is one number$"),
+        (dict(w0=[1.0]), ValueError, r"^w0 has shape \(1,\); X has shape \(n,\), so w0 is one number "),
         (
             dict(X=np.ones((3, 2)), w0=[1.0]),
             ValueError,
@@ -316,7 +353,7 @@ def test_from_eight_threads_at_once(rng, many):
             ValueError,
             "^X is a masked array; fill or drop",
         ),
-        (dict(X=object()), ValueError, "^X is a object; it must be an array or a list of numbers$"),
+        (dict(X=object()), ValueError, "^X is of type object; X must hold real numbers$"),
         (dict(learning_rate=0.0), ValueError, r"^learning_rate must be positive, not 0\.0$"),
         (dict(learning_rate=-1), ValueError, "^learning_rate must be positive, not -1$"),
         (dict(learning_rate=np.inf), ValueError, "^learning_rate must be finite, not inf$"),
@@ -326,7 +363,7 @@ def test_from_eight_threads_at_once(rng, many):
         (
             dict(learning_rate=[0.1, 0.2]),
             ValueError,
-            r"^learning_rate has shape \(2,\); an array of rates needs one an epoch",
+            "^learning_rate has 2 rates for 100 epochs; they must agree$",
         ),
         (
             dict(learning_rate=[0.1] * 99 + [-1.0]),
@@ -334,6 +371,19 @@ def test_from_eight_threads_at_once(rng, many):
             r"^learning_rate\[99\] must be positive, not -1\.0$",
         ),
         (dict(learning_rate=lambda epoch: 0.1 - epoch), ValueError, r"^learning_rate\(1\) must be positive"),
+        (dict(learning_rate=10**400), ValueError, "^learning_rate must be finite, not 1000"),
+        (dict(learning_rate=np.True_), TypeError, "^learning_rate must be a number, not np.True_$"),
+        (
+            dict(learning_rate=np.complex128(0.1 + 1j)),
+            TypeError,
+            "^learning_rate must be a number, not np.complex",
+        ),
+        (
+            dict(learning_rate=[[0.1], [0.1, 0.2]], n_epochs=2),
+            TypeError,
+            r"^learning_rate\[0\] must be a number",
+        ),
+        (dict(w0=10**400), ValueError, "^w0 is too large for a float$"),
         (dict(n_epochs=-1), ValueError, "^n_epochs must be at least 0, not -1$"),
         (dict(n_epochs=1.5), TypeError, r"^n_epochs must be a whole number, not 1\.5$"),
         (dict(n_epochs="3"), TypeError, "^n_epochs must be a whole number, not '3'$"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_the_tree_does_not_depend_on_the_runs(values, power):
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 8])
 @pytest.mark.parametrize("n", [1, 4096, 4097, 50_000])
-def test_fold_sees_every_row_once_in_aligned_runs(n, n_threads):
+def test_fold_sees_every_row_once_in_aligned_runs(threads_for_all, n, n_threads):
     rows = ArrayRows(np.arange(n, dtype=float), np.zeros(n))
     starts = []
 
@@ -72,6 +73,7 @@ def test_fold_sees_every_row_once_in_aligned_runs(n, n_threads):
     total = engine.fold(rows, task, n_threads)
     assert total.tolist() == [n * (n - 1) / 2, n]
     assert len(set(starts)) == len(starts)
+    assert len(threads_for_all) > 1 or n_threads == 1 or n < 50_000
 
 
 def test_scan_goes_in_order(many):
@@ -84,7 +86,7 @@ def test_scan_goes_in_order(many):
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4])
-def test_an_error_in_a_thread_reaches_the_caller_and_stops_the_others(n_threads):
+def test_an_error_in_a_thread_reaches_the_caller_and_stops_the_others(threads_for_all, n_threads):
     rows = ArrayRows(np.zeros(100 * 4096, int), np.zeros(100 * 4096))  # converted: many runs
     calls = []
 
@@ -102,12 +104,12 @@ def test_an_error_in_a_thread_reaches_the_caller_and_stops_the_others(n_threads)
 
 def test_work_ends_before_run_on_threads_returns():
     done = []
-    engine.run_on_threads(lambda: done.append(threading.get_ident()), 4)
+    engine.run_on_threads(lambda team: done.append(threading.get_ident()), 4)
     assert 1 <= len(done) <= 4
     assert threading.get_ident() in done
 
 
-def test_nested_folds_from_more_threads_than_the_pool_has():
+def test_folds_of_many_threads_from_many_threads(threads_for_all):
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
     results = []
 
@@ -122,13 +124,74 @@ def test_nested_folds_from_more_threads_than_the_pool_has():
     assert results == [64 * 4096.0] * 8
 
 
+def test_a_helper_that_nobody_waits_for_takes_no_run(threads_for_all, monkeypatch):
+    """`submit` queues the work before it fails to start a thread; a thread that is free later finds it."""
+    rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
+    pool = engine._pool()
+    pool.submit(lambda: None).result()
+    busy = threading.Event()
+    blockers = [pool.submit(busy.wait) for _ in range(len(pool._threads))]
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    def task(start, X, y):
+        busy.set()  # the blocked threads become free in the middle of the fold
+        return np.array([X.sum()])
+
+    for _ in range(20):
+        assert engine.fold(rows, task, 4)[0] == 64 * 4096.0
+    monkeypatch.undo()
+    for blocker in blockers:
+        blocker.result()
+
+
+@pytest.mark.parametrize("where", ["submit", "reader", "task"])
+def test_an_interrupt_anywhere_in_the_caller_stops_the_helpers(monkeypatch, where):
+    rows = ArrayRows(np.ones(2000 * 4096, np.int8), np.zeros(2000 * 4096, np.int8))
+    caller = threading.get_ident()
+    runs = []
+
+    def interrupt_the_caller():
+        if threading.get_ident() == caller:
+            raise KeyboardInterrupt
+
+    def task(start, X, y):
+        runs.append(start)
+        if where == "task":
+            interrupt_the_caller()
+        time.sleep(0.001)
+        return np.zeros(1)
+
+    if where == "submit":
+        pool = engine._pool()
+
+        class Pool:
+            def submit(self, work):
+                pool.submit(work)
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(engine, "_pool", Pool)
+    if where == "reader":
+        reader = ArrayRows.reader
+        monkeypatch.setattr(ArrayRows, "reader", lambda self: (interrupt_the_caller(), reader(self))[1])
+    with pytest.raises(KeyboardInterrupt):
+        engine.fold(rows, task, 4)
+    done = len(runs)
+    assert done < 100
+    time.sleep(0.05)
+    assert len(runs) == done
+
+
 def _fold_in_child(queue):
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
     queue.put(engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0])
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_the_pool_is_made_anew_in_a_forked_child():
+def test_the_pool_is_made_anew_in_a_forked_child(threads_for_all):
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
     assert (
         engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0] == 64 * 4096.0

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import reference
+from fastgd.engine import block_rows
 from tests.conftest import JIT_IS_OFF
 
 EPS = np.finfo(float).eps
@@ -151,7 +152,7 @@ def test_kernels_against_their_twin(rng, n, d):
 
 @pytest.mark.parametrize("d", [None, 1, 3, 20])
 @pytest.mark.parametrize("rows", ["few", "many"])
-def test_same_bits_for_any_threads_and_any_layout(rng, many, d, rows):
+def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, d, rows):
     n = 3_000 if rows == "few" else many // (d or 1) + 4097
     X = rng.standard_normal((n,) if d is None else (n, d))
     y, w = rng.standard_normal(n), (0.3 if d is None else rng.standard_normal(d))
@@ -167,6 +168,7 @@ def test_same_bits_for_any_threads_and_any_layout(rng, many, d, rows):
         assert bits(X_other, y_other, 3) == expected, name
     assert fastgd.cost(X, y, w) == fastgd.cost_and_gradient(X, y, w)[0]
     np.testing.assert_array_equal(fastgd.gradient(X, y, w), fastgd.cost_and_gradient(X, y, w)[1])
+    assert len(threads_for_all) > 1 or n <= block_rows(d or 1)
 
 
 def layouts(X, y):
@@ -226,6 +228,27 @@ def test_an_overflow_of_finite_data_is_infinite_not_an_error(n):
     assert fastgd.cost(X, y, 1e-250) == pytest.approx(1e-100)
 
 
+def test_a_gradient_that_overflows_is_infinite():
+    assert fastgd.cost_and_gradient([1e308], [1e10], 0.0) == (1e20, -np.inf)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 8, 17])
+def test_rows_that_repeat_add_up_their_errors_within_the_documented_bound(d):
+    """A few rows, thousands of times: residuals are off by up to (d + 1)/2 eps of Σ|x w| + |y| each."""
+    rows = np.random.default_rng(d).standard_normal((3, d))
+    n = 4096 if JIT_IS_OFF else 9000
+    X = np.tile(rows, (n // 3 + 1, 1))[:n]
+    w = np.linspace(0.3, 1.0, d)
+    y = np.round(X @ w + 0.1, 2)
+    cost, gradient = fastgd.cost_and_gradient(X, y, w)
+    true_cost, true_gradient, _ = exact(X, y, w)
+    size = np.abs(X) @ np.abs(w) + np.abs(y)
+    slip = ((d + 1) / 2 + 4) * EPS * size
+    assert abs(cost - float(true_cost)) <= np.mean(2 * np.abs(X @ w - y) * slip + slip**2) + 4 * EPS * cost
+    for j, true in enumerate(true_gradient):
+        assert abs(gradient[j] - float(true)) <= 2 * np.mean(np.abs(X[:, j]) * slip)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_nan_and_infinity_are_named(backend):
     X, y = np.ones((5000, 2)), np.ones(5000)
@@ -262,8 +285,21 @@ def test_nan_and_infinity_are_named(backend):
         (lambda: fastgd.cost([1.0], [1.0], 1.0, n_threads=0), "n_threads must be at least 1, not 0"),
         (lambda: fastgd.cost([1.0], [1.0], 1.0, backend="gpu"), "backend must be 'numba' or 'python'|'auto'"),
         (lambda: fastgd.cost(1.0, [1.0], 1.0), "X has 0 dimensions"),
+        (lambda: fastgd.cost([1.0], [1.0], None), "w is of type NoneType; w must hold real numbers"),
+        (
+            lambda: fastgd.loss(3.0, [1.0, 2.0], 1.0),
+            r"y has shape \(2,\); X is one number, so y is one number",
+        ),
+        (lambda: fastgd.forward([1.0, 2.0], [1.0, 2.0]), r"one row of several numbers is X.reshape\(1, -1\)"),
+        (lambda: fastgd.forward([1.0], 1.0, intercept=10**400), "intercept must be finite, not 1000"),
+        (lambda: fastgd.forward([1.0], 1.0, backend="python", n_threads=0), "n_threads must be at least 1"),
+        (lambda: fastgd.cost([10**400], [1.0], 1.0), r"X\[0\] is too large for a float"),
     ],
 )
 def test_bad_input(call, message):
     with pytest.raises((ValueError, TypeError), match=message):
         call()
+
+
+def test_large_whole_numbers_are_numbers():
+    assert fastgd.forward([2**70, 1], 2.0).tolist() == [2.0**71, 2.0]

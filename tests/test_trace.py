@@ -69,6 +69,15 @@ def test_integers_are_printed_as_integers():
     assert fit.trace() == printed(STOCHASTIC, [1, 2, 3], [2, 4, 6], n_epochs=3)
 
 
+def test_numbers_are_printed_as_they_were_given():
+    xs, ys = [1, 2.0, True], [2, 4, 6.0]
+    fit = fastgd.sgd(xs, ys, w0=1, learning_rate=0.01, n_epochs=3, history="samples")
+    expected = printed(STOCHASTIC, list(xs), list(ys), w0=1, n_epochs=3)
+    xs[0] = 99
+    assert fit.trace() == expected
+    assert expected.startswith("Predict (before training) 4 4\n\tgrad:  1 2 ")
+
+
 def test_a_diverging_lesson_prints_its_infinities():
     fit = fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1e80, n_epochs=7, on_divergence="ignore")
     assert fit.trace().splitlines()[-1] == "Predict (after training) 4 nan"
@@ -124,6 +133,21 @@ def test_several_weights():
 def test_predicting_another_x():
     fit = fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=0.01, n_epochs=0)
     assert fit.trace(predict=10) == "Predict (before training) 10 10.0\nPredict (after training) 10 10.0"
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        (dict(digits=-1), "digits must be at least 0, not -1"),
+        (dict(digits=2.5), "digits must be a whole number, not 2.5"),
+        (dict(predict=[1, 2]), r"predict has shape \(2,\); it must be one row of X, of shape \(\)"),
+        (dict(predict="x"), "predict holds text"),
+    ],
+)
+def test_bad_arguments(how, message):
+    fit = fastgd.gradient_descent(XS, YS, learning_rate=0.01, n_epochs=1)
+    with pytest.raises((ValueError, TypeError), match=message):
+        fit.trace(**how)
 
 
 def test_without_weights_there_is_no_trace():

@@ -8,7 +8,8 @@ byte order) is converted run by run into a buffer that each thread reuses.
 from __future__ import annotations
 
 import math
-from typing import Any, NoReturn
+import sys
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +29,17 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
             raise InvalidDataError(f"{name} is a masked array; fill or drop its masked values first")
         try:
             value = np.asarray(value)
-        except (ValueError, TypeError) as error:
-            if "inhomogeneous" in str(error) or "sequence" in str(error):
+        except Exception as error:  # whatever the object's own __array__ raises
+            if "inhomogeneous" in str(error):
                 raise InvalidDataError(f"{name} is ragged: its rows must all have the same length") from None
             raise InvalidDataError(f"{name} cannot be made an array: {error}") from None
     if value.dtype.kind not in "fiub":
-        _refuse_dtype(name, value)
+        return _from_objects(name, value)
     return value
 
 
-def _refuse_dtype(name: str, value: NDArray[Any]) -> NoReturn:
+def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
+    """Python's own large integers become floats; nothing else that NumPy has no real type for is taken."""
     kinds = {
         "c": "complex numbers",
         "U": "text",
@@ -49,15 +51,14 @@ def _refuse_dtype(name: str, value: NDArray[Any]) -> NoReturn:
     if value.dtype.kind != "O":
         what = kinds.get(value.dtype.kind, str(value.dtype))
         raise InvalidDataError(f"{name} holds {what} ({value.dtype}); it must hold real numbers")
-    if value.ndim == 0:
-        raise InvalidDataError(
-            f"{name} is a {type(value.item()).__name__}; it must be an array or a list of numbers"
-        )
     for index, item in np.ndenumerate(value):
+        place = name if value.ndim == 0 else f"{name}[{', '.join(map(str, index))}]"
         if isinstance(item, bool) or not isinstance(item, (int, float, np.number)):
-            place = ", ".join(map(str, index))
-            raise InvalidDataError(f"{name}[{place}] is {item!r}; {name} must hold real numbers")
-    raise InvalidDataError(f"{name} holds Python objects; convert it with numpy.asarray({name}, dtype=float)")
+            shown = f"of type {type(item).__name__}" if value.ndim == 0 else f"{item!r:.60}"
+            raise InvalidDataError(f"{place} is {shown}; {name} must hold real numbers")
+        if isinstance(item, int) and abs(item) > sys.float_info.max:
+            raise InvalidDataError(f"{place} is too large for a float")
+    return value.astype(np.float64)
 
 
 class ArrayRows:
@@ -155,14 +156,15 @@ def _check_shapes(X: NDArray[Any], y: NDArray[Any]) -> None:
 
 
 def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.float64]:
-    """Weights as a new array (d,): a number in the lesson's case, d of them otherwise; None is zeros."""
-    if value is None:
-        return np.zeros(d)
+    """Weights as a new array (d,): a number in the lesson's case, d of them otherwise."""
     if is_scalar and type(value) is float and math.isfinite(value):  # the lesson's call, kept short
         return np.array([value])
     weights = as_array(name, value).astype(np.float64)
     if is_scalar and weights.ndim != 0:
-        raise InvalidDataError(f"{name} has shape {weights.shape}; X has shape (n,), so {name} is one number")
+        raise InvalidDataError(
+            f"{name} has shape {weights.shape}; X has shape (n,), so {name} is one number "
+            "(one row of several numbers is X.reshape(1, -1))"
+        )
     if not is_scalar and weights.shape != (d,):
         raise InvalidDataError(f"{name} has shape {weights.shape}; X has {d} columns, so it must be ({d},)")
     weights = weights.reshape(d)

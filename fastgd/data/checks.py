@@ -7,6 +7,8 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 
 class InvalidDataError(ValueError):
     """X, y or w0 cannot be used; the sentence says what, where, and the remedy."""
@@ -14,29 +16,36 @@ class InvalidDataError(ValueError):
     __module__ = "fastgd"
 
 
-def whole(name: str, value: Any, least: int) -> int:
-    """A whole number of at least `least`."""
+def whole(name: str, value: Any, least: int, most: int = 2**53) -> int:
+    """A whole number from `least` to `most`."""
     try:
-        if isinstance(value, bool):
+        if isinstance(value, (bool, np.bool_)):
             raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be a whole number, not {value!r}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
+    if number > most:
+        raise ValueError(f"{name} must be at most {most}, not {number}")
     return number
 
 
 def number(name: str, value: Any) -> float:
     """A finite real number."""
     try:
-        if isinstance(value, (bool, str, bytes)):
+        if (
+            isinstance(value, (bool, str, bytes))
+            or getattr(value, "dtype", np.dtype(float)).kind not in "fiu"
+        ):
             raise TypeError
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, not {value!r}") from None
+    except OverflowError:
+        result = math.inf
     if not math.isfinite(result):
-        raise ValueError(f"{name} must be finite, not {value!r}")
+        raise ValueError(f"{name} must be finite, not {value!r:.40}")
     return result
 
 

@@ -97,8 +97,8 @@ def make_linear(
     True
     """
     n = checks.whole("n_samples", n_samples, 1)
-    d = None if n_features is None else _at_most("n_features", n_features, 1, MOST_FEATURES)
-    seed = _at_most("seed", seed, 0, LARGEST_SEED)
+    d = None if n_features is None else checks.whole("n_features", n_features, 1, MOST_FEATURES)
+    seed = checks.whole("seed", seed, 0, LARGEST_SEED)
     intercept = checks.number("intercept", intercept)
     noise = checks.number("noise", noise)
     if noise < 0:
@@ -116,13 +116,6 @@ def make_linear(
     y = np.empty(n, dtype=chosen_dtype)
     fill(X, y, weights, intercept, noise, seed, threads)
     return X, y, float(weights[0]) if d is None else weights
-
-
-def _at_most(name: str, value: Any, least: int, most: int) -> int:
-    number = checks.whole(name, value, least)
-    if number > most:
-        raise ValueError(f"{name} must be at most {most}, not {number}")
-    return number
 
 
 def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:

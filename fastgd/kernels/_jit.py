@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite
 import numba
 import numpy as np
 from numba.core import config
@@ -66,7 +67,9 @@ def cache_directory() -> Path:
 
 def _hash_of_sources() -> bytes:
     """A hash of every file that any kernel is made from, and of what compiles it."""
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version} {platform.machine()}".encode())
+    digest = hashlib.sha256(
+        f"{numba.__version__} {llvmlite.__version__} {sys.version} {platform.machine()}".encode()
+    )
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.digest()
@@ -88,6 +91,7 @@ class KernelCache(NullCache):
 
     def __init__(self, function: Callable):
         self._name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
+        self._code = hashlib.sha256(function.__code__.co_code).hexdigest()
 
     @property
     def cache_path(self) -> str:
@@ -95,13 +99,16 @@ class KernelCache(NullCache):
 
     def _file(self, signature: Any, codegen: Any) -> Path:
         # The package's own path is part of the name: two installations never overwrite each other.
-        key = (str(signature), codegen.magic_tuple(), sys.version, config.BOUNDSCHECK, config.OPT, __file__)
+        options = (bool(config.BOUNDSCHECK), config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
+        key = (str(signature), codegen.magic_tuple(), sys.version, options, self._code, __file__)
         return (
             cache_directory() / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.kernel"
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
         target_context.refresh()
+        if _hash_of_sources() != SOURCES:  # edited since this process began: what it runs has no name on disk
+            return None
         try:
             file = self._file(sig, target_context.codegen())
             _refuse_foreign(file.parent)
@@ -128,6 +135,8 @@ class KernelCache(NullCache):
     def save_overload(self, sig: Any, data: CompileResult) -> None:
         if data.library.has_dynamic_globals or any(not lifted.can_cache for lifted in data.lifted):
             raise TypeError(f"kernel {self._name} refers to something that cannot be cached")
+        if _hash_of_sources() != SOURCES:
+            return
         code = dumps(data._reduce())
         try:
             file = self._file(sig, data.codegen)

@@ -14,8 +14,6 @@ from fastgd.kernels import tree
 from fastgd.kernels._jit import FAST, kernel
 from fastgd.kernels.arithmetic import with_item
 
-FEW = 7
-"""Up to so many columns the compiler keeps a row, w and the sums in registers."""
 NARROW = 48
 """Up to so many columns four rows lie close enough together to be read at once."""
 NEAR_NUMBERS = 1024

@@ -32,7 +32,8 @@ print(sum(strict.descend.stats.cache_hits.values()), sum(strict.descend.stats.ca
 def run(
     code: str, cache: Path, *, source: Path = PACKAGE.parent, **environment: str
 ) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(source), "FASTGD_CACHE_DIR": str(cache)} | environment
+    fixed = {"PYTHONPATH": str(source), "FASTGD_CACHE_DIR": str(cache), "NUMBA_BOUNDSCHECK": "0"}
+    environment = os.environ | fixed | environment
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, cwd=source
     )
@@ -179,8 +180,33 @@ print("ok")
     assert output(code, tmp_path / "cache") == "ok"
 
 
-def test_bounds_checking_has_machine_code_of_its_own(cache):
-    assert output(LESSON + COUNT, cache, NUMBA_BOUNDSCHECK="1").splitlines() == [EXPECTED, "0 1"]
+@pytest.mark.parametrize("option", ["NUMBA_BOUNDSCHECK=1", "NUMBA_LOOP_VECTORIZE=0", "NUMBA_OPT=1"])
+def test_other_options_have_machine_code_of_their_own(cache, option):
+    name, value = option.split("=")
+    assert output(LESSON + COUNT, cache, **{name: value}).splitlines() == [EXPECTED, "0 1"]
+
+
+def test_an_edit_under_a_running_process_is_never_stored(tmp_path):
+    """A kernel file is edited after the first kernel was compiled, loaded in that state, and put back."""
+    source, cache = tmp_path / "source", tmp_path / "cache"
+    shutil.copytree(PACKAGE, source / "fastgd", ignore=shutil.ignore_patterns("__pycache__"))
+    sgd = """
+import fastgd, pathlib
+x = [1.0] * 5000
+fastgd.gradient_descent(x, x, learning_rate=0.1, n_epochs=1)
+EDIT
+print(fastgd.sgd(x, x, learning_rate=0.1, n_epochs=1).w)
+"""
+    edit = """
+file = pathlib.Path(fastgd.__file__).parent / "kernels" / "in_order.py"
+text = file.read_text()
+file.write_text(text.replace("w[0] = weight", "w[0] = 12345.0"))
+"""
+    path = source / "fastgd" / "kernels" / "in_order.py"
+    text = path.read_text()
+    assert output(sgd.replace("EDIT", edit), cache, source=source) == "12345.0"
+    path.write_text(text)
+    assert float(output(sgd.replace("EDIT", ""), cache, source=source)) == pytest.approx(1.0)
 
 
 def test_the_folder_follows_numbas_when_none_is_named(tmp_path):
