@@ -61,17 +61,21 @@ def test_the_fused_kernels_sum_every_row_once(rng, n, d, dtype):
         np.testing.assert_allclose(few, expected, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("d", [1, 2, 9])
-def test_steps_in_order_are_the_strict_steps_to_rounding(rng, d):
-    X, y = rng.standard_normal((100, d)), rng.standard_normal(100)
-    fast, exact, none = np.zeros(d), np.zeros(d), np.empty(0)
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 101, 102, 103])
+@pytest.mark.parametrize("d", [1, 2, 9, 24, 25, 48, 49])
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("stability", [0.01, 0.9])
+def test_steps_in_order_are_the_strict_steps_to_rounding(rng, n, d, dtype, stability):
+    X, y = rng.standard_normal((n, d)).astype(dtype), rng.standard_normal(n).astype(dtype)
+    rate = stability / float((X.astype(float) ** 2).sum(axis=1).max())  # each step shrinks its residual
+    fast, exact, none = np.ones(d), np.ones(d), np.empty(0)
     if d == 1:
-        in_order.run_1d(X.reshape(-1), y, fast, 0.01)
+        in_order.run_1d(X.reshape(-1), y, fast, rate)
     else:
-        in_order.run_nd(X, y, fast, 0.01)
-    nothing = np.empty((0, d)), np.empty((0, 100, d))
-    strict.descend_in_order(X, y, exact, np.empty(d), np.array([0.01]), 2.0, False, none, none, *nothing)
-    np.testing.assert_allclose(fast, exact, rtol=1e-13, atol=1e-15)
+        in_order.run_nd(X, y, fast, rate)
+    nothing = np.empty((0, d)), np.empty((0, n, d))
+    strict.descend_in_order(X, y, exact, np.empty(d), np.array([rate]), 2.0, False, none, none, *nothing)
+    np.testing.assert_allclose(fast, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
 
 
 def test_the_plain_read_reads_all(rng):
