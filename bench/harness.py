@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 import fastgd
-from fastgd import engine
+from fastgd import demo
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import default_threads
-from fastgd.kernels import plain_read
 
 SMOKE = os.environ.get("FASTGD_BENCH_SMOKE", "0") not in ("", "0")
 """Tiny sizes and one round: that everything runs, not how fast."""
@@ -65,11 +64,7 @@ def data(case):
 
 def read_once(X, y, n_threads):
     """*The* plain read, through the engine: what a share of a read is a share of."""
-
-    def task(_start, rows_of_X, rows_of_y):
-        return plain_read.run(rows_of_X.reshape(-1), rows_of_y)
-
-    return float(engine.fold(ArrayRows(X, y), task, n_threads)[0])
+    return float(demo.plain_read(ArrayRows(X, y), n_threads)[0])
 
 
 def assert_close(result, expected, tolerance, what):

@@ -12,7 +12,7 @@ from fastgd.api import gradient_descent, sgd
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
 from fastgd.data.synthetic import make_linear
-from fastgd.oracles import Floats
+from fastgd.engine import Floats
 from fastgd.results import FitResult
 
 PYTHON_ROWS = 50_000
@@ -65,27 +65,26 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
     few = ArrayRows(X[:PYTHON_ROWS], y[:PYTHON_ROWS])
     descent, in_order = _descent(rows, "auto"), _sgd(rows, "auto")
     timings = [
-        _timed("a plain read", lambda: plain_read(rows, threads), n_samples, 1)
-        if backend == "numba"
-        else None,
-        _timed("gradient_descent, an epoch", descent, n_samples, N_EPOCHS + 1),
-        _timed("sgd in order, an epoch", in_order, n_samples, N_EPOCHS),
-        _timed("plain Python, full batch", _descent(few, "python", 1), few.n, 2),
-        _timed("plain Python, sgd", _sgd(few, "python", 1), few.n, 1),
+        _timed("gradient_descent, an epoch", descent, n_samples),
+        _timed("sgd in order, an epoch", in_order, n_samples),
+        _timed("plain Python, full batch", _descent(few, "python"), few.n),
+        _timed("plain Python, sgd", _sgd(few, "python"), few.n),
     ]
-    yield from _table([timing for timing in timings if timing], n_bytes / n_samples)
+    if backend == "numba":
+        timings.insert(0, _timed("a plain read", lambda: plain_read(rows, threads), n_samples, epochs=1))
+    yield from _table(timings, n_bytes / n_samples)
     yield f"(plain Python was timed on {few.n:,} rows)"
     yield f"true w {w:.6f}; full batch found {descent().w:.6f}, sgd {in_order().w:.6f} in {N_EPOCHS} epochs"
 
 
-def _descent(rows: ArrayRows, backend: str, n_epochs: int = N_EPOCHS) -> Callable[[], FitResult]:
+def _descent(rows: ArrayRows, backend: str) -> Callable[[], FitResult]:
     rate = RATE["gradient_descent"]
-    return lambda: gradient_descent(rows.X, rows.y, learning_rate=rate, n_epochs=n_epochs, backend=backend)
+    return lambda: gradient_descent(rows.X, rows.y, learning_rate=rate, n_epochs=N_EPOCHS, backend=backend)
 
 
-def _sgd(rows: ArrayRows, backend: str, n_epochs: int = N_EPOCHS) -> Callable[[], FitResult]:
+def _sgd(rows: ArrayRows, backend: str) -> Callable[[], FitResult]:
     rate = RATE["sgd"]
-    return lambda: sgd(rows.X, rows.y, learning_rate=rate, n_epochs=n_epochs, backend=backend)
+    return lambda: sgd(rows.X, rows.y, learning_rate=rate, n_epochs=N_EPOCHS, backend=backend)
 
 
 def _warm_up() -> None:
@@ -97,9 +96,9 @@ def _warm_up() -> None:
     sgd(X, y, n_epochs=1, learning_rate=1e-4)
 
 
-def _timed(what: str, call: Callable[[], object], rows: int, epochs: int, repeats: int = 3) -> Timing:
+def _timed(what: str, call: Callable[[], object], rows: int, epochs: int = N_EPOCHS) -> Timing:
     seconds = []
-    for _ in range(repeats):
+    for _ in range(3):
         begin = time.perf_counter()
         call()
         seconds.append((time.perf_counter() - begin) / epochs)

@@ -25,7 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
-Summary = NDArray[np.float64]
+Floats = NDArray[np.float64]
+Summary = Floats
+
+NOTHING: Summary = np.empty(0)
+"""The summary of a run that only writes."""
 
 BLOCK_ROWS = 4096
 BLOCK_NUMBERS = 1 << 16

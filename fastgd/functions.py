@@ -14,8 +14,8 @@ from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import resolve
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Array
-from fastgd.oracles import Floats, FoldedCost, cost_and_gradient_from, leaf_rows
+from fastgd.engine import Array, Floats
+from fastgd.oracles import FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
 """Up to so many rows cost and gradient are computed in twice the working precision: rounding
@@ -156,15 +156,12 @@ def _each_row(
 
         def task(start: int, X: Array, y: Array) -> Floats:
             compiled(X, y, weights, out[start : start + len(y)])
-            return _NOTHING
+            return engine.NOTHING
 
         engine.fold(rows, task, n_threads)
     if not np.isfinite(out).all():
         rows.refuse_nonfinite()
     return out
-
-
-_NOTHING = np.empty(0)
 
 
 def _plain(weights: Floats, rows: ArrayRows) -> Any:

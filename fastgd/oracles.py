@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd import engine, reference
 from fastgd.data.arrays import ArrayRows
+from fastgd.engine import Floats
 
 if TYPE_CHECKING:
     from fastgd.data.backend import Backend
-
-Floats = NDArray[np.float64]
 
 # An epoch of a compiled loop costs about this many nanoseconds a number; a call may take 50 ms.
 _STRICT_NS = 10

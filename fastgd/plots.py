@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data import checks
+from fastgd.engine import Floats
 from fastgd.functions import cost_and_gradient
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from fastgd.data.arrays import ArrayRows
     from fastgd.results import FitResult
-
-Floats = NDArray[np.float64]
 
 HIGHEST = 1e200
 """Costs from here on count as overflowed: axes need room above what they show."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
+from fastgd.engine import Floats
 from fastgd.solvers import Run
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Floats = NDArray[np.float64]
 Solver = Literal["gradient_descent", "sgd"]
 
 

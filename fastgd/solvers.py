@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from fastgd.oracles import Floats, Histories, Oracle
+from fastgd.engine import Floats
+from fastgd.oracles import Histories, Oracle
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)

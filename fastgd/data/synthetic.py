@@ -17,7 +17,6 @@ LARGEST_SEED = 2**64 - 1
 MOST_FEATURES = 1 << 22
 # u is at least 2^-53, so that no normal number is beyond √(2·53·ln 2) = 8.58.
 LARGEST_NORMAL = 8.6
-NOTHING = np.empty(0)  # the summary of a run that only writes
 
 
 def make_linear(
@@ -218,6 +217,6 @@ def _fill_compiled(
     def fill(start: int, X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
         first_block = start // block_rows
         random.fill_rows(X, y, w, intercept, noise, np.uint64(seed), first_block, block_rows)
-        return NOTHING
+        return engine.NOTHING
 
     engine.fold(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)
