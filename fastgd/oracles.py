@@ -145,7 +145,7 @@ class FoldedCost:
     def __call__(self, w: Floats) -> tuple[float, Floats]:
         rows, kernels = self._rows, self._kernels
         leaf = leaf_rows(rows.d)
-        few = tuple(w.tolist()) if rows.d <= FEW else ()
+        few = tuple(w) if rows.d <= FEW else ()
 
         def run_few(_start: int, X: engine.Array, y: engine.Array) -> Floats:
             return kernels.run_few(X.reshape(-1), y, few, leaf)

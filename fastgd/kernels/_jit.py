@@ -35,6 +35,7 @@ from numba.misc.appdirs import AppDirs
 
 # Never nnan or ninf: they turn isnan into False.
 FAST = frozenset({"reassoc", "contract", "nsz", "arcp"})
+CONTRACT = frozenset({"contract"})
 STRICT = frozenset()
 
 _HASH_SIZE = hashlib.sha256().digest_size
@@ -43,8 +44,8 @@ _HASH_SIZE = hashlib.sha256().digest_size
 def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRICT) -> Any:
     """Compile a function at its first call and keep the machine code on disk.
 
-    `fastmath=STRICT` (the default) is IEEE arithmetic in the written order; `fastmath=FAST` lets
-    the compiler regroup sums and fuse multiply-adds. Under NUMBA_DISABLE_JIT=1 the function stays
+    `fastmath=STRICT` (the default) is IEEE arithmetic in the written order; `CONTRACT` lets the compiler
+    fuse multiply-adds, `FAST` also regroup sums. Under NUMBA_DISABLE_JIT=1 the function stays
     the Python function that it is.
     """
     if function is None:

@@ -34,7 +34,7 @@ def leaf(X, y, w, errors, dot, dot_error, out):
     for i in range(n):
         dot[0], dot_error[0] = -y[i], 0.0
         for j in range(d):
-            x_ij = float(X[i, j])
+            x_ij = np.float64(X[i, j])
             product = x_ij * w[j]
             dot_error[0] += fma(x_ij, w[j], -product)
             add(dot, dot_error, 0, product)

@@ -32,7 +32,7 @@ def leaf_few(x, y, w, out):
     for j in range(d):
         sums = with_item(sums, j, 0.0)
     for i in range(len(y)):
-        residual = -y[i] * 1.0
+        residual = -np.float64(y[i])
         for j in range(d):
             residual += x[i * d + j] * w[j]
         squares += residual * residual
@@ -52,7 +52,12 @@ def leaf_narrow(X, y, w, out):
     whole = n - n % 4
     for i in range(0, whole, 4):
         a, b, c, e = X[i], X[i + 1], X[i + 2], X[i + 3]
-        ra, rb, rc, re = -y[i] * 1.0, -y[i + 1] * 1.0, -y[i + 2] * 1.0, -y[i + 3] * 1.0
+        ra, rb, rc, re = (
+            -np.float64(y[i]),
+            -np.float64(y[i + 1]),
+            -np.float64(y[i + 2]),
+            -np.float64(y[i + 3]),
+        )
         for j in range(d):
             ra += a[j] * w[j]
             rb += b[j] * w[j]
@@ -86,7 +91,7 @@ def residuals(X, y, w, out):
     squares = 0.0
     for i in range(len(y)):
         x = X[i]
-        residual = -y[i] * 1.0
+        residual = -np.float64(y[i])
         for j in range(len(w)):
             residual += x[j] * w[j]
         out[i] = residual

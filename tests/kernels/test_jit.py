@@ -29,11 +29,13 @@ print(sum(strict.descend.stats.cache_hits.values()), sum(strict.descend.stats.ca
 """
 
 
-def run(
-    code: str, cache: Path, *, source: Path = PACKAGE.parent, **environment: str
-) -> subprocess.CompletedProcess:
+def surroundings(cache: Path, source: Path = PACKAGE.parent, **more: str) -> dict[str, str]:
     fixed = {"PYTHONPATH": str(source), "FASTGD_CACHE_DIR": str(cache), "NUMBA_BOUNDSCHECK": "0"}
-    environment = os.environ | fixed | environment
+    return os.environ | fixed | more
+
+
+def run(code: str, cache: Path, *, source: Path = PACKAGE.parent, **more: str) -> subprocess.CompletedProcess:
+    environment = surroundings(cache, source, **more)
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, cwd=source
     )
@@ -148,10 +150,7 @@ def test_a_directory_of_another_user_is_not_trusted(cache):
 
 
 def test_eight_processes_starting_cold_together(tmp_path):
-    environment = os.environ | {
-        "PYTHONPATH": str(PACKAGE.parent),
-        "FASTGD_CACHE_DIR": str(tmp_path / "cache"),
-    }
+    environment = surroundings(tmp_path / "cache")
     children = [
         subprocess.Popen([sys.executable, "-c", LESSON], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(8)
@@ -200,7 +199,7 @@ print(fastgd.sgd(x, x, learning_rate=0.1, n_epochs=1).w)
     edit = """
 file = pathlib.Path(fastgd.__file__).parent / "kernels" / "in_order.py"
 text = file.read_text()
-file.write_text(text.replace("w[0] = weight", "w[0] = 12345.0"))
+file.write_text(text.replace("w[0] += moved", "w[0] = 12345.0"))
 """
     path = source / "fastgd" / "kernels" / "in_order.py"
     text = path.read_text()

@@ -23,7 +23,7 @@ def test_square_has_the_digits_of_pythons_power(r):
         expected = r**2
     except OverflowError:
         expected = math.inf
-    assert arithmetic.square(r, 2.0) == expected
+    assert arithmetic.square(np.float64(r), 2.0) == expected
 
 
 @given(numbers, numbers, numbers)
@@ -57,11 +57,11 @@ def test_the_fused_kernels_sum_every_row_once(rng, n, d, dtype):
     np.testing.assert_allclose(fused.run(X, y, w, 128), expected, rtol=0, atol=tolerance)
     np.testing.assert_allclose(accurate.run(X, y, w, 128), expected, rtol=0, atol=tolerance)
     if d <= 7:
-        few = fused.run_few(X.reshape(-1), y, tuple(w.tolist()), 512)
+        few = fused.run_few(X.reshape(-1), y, tuple(w), 512)
         np.testing.assert_allclose(few, expected, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 100, 101, 102, 103])
+@pytest.mark.parametrize("n", [1, 2, 3, 100, 101, 102, 103, 300])
 @pytest.mark.parametrize("d", [1, 2, 9, 24, 25, 48, 49])
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 @pytest.mark.parametrize("stability", [0.01, 0.9])
@@ -76,6 +76,25 @@ def test_steps_in_order_are_the_strict_steps_to_rounding(rng, n, d, dtype, stabi
     nothing = np.empty((0, d)), np.empty((0, n, d))
     strict.descend_in_order(X, y, exact, np.empty(d), np.array([rate]), 2.0, False, none, none, *nothing)
     np.testing.assert_allclose(fast, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("rate", [0.1, 10.0, 1e30, 1e100, 1e200, 1e307])
+@pytest.mark.parametrize("x", [1.0, 3.0])
+def test_a_weight_that_fits_exactly_stays_at_any_rate(x, rate):
+    xs, w = np.full(1000, x), np.array([2.0])
+    in_order.run_1d(xs, 2.0 * xs, w, rate)
+    assert w[0] == 2.0
+
+
+@pytest.mark.parametrize("growth", [1.5, 10.0, 1e80])
+def test_a_diverging_weight_grows_as_in_the_plain_loop(growth):
+    xs, w = np.ones(200), np.array([1.0])
+    rate = (growth + 1) / 2  # w − 2 becomes −growth times itself
+    in_order.run_1d(xs, 2.0 * xs, w, rate)
+    plain = 1.0
+    for _ in range(200):
+        plain -= 2 * rate * (plain - 2)
+    assert w[0] == pytest.approx(plain, rel=1e-12) or not (math.isfinite(w[0]) or math.isfinite(plain))
 
 
 def test_the_plain_read_reads_all(rng):
