@@ -133,8 +133,9 @@ def sgd(
     Notes
     -----
     An input of one block of rows (4096, fewer where d > 16), and any input with `history="samples"`,
-    has every digit of the plain loop. Otherwise a step fuses multiply-adds and regroups x·w: the same
-    iterates to rounding. Rows are read in order, by one thread.
+    has every digit of the plain loop. Otherwise the steps of several rows are taken together: the same
+    sequence of steps, and the same iterates to rounding while the run is stable. Rows are read in
+    order, by one thread.
 
     Examples
     --------
