@@ -82,7 +82,7 @@ class FitResult:
         if self.cost_history is not None:
             cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
         if self.diverged:
-            return f"diverged within {self.n_epochs + 1} epochs{cost}"
+            return f"diverged; {self.n_epochs} {_epochs(self.n_epochs)} done{cost}"
         if self.converged:
             return f"converged: the last of {self.n_epochs} {_epochs(self.n_epochs)} left w as it was{cost}"
         if self.n_epochs == 0:
