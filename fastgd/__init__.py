@@ -19,33 +19,43 @@ _HOMES = {
     "cost_and_gradient": "functions",
     "gradient_descent": "api",
     "sgd": "api",
+    "sweep": "sweeps",
+    "diagnose": "diagnosis",
     "make_linear": "data.synthetic",
     "FitResult": "results",
+    "SweepResult": "results",
+    "Diagnosis": "diagnosis",
     "InvalidDataError": "data.checks",
     "DivergenceError": "results",
 }
 
 __all__ = [
+    "Diagnosis",
     "DivergenceError",
     "FitResult",
     "InvalidDataError",
+    "SweepResult",
     "__version__",
     "cost",
     "cost_and_gradient",
+    "diagnose",
     "forward",
     "gradient",
     "gradient_descent",
     "loss",
     "make_linear",
     "sgd",
+    "sweep",
 ]
 
 if TYPE_CHECKING:
     from fastgd.api import gradient_descent, sgd
     from fastgd.data.checks import InvalidDataError
     from fastgd.data.synthetic import make_linear
+    from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
-    from fastgd.results import DivergenceError, FitResult
+    from fastgd.results import DivergenceError, FitResult, SweepResult
+    from fastgd.sweeps import sweep
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data import checks
+
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
 Summary = Floats
@@ -38,6 +40,7 @@ RUNS_PER_THREAD = 8
 LEAST_RUN_NUMBERS = 1 << 17
 LEAST_THREAD_NUMBERS = 1 << 21
 POOL_THREADS = 256
+SUMMARY_NUMBERS = 1 << 19
 
 
 def block_rows(d: int) -> int:
@@ -52,10 +55,20 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
+def threads(n_threads: int | None) -> int:
+    """As many as the caller allows; by default as many as there are processors."""
+    return default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
+
+
 class Reader(Protocol):
     def read(self, start: int, stop: int) -> tuple[Array, Array]:
         """Rows start:stop of X and y: C-contiguous, float32 or float64, not to be written (unless they are
         what a task is there to fill)."""
+
+
+class RandomReader(Reader, Protocol):
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array]:
+        """The rows of these numbers, in their order."""
 
 
 class Rows(Protocol):
@@ -69,6 +82,12 @@ class Rows(Protocol):
 
     def reader(self) -> Reader:
         """A reader for one thread; it may reuse its memory from one `read` to the next."""
+
+
+class RandomRows(Rows, Protocol):
+    """Rows that can be read in any order."""
+
+    def reader(self) -> RandomReader: ...
 
 
 class Counter:
@@ -99,18 +118,25 @@ def _added(left: Summary, right: Summary) -> Summary:
 
 
 def fold(
-    rows: Rows, task: Callable[[int, Array, Array], Summary], n_threads: int, node_size: int = 1
+    rows: Rows,
+    task: Callable[[int, Array, Array], Summary],
+    n_threads: int,
+    node_size: int = 1,
+    effort: int = 1,
 ) -> Summary:
     """Σ over the blocks of `rows` of their summaries, in the one order of the grid.
 
     `task(start, X, y)` is called on aligned runs of blocks, from several threads at once, and
-    returns the summary of the run, a new array of `node_size` numbers.
+    returns the summary of the run, a new array of `node_size` numbers. `effort` is about how many
+    times as long as a plain read it takes.
     """
-    # Threads hold a few summaries each; where a summary is large, fewer threads keep memory small.
+    # Threads hold a few summaries each: where a summary is large for its work, fewer keep memory small.
     n_threads = min(
-        n_threads, max(1, rows.n * (rows.d + 1) // LEAST_THREAD_NUMBERS), max(1, (1 << 19) // node_size)
+        n_threads,
+        max(1, rows.n * (rows.d + 1) * effort // LEAST_THREAD_NUMBERS),
+        max(1, SUMMARY_NUMBERS * effort // node_size),
     )
-    run = _run_rows(rows, n_threads)
+    run = _run_rows(rows, n_threads, effort)
     n_runs = -(-rows.n // run)
     n_threads = min(n_threads, n_runs)
     counter = Counter()
@@ -125,19 +151,37 @@ def fold(
 
 def scan(rows: Rows, task: Callable[[int, Array, Array], None]) -> None:
     """Call `task(start, X, y)` on runs of blocks in order; the task carries its state along."""
-    run = _run_rows(rows, 1)
+    run = _run_rows(rows, 1, 1)
     reader = rows.reader()
     for start in range(0, rows.n, run):
         task(start, *reader.read(start, min(start + run, rows.n)))
 
 
-def _run_rows(rows: Rows, n_threads: int) -> int:
+def scan_blocks(rows: Rows, task: Callable[[int, Array, Array], None], blocks: NDArray[np.integer]) -> None:
+    """`scan`, the blocks in the order of these numbers, one at a time."""
+    block = block_rows(rows.d)
+    reader = rows.reader()
+    for start in (blocks * block).tolist():
+        task(start, *reader.read(start, min(start + block, rows.n)))
+
+
+def scan_rows(
+    rows: RandomRows, task: Callable[[int, Array, Array], None], order: NDArray[np.integer]
+) -> None:
+    """`scan`, the rows in the order of these numbers; `start` is a place in the order."""
+    run = block_rows(rows.d)
+    reader = rows.reader()
+    for start in range(0, rows.n, run):
+        task(start, *reader.take(order[start : start + run]))
+
+
+def _run_rows(rows: Rows, n_threads: int, effort: int) -> int:
     """Rows of a run: a power of two of blocks. Any power gives the same bits; this one gives the speed."""
     block = block_rows(rows.d)
-    numbers = rows.run_numbers
+    numbers = rows.run_numbers // effort
     if n_threads > 1:
         fair = rows.n * (rows.d + 1) // (RUNS_PER_THREAD * n_threads)
-        numbers = min(numbers, max(fair, LEAST_RUN_NUMBERS))
+        numbers = min(numbers, max(fair, LEAST_RUN_NUMBERS // effort))
     blocks = max(1, numbers // (block * (rows.d + 1)))
     return block << (blocks.bit_length() - 1)
 

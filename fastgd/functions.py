@@ -15,7 +15,7 @@ from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import resolve
 from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Array, Floats
-from fastgd.oracles import FoldedCost, cost_and_gradient_from, leaf_rows
+from fastgd.oracles.streamed import FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
 """Up to so many rows cost and gradient are computed in twice the working precision: rounding
@@ -147,7 +147,7 @@ def _each_row(
 ) -> Floats:
     """A number for each row, by `twin(x, y, w)` or by `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = _threads(n_threads)
+    n_threads = engine.threads(n_threads)
     out = np.empty(rows.n)
     if resolve(backend) == "python":
         plain = _plain(weights, rows)
@@ -269,7 +269,7 @@ def cost_and_gradient(
     """
     rows = ArrayRows(X, y)
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = _threads(n_threads)
+    n_threads = engine.threads(n_threads)
     value: float
     grad: Any
     if resolve(backend) == "python":
@@ -295,7 +295,3 @@ def _accurate(rows: ArrayRows, w: Floats, n_threads: int) -> tuple[float, Floats
         return accurate.run(X, y, w, leaf)
 
     return cost_and_gradient_from(engine.fold(rows, task, n_threads, rows.d + 1), rows.n)
-
-
-def _threads(n_threads: int | None) -> int:
-    return engine.default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)

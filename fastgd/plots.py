@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from fastgd.data.arrays import ArrayRows
-    from fastgd.results import FitResult
+    from fastgd.results import FitResult, SweepResult
 
 HIGHEST = 1e200
 """Costs from here on count as overflowed: axes need room above what they show."""
@@ -25,6 +25,7 @@ FLAT = 1e-13
 
 # Two colours of Okabe and Ito's colour-blind-safe palette; shapes tell the marks apart in print.
 Style = dict[str, Any]
+_NAMES = {"gradient_descent": "gradient descent", "sgd": "stochastic gradient descent"}
 STEPS: Style = {"color": "#0072B2", "marker": "o", "markersize": 4, "linewidth": 1.2, "label": "each epoch"}
 BOWL: Style = {"color": "0.6", "linewidth": 1.5, "zorder": 1}
 START: Style = {"marker": "o", "markersize": 8, "markerfacecolor": "white"}
@@ -61,6 +62,33 @@ def save(fit: FitResult, file: str) -> None:
     for kind, ax in zip(("cost", "path"), figure.subplots(1, 2), strict=True):
         plot(fit, kind, ax)
     figure.savefig(file)
+
+
+def plot_sweep(sweep: SweepResult, ax: Axes | None = None) -> Axes:
+    """The cost against the epoch, a curve for each run; see `SweepResult.plot`."""
+    curves = [fit.cost_history for fit in sweep.fits]
+    if any(curve is None for curve in curves):
+        raise ValueError('plot() needs the costs, and these runs kept none: sweep with history="costs"')
+    ax = _axes(ax)
+    shades = np.linspace(0.15, 0.9, len(curves))
+    import matplotlib
+
+    colours = matplotlib.colormaps["viridis"](shades)
+    for fit, curve, colour in zip(sweep.fits, curves, colours, strict=True):
+        assert curve is not None
+        shown = int(np.argmin(curve < HIGHEST)) or len(curve)
+        label = _rates(fit) + (" (diverged)" if fit.diverged else "")
+        ax.plot(np.arange(shown), curve[:shown], color=colour, linewidth=1.2, label=label)
+    finite = np.concatenate([curve[curve < HIGHEST] for curve in curves if curve is not None])
+    if finite.size and finite.max() > 100 * finite.min():
+        ax.set_yscale("log")
+    ax.locator_params(axis="x", integer=True)
+    ax.set(
+        xlabel="epoch", ylabel="cost", title=f"{_NAMES[sweep.fits[0].solver]}, {len(curves)} learning rates"
+    )
+    if len(curves) <= 12:
+        ax.legend(title="learning rate", fontsize="small")
+    return ax
 
 
 def _plot_cost(fit: FitResult, ax: Axes | None) -> Axes:
@@ -211,9 +239,15 @@ def _require_matplotlib() -> None:
 
 
 def _title(fit: FitResult) -> str:
-    name = "stochastic gradient descent" if fit.solver == "sgd" else "gradient descent"
+    name = _NAMES[fit.solver]
     epochs = "1 epoch" if fit.n_epochs == 1 else f"{fit.n_epochs} epochs"
     if fit.n_epochs == 0:
         return f"{name}\n{epochs}"
+    return f"{name}\nlearning rate {_rates(fit)}, {epochs}"
+
+
+def _rates(fit: FitResult) -> str:
+    if not len(fit.learning_rates):
+        return "–"
     first, last = (f"{rate:.3g}" for rate in fit.learning_rates[[0, -1]])
-    return f"{name}\nlearning rate {first if first == last else f'{first} to {last}'}, {epochs}"
+    return first if first == last else f"{first} to {last}"

@@ -71,6 +71,14 @@ def step(w: Row, grad: Row, rate: float) -> Row:
     return [w_j - rate * grad_j for w_j, grad_j in zip(w, grad, strict=True)]
 
 
+def shuffle(numbers: list[int], words: Sequence[int]) -> list[int]:
+    """Fisher and Yates: from the last on, numbers[i] changes places with number ⌊words[i] (i + 1)/2⁶⁴⌋."""
+    for i in range(len(numbers) - 1, 0, -1):
+        j = words[i] * (i + 1) >> 64
+        numbers[i], numbers[j] = numbers[j], numbers[i]
+    return numbers
+
+
 # The numbers of `make_linear`. fdlibm's coefficients (Sun Microsystems, 1993): e_log.c, k_sin.c, k_cos.c.
 _LOG = (6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
         2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.engine import Floats
+from fastgd.orders import IN_ORDER, Order
+from fastgd.planner import Method
 from fastgd.solvers import Run
 
 if TYPE_CHECKING:
@@ -31,23 +34,24 @@ class FitResult:
     w_history : ndarray (n_epochs + 1,) or (n_epochs + 1, d), or None
         w0, then the weights after each epoch.
     cost_history : ndarray (n_epochs + 1,) or None
-        The cost (1/n) Σ (x·w − y)² at each entry of w_history. For SGD over more than one block of
+        The cost (1/n) Σ (x·w − y)² at each entry of w_history. Where SGD streams more than one block of
         rows it takes one more read an epoch and is there with `track_cost=True`.
     loss_history : ndarray (n_epochs,) or None
-        SGD: the last sample's loss after each epoch.
+        SGD: the loss of each epoch's last sample, after it.
     gradient_history : ndarray (n_epochs, n) or (n_epochs, n, d), or None
-        SGD with `history="samples"`: the gradient of every step.
+        SGD with `history="samples"`: the gradient of every step, in the order of the steps.
     learning_rates : ndarray (n_epochs,)
         The rate of each epoch.
     n_epochs, n_samples, n_updates, n_passes : int
         Epochs done, rows, updates of w, and reads of the data.
     converged, diverged : bool
-        Whether the last epoch left w as it was, to rounding; whether w or its cost stopped being finite.
+        Whether the last epoch left w as it was, to rounding; whether w or its cost stopped being finite, or
+        a full-batch run ended above its start with a rate over the stability limit.
     solver : {"gradient_descent", "sgd"}
     backend : {"numba", "python"}
         What ran.
-    method : {"stream"}
-        How the data was used: read once an epoch.
+    method : {"summary", "stream"}
+        How the data was used: read once for statistics or maps, or read once an epoch.
     elapsed : float
         Seconds.
     """
@@ -66,7 +70,7 @@ class FitResult:
     diverged: bool
     solver: Solver
     backend: Backend
-    method: Literal["stream"]
+    method: Method
     elapsed: float
     _rows: ArrayRows | None = field(default=None, repr=False)
     """The caller's arrays, not copied, and not kept by pickle."""
@@ -74,6 +78,7 @@ class FitResult:
     """With history="samples": X and y as they were, for the trace."""
     _w0: Any = field(default=None, repr=False)
     """w0 as it was given: Python prints an integer as an integer."""
+    _order: Order = field(default=IN_ORDER, repr=False)
 
     @property
     def status(self) -> str:
@@ -152,8 +157,54 @@ class FitResult:
             setattr(self, name, value)
 
 
+@dataclass(slots=True, eq=False)
+class SweepResult:
+    """The runs of a sweep, one a learning rate, in the order they were given.
+
+    Attributes
+    ----------
+    fits : list of FitResult
+        Each with its histories; one that diverged is its finite part. Their `n_passes` is the sweep's.
+    costs : ndarray (K,)
+        The cost each run ended with; inf for one that diverged.
+    n_passes : int
+        Reads of the data in all.
+    elapsed : float
+        Seconds in all.
+    """
+
+    fits: list[FitResult]
+    costs: Floats
+    n_passes: int
+    elapsed: float
+
+    @property
+    def best(self) -> FitResult:
+        """The run with the lowest cost at its end; the first of them."""
+        if not np.isfinite(self.costs).any():
+            raise ValueError("every run of this sweep diverged: sweep smaller learning rates")
+        return self.fits[int(np.argmin(self.costs))]
+
+    @property
+    def learning_rates(self) -> list[Floats]:
+        """The rates of each run, one an epoch done."""
+        return [fit.learning_rates for fit in self.fits]
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw the cost against the epoch, a curve a run, with matplotlib; return the axes.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without matplotlib: pip install 'fastgd[plot]'.
+        """
+        from fastgd.plots import plot_sweep
+
+        return plot_sweep(self, ax)
+
+
 class DivergenceError(ArithmeticError):
-    """A run overflowed.
+    """A run overflowed, or ended above its start with a rate over the stability limit.
 
     Attributes
     ----------
@@ -161,18 +212,31 @@ class DivergenceError(ArithmeticError):
         The finite part of the run: every weight in it is finite, and every cost but one that overflows at
         w0 already.
     epoch : int
-        The epoch (from 0) in which w or its cost stopped being finite.
+        The epoch (from 0) in which w or its cost stopped being finite; the number of epochs where none did.
+    limit, safe_rate : float or None
+        For full-batch descent the stability limit of the learning rate, 1/λmax of XᵀX/n; for SGD 1/max‖x‖²,
+        below which every single step is stable; and the rate that "auto" takes. None where X or
+        the cost at w0 overflows.
     """
 
     __module__ = "fastgd"
 
-    def __init__(self, message: str, result: FitResult, epoch: int):
+    def __init__(
+        self,
+        message: str,
+        result: FitResult,
+        epoch: int,
+        limit: float | None = None,
+        safe_rate: float | None = None,
+    ):
         super().__init__(message)
         self.result = result
         self.epoch = epoch
+        self.limit = limit
+        self.safe_rate = safe_rate
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.result, self.epoch)
+        return type(self), (str(self), self.result, self.epoch, self.limit, self.safe_rate)
 
 
 def from_run(
@@ -187,6 +251,8 @@ def from_run(
     elapsed: float,
     samples: tuple[list[Any], list[Any]] | None,
     w0: Any,
+    order: Order,
+    method: Method,
 ) -> FitResult:
     """The result of a run, weights shaped as the caller's X."""
     weights, gradients = run.weights, run.gradients
@@ -208,11 +274,12 @@ def from_run(
         diverged=run.diverged,
         solver=solver,
         backend=backend,
-        method="stream",
+        method=method,
         elapsed=elapsed,
         _rows=rows,
         _samples=samples,
         _w0=w0,
+        _order=order,
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from fastgd.engine import Floats
-from fastgd.oracles import Histories, Oracle
+from fastgd.oracles.base import Histories, Oracle
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
@@ -33,6 +33,9 @@ class Run:
     """Whether the run was, or became, not finite: epoch n_epochs, counted from 0, is to blame."""
     converged: bool
     """Whether the last epoch left w as it was, to rounding."""
+    first_cost: float | None
+    last_cost: float | None
+    """The cost at w0 and at the end, also where it is not kept; None where it was not known."""
 
 
 def run_epochs(
@@ -52,6 +55,7 @@ def run_epochs(
     the data is to blame.
     """
     n_epochs, d = len(rates), len(oracle.w)
+    watch_costs = want_costs and not want_losses  # a descent's costs are free
     want_costs = want_costs and history is not None
     want_losses = want_losses and history is not None
     want_weights = history in ("epochs", "samples")
@@ -68,17 +72,22 @@ def run_epochs(
     if want_weights:
         weights[0] = oracle.w
 
-    epoch, diverged = 0, first is not None and not math.isfinite(first)
+    epoch, last = 0, first if watch_costs or want_costs else None
+    diverged = first is not None and not math.isfinite(first)
     if diverged:
         check_data()
     while epoch < n_epochs and not (diverged and stop_when_diverged):
         stop = min(n_epochs, epoch + oracle.epochs_per_call)
         part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
+        if watch_costs and not want_costs:
+            part = replace(part, costs=np.empty(stop - epoch))
         done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, not stop_when_diverged)
         if done < stop - epoch:
             diverged = True
         if epoch == 0 and (done == 0 or not stop_when_diverged) and (diverged or not _is_finite(oracle.w)):
             check_data()
+        if done and len(part.costs):
+            last = float(part.costs[done - 1])
         epoch += done
     if not stop_when_diverged:
         diverged = not _is_finite(oracle.w) or (want_costs and not math.isfinite(costs[-1]))
@@ -90,6 +99,8 @@ def run_epochs(
         gradients[:epoch] if want_gradients else None,
         diverged,
         epoch > 0 and not diverged and _is_still(oracle.before, oracle.w),
+        first,
+        last,
     )
 
 

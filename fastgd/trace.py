@@ -10,6 +10,7 @@ import numpy as np
 from fastgd import reference
 from fastgd.data import checks
 from fastgd.data.arrays import as_array
+from fastgd.engine import block_rows
 
 if TYPE_CHECKING:
     from fastgd.results import FitResult
@@ -88,10 +89,12 @@ def _sgd_epoch(fit: FitResult, digits: int | None) -> Callable[[int], list[str]]
         shown = []
         if gradients is not None:
             steps = gradients[epoch].tolist()
+            order = fit._order.indices(epoch, len(xs), block_rows(np.size(fit.w)))
             if epoch == 0 and isinstance(fit._w0, int):  # Python's integers stay integers for one step
-                steps[0] = reference.sample_gradient(xs[0], ys[0], fit._w0)
-            for x, y, gradient in zip(xs, ys, steps, strict=True):
-                shown.append(f"\tgrad:  {x} {y} {gradient if digits is None else _rounded(gradient, digits)}")
+                steps[0] = reference.sample_gradient(xs[order[0]], ys[order[0]], fit._w0)
+            for i, gradient in zip(order, steps, strict=True):
+                grad = gradient if digits is None else _rounded(gradient, digits)
+                shown.append(f"\tgrad:  {xs[i]} {ys[i]} {grad}")
         if digits is None:
             return [*shown, f"progress: {epoch} w= {w} loss= {loss}"]
         return [*shown, f"progress: {epoch:3d} w= {_rounded(w, digits)} loss= {loss:.{digits}f}"]

@@ -53,7 +53,11 @@ FITS = [fastgd.gradient_descent, fastgd.sgd]
         (dict(learning_rate=0.0), ValueError, r"^learning_rate must be positive, not 0\.0$"),
         (dict(learning_rate=-1), ValueError, "^learning_rate must be positive, not -1$"),
         (dict(learning_rate=np.inf), ValueError, "^learning_rate must be finite, not inf$"),
-        (dict(learning_rate="fast"), TypeError, "^learning_rate must be a number, not 'fast'$"),
+        (
+            dict(learning_rate="fast"),
+            ValueError,
+            "^learning_rate must be \"auto\", a number, an array or a function, not 'fast'$",
+        ),
         (dict(learning_rate=True), TypeError, "^learning_rate must be a number, not True$"),
         (dict(learning_rate=None), TypeError, "^learning_rate must be a number, not None$"),
         (

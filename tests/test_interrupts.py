@@ -22,18 +22,23 @@ call = lambda n_epochs: fastgd.{name}(X, y, learning_rate=1e-9, n_epochs=n_epoch
 call(1)
 print("ready", flush=True)
 try:
-    call(10**7)
+    call(10**10)
 except KeyboardInterrupt:
     caught = time.time()
     cpu = time.process_time()
     time.sleep(0.2)
     print(caught, time.process_time() - cpu, flush=True)
 """
+STREAM, SUMMARY = ", method='stream'", ", method='summary'"
 CASES = {
-    "full batch, streamed": ("np.ones(3_000_000), np.ones(3_000_000)", "gradient_descent", ""),
-    "full batch, converted": ("np.ones(500_000, int), np.ones(500_000, int)", "gradient_descent", ""),
+    "full batch, streamed": ("np.ones(3_000_000), np.ones(3_000_000)", "gradient_descent", STREAM),
+    "full batch, converted": ("np.ones(500_000, int), np.ones(500_000, int)", "gradient_descent", STREAM),
+    "full batch, statistics": ("np.ones((5000, 7)), np.ones(5000)", "gradient_descent", SUMMARY),
     "full batch, one block": ("np.ones(4000), np.ones(4000)", "gradient_descent", ""),
-    "sgd, streamed": ("np.ones((200_000, 30)), np.ones(200_000)", "sgd", ""),
+    "sgd, streamed": ("np.ones((200_000, 30)), np.ones(200_000)", "sgd", STREAM),
+    "sgd, maps": ("np.ones((9000, 3)), np.ones(9000)", "sgd", SUMMARY),
+    "sgd, maps of blocks": ("np.ones(900_000), np.ones(900_000)", "sgd", SUMMARY + ", shuffle='blocks'"),
+    "sgd, shuffled": ("np.ones(900_000), np.ones(900_000)", "sgd", ", shuffle=True"),
     "sgd, one block": ("np.ones((200, 200)), np.ones(200)", "sgd", ""),
     "plain Python": ("np.ones(4000), np.ones(4000)", "sgd", ", backend='python'"),
 }

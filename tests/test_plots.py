@@ -108,7 +108,7 @@ def test_costs_of_exactly_zero_are_drawn_below_a_log_axis(ax):
 def test_sgd_without_costs_shows_its_losses(ax):
     rng = np.random.default_rng(1)
     x = rng.normal(size=20_000)
-    fit = fastgd.sgd(x, 3 * x + rng.normal(size=20_000), learning_rate=1e-4, n_epochs=4)
+    fit = fastgd.sgd(x, 3 * x + rng.normal(size=20_000), learning_rate=1e-4, n_epochs=4, method="stream")
     assert fit.cost_history is None
     fit.plot("cost", ax=ax)
     np.testing.assert_array_equal(ax.lines[0].get_xdata(), [1, 2, 3, 4])
@@ -166,7 +166,7 @@ def test_sgd_over_many_rows_has_its_costs_from_the_bowl(ax):
     rng = np.random.default_rng(1)
     x = rng.normal(size=20_000)
     y = 3 * x + rng.normal(size=20_000)
-    fit = fastgd.sgd(x, y, learning_rate=1e-5, n_epochs=4)
+    fit = fastgd.sgd(x, y, learning_rate=1e-5, n_epochs=4, method="stream")
     assert fit.cost_history is None
     fit.plot(ax=ax)
     assert_bowl_is_the_cost(ax, x, y)

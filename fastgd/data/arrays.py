@@ -77,6 +77,7 @@ class ArrayRows:
         self.n: int = self.X.shape[0]
         self.is_scalar = self.X.ndim == 1
         self.d: int = 1 if self.is_scalar else self.X.shape[1]
+        self.row_bytes: int = self.d * self.X.itemsize + self.y.itemsize
         self.is_one_block = self.n <= block_rows(self.d)
         self._table = _read_only(self.X.reshape(-1, 1) if self.is_scalar else self.X)
         self._target = _read_only(self.y)
@@ -118,6 +119,9 @@ class ArrayReader:
     def read(self, start: int, stop: int) -> tuple[Array, Array]:
         return self._table.read(start, stop), self._target.read(start, stop)
 
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array]:
+        return self._table.take(order), self._target.take(order)
+
 
 class _Column:
     """One array: sliced where kernels can read it, else converted."""
@@ -130,11 +134,24 @@ class _Column:
     def read(self, start: int, stop: int) -> Array:
         if self._direct:
             return self._values[start:stop]
-        rows = stop - start
+        room = self._room(stop - start)
+        np.copyto(room, self._values[start:stop], casting="unsafe")
+        return _read_only(room)
+
+    def take(self, order: NDArray[np.integer]) -> Array:
+        room = self._room(len(order))
+        if self._direct:
+            # Row numbers are right; "clip" spares a buffer in between.
+            np.take(self._values, order, axis=0, out=room, mode="clip")
+        else:
+            np.copyto(room, self._values[order], casting="unsafe")
+        return _read_only(room)
+
+    def _room(self, rows: int) -> Array:
+        """The first rows of the buffer, made larger where it is too small."""
         if len(self._buffer) < rows:
             self._buffer = np.empty((rows, *self._values.shape[1:]), _kernel_dtype(self._values.dtype))
-        np.copyto(self._buffer[:rows], self._values[start:stop], casting="unsafe")
-        return _read_only(self._buffer[:rows])
+        return self._buffer[:rows]
 
 
 def _check_shapes(X: NDArray[Any], y: NDArray[Any]) -> None:

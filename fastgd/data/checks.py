@@ -49,6 +49,14 @@ def number(name: str, value: Any) -> float:
     return result
 
 
+def positive(name: str, value: Any) -> float:
+    """A finite number above 0."""
+    result = number(name, value)
+    if not result > 0.0:
+        raise ValueError(f"{name} must be positive, not {value!r}")
+    return result
+
+
 def choice(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     """One of the allowed values."""
     if isinstance(value, str) and value in allowed:

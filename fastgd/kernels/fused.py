@@ -13,11 +13,22 @@ import numpy as np
 from fastgd.kernels import tree
 from fastgd.kernels._jit import FAST, kernel
 from fastgd.kernels.arithmetic import with_item
+from fastgd.kernels.vectors import (
+    LANES,
+    line_of,
+    load,
+    load_part,
+    multiply_add,
+    padded,
+    prefetch,
+    splat,
+    store,
+    total,
+)
 
-NARROW = 48
-"""Up to so many columns four rows lie close enough together to be read at once."""
-NEAR_NUMBERS = 1024
-"""Numbers of X between their two uses: they stay in the first-level cache."""
+LONG_BYTES, ENDLESS_BYTES = 192, 3200
+"""Rows of float64 over the first are read one after the other; over the second, four at a time again:
+four streams so long that the processor follows them by itself."""
 
 
 @kernel(fastmath=FAST)
@@ -44,75 +55,79 @@ def leaf_few(x, y, w, out):
 
 
 @kernel(fastmath=FAST)
-def leaf_narrow(X, y, w, out):
-    """Four rows share each load of w and each load and store of the sums."""
-    n, d = X.shape
-    sums = out[1:]
+def leaf_by_four(x, y, w, ahead, sums):
+    """Four rows share each load of w and each load and store of the sums; returns Σ r².
+
+    x (n·d,) holds the rows one after the other; w and sums are padded to whole vectors. Both loops
+    fetch, evenly, what lies `ahead` numbers behind the four rows: the memory is never left idle.
+    """
+    n, d = len(y), len(x) // len(y)
+    whole = d - d % LANES
+    rest = d - whole
     squares = 0.0
-    whole = n - n % 4
-    for i in range(0, whole, 4):
-        a, b, c, e = X[i], X[i + 1], X[i + 2], X[i + 3]
-        ra, rb, rc, re = (
-            -np.float64(y[i]),
-            -np.float64(y[i + 1]),
-            -np.float64(y[i + 2]),
-            -np.float64(y[i + 3]),
-        )
-        for j in range(d):
-            ra += a[j] * w[j]
-            rb += b[j] * w[j]
-            rc += c[j] * w[j]
-            re += e[j] * w[j]
+    for i in range(0, n - n % 4, 4):
+        a, b, c, e = i * d, (i + 1) * d, (i + 2) * d, (i + 3) * d
+        near, later = a + ahead, c + ahead
+        sa = sb = sc = se = splat(0.0)
+        for j in range(0, whole, LANES):
+            w_j = load(w, j)
+            sa = multiply_add(load(x, a + j), w_j, sa)
+            sb = multiply_add(load(x, b + j), w_j, sb)
+            sc = multiply_add(load(x, c + j), w_j, sc)
+            se = multiply_add(load(x, e + j), w_j, se)
+            prefetch(x, near + 2 * j)
+            prefetch(x, near + 2 * j + LANES)
+        if rest:
+            w_j = load(w, whole)
+            sa = multiply_add(load_part(x, a + whole, rest), w_j, sa)
+            sb = multiply_add(load_part(x, b + whole, rest), w_j, sb)
+            sc = multiply_add(load_part(x, c + whole, rest), w_j, sc)
+            se = multiply_add(load_part(x, e + whole, rest), w_j, se)
+        ra, rb, rc, re = total(sa) - y[i], total(sb) - y[i + 1], total(sc) - y[i + 2], total(se) - y[i + 3]
         squares += ra * ra + rb * rb + rc * rc + re * re
-        for j in range(d):
-            sums[j] += ra * a[j] + rb * b[j] + rc * c[j] + re * e[j]
-    for i in range(whole, n):
-        squares += residuals(X[i : i + 1], y[i : i + 1], w, out[:1])
-        add_products(X[i : i + 1], out[:1], sums)
-    out[0] = squares
+        va, vb, vc, ve = splat(ra), splat(rb), splat(rc), splat(re)
+        for j in range(0, whole, LANES):
+            s = multiply_add(load(x, a + j), va, load(sums, j))
+            s = multiply_add(load(x, b + j), vb, s)
+            s = multiply_add(load(x, c + j), vc, s)
+            s = multiply_add(load(x, e + j), ve, s)
+            store(sums, j, s)
+            prefetch(x, later + 2 * j)
+            prefetch(x, later + 2 * j + LANES)
+        if rest:
+            s = multiply_add(load_part(x, a + whole, rest), va, load(sums, whole))
+            s = multiply_add(load_part(x, b + whole, rest), vb, s)
+            s = multiply_add(load_part(x, c + whole, rest), vc, s)
+            s = multiply_add(load_part(x, e + whole, rest), ve, s)
+            store(sums, whole, s)
+    done = n - n % 4
+    return squares + leaf_by_one(x[done * d :], y[done:], d, w, ahead, sums)
 
 
 @kernel(fastmath=FAST)
-def leaf_wide(X, y, w, room, out):
-    """Rows are read one after the other, as memory likes it, and used again while they are near."""
-    sums = out[1:]
-    squares = 0.0
-    group = len(room)
-    for start in range(0, len(y), group):
-        rows = X[start : start + group]
-        squares += residuals(rows, y[start : start + group], w, room)
-        add_products(rows, room, sums)
-    out[0] = squares
-
-
-@kernel(fastmath=FAST)
-def residuals(X, y, w, out):
-    """out_i = x_i·w − y_i; returns Σ out_i²."""
+def leaf_by_one(x, y, d, w, ahead, sums):
+    """The same row by row: one stream, and each row is used again while it is near; returns Σ r²."""
+    whole = d - d % LANES
+    rest = d - whole
     squares = 0.0
     for i in range(len(y)):
-        x = X[i]
-        residual = -np.float64(y[i])
-        for j in range(len(w)):
-            residual += x[j] * w[j]
-        out[i] = residual
+        a = i * d
+        near, later = a + ahead, a + ahead + d // 2
+        s = splat(0.0)
+        for j in range(0, whole, LANES):
+            s = multiply_add(load(x, a + j), load(w, j), s)
+            prefetch(x, near + (j >> 1))
+        if rest:
+            s = multiply_add(load_part(x, a + whole, rest), load(w, whole), s)
+        residual = total(s) - y[i]
         squares += residual * residual
+        r = splat(residual)
+        for j in range(0, whole, LANES):
+            store(sums, j, multiply_add(load(x, a + j), r, load(sums, j)))
+            prefetch(x, later + (j >> 1))
+        if rest:
+            store(sums, whole, multiply_add(load_part(x, a + whole, rest), r, load(sums, whole)))
     return squares
-
-
-@kernel(fastmath=FAST)
-def add_products(X, r, sums):
-    """sums += Σ x_i r_i, four rows for each load and store of the sums."""
-    n, d = X.shape
-    whole = n - n % 4
-    for i in range(0, whole, 4):
-        a, b, c, e = X[i], X[i + 1], X[i + 2], X[i + 3]
-        ra, rb, rc, re = r[i], r[i + 1], r[i + 2], r[i + 3]
-        for j in range(d):
-            sums[j] += ra * a[j] + rb * b[j] + rc * c[j] + re * e[j]
-    for i in range(whole, n):
-        a, ra = X[i], r[i]
-        for j in range(d):
-            sums[j] += ra * a[j]
 
 
 @kernel
@@ -132,20 +147,29 @@ def run_few(x, y, w, leaf_rows):
 
 @kernel
 def run(X, y, w, leaf_rows):
-    """The run of `leaf_narrow` and `leaf_wide`: X (n, d), w (d,)."""
+    """The run of `leaf_by_four` and `leaf_by_one`: X (n, d), w (d,)."""
     n, d = X.shape
+    x, line = X.reshape(-1), line_of(X)
     n_leaves = -(-n // leaf_rows)
     stack = tree.new_stack(n_leaves, d + 1)
-    room = np.empty(max(4, NEAR_NUMBERS // d // 4 * 4))
+    w, sums = padded(w), padded(w)
+    double = line == LANES
+    by_four = not (double and LONG_BYTES < 8 * d <= ENDLESS_BYTES)
+    if by_four:  # the last: nothing but what is in the cache already
+        ahead = 4 * d + 32 * line if not double or 8 * d <= LONG_BYTES else 0
+    else:
+        ahead = d + (16 * line if d <= 128 else 4 * line)
     top = 0
     for leaf in range(n_leaves):
-        rows = slice(leaf * leaf_rows, (leaf + 1) * leaf_rows)
-        out = stack[top]
-        for j in range(d + 1):
-            out[j] = 0.0
-        if d <= NARROW:
-            leaf_narrow(X[rows], y[rows], w, out)
+        start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows
+        for j in range(len(sums)):
+            sums[j] = 0.0
+        leaf_x, leaf_y, out = x[start * d : stop * d], y[start:stop], stack[top]
+        if by_four:
+            out[0] = leaf_by_four(leaf_x, leaf_y, w, ahead, sums)
         else:
-            leaf_wide(X[rows], y[rows], w, room, out)
+            out[0] = leaf_by_one(leaf_x, leaf_y, d, w, ahead, sums)
+        for j in range(d):
+            out[j + 1] = sums[j]
         top = tree.push(stack, top, leaf)
     return tree.total(stack, top)

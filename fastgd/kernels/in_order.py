@@ -11,6 +11,9 @@ which is the same sequence of steps, and its long sums wait for nothing (J. Bene
 fast exact least mean square adaptive algorithm", IEEE Trans. Signal Processing 40(12), 1992). With one
 column steps are composed as affine maps (S. Maleki, M. Musuvathi, T. Mytkowicz, "Parallel stochastic
 gradient descent with sound combiners", arXiv 1705.08030).
+
+Solved from the last factor back, φ waits for fewer products, and most of those wait for x alone. While
+steps are taken the memory would be idle, so rows further on are fetched.
 """
 
 from __future__ import annotations
@@ -20,12 +23,25 @@ import math
 import numpy as np
 
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
+from fastgd.kernels.arithmetic import with_item
+from fastgd.kernels.vectors import (
+    LANES,
+    line_of,
+    load,
+    load_part,
+    multiply_add,
+    padded,
+    prefetch,
+    splat,
+    store,
+    total,
+)
 
 LEAF = 256
 """Rows whose maps are made at once: they stay in the first-level cache."""
 
-BY_FOUR, BY_TWO = 24, 48
-"""Up to so many columns four rows, or two, are stepped together; longer rows hide the wait themselves."""
+BY_FOUR = 48
+"""Up to so many columns four rows are stepped together; longer rows are stepped two at a time."""
 
 
 @kernel
@@ -78,14 +94,59 @@ def plain_steps(x, y, w, twice_rate):
 
 
 @kernel(fastmath=FAST)
+def run_few(x, y, w, twice_rate):
+    """A few columns: w is a tuple, so everything stays in registers; x (n·d,). Returns the new w."""
+    d = len(w)
+    whole = len(y) - len(y) % 4
+    for i in range(0, whole, 4):
+        a, b, c, e = i * d, (i + 1) * d, (i + 2) * d, (i + 3) * d
+        fa, fb = -np.float64(y[i]), -np.float64(y[i + 1])
+        fc, fe = -np.float64(y[i + 2]), -np.float64(y[i + 3])
+        ab = ac = ae = bc = be = ce = 0.0
+        for j in range(d):
+            a_j, b_j = np.float64(x[a + j]), np.float64(x[b + j])
+            c_j, e_j = np.float64(x[c + j]), np.float64(x[e + j])
+            fa += a_j * w[j]
+            fb += b_j * w[j]
+            fc += c_j * w[j]
+            fe += e_j * w[j]
+            ab += a_j * b_j
+            ac += a_j * c_j
+            ae += a_j * e_j
+            bc += b_j * c_j
+            be += b_j * e_j
+            ce += c_j * e_j
+        ab, ac, ae = twice_rate * ab, twice_rate * ac, twice_rate * ae
+        bc, be, ce = twice_rate * bc, twice_rate * be, twice_rate * ce
+        ae = ce * ac - ae + (be - ce * bc) * ab
+        be = ce * bc - be
+        ac = bc * ab - ac
+        fe = twice_rate * (fe - ce * fc + be * fb + ae * fa)
+        fc = twice_rate * (fc - bc * fb + ac * fa)
+        fb = twice_rate * (fb - ab * fa)
+        fa = twice_rate * fa
+        for j in range(d):
+            w = with_item(w, j, w[j] - (fa * x[a + j] + fb * x[b + j] + fc * x[c + j] + fe * x[e + j]))
+    for i in range(whole, len(y)):
+        factor = -np.float64(y[i])
+        for j in range(d):
+            factor += x[i * d + j] * w[j]
+        factor *= twice_rate
+        for j in range(d):
+            w = with_item(w, j, w[j] - factor * x[i * d + j])
+    return w
+
+
+@kernel(fastmath=FAST)
 def run_nd(X, y, w, rate):
     d = len(w)
     if d <= BY_FOUR:
         done = steps_by_four(X, y, w, 2.0 * rate)
-    elif d <= BY_TWO:
-        done = steps_by_two(X, y, w, 2.0 * rate)
     else:
-        done = 0
+        padded_w = padded(w)
+        done = steps_by_two(X.reshape(-1), y, d, padded_w, 2.0 * rate)
+        for j in range(d):
+            w[j] = padded_w[j]
     for i in range(done, len(y)):
         x = X[i]
         factor = -np.float64(y[i])
@@ -98,26 +159,19 @@ def run_nd(X, y, w, rate):
 
 @kernel(fastmath=FAST)
 def steps_by_four(X, y, w, twice_rate):
-    """Four steps at a time; returns how many rows were used."""
-    n, d = X.shape
-    whole = n - n % 4
+    """Four steps at a time; rows 2 KB behind them are fetched. Returns how many rows were used."""
+    d = X.shape[1]
+    whole = len(y) - len(y) % 4
+    x, line = X.reshape(-1), line_of(X)
+    ahead = 32 * line + 4 * d
     for i in range(0, whole, 4):
         a, b, c, e = X[i], X[i + 1], X[i + 2], X[i + 3]
-        fa, fb, fc, fe = (
-            -np.float64(y[i]),
-            -np.float64(y[i + 1]),
-            -np.float64(y[i + 2]),
-            -np.float64(y[i + 3]),
-        )
+        fa, fb = -np.float64(y[i]), -np.float64(y[i + 1])
+        fc, fe = -np.float64(y[i + 2]), -np.float64(y[i + 3])
         ab = ac = ae = bc = be = ce = 0.0
         for j in range(d):
-            w_j, a_j, b_j, c_j, e_j = (
-                w[j],
-                np.float64(a[j]),
-                np.float64(b[j]),
-                np.float64(c[j]),
-                np.float64(e[j]),
-            )
+            w_j, a_j, b_j = w[j], np.float64(a[j]), np.float64(b[j])
+            c_j, e_j = np.float64(c[j]), np.float64(e[j])
             fa += a_j * w_j
             fb += b_j * w_j
             fc += c_j * w_j
@@ -128,30 +182,52 @@ def steps_by_four(X, y, w, twice_rate):
             bc += b_j * c_j
             be += b_j * e_j
             ce += c_j * e_j
-        fa *= twice_rate
+        for k in range(i * d + ahead, (i + 4) * d + ahead, line):
+            prefetch(x, k)
+        ab, ac, ae = twice_rate * ab, twice_rate * ac, twice_rate * ae
+        bc, be, ce = twice_rate * bc, twice_rate * be, twice_rate * ce
+        ae = ce * ac - ae + (be - ce * bc) * ab
+        be = ce * bc - be
+        ac = bc * ab - ac
+        fe = twice_rate * (fe - ce * fc + be * fb + ae * fa)
+        fc = twice_rate * (fc - bc * fb + ac * fa)
         fb = twice_rate * (fb - ab * fa)
-        fc = twice_rate * (fc - ac * fa - bc * fb)
-        fe = twice_rate * (fe - ae * fa - be * fb - ce * fc)
+        fa = twice_rate * fa
         for j in range(d):
             w[j] -= fa * a[j] + fb * b[j] + fc * c[j] + fe * e[j]
     return whole
 
 
 @kernel(fastmath=FAST)
-def steps_by_two(X, y, w, twice_rate):
-    """Two steps at a time; returns how many rows were used."""
-    n, d = X.shape
-    whole = n - n % 2
-    for i in range(0, whole, 2):
-        a, b = X[i], X[i + 1]
-        fa, fb, ab = -np.float64(y[i]), -np.float64(y[i + 1]), 0.0
-        for j in range(d):
-            w_j, a_j, b_j = w[j], np.float64(a[j]), np.float64(b[j])
-            fa += a_j * w_j
-            fb += b_j * w_j
-            ab += a_j * b_j
-        fa *= twice_rate
-        fb = twice_rate * (fb - ab * fa)
-        for j in range(d):
-            w[j] -= fa * a[j] + fb * b[j]
-    return whole
+def steps_by_two(x, y, d, w, twice_rate):
+    """The same by two, x (n·d,); rows half a KB behind them are fetched, evenly in both loops."""
+    done = len(y) - len(y) % 2
+    whole = d - d % LANES
+    rest = d - whole
+    ahead = 8 * line_of(x) + 2 * d
+    for i in range(0, done, 2):
+        a, b = i * d, (i + 1) * d
+        near, later = a + ahead, b + ahead
+        sa = sb = sab = splat(0.0)
+        for j in range(0, whole, LANES):
+            w_j, a_j, b_j = load(w, j), load(x, a + j), load(x, b + j)
+            sa = multiply_add(a_j, w_j, sa)
+            sb = multiply_add(b_j, w_j, sb)
+            sab = multiply_add(a_j, b_j, sab)
+            prefetch(x, near + j)
+        if rest:
+            w_j, a_j, b_j = load(w, whole), load_part(x, a + whole, rest), load_part(x, b + whole, rest)
+            sa = multiply_add(a_j, w_j, sa)
+            sb = multiply_add(b_j, w_j, sb)
+            sab = multiply_add(a_j, b_j, sab)
+        fa = twice_rate * (total(sa) - y[i])
+        fb = twice_rate * (total(sb) - y[i + 1] - total(sab) * fa)
+        va, vb = splat(-fa), splat(-fb)
+        for j in range(0, whole, LANES):
+            w_j = multiply_add(load(x, a + j), va, load(w, j))
+            store(w, j, multiply_add(load(x, b + j), vb, w_j))
+            prefetch(x, later + j)
+        if rest:
+            w_j = multiply_add(load_part(x, a + whole, rest), va, load(w, whole))
+            store(w, whole, multiply_add(load_part(x, b + whole, rest), vb, w_j))
+    return done

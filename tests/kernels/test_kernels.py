@@ -44,7 +44,7 @@ def test_the_tree_in_a_kernel_is_the_tree_of_the_engine(values):
     assert tree.total(stack, top)[0] == plain_tree(values)
 
 
-@pytest.mark.parametrize("d", [1, 2, 5, 7, 8, 17, 48, 49, 100, 1030])
+@pytest.mark.parametrize("d", [1, 2, 5, 7, 8, 17, 24, 25, 100, 129, 403, 1030])
 @pytest.mark.parametrize("n", [1, 3, 4, 5, 127, 128, 129, 700])
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 def test_the_fused_kernels_sum_every_row_once(rng, n, d, dtype):
@@ -62,7 +62,7 @@ def test_the_fused_kernels_sum_every_row_once(rng, n, d, dtype):
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 100, 101, 102, 103, 300])
-@pytest.mark.parametrize("d", [1, 2, 9, 24, 25, 48, 49])
+@pytest.mark.parametrize("d", [1, 2, 7, 9, 24, 48, 49, 56])
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 @pytest.mark.parametrize("stability", [0.01, 0.9])
 def test_steps_in_order_are_the_strict_steps_to_rounding(rng, n, d, dtype, stability):
@@ -73,9 +73,11 @@ def test_steps_in_order_are_the_strict_steps_to_rounding(rng, n, d, dtype, stabi
         in_order.run_1d(X.reshape(-1), y, fast, rate)
     else:
         in_order.run_nd(X, y, fast, rate)
+    few = in_order.run_few(X.reshape(-1), y, tuple(np.ones(d)), 2.0 * rate) if d <= 7 else fast
     nothing = np.empty((0, d)), np.empty((0, n, d))
     strict.descend_in_order(X, y, exact, np.empty(d), np.array([rate]), 2.0, False, none, none, *nothing)
     np.testing.assert_allclose(fast, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
+    np.testing.assert_allclose(few, exact, rtol=0, atol=1e-13 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("rate", [0.1, 10.0, 1e30, 1e100, 1e200, 1e307])

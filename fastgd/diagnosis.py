@@ -1,0 +1,210 @@
+"""What gradient descent will do on this data, before it is run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import engine
+from fastgd.data import checks
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.backend import resolve
+from fastgd.engine import Floats
+from fastgd.summaries import MAPS_BYTES, maps_bytes
+from fastgd.survey import Survey
+
+Solver = Literal["gradient_descent", "sgd"]
+MOST_COLUMNS_OF_A_MAP = 64
+
+
+@dataclass(slots=True, eq=False)
+class Diagnosis:
+    """Limits, the optimum and a forecast. λ are the eigenvalues of XᵀX/n; the Hessian is 2λ + l2.
+
+    Attributes
+    ----------
+    solver : {"gradient_descent", "sgd"}
+    n_samples, n_features, n_passes : int
+        Rows, columns, and reads of the data that this took.
+    largest_eigenvalue, smallest_eigenvalue : float
+        λmax, and the smallest λ above 1e-12 λmax: along null directions nothing moves.
+    is_estimate : bool
+        Whether λ come from Lanczos' iteration (more than 1024 columns): λmax to about 0.1 %, λmin only from
+        above.
+    condition_number : float
+        (2 λmax + l2)/(2 λmin + l2).
+    stability_limit : float
+        Full batch: descent at a constant rate converges below 2/(2 λmax + l2), which is 1/λmax without l2.
+        SGD: below 1/max‖x‖² every single step is stable.
+    learning_rate : float
+        The rate that `spectral_radius` and `epochs_to` are for: the one given, or the one "auto" takes.
+    spectral_radius : float or None
+        By what an epoch multiplies the most stubborn error, in the long run: below 1 it converges. For SGD
+        of an epoch's map in the order of the rows; None where there are more than 64 columns.
+    optimum : float, ndarray (d,) or None
+        Weights of the least cost (one choice of them where there are many); None with an estimate.
+    optimum_cost : float or None
+        Their cost, with l2 as in `diagnose`.
+    """
+
+    solver: Solver
+    n_samples: int
+    n_features: int
+    n_passes: int
+    largest_eigenvalue: float
+    smallest_eigenvalue: float
+    is_estimate: bool
+    condition_number: float
+    stability_limit: float
+    learning_rate: float
+    spectral_radius: float | None
+    optimum: float | Floats | None
+    optimum_cost: float | None
+
+    def epochs_to(self, tolerance: float) -> float:
+        """A forecast: epochs until the most stubborn error is at most `tolerance` times what it was.
+
+        ln(tolerance)/ln(spectral_radius), rounded up; inf where the run does not converge. For full-batch
+        descent it is an upper bound for ‖w − w*‖ from any start, and the excess cost falls by tolerance²; for
+        SGD the error is the distance to where the epochs' map comes to rest.
+        """
+        tolerance = checks.number("tolerance", tolerance)
+        if not 0.0 < tolerance < 1.0:
+            raise ValueError(f"tolerance must be between 0 and 1, not {tolerance!r}")
+        radius = self.spectral_radius
+        if radius is None:
+            raise ValueError("no forecast for SGD with more than 64 columns: no map of an epoch is made")
+        if not radius < 1.0:
+            return math.inf
+        return 1 if radius == 0.0 else max(1, math.ceil(math.log(tolerance) / math.log(radius)))
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.n_samples} samples, {self.n_features} features, {self.solver}",
+            f"eigenvalues of XᵀX/n: {self.smallest_eigenvalue:.6g} to {self.largest_eigenvalue:.6g}"
+            + (" (estimated)" if self.is_estimate else ""),
+            f"condition number: {self.condition_number:.6g}",
+            f"stability limit of the learning rate: {self.stability_limit:.6g}",
+        ]
+        if self.spectral_radius is None:
+            lines.append(f"learning rate: {self.learning_rate:.6g}")
+        else:
+            lines.append(
+                f"at learning rate {self.learning_rate:.6g} an epoch leaves {self.spectral_radius:.6g} "
+                f"of the most stubborn error: {self.epochs_to(1e-6)} epochs to 1e-6 of it"
+            )
+        if self.optimum_cost is not None:
+            lines.append(f"cost at the optimum: {self.optimum_cost:.6g}")
+        return "\n".join(lines)
+
+
+def diagnose(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    solver: Solver = "gradient_descent",
+    learning_rate: float | Literal["auto"] = "auto",
+    l2: float = 0.0,
+    backend: str = "auto",
+    n_threads: int | None = None,
+) -> Diagnosis:
+    """Which learning rates converge on this data, how fast, and to what.
+
+    Parameters
+    ----------
+    X : array (n,) or array (n, d)
+    y : array (n,)
+    solver : {"gradient_descent", "sgd"}, default "gradient_descent"
+    learning_rate : "auto" or float, default "auto"
+        The constant rate to forecast for.
+    l2 : float, default 0.0
+        With a penalty (l2/2) Σ w² in the cost; full batch only.
+    backend : {"auto", "numba", "python"}, default "auto"
+    n_threads : int, optional
+        At most so many threads; the result's bits do not depend on it.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    InvalidDataError
+        If X or y cannot be used, holds NaN or infinity, or overflows when squared.
+
+    Notes
+    -----
+    Cost: one read, for the sufficient statistics; beyond 1024 columns up to 31, by Lanczos' iteration. SGD
+    takes one for max‖x‖² and, up to 64 columns, one for the map of an epoch (the statistics are of the same
+    read).
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> diagnosis = fastgd.diagnose([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], learning_rate=0.01)
+    >>> round(diagnosis.stability_limit, 6), diagnosis.epochs_to(1e-3)
+    (0.214286, 71)
+    """
+    checks.choice("solver", solver, ("gradient_descent", "sgd"))
+    runs_on = resolve(backend)
+    n_threads = engine.threads(n_threads)
+    l2 = checks.number("l2", l2)
+    if l2 < 0.0:
+        raise ValueError(f"l2 must not be negative, not {l2!r}")
+    if l2 and solver == "sgd":
+        raise ValueError('l2 counts in full-batch descent only: solver="gradient_descent"')
+    rows = ArrayRows(X, y)
+    survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
+    if solver == "sgd":
+        limit, rate = survey.sgd_limit(), survey.sgd_rate()
+    else:
+        limit, rate = survey.descent_limit(l2), survey.descent_rate(l2)
+    if learning_rate != "auto":
+        rate = checks.positive("learning_rate", learning_rate)
+    radius: float | None
+    if solver == "sgd":
+        radius = _radius_of_an_epoch(rows, survey, rate, runs_on)
+    smallest, largest, is_estimate = survey.eigenvalues
+    if solver == "gradient_descent":
+        radius = max(abs(1.0 - rate * (2.0 * value + l2)) for value in (smallest, largest))
+    optimum = cost = None
+    if not is_estimate:
+        optimum, cost = survey.optimum(l2)
+    return Diagnosis(
+        solver=solver,
+        n_samples=rows.n,
+        n_features=rows.d,
+        n_passes=survey.passes,
+        largest_eigenvalue=largest,
+        smallest_eigenvalue=smallest,
+        is_estimate=is_estimate,
+        condition_number=(2.0 * largest + l2) / (2.0 * smallest + l2) if largest + l2 > 0.0 else math.nan,
+        stability_limit=limit,
+        learning_rate=rate,
+        spectral_radius=radius,
+        optimum=float(optimum[0]) if optimum is not None and rows.is_scalar else optimum,
+        optimum_cost=cost,
+    )
+
+
+def _radius_of_an_epoch(rows: ArrayRows, survey: Survey, rate: float, backend: str) -> float | None:
+    """The spectral radius of A, w ← A w + b an epoch of SGD in order."""
+    d = rows.d
+    if d > MOST_COLUMNS_OF_A_MAP or (backend == "numba" and maps_bytes(rows.n, d, 1) > MAPS_BYTES):
+        return None
+    if backend == "python":
+        A = np.eye(d)
+        for x in rows.X.astype(np.float64).reshape(rows.n, d):
+            A -= np.outer(2.0 * rate * x, x @ A)
+    else:
+        A = np.eye(d)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block in survey.maps(np.array([rate])).a[0]:
+                A = block @ A
+    if not np.isfinite(A).all():
+        return math.inf
+    return float(np.abs(np.linalg.eigvals(A)).max())

@@ -1,0 +1,143 @@
+"""Epochs on summaries: no data is read.
+
+Statistics about w_ref are G = XᵀX, c = Xᵀr and s = Σ r² with r = y − X·w_ref. With v = w − w_ref and
+h = c − G v, the cost is (s − v·(c + h))/n and its gradient −(2/n) h. Maps are blocks of SGD steps,
+u ← A u + b of u = w − w_ref. An array of length 0 in place of a history means: do not keep it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastgd.kernels import maps
+from fastgd.kernels._jit import FAST, kernel
+from fastgd.kernels.strict import copy, is_finite, score
+
+
+@kernel(fastmath=FAST)
+def dot(a, b):
+    total = 0.0
+    for j in range(len(a)):
+        total += a[j] * b[j]
+    return total
+
+
+@kernel
+def evaluate(G, c, s, n, v, h):
+    """The cost at w_ref + v, and into h: c − G v. Rounding may take a cost of nothing below 0: it is 0."""
+    total = s
+    for j in range(len(v)):
+        h[j] = c[j] - dot(G[j], v)
+        total -= v[j] * (c[j] + h[j])
+    return 0.0 if total < 0.0 else total / n
+
+
+@kernel
+def subtract(w, w_ref, v):
+    for j in range(len(v)):
+        v[j] = w[j] - w_ref[j]
+
+
+@kernel
+def descend(G, c, s, n, w_ref, w, before, v, h, rates, go_on, costs, weights):
+    """Full-batch epochs w ← w − α ∂cost/∂w, one a rate; returns how many were done, and the lowest cost.
+
+    An epoch that ends with w or its cost not finite is taken back and ends the loop, unless `go_on`.
+    v and h are room.
+    """
+    subtract(w, w_ref, v)
+    lowest = math.inf
+    evaluate(G, c, s, n, v, h)
+    for epoch in range(len(rates)):
+        copy(w, before)
+        step = 2.0 * rates[epoch] / n
+        for j in range(len(w)):
+            w[j] += step * h[j]
+        subtract(w, w_ref, v)
+        value = evaluate(G, c, s, n, v, h)
+        if not (go_on or (math.isfinite(value) and is_finite(w))):
+            copy(before, w)
+            return epoch, lowest
+        lowest = min(lowest, value)
+        if len(costs):
+            costs[epoch] = value
+        if len(weights):
+            copy(w, weights[epoch])
+    return len(rates), lowest
+
+
+@kernel
+def apply_maps(a, b, order, u, moved):
+    """u after the maps a[k], b[k] for k in `order`, one after the other; `moved` is room."""
+    for place in range(len(order)):
+        k = order[place]
+        if len(u) == 1:
+            u[0] = a[k, 0, 0] * u[0] + b[k, 0]
+        else:
+            for i in range(len(u)):
+                moved[i] = dot(a[k, i], u) + b[k, i]
+            copy(moved, u)
+
+
+@kernel
+def compose_all(a, b, growth, most, out_a, out_b):
+    """The maps a[0], b[0], a[1], b[1], … in order as one; False where that would lose digits.
+
+    Differences grow within block k by growth[k] at most, and across it by ‖a[k]‖ too: through any stretch
+    of the steps by no more than `most`, or composing stops.
+    """
+    d = b.shape[1]
+    room_a, room_b = np.empty((d, d)), np.empty(d)
+    copy(a[0].reshape(-1), out_a.reshape(-1))
+    copy(b[0], out_b)
+    ending = growth[0]  # of the stretches that end with the present block
+    if not ending <= most:
+        return False
+    for k in range(1, len(b)):
+        grown = ending * growth[k]
+        if not grown <= most:
+            return False
+        size = math.sqrt(dot(a[k].reshape(-1), a[k].reshape(-1)))
+        ending = max(growth[k], ending * min(size, growth[k]))
+        maps.compose(out_a, out_b, a[k], b[k], room_a, room_b)
+        copy(room_a.reshape(-1), out_a.reshape(-1))
+        copy(room_b, out_b)
+    return True
+
+
+@kernel
+def descend_by_maps(
+    a, b, which, orders, last_x, last_y, G, c, s, n, w_ref, w, before, v, h, go_on, costs, losses, weights
+):
+    """SGD epochs by the maps of blocks: epoch e applies a[which[e], k], b[which[e], k] for k in orders[e].
+
+    `orders` has one line for all epochs, or one each; last_x[k], last_y[k] is the last row of block k,
+    for `losses`. Returns how many epochs were done, and the lowest cost (infinite where none is kept).
+    """
+    lowest = math.inf
+    subtract(w, w_ref, v)
+    for epoch in range(len(which)):
+        copy(w, before)
+        order = orders[epoch % len(orders)]
+        subtract(w, w_ref, v)
+        apply_maps(a[which[epoch]], b[which[epoch]], order, v, h)
+        for j in range(len(w)):
+            w[j] = w_ref[j] + v[j]
+        value = 0.0
+        if len(costs):
+            subtract(w, w_ref, v)
+            value = evaluate(G, c, s, n, v, h)
+        if not (go_on or (math.isfinite(value) and is_finite(w))):
+            copy(before, w)
+            return epoch, lowest
+        if len(costs):
+            costs[epoch] = value
+            lowest = min(lowest, value)
+        if len(losses):
+            last = order[len(order) - 1]
+            losses[epoch] = (score(last_x[last], w) - last_y[last]) ** 2
+        if len(weights):
+            copy(w, weights[epoch])
+    return len(which), lowest

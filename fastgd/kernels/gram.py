@@ -1,0 +1,137 @@
+"""Sufficient statistics of a run of rows about w_ref: Σ z zᵀ with z = [x, r], r = y − x·w_ref.
+
+Its parts are XᵀX, Xᵀr and Σ r². The rows of a leaf are turned into a panel, a column of z to a line, so
+that every product of two columns is a sum over contiguous numbers; a tile of four by three columns
+shares its loads. Leaves are summed within a block, and blocks are added as `tree.py` says.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgd.kernels import tree
+from fastgd.kernels._jit import FAST, kernel
+
+LEAF = 256
+"""Rows of a panel: the columns of a tile stay in the first-level cache."""
+LEAF_1D = 512
+
+
+@kernel
+def lines(d):
+    """Lines of a panel, and of Σ z zᵀ: d + 1, up to a whole number of tiles."""
+    return -(-(d + 1) // 12) * 12
+
+
+@kernel(fastmath=FAST)
+def fill_panel(X, y, w_ref, panel):
+    """The columns of X, and r, as lines of the panel."""
+    n, d = X.shape
+    for j in range(d):
+        column = panel[j]
+        for i in range(n):
+            column[i] = X[i, j]
+    r = panel[d]
+    for i in range(n):
+        r[i] = y[i]
+    for j in range(d):
+        column, w_j = panel[j], w_ref[j]
+        for i in range(n):
+            r[i] -= column[i] * w_j
+
+
+@kernel(fastmath=FAST)
+def add_tile(panel, n, i, j, out):
+    """out[i:i+4, j:j+3] += the products of lines i.. and j.. over n rows: twelve sums, all in registers."""
+    a, b, c, e = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
+    p, q, s = panel[j], panel[j + 1], panel[j + 2]
+    ap = aq = a_s = bp = bq = bs = cp = cq = cs = ep = eq = es = 0.0
+    for k in range(n):
+        p_k, q_k, s_k = p[k], q[k], s[k]
+        a_k = a[k]
+        ap += a_k * p_k
+        aq += a_k * q_k
+        a_s += a_k * s_k
+        b_k = b[k]
+        bp += b_k * p_k
+        bq += b_k * q_k
+        bs += b_k * s_k
+        c_k = c[k]
+        cp += c_k * p_k
+        cq += c_k * q_k
+        cs += c_k * s_k
+        e_k = e[k]
+        ep += e_k * p_k
+        eq += e_k * q_k
+        es += e_k * s_k
+    out[i, j] += ap
+    out[i, j + 1] += aq
+    out[i, j + 2] += a_s
+    out[i + 1, j] += bp
+    out[i + 1, j + 1] += bq
+    out[i + 1, j + 2] += bs
+    out[i + 2, j] += cp
+    out[i + 2, j + 1] += cq
+    out[i + 2, j + 2] += cs
+    out[i + 3, j] += ep
+    out[i + 3, j + 1] += eq
+    out[i + 3, j + 2] += es
+
+
+@kernel
+def add_block(X, y, w_ref, panel, out):
+    """out += Σ z zᵀ over the rows of a block: its lower triangle, and what else the tiles cover."""
+    width = X.shape[1] + 1
+    for start in range(0, len(y), LEAF):
+        stop = min(start + LEAF, len(y))
+        fill_panel(X[start:stop], y[start:stop], w_ref, panel)
+        for i in range(0, width, 4):
+            for j in range(0, min(i + 4, width), 3):
+                add_tile(panel, stop - start, i, j, out)
+
+
+@kernel
+def run(X, y, w_ref, block_rows):
+    """Σ z zᵀ over a run of blocks, its lower triangle, flat: lines(d)² numbers."""
+    n, d = X.shape
+    size = lines(d)
+    panel = np.zeros((size, LEAF))
+    n_blocks = -(-n // block_rows)
+    stack = tree.new_stack(n_blocks, size * size)
+    top = 0
+    for block in range(n_blocks):
+        rows = slice(block * block_rows, (block + 1) * block_rows)
+        out = stack[top]
+        for j in range(len(out)):
+            out[j] = 0.0
+        add_block(X[rows], y[rows], w_ref, panel, out.reshape((size, size)))
+        top = tree.push(stack, top, block)
+    return tree.total(stack, top)
+
+
+@kernel(fastmath=FAST)
+def leaf_1d(x, y, w_ref, out):
+    """One column: Σ x², Σ x r and Σ r²."""
+    squares = products = rest = 0.0
+    for i in range(len(y)):
+        x_i = np.float64(x[i])
+        r = y[i] - x_i * w_ref
+        squares += x_i * x_i
+        products += x_i * r
+        rest += r * r
+    out[0] = squares
+    out[1] = products
+    out[2] = rest
+
+
+@kernel
+def run_1d(x, y, w_ref):
+    """The run of `leaf_1d`."""
+    n_leaves = -(-len(y) // LEAF_1D)
+    stack = tree.new_stack(n_leaves, 3)
+    top = 0
+    for leaf in range(n_leaves):
+        rows = slice(leaf * LEAF_1D, (leaf + 1) * LEAF_1D)
+        leaf_1d(x[rows], y[rows], w_ref, stack[top])
+        top = tree.push(stack, top, leaf)
+    return tree.total(stack, top)

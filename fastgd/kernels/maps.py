@@ -1,0 +1,298 @@
+"""Blocks of in-order SGD steps as affine maps, for one or several learning rates in one read.
+
+One step on row (x, y) is w ← w − 2α x (x·w − y). About a reference, with u = w − w_ref and
+r = y − x·w_ref, it is the map u ← (I − 2α x xᵀ) u + 2α r x, and maps compose in order (S. Maleki, M.
+Musuvathi, T. Mytkowicz, "Parallel stochastic gradient descent with sound combiners", arXiv
+1705.08030): a block's steps are u ← A u + b. A column of A is what the steps make of a unit vector with
+r = 0, and b what they make of 0: all columns of [A | b] take the same steps side by side, two or four
+at once as in `in_order.py` (J. Benesty and P. Duhamel, "A fast exact least mean square adaptive
+algorithm", IEEE Trans. Signal Processing 40(12), 1992). With V_i = x_i [A | b], less r_i in the last
+column, and each φ_i a row vector,
+
+    φ_i = 2α (V_i − Σ_{j<i} (x_i·x_j) φ_j),    [A | b] ← [A | b] − Σ x_iᵀ φ_i.
+
+Every run_… cuts its rows into blocks of block_rows (the last may be shorter) and writes, for rate k,
+a[k, block], b[k, block] and growth[k, block] = Π max(1, |1 − 2α‖x_i‖²|), which bounds how much any run of
+the block's steps can amplify; where it overflows, or x is not finite, it is inf or NaN. A block's
+numbers do not depend on the run it is in.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgd.kernels._jit import CONTRACT, FAST, kernel
+from fastgd.kernels.arithmetic import with_item
+
+LEAF = 256
+"""Rows whose squares are made at once: they stay in the first-level cache."""
+FOURS = LEAF // 4
+LANES = 8
+"""Rates that are composed side by side; also the room for a row of [A | b] in `run_few`."""
+MANY = 4
+"""From so many rates on, lanes are faster than one rate after the other."""
+TINY = 1e-150
+"""A coefficient that has shrunk below this is 0: subnormal numbers would take ten times as long."""
+
+
+@kernel
+def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
+    """One column: x, y (n,); w_ref a number; rates (K,); a, b, growth (K, n_blocks)."""
+    squares, products = np.empty(LEAF), np.empty(LEAF)
+    fours_a, fours_b = np.empty(FOURS), np.empty(FOURS)
+    x_last, y_last = np.empty(LEAF, x.dtype), np.empty(LEAF, y.dtype)  # filled with zeros, which move nothing
+    state = np.zeros((-(-len(rates) // LANES), 3 * LANES))  # by group of rates: A, b / 2α, 2α
+    bound = np.inf
+    for k in range(len(rates)):
+        state[k // LANES, 2 * LANES + k % LANES] = 2.0 * rates[k]
+        bound = min(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
+    for block in range(a.shape[1]):
+        stop = min((block + 1) * block_rows, len(x))
+        for k in range(len(rates)):
+            group, lane = state[k // LANES], k % LANES
+            group[lane], group[LANES + lane], growth[k, block] = 1.0, 0.0, 1.0
+        for start in range(block * block_rows, stop, LEAF):
+            xs, ys = x[start : min(start + LEAF, stop)], y[start : min(start + LEAF, stop)]
+            if len(xs) < LEAF:
+                for i in range(LEAF):
+                    x_last[i], y_last[i] = (xs[i], ys[i]) if i < len(xs) else (0.0, 0.0)
+                xs, ys = x_last, y_last
+            large = squares_and_products(xs, ys, w_ref, bound, squares, products)
+            for k in range(0, len(rates), LANES):
+                group, n_lanes = state[k // LANES], min(LANES, len(rates) - k)
+                if n_lanes >= MANY:
+                    compose_lanes(squares, products, group)
+                else:
+                    for lane in range(n_lanes):
+                        compose_fours(squares, products, group[2 * LANES + lane], fours_a, fours_b)
+                        maps = fours_a, fours_b, group[lane], group[LANES + lane]
+                        group[lane], group[LANES + lane] = compose_all(*maps)
+                drop_tiny(group[:LANES])
+                if large:
+                    for lane in range(n_lanes):
+                        growth[k + lane, block] *= growth_of_steps(squares, group[2 * LANES + lane])
+        for k in range(len(rates)):
+            group, lane = state[k // LANES], k % LANES
+            a[k, block], b[k, block] = group[lane], group[2 * LANES + lane] * group[LANES + lane]
+
+
+@kernel(fastmath=CONTRACT)
+def squares_and_products(x, y, w_ref, bound, squares, products):
+    """q_i = x_i², p_i = x_i (y_i − x_i w_ref), the same at every rate; returns how many q_i > bound.
+
+    A step is u ← (1 − 2α q_i) u + 2α p_i; it cannot amplify where 2α q_i ≤ 2. Rows 0, 4, 8, … of the leaf
+    come first, then 1, 5, 9, …: in four vectors lie four successive steps in each lane.
+    """
+    large = 0
+    for s in range(FOURS):
+        for j in range(4):
+            x_i, i = np.float64(x[4 * s + j]), j * FOURS + s
+            square = x_i * x_i
+            squares[i] = square
+            products[i] = x_i * (y[4 * s + j] - x_i * w_ref)
+            large += not square <= bound
+    return large
+
+
+@kernel(fastmath=CONTRACT)
+def compose_fours(q, p, twice_rate, a, b):
+    """The maps of four steps each, with b in units of 2α: a vector loop."""
+    for s in range(FOURS):
+        first, second = 1.0 - twice_rate * q[s], 1.0 - twice_rate * q[s + FOURS]
+        third, fourth = 1.0 - twice_rate * q[s + 2 * FOURS], 1.0 - twice_rate * q[s + 3 * FOURS]
+        later = fourth * third
+        a[s] = later * (second * first)
+        b[s] = later * (second * p[s] + p[s + FOURS]) + (fourth * p[s + 2 * FOURS] + p[s + 3 * FOURS])
+
+
+@kernel(fastmath=CONTRACT)
+def compose_all(a, b, total, total_b):
+    """The map (total, total_b), then all maps in order; four are composed while those before are added."""
+    for i in range(0, FOURS, 4):
+        first, first_b = a[i + 1] * a[i], a[i + 1] * b[i] + b[i + 1]
+        second, second_b = a[i + 3] * a[i + 2], a[i + 3] * b[i + 2] + b[i + 3]
+        four = second * first
+        total, total_b = four * total, four * total_b + (second * first_b + second_b)
+    return total, total_b
+
+
+@kernel(fastmath=CONTRACT)
+def compose_lanes(q, p, group):
+    """Eight rates side by side, eight rows in registers; tuples, so that a lane reads `group` alone."""
+    f, g, h = FOURS, 2 * FOURS, 3 * FOURS
+    for s in range(0, FOURS, 2):
+        qs = (q[s], q[s + f], q[s + g], q[s + h], q[s + 1], q[s + 1 + f], q[s + 1 + g], q[s + 1 + h])
+        ps = (p[s], p[s + f], p[s + g], p[s + h], p[s + 1], p[s + 1 + f], p[s + 1 + g], p[s + 1 + h])
+        for lane in range(LANES):
+            a, b, twice_rate = group[lane], group[LANES + lane], group[2 * LANES + lane]
+            for j in range(0, 8, 2):
+                first, second = 1.0 - twice_rate * qs[j], 1.0 - twice_rate * qs[j + 1]
+                both = second * first
+                a, b = both * a, both * b + (second * ps[j] + ps[j + 1])
+            group[lane], group[LANES + lane] = a, b
+
+
+@kernel(fastmath=FAST)
+def growth_of_steps(squares, twice_rate):
+    """Π max(1, |1 − 2α q_i|)."""
+    growth = 1.0
+    for i in range(len(squares)):
+        growth *= at_least_one(abs(1.0 - twice_rate * squares[i]))
+    return growth
+
+
+@kernel
+def at_least_one(factor):
+    return 1.0 if factor <= 1.0 else factor  # NaN stays NaN
+
+
+@kernel
+def run_few(x, y, w_ref, rates, block_rows, a, b, growth):
+    """A few columns: x (n·d,) holds the rows one after the other, w_ref is a tuple of d < LANES numbers.
+
+    y (n,); rates (K,); a (K, n_blocks, d, d), b (K, n_blocks, d), growth (K, n_blocks).
+    """
+    d = len(w_ref)
+    lanes = (a.shape[3] + 4) // 4 * 4  # not from d: a loop of known length would not become a vector loop
+    M = np.empty((d + 1) * LANES)  # row j of [A | b] at j·LANES, and below them (0, …, 0, 1)
+    for block in range(a.shape[1]):
+        start, stop = block * block_rows, min((block + 1) * block_rows, len(y))
+        for k in range(len(rates)):
+            for j in range(len(M)):
+                M[j] = 1.0 if j % (LANES + 1) == 0 else 0.0
+            product = 1.0
+            for leaf in range(start, stop, LEAF):
+                end = min(leaf + LEAF, stop)
+                product *= steps_few(x[leaf * d : end * d], y[leaf:end], w_ref, 2.0 * rates[k], lanes, M)
+                drop_tiny(M)
+            growth[k, block] = product
+            for i in range(d):
+                for j in range(d):
+                    a[k, block, i, j] = M[i * LANES + j]
+                b[k, block, i] = M[i * LANES + d]
+
+
+@kernel(fastmath=FAST)
+def steps_few(x, y, w_ref, twice_rate, lanes, M):
+    """Two steps at a time, with every loop over d unrolled and the columns of [A | b] in lanes."""
+    d = len(w_ref)
+    growth = 1.0
+    for i in range(0, len(y), 2):
+        live = i + 1 < len(y)  # else a row of zeros, which moves nothing
+        r, s = np.float64(y[i]), np.float64(y[i + 1]) if live else 0.0
+        xx = xz = zz = 0.0
+        x_i = z_i = w_ref
+        for j in range(d):
+            x_i = with_item(x_i, j, np.float64(x[i * d + j]))
+            z_i = with_item(z_i, j, np.float64(x[(i + 1) * d + j]) if live else 0.0)
+        for j in range(d):
+            r -= x_i[j] * w_ref[j]
+            s -= z_i[j] * w_ref[j]
+            xx += x_i[j] * x_i[j]
+            xz += x_i[j] * z_i[j]
+            zz += z_i[j] * z_i[j]
+        for lane in range(lanes):
+            f, g = -r * M[d * LANES + lane], -s * M[d * LANES + lane]
+            for j in range(d):
+                f += x_i[j] * M[j * LANES + lane]
+                g += z_i[j] * M[j * LANES + lane]
+            f *= -twice_rate
+            g = -twice_rate * (g + xz * f)
+            for j in range(d):
+                M[j * LANES + lane] += x_i[j] * f + z_i[j] * g
+        growth *= at_least_one(abs(1.0 - twice_rate * xx)) * at_least_one(abs(1.0 - twice_rate * zz))
+    return growth
+
+
+@kernel
+def drop_tiny(numbers):
+    for j in range(len(numbers)):
+        if abs(numbers[j]) < TINY:
+            numbers[j] = 0.0
+
+
+@kernel
+def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
+    """More columns: X (n, d), w_ref (d,), the others as in `run_few`; any d, but slower where it is small."""
+    n, d = X.shape
+    width = -(-d // 8) * 8  # whole vectors
+    columns, four, w_padded = np.empty((d + 1, width)), np.zeros((4, width)), np.zeros(width)
+    for j in range(d):
+        w_padded[j] = w_ref[j]
+    for block in range(a.shape[1]):
+        start, stop = block * block_rows, min((block + 1) * block_rows, n)
+        for k in range(len(rates)):
+            for c in range(d + 1):
+                for j in range(width):
+                    columns[c, j] = 1.0 if j == c < d else 0.0
+            product = 1.0
+            for leaf in range(start, stop, LEAF):
+                rows = slice(leaf, min(leaf + LEAF, stop))
+                product *= steps_nd(X[rows], y[rows], w_padded, 2.0 * rates[k], four, columns)
+                drop_tiny(columns.reshape(-1))
+            growth[k, block] = product
+            for i in range(d):
+                for j in range(d):
+                    a[k, block, i, j] = columns[j, i]
+                b[k, block, i] = columns[d, i]
+
+
+@kernel(fastmath=FAST)
+def steps_nd(X, y, w_ref, twice_rate, four, columns):
+    """Four steps at a time on each column of [A | b], which lie as rows in `columns`, as do the four x."""
+    n, d = X.shape
+    width = four.shape[1]
+    p, q, s, t = four[0], four[1], four[2], four[3]
+    r = np.empty(4)
+    growth = 1.0
+    for i in range(0, n, 4):
+        for k in range(4):
+            x, live = four[k], i + k < n
+            r[k] = y[i + k] if live else 0.0
+            for j in range(d):
+                x[j] = X[i + k, j] if live else 0.0  # a row of zeros moves nothing
+        rp, rq, rs, rt = r[0], r[1], r[2], r[3]
+        for j in range(width):
+            rp -= p[j] * w_ref[j]
+            rq -= q[j] * w_ref[j]
+            rs -= s[j] * w_ref[j]
+            rt -= t[j] * w_ref[j]
+        pp = qq = ss = tt = pq = ps = pt = qs = qt = st = 0.0
+        for j in range(width):
+            p_j, q_j, s_j, t_j = p[j], q[j], s[j], t[j]
+            pp, qq, ss, tt = pp + p_j * p_j, qq + q_j * q_j, ss + s_j * s_j, tt + t_j * t_j
+            pq, ps, pt = pq + p_j * q_j, ps + p_j * s_j, pt + p_j * t_j
+            qs, qt, st = qs + q_j * s_j, qt + q_j * t_j, st + s_j * t_j
+        for square in (pp, qq, ss, tt):
+            growth *= at_least_one(abs(1.0 - twice_rate * square))
+        for c in range(d + 1):
+            column = columns[c]
+            fp = fq = fs = ft = 0.0
+            for j in range(width):
+                fp += p[j] * column[j]
+                fq += q[j] * column[j]
+                fs += s[j] * column[j]
+                ft += t[j] * column[j]
+            if c == d:
+                fp, fq, fs, ft = fp - rp, fq - rq, fs - rs, ft - rt
+            fp *= -twice_rate
+            fq = -twice_rate * (fq + pq * fp)
+            fs = -twice_rate * (fs + ps * fp + qs * fq)
+            ft = -twice_rate * (ft + pt * fp + qt * fq + st * fs)
+            for j in range(width):
+                column[j] += fp * p[j] + fq * q[j] + fs * s[j] + ft * t[j]
+    return growth
+
+
+@kernel(fastmath=CONTRACT)
+def compose(a1, b1, a2, b2, a, b):
+    """First (a1, b1), then (a2, b2): a = a2 a1, b = a2 b1 + b2; a (d, d), b (d,) are not among the inputs."""
+    d = len(b)
+    for i in range(d):
+        b[i] = b2[i]
+        for j in range(d):
+            a[i, j] = 0.0
+        for k in range(d):
+            b[i] += a2[i, k] * b1[k]
+            for j in range(d):
+                a[i, j] += a2[i, k] * a1[k, j]

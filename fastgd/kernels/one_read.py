@@ -1,0 +1,75 @@
+"""Maps and statistics by one read: both kernels use a few blocks while these are in the cache.
+
+Called as the kernels of `maps.py`; they return what the kernels of `gram.py` do.
+"""
+
+from __future__ import annotations
+
+from fastgd.kernels import gram, maps, tree
+from fastgd.kernels._jit import kernel
+
+NEAR_NUMBERS = 1 << 16
+"""Numbers of X that stay near: whole blocks, a power of two of them."""
+
+
+@kernel
+def near_blocks(d, block_rows):
+    blocks = 1
+    while 2 * blocks * block_rows * d <= NEAR_NUMBERS:
+        blocks *= 2
+    return blocks
+
+
+@kernel
+def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
+    near = near_blocks(1, block_rows)
+    n_parts = -(-a.shape[1] // near)
+    stack = tree.new_stack(n_parts, 3)
+    top = 0
+    for part in range(n_parts):
+        blocks = slice(part * near, (part + 1) * near)
+        rows = slice(part * near * block_rows, (part + 1) * near * block_rows)
+        maps.run_1d(x[rows], y[rows], w_ref, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
+        put(gram.run_1d(x[rows], y[rows], w_ref), stack[top])
+        top = tree.push(stack, top, part)
+    return tree.total(stack, top)
+
+
+@kernel
+def run_few(x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
+    """x (n·d,) holds the rows one after the other; w_tuple and w_ref are the same numbers."""
+    d = len(w_ref)
+    near = near_blocks(d, block_rows)
+    n_parts = -(-a.shape[1] // near)
+    stack = tree.new_stack(n_parts, gram.lines(d) ** 2)
+    top = 0
+    for part in range(n_parts):
+        blocks = slice(part * near, (part + 1) * near)
+        start, stop = part * near * block_rows, min((part + 1) * near * block_rows, len(y))
+        xs, ys = x[start * d : stop * d], y[start:stop]
+        maps.run_few(xs, ys, w_tuple, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
+        put(gram.run(xs.reshape((stop - start, d)), ys, w_ref, block_rows), stack[top])
+        top = tree.push(stack, top, part)
+    return tree.total(stack, top)
+
+
+@kernel
+def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
+    d = len(w_ref)
+    near = near_blocks(d, block_rows)
+    n_parts = -(-a.shape[1] // near)
+    stack = tree.new_stack(n_parts, gram.lines(d) ** 2)
+    top = 0
+    for part in range(n_parts):
+        blocks = slice(part * near, (part + 1) * near)
+        rows = slice(part * near * block_rows, (part + 1) * near * block_rows)
+        maps.run_nd(X[rows], y[rows], w_ref, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
+        put(gram.run(X[rows], y[rows], w_ref, block_rows), stack[top])
+        top = tree.push(stack, top, part)
+    return tree.total(stack, top)
+
+
+@kernel
+def put(node, place):
+    for j in range(len(place)):
+        place[j] = node[j]

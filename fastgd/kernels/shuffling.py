@@ -1,0 +1,28 @@
+"""Shuffling by given random words, and the first half of shuffling more rows than fit into the cache."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgd.kernels._jit import kernel
+
+
+@kernel
+def shuffle(numbers, words):
+    """Fisher and Yates: from the last on, numbers[i] changes places with number ⌊words[i] (i + 1)/2⁶⁴⌋."""
+    half = np.uint64(32)
+    low = np.uint64(0xFFFFFFFF)
+    for i in range(len(numbers) - 1, 0, -1):
+        word, many = words[i], np.uint64(i + 1)
+        carry = ((word & low) * many) >> half
+        j = np.int64(((word >> half) * many + carry) >> half)
+        numbers[i], numbers[j] = numbers[j], numbers[i]
+
+
+@kernel
+def deal(piles, places, numbers):
+    """numbers ← the rows of pile 0 in order, then those of pile 1, …; places[p] is where pile p begins."""
+    for row in range(len(piles)):
+        pile = piles[row]
+        numbers[places[pile]] = row
+        places[pile] += 1

@@ -1,0 +1,307 @@
+"""Small dense symmetric problems, d from 1 to 1000: G x = c, and the extreme eigenvalues of G.
+
+Our own and not LAPACK's, whose bits change with the number of BLAS threads. Everything walks along
+rows, which lie contiguously, and nothing but the loops that must be vector loops is FAST. Scales are
+powers of two: they keep numbers away from overflow and change no digit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastgd.kernels._jit import CONTRACT, FAST, kernel
+
+NOTHING = 2.0**-900
+"""A square of this size, in a matrix whose largest entry is about 1, is zero."""
+NOISE = 2.0**-40
+"""Less than this part of a column, or of what it is the difference of, is rounding."""
+LARGE = 16.0
+"""No column is explained by more than so many times another."""
+
+
+@kernel(fastmath=FAST)
+def dot(row, v):
+    """Σ_j row_j v_j over the length of v; the row may be longer."""
+    total = 0.0
+    for j in range(len(v)):
+        total += row[j] * v[j]
+    return total
+
+
+@kernel(fastmath=FAST)
+def times(M, v, out):
+    """out_i = M_i·v, M (n, at least the length of v): four rows share each load of v."""
+    n = len(M)
+    whole = n - n % 4
+    for i in range(0, whole, 4):
+        a, b, c, e = M[i], M[i + 1], M[i + 2], M[i + 3]
+        sa = sb = sc = se = 0.0
+        for j in range(len(v)):
+            sa += a[j] * v[j]
+            sb += b[j] * v[j]
+            sc += c[j] * v[j]
+            se += e[j] * v[j]
+        out[i], out[i + 1], out[i + 2], out[i + 3] = sa, sb, sc, se
+    for i in range(whole, n):
+        out[i] = dot(M[i], v)
+
+
+@kernel(fastmath=FAST)
+def times_lower(A, v, out):
+    """out = A v of the symmetric A (at least k, k), k the length of v; reads the lower triangle, once."""
+    for i in range(len(v)):
+        row, vi, total = A[i], v[i], 0.0
+        for j in range(i):
+            total += row[j] * v[j]
+            out[j] += row[j] * vi
+        out[i] = total + row[i] * vi
+
+
+@kernel(fastmath=CONTRACT)
+def subtract_lower(A, v, w):
+    """A ← A − v wᵀ − w vᵀ in the lower triangle of the first k rows, k the length of v."""
+    for i in range(len(v)):
+        row, vi, wi = A[i], v[i], w[i]
+        for j in range(i + 1):
+            row[j] -= vi * w[j] + wi * v[j]
+
+
+@kernel
+def size_of(v):
+    """max |v_j|, 0 of nothing; inf where one is not finite."""
+    size = 0.0
+    for j in range(len(v)):
+        if not math.isfinite(v[j]):
+            return math.inf
+        size = max(size, abs(v[j]))
+    return size
+
+
+@kernel
+def scale_for(size):
+    """The power of two that brings `size` into [1/2, 1), or near it."""
+    return math.ldexp(1.0, min(-math.frexp(size)[1], 1000))
+
+
+@kernel
+def subtract(v, factor, row):
+    """v ← v − factor row, over the length of v; what is rounding's becomes 0."""
+    for j in range(len(v)):
+        entry = v[j] - factor * row[j]
+        v[j] = entry if abs(entry) > NOISE * abs(v[j]) else 0.0
+
+
+@kernel
+def solve_transposed(L, v):
+    """v ← L⁻ᵀ v, L unit lower triangular (at least the length of v); reads L by rows."""
+    for k in range(len(v) - 1, -1, -1):
+        row, value = L[k], v[k]
+        for j in range(k):
+            v[j] -= value * row[j]
+
+
+@kernel
+def solve_basic(G, c, tolerance, x, L, order, scale):
+    """As `solve`, but x is 0 for the columns that others explain: order[rank:]; keeps P, S and L (d, d + 1)."""
+    d, room = len(c), np.empty((5, len(c)))
+    square, left, pivots, v, z = room[0], room[1], room[2], room[3], room[4]
+    for i in range(d):
+        x[i], order[i] = 0.0, i
+        scale[i] = math.ldexp(1.0, -(math.frexp(G[i, i])[1] >> 1)) if G[i, i] > 0 else 0.0
+        left[i] = G[i, i] * scale[i] * scale[i]
+        square[i] = max(left[i], 0.5)  # left[i] itself, in [1/2, 2), but for a zero column
+    rank = 0
+    for k in range(d):
+        best, best_share = -1, max(tolerance, 0.0)
+        for i in range(k, d):
+            share = left[order[i]] / square[order[i]]
+            if share > best_share:
+                best, best_share = i, share
+        if best < 0:
+            break
+        p, row, other = order[best], L[k], L[best]
+        order[best], order[k] = order[k], p
+        g, pivot = G[p], left[p]
+        pivots[k] = pivot
+        for j in range(k):
+            v[j] = other[j] * pivots[j]
+            other[j], row[j] = row[j], other[j]
+        times(L[k + 1 :], v[:k], z)
+        for i in range(k + 1, d):
+            o = order[i]
+            entry = g[o] * scale[o] * scale[p] - z[i - k - 1]
+            L[i, k] = entry / pivot
+            left[o] -= entry * L[i, k]
+        rank += 1
+    for k in range(rank):
+        z[k] = c[order[k]] * scale[order[k]] - dot(L[k], z[:k])
+        v[k] = z[k] / pivots[k]
+    solve_transposed(L, v[:rank])
+    for k in range(rank):
+        x[order[k]] = v[k] * scale[order[k]]
+    return rank
+
+
+@kernel
+def shorten(x, L, order, scale, rank):
+    """From a basic solution x to the shortest, with what `solve_basic` kept; L is used up."""
+    rest, z, t = len(x) - rank, x[order[:rank]], np.zeros(rank)
+    K, A, y = np.empty((rank, rest)), np.empty((rank, rank)), np.zeros(rest)
+    for j in range(rest):
+        o, row = order[rank + j], L[rank + j][:rank]
+        solve_transposed(L, row)
+        for i in range(rank):  # a zero column, of scale 0, has a row of zeros
+            K[i, j] = row[i] * (scale[order[i]] / scale[o]) if abs(row[i]) > NOISE else 0.0
+    size = size_of(K.reshape(-1))
+    while LARGE < size < math.inf:  # a column explained by b in place of b: a step of Gauss and Jordan
+        at = np.argmax(np.abs(K))
+        a, b = at // rest, at % rest
+        order[a], order[rank + b] = order[rank + b], order[a]
+        row, pivot, K[a, b] = K[a], K[a, b], 1.0
+        z[a] /= pivot
+        for j in range(rest):
+            row[j] /= pivot
+        for i in range(rank):
+            part = K[i, b]
+            if i != a and part != 0:
+                K[i, b] = 0.0
+                z[i] -= part * z[a]
+                subtract(K[i], part, row)
+        size = size_of(K.reshape(-1))
+    if size == math.inf:
+        return  # units 10³⁰⁰ apart
+    for i in range(rank):
+        times(K, K[i], A[i])
+        A[i, i] += 1.0
+    solve_basic(A, z, 0.0, t, L[:rank], np.empty(rank, np.int64), np.empty(rank))
+    for i in range(rank):
+        x[order[i]] = t[i]
+        subtract(y, -t[i], K[i])
+    for j in range(rest):
+        x[order[rank + j]] = y[j]
+
+
+@kernel
+def solve(G, c, tolerance, x):
+    """Into x (d,) the shortest solution of G x = c, G symmetric positive semidefinite; returns the rank found.
+
+    G (d, d), not modified; x is another array than c (d,).
+
+    P S G S Pᵀ = L D Lᵀ, row by row: Cholesky without the roots, so that for d = 1 x is c/G, rounded once.
+    S scales by powers of two, P chooses. The next pivot is the column with the greatest left/square, the
+    share of its square that the columns before do not explain: 1 at first, whatever the columns'
+    units. Once none is above `tolerance`, the columns that remain are the chosen ones times K, and a solution
+    z on the chosen ones solves any c in the range of G. Of all x with [I K] x = z, x = [I K]ᵀ (I + K Kᵀ)⁻¹ z
+    has the least Σ x²: nothing of it is in the null space. Columns are exchanged until no entry of K is
+    LARGE, so that I + K Kᵀ is far from singular in any units. A zero column has x = 0. With an entry that is
+    not finite: −1, and x = 0. (Golub and Van Loan, Matrix Computations, 4th ed., 4.1.2, 4.2.8
+    and 5.6.2; exchanges: Gu and Eisenstat, SIAM Journal on Scientific Computing 17, 1996.)
+    """
+    d = len(c)
+    for i in range(d):
+        x[i] = 0.0
+    if size_of(c) == math.inf or size_of(G.reshape(-1)) == math.inf:
+        return -1
+    # A column of L is written down its rows: the odd length keeps them out of one another's cache lines.
+    L, order, scale = np.empty((d, d + 1)), np.empty(d, np.int64), np.empty(d)
+    rank = solve_basic(G, c, tolerance, x, L, order, scale)
+    if rank < d:
+        shorten(x, L, order, scale, rank)
+    return rank
+
+
+@kernel
+def tridiagonalise(A, diagonal, off):
+    """H A H of the symmetric A (d, d): into diagonal (d,) and off (d − 1,); A's lower triangle is used up.
+
+    From the last row up, H = I − β v vᵀ takes row k to (0, …, 0, off), and A ← A − v wᵀ − w vᵀ with
+    u = β A v, w = u − (β/2)(u·v) v. A's entries are about 1 at most. (Golub and Van Loan,
+    8.3.1; from the last row, as Martin, Reinsch and Wilkinson, Numerische Mathematik 11, 1968: v is a row.)
+    """
+    w = np.empty(len(A))
+    for k in range(len(A) - 1, 0, -1):
+        v, last = A[k][:k], A[k, k - 1]
+        diagonal[k], off[k - 1] = A[k, k], last
+        rest = dot(v, v[: k - 1])
+        if rest > NOTHING:
+            norm = math.copysign(math.sqrt(rest + last * last), last)
+            v[k - 1] += norm
+            beta = 1.0 / (norm * v[k - 1])
+            off[k - 1] = -norm
+            times_lower(A, v, w)
+            half = 0.5 * beta * beta * dot(w, v)
+            for j in range(k):
+                w[j] = beta * w[j] - half * v[j]
+            subtract_lower(A, v, w[:k])
+    diagonal[0] = A[0, 0]
+
+
+@kernel
+def count_up_to(diagonal, squares, x):
+    """How many eigenvalues of the tridiagonal matrix are at most x: Sylvester's law on T − x I = L D Lᵀ.
+
+    `squares` holds the squared off-diagonal; entries are about 1 at most. (Golub and Van Loan, 8.4.1.)
+    """
+    count, q = 0, 1.0
+    for i in range(len(diagonal)):
+        q = diagonal[i] - x - (squares[i - 1] / q if i else 0.0)
+        if q <= NOTHING:  # an eigenvalue at x is counted, and nothing is divided by zero
+            count += 1
+            q = min(q, -NOTHING)
+    return count
+
+
+@kernel
+def eigenvalue(diagonal, squares, index, low, high):
+    """Eigenvalue number `index` (from 0, ascending), in (low, high], halved down to neighbouring numbers."""
+    middle = 0.5 * (low + high)
+    while low < middle < high:
+        if count_up_to(diagonal, squares, middle) > index:
+            high = middle
+        else:
+            low = middle
+        middle = 0.5 * (low + high)
+    return high
+
+
+@kernel
+def extreme_of_tridiagonal(diagonal, off, floor):
+    """(smallest, largest) eigenvalue of the symmetric tridiagonal matrix; diagonal (d,), off (d − 1,).
+
+    The smallest is the smallest above floor·largest: null directions do not count. Both are right to
+    a few eps·largest. Where no eigenvalue is positive, both are the largest; where an entry is
+    not finite, nan. (Barth, Martin and Wilkinson, Numerische Mathematik 9, 1967.)
+    """
+    d, size = len(diagonal), max(size_of(diagonal), size_of(off))
+    if size == 0 or size == math.inf:
+        return 0.0 * size, 0.0 * size  # of inf it is nan
+    scale = scale_for(size)
+    main, squares = np.empty(d), np.empty(d)
+    for i in range(d):
+        main[i] = diagonal[i] * scale
+        squares[i] = (off[i] * scale) ** 2 if i < d - 1 else 0.0
+    # No entry is above 1, so no eigenvalue is beyond 3 (Gershgorin).
+    largest = eigenvalue(main, squares, d - 1, -4.0, 4.0)
+    bottom = max(-4.0, floor * largest)  # where that is not below the largest, nothing is halved
+    smallest = eigenvalue(main, squares, count_up_to(main, squares, bottom), bottom, largest)
+    return smallest / scale, largest / scale
+
+
+@kernel
+def extreme_eigenvalues(G, floor):
+    """(smallest, largest) eigenvalue of the symmetric G (d, d), the smallest above floor·largest.
+
+    As `extreme_of_tridiagonal`; right to about √d eps·largest.
+    """
+    d, size = len(G), size_of(G.reshape(-1))
+    if size == 0 or size == math.inf:
+        return 0.0 * size, 0.0 * size  # of inf it is nan
+    A, diagonal, off, scale = np.empty((d, d + 1)), np.empty(d), np.empty(d - 1), scale_for(size)
+    for i in range(d):
+        for j in range(i + 1):
+            A[i, j] = G[i, j] * scale
+    tridiagonalise(A, diagonal, off)
+    smallest, largest = extreme_of_tridiagonal(diagonal, off, floor)
+    return smallest / scale, largest / scale

@@ -1,0 +1,188 @@
+"""Eight float64 numbers as one value, for the loops that the compiler's own vector loops leave too slow.
+
+`load` reads float32 or float64 and widens; nothing here checks bounds. A vector lives in registers,
+inside one kernel. Where kernels run as Python functions it is an array of eight.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+from fastgd.kernels._jit import kernel
+
+LANES = 8
+_NUMBERS = ir.VectorType(ir.DoubleType(), LANES)
+_INDICES = ir.VectorType(ir.IntType(32), LANES)
+_INT = ir.IntType(32)
+
+
+class Vector(types.Type):
+    def __init__(self):
+        super().__init__(name="Vector")
+
+
+vector = Vector()
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, fe_type):
+        super().__init__(manager, fe_type, _NUMBERS)
+
+
+def _address(context, builder, array_type, array, index):
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+def _spread(builder, value, vector_type):
+    undefined = ir.Constant(vector_type, ir.Undefined)
+    first = builder.insert_element(undefined, value, _INT(0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(_INDICES, [0] * LANES))
+
+
+def _widened(builder, numbers):
+    return numbers if numbers.type == _NUMBERS else builder.fpext(numbers, _NUMBERS)
+
+
+@intrinsic
+def _load(typing_context, array, index):
+    def code(context, builder, signature, arguments):
+        address = _address(context, builder, signature.args[0], *arguments)
+        numbers = ir.VectorType(address.type.pointee, LANES).as_pointer()
+        align = signature.args[0].dtype.bitwidth // 8
+        return _widened(builder, builder.load(builder.bitcast(address, numbers), align=align))
+
+    return vector(array, types.intp), code
+
+
+@intrinsic
+def _load_part(typing_context, array, index, count):
+    def code(context, builder, signature, arguments):
+        address = _address(context, builder, signature.args[0], *arguments[:2])
+        numbers = ir.VectorType(address.type.pointee, LANES)
+        bits = signature.args[0].dtype.bitwidth
+        counts = _spread(builder, builder.trunc(arguments[2], _INT), _INDICES)
+        mask = builder.icmp_signed("<", ir.Constant(_INDICES, list(range(LANES))), counts)
+        function_type = ir.FunctionType(numbers, [cgutils.voidptr_t, _INT, mask.type, numbers])
+        name = f"llvm.masked.load.v{LANES}f{bits}.p0"
+        masked_load = cgutils.get_or_insert_function(builder.module, function_type, name)
+        address = builder.bitcast(address, cgutils.voidptr_t)
+        zeros = ir.Constant(numbers, [0.0] * LANES)
+        return _widened(builder, builder.call(masked_load, [address, _INT(bits // 8), mask, zeros]))
+
+    return vector(array, types.intp, types.intp), code
+
+
+@intrinsic
+def _store(typing_context, array, index, value):
+    def code(context, builder, signature, arguments):
+        address = _address(context, builder, signature.args[0], *arguments[:2])
+        builder.store(arguments[2], builder.bitcast(address, _NUMBERS.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, vector), code
+
+
+@intrinsic
+def _splat(typing_context, value):
+    def code(context, builder, signature, arguments):
+        return _spread(builder, arguments[0], _NUMBERS)
+
+    return vector(types.float64), code
+
+
+@intrinsic
+def _multiply_add(typing_context, a, b, c):
+    def code(context, builder, signature, arguments):
+        product = builder.fmul(arguments[0], arguments[1], flags=["contract"])
+        return builder.fadd(arguments[2], product, flags=["contract"])
+
+    return vector(vector, vector, vector), code
+
+
+@intrinsic
+def _total(typing_context, value):
+    def code(context, builder, signature, arguments):
+        numbers, half = arguments[0], LANES // 2
+        while half:
+            undefined = ir.Constant(numbers.type, ir.Undefined)
+            places = ir.VectorType(_INT, half)
+            low = builder.shuffle_vector(numbers, undefined, ir.Constant(places, list(range(half))))
+            high = builder.shuffle_vector(
+                numbers, undefined, ir.Constant(places, list(range(half, 2 * half)))
+            )
+            numbers, half = builder.fadd(low, high, flags=["reassoc"]), half // 2
+        return builder.extract_element(numbers, _INT(0))
+
+    return types.float64(vector), code
+
+
+@intrinsic
+def _prefetch(typing_context, array, index):
+    def code(context, builder, signature, arguments):
+        address = _address(context, builder, signature.args[0], *arguments)
+        function_type = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT, _INT, _INT])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        builder.call(function, [builder.bitcast(address, cgutils.voidptr_t), _INT(0), _INT(3), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), code
+
+
+@intrinsic
+def _line_of(typing_context, array):
+    def code(context, builder, signature, arguments):
+        return context.get_constant(types.intp, 512 // signature.args[0].dtype.bitwidth)
+
+    return types.intp(array), code
+
+
+def _plain_load_part(array, index, count):
+    numbers = np.zeros(LANES)
+    numbers[:count] = array[index : index + count]
+    return numbers
+
+
+def _plain_store(array, index, value):
+    array[index : index + LANES] = value
+
+
+_OFF = config.DISABLE_JIT
+
+load = (lambda array, index: array[index : index + LANES].astype(np.float64)) if _OFF else _load
+"""The eight numbers from array[index] on."""
+
+load_part = _plain_load_part if _OFF else _load_part
+"""The `count` < 8 numbers from array[index] on, and zeros; nothing behind them is read."""
+
+store = _plain_store if _OFF else _store
+"""array[index : index + 8] = value, of a float64 array."""
+
+splat = (lambda value: np.full(LANES, value)) if _OFF else _splat
+"""Eight times the same number."""
+
+multiply_add = (lambda a, b, c: c + a * b) if _OFF else _multiply_add
+"""a·b + c, fused where the processor can."""
+
+total = (lambda value: np.float64(value.sum())) if _OFF else _total
+"""The sum of the eight."""
+
+prefetch = (lambda *_: None) if _OFF else _prefetch
+"""Ask for the cache line of array[index] and go on; a place behind the end is no error."""
+
+line_of = (lambda array: 64 // array.itemsize) if _OFF else _line_of
+"""How many of the array's numbers a cache line holds, known when the kernel is compiled."""
+
+
+@kernel
+def padded(values):
+    """A copy with zeros behind it, up to a whole vector."""
+    d = len(values)
+    copy = np.zeros(-(-d // LANES) * LANES)
+    for j in range(d):
+        copy[j] = values[j]
+    return copy

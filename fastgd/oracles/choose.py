@@ -1,0 +1,86 @@
+"""Which oracle answers: by backend, by the number of rows, and by what the planner says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgd import planner
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.backend import Backend
+from fastgd.engine import Floats
+from fastgd.oracles.base import Oracle
+from fastgd.oracles.streamed import StreamedDescent, StreamedSgd
+from fastgd.oracles.summarised import MapSgd, SummaryDescent
+from fastgd.oracles.textbook import BlockDescent, BlockSgd
+from fastgd.oracles.twin import TwinDescent, TwinSgd
+from fastgd.orders import Order
+from fastgd.planner import Choice
+from fastgd.survey import Survey
+
+MOST_SCANNED = 0.125
+"""Where more of the blocks than this would have to be scanned, all are."""
+
+
+def for_descent(
+    rows: ArrayRows,
+    w: Floats,
+    n_epochs: int,
+    *,
+    backend: Backend,
+    n_threads: int,
+    method: Choice,
+    survey: Survey,
+) -> Oracle:
+    """The oracle of full-batch descent for these rows; `n_epochs` counts those of all runs on them."""
+    if backend == "python":
+        return TwinDescent(rows, w)
+    if method == "auto" and rows.is_one_block:
+        method = "stream"
+    if method == "auto":
+        plan = planner.descent(rows.n, rows.d, n_epochs, rows.row_bytes)
+        method = "summary" if survey.has_statistics else plan
+    if method == "summary" and survey.statistics.is_finite():
+        return SummaryDescent(w, survey)
+    return BlockDescent(rows, w) if rows.is_one_block else StreamedDescent(rows, w, n_threads)
+
+
+def for_sgd(
+    rows: ArrayRows,
+    w: Floats,
+    rates: Floats,
+    *,
+    backend: Backend,
+    n_threads: int,
+    method: Choice,
+    survey: Survey,
+    order: Order,
+    track_cost: bool,
+    keeps_samples: bool,
+) -> Oracle:
+    """The oracle of SGD for these rows."""
+    if backend == "python":
+        return TwinSgd(rows, w, order)
+    if order.shuffle is True or keeps_samples or not len(rates) or (method == "auto" and rows.is_one_block):
+        method = "stream"
+    distinct = distinct_rates(rates)
+    if method == "auto":
+        method = planner.sgd(
+            rows.n, rows.d, len(rates), len(distinct), track_cost, rows.row_bytes, order.shuffle is False
+        )
+    if method == "summary" and (by_maps := map_sgd(rows, w, survey, distinct, distinct, order)):
+        return by_maps
+    return BlockSgd(rows, w, order) if rows.is_one_block else StreamedSgd(rows, w, n_threads, order)
+
+
+def map_sgd(
+    rows: ArrayRows, w: Floats, survey: Survey, all_rates: Floats, rates: Floats, order: Order
+) -> MapSgd | None:
+    """SGD by maps; None where most digits would be lost, or sums overflow."""
+    oracle = MapSgd(rows, w, survey, all_rates, rates, order)
+    can = survey.statistics.is_finite() and np.mean(~oracle.is_safe) <= MOST_SCANNED
+    return oracle if can else None
+
+
+def distinct_rates(rates: Floats) -> Floats:
+    """Each rate once, ascending."""
+    return rates[:1].copy() if rates.strides == (0,) else np.unique(rates)

@@ -1,0 +1,161 @@
+"""Any number of rows, read once an epoch: a fold for full-batch descent, a scan for SGD."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from fastgd import engine
+from fastgd.data.arrays import ArrayRows
+from fastgd.engine import Array, Floats
+from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories
+from fastgd.orders import Order
+from fastgd.planner import Method
+
+FEW = 7
+"""Up to so many columns the compiler keeps a row, w and the sums in registers."""
+
+
+class FoldedCost:
+    """cost_and_gradient(w) by one fold over the rows."""
+
+    def __init__(self, rows: ArrayRows, n_threads: int):
+        from fastgd.kernels import fused
+
+        self._kernels = fused
+        self._rows = rows
+        self._n_threads = n_threads
+
+    @OVERFLOW_IS_SEEN
+    def __call__(self, w: Floats) -> tuple[float, Floats]:
+        rows, kernels = self._rows, self._kernels
+        leaf = leaf_rows(rows.d)
+        few = tuple(w) if rows.d <= FEW else ()
+
+        def run_few(_start: int, X: Array, y: Array) -> Floats:
+            return kernels.run_few(X.reshape(-1), y, few, leaf)
+
+        def run(_start: int, X: Array, y: Array) -> Floats:
+            return kernels.run(X, y, w, leaf)
+
+        task = run_few if rows.d <= FEW else run
+        return cost_and_gradient_from(engine.fold(rows, task, self._n_threads, rows.d + 1), rows.n)
+
+
+def leaf_rows(d: int) -> int:
+    """Rows that a kernel adds up running before it adds pairwise: few for accuracy, enough for speed."""
+    return 512 if d <= FEW else min(128, engine.block_rows(d))
+
+
+def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
+    """(1/n) Σ r² and (2/n) Σ x r from [Σ r², Σ x r]."""
+    gradient = sums[1:]
+    gradient *= 2.0
+    gradient /= n
+    return float(sums[0]) / n, gradient
+
+
+class StreamedDescent:
+    """Full-batch descent on any number of rows: a fold an epoch."""
+
+    epochs_per_call = 1
+    has_costs = True
+    method: Method = "stream"
+
+    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int):
+        self.w, self.before, self.passes = w, w, 0
+        self._cost_and_gradient = FoldedCost(rows, n_threads)
+
+    def start(self, want_cost: bool) -> float | None:
+        self.passes += 1
+        value, self._gradient = self._cost_and_gradient(self.w)
+        return value
+
+    @OVERFLOW_IS_SEEN
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        w = rates[0] * self._gradient
+        np.subtract(self.w, w, out=w)
+        self.passes += 1
+        value, gradient = self._cost_and_gradient(w)
+        if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
+            return 0
+        self.before, self.w, self._gradient = self.w, w, gradient
+        keep.costs[:] = value
+        keep.weights[:] = w
+        return 1
+
+
+class StreamedSgd:
+    """SGD on any number of rows: a scan an epoch; the cost is one more read."""
+
+    epochs_per_call = 1
+    has_costs = False
+    method: Method = "stream"
+
+    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int, order: Order):
+        from fastgd.kernels import strict
+
+        self.w, self.before, self.passes = w, w, 0
+        self._rows, self._order, self._epoch = rows, order, 0
+        self._strict = strict
+        self._cost_and_gradient = FoldedCost(rows, n_threads)
+
+    def start(self, want_cost: bool) -> float | None:
+        return self._cost(self.w) if want_cost else None
+
+    def _cost(self, w: Floats) -> float:
+        self.passes += 1
+        return self._cost_and_gradient(w)[0]
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        w, rate = self.w.copy(), float(rates[0])
+        self.passes += 1
+        last_X, last_y = self._steps(w, rate, keep.gradients)
+        value = self._cost(w) if len(keep.costs) else 0.0
+        if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
+            return 0
+        self.before, self.w = self.w, w
+        self._epoch += 1
+        keep.costs[:] = value
+        keep.weights[:] = w
+        if len(keep.losses):
+            keep.losses[0] = self._strict.cost(last_X, last_y, w, 2.0)
+        return 1
+
+    def _steps(self, w: Floats, rate: float, gradients: Floats) -> tuple[Array, Array]:
+        """One epoch of steps on w; returns the last row that it took."""
+        strict, steps = self._strict, in_order_steps(self._rows.d)
+        none, before, rates = np.empty(0), np.empty_like(w), np.array([rate])
+        done = 0
+        last: tuple[Array, Array] = none, none
+
+        def task(_start: int, X: Array, y: Array) -> None:
+            nonlocal done, last
+            if len(gradients):
+                part = gradients[0, done : done + len(y)][None]
+                strict.descend_in_order(X, y, w, before, rates, 2.0, True, none, none, gradients[:0, 0], part)
+                done += len(y)
+            else:
+                steps(X, y, w, rate)
+            last = X[-1:].copy(), y[-1:].copy()
+
+        rows, order = self._rows, self._order
+        if order.shuffle is True:
+            engine.scan_rows(rows, task, order.rows(self._epoch, rows.n))
+        elif order.shuffle == "blocks":
+            n_blocks = -(-rows.n // engine.block_rows(rows.d))
+            engine.scan_blocks(rows, task, order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0])
+        else:
+            engine.scan(rows, task)
+        return last
+
+
+def in_order_steps(d: int) -> Callable[[Array, Array, Floats, float], None]:
+    """The kernel of SGD steps on rows in order: f(X, y, w, rate) moves w."""
+    from fastgd.kernels import in_order
+
+    if d == 1:
+        return lambda X, y, w, rate: in_order.run_1d(X.reshape(-1), y, w, rate)
+    return in_order.run_nd

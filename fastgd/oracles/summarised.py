@@ -1,0 +1,184 @@
+"""Any number of epochs from one read of the data: statistics for full-batch descent, maps for SGD."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd import summaries
+from fastgd.data.arrays import ArrayRows
+from fastgd.engine import Floats, block_rows
+from fastgd.oracles.base import Histories
+from fastgd.oracles.streamed import in_order_steps
+from fastgd.orders import Order
+from fastgd.planner import Method
+from fastgd.survey import Survey
+
+# An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
+_EPOCH_NS = 50
+_CALL_NS = 50_000_000
+
+
+class SummaryDescent:
+    """Full-batch descent on the statistics: an epoch is a product of G with a vector.
+
+    Costs far below the reference's would lack digits: once, the data is read again about the optimum. The
+    reads are the survey's.
+    """
+
+    has_costs = True
+    method: Method = "summary"
+    passes = 0
+
+    def __init__(self, w: Floats, survey: Survey):
+        from fastgd.kernels import epochs
+
+        d = len(w)
+        self.w, self.before = w, np.empty(d)
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + d * d))
+        self._kernels, self._survey = epochs, survey
+        self._v, self._h = np.empty(d), np.empty(d)
+
+    def start(self, want_cost: bool) -> float | None:
+        return _cost_with_digits(self.w, self._survey)
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        at_first = self.w.copy()
+        done, lowest = self._descend(rates, keep, go_on)
+        if self._survey.statistics.is_far_from(lowest) and self._survey.recentred():
+            self.w[:] = at_first
+            done, _ = self._descend(rates, keep, go_on)
+        return done
+
+    def _descend(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, float]:
+        sums = self._survey.statistics
+        return self._kernels.descend(
+            sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
+            rates, go_on, keep.costs, keep.weights,
+        )  # fmt: skip
+
+
+def _cost_with_digits(w: Floats, survey: Survey) -> float:
+    cost = survey.statistics.cost(w)
+    if survey.statistics.is_far_from(cost) and survey.recentred():
+        cost = survey.statistics.cost(w)
+    return cost
+
+
+class MapSgd:
+    """SGD by the maps of blocks: an epoch is a few products of small matrices with a vector.
+
+    In order the maps are composed to one; with the blocks shuffled, an epoch takes them in its order. A
+    block whose map would lose digits is scanned, each epoch. Costs are the statistics'. The reads
+    of the maps are the survey's.
+    """
+
+    has_costs = True
+    method: Method = "summary"
+
+    def __init__(
+        self, rows: ArrayRows, w: Floats, survey: Survey, all_rates: Floats, rates: Floats, order: Order
+    ):
+        """The survey's read makes maps for `all_rates`; this run takes `rates` of them: both ascend."""
+        from fastgd.kernels import epochs
+
+        self.w, self.before, self.passes = w, np.empty(rows.d), 0
+        self._kernels, self._rows, self._survey, self._order = epochs, rows, survey, order
+        self._all_rates, self._rates = all_rates, rates
+        self._epoch = 0
+        self._v, self._h = np.empty(rows.d), np.empty(rows.d)
+        self._take_maps()
+
+    def _take_maps(self) -> None:
+        """The sequence of maps that makes an epoch, for each of this run's rates."""
+        maps = self._maps = self._survey.maps(self._all_rates)
+        these = np.searchsorted(self._all_rates, self._rates)
+        self.is_safe = maps.growth[these] <= summaries.GROWTH
+        whole = [maps.composed(k) for k in these] if self._order.shuffle is False else []
+        if whole and None not in whole:
+            self._a, self._b = (np.stack(part) for part in zip(*filter(None, whole), strict=True))
+            self._last_x, self._last_y = maps.last_x[-1:], maps.last_y[-1:]
+            self._is_compiled = True
+        else:
+            self._a, self._b = maps.a[these], maps.b[these]
+            self._last_x, self._last_y = maps.last_x, maps.last_y
+            self._is_compiled = bool(self.is_safe.all())
+        self._n_blocks = self._a.shape[1]
+        work = (self._n_blocks + 1) * (self._rows.d * self._rows.d + 4)
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + work)) if self._is_compiled else 1
+
+    def start(self, want_cost: bool) -> float | None:
+        if not want_cost:
+            return None
+        maps = self._maps
+        cost = _cost_with_digits(self.w, self._survey)
+        if self._survey.maps(self._all_rates) is not maps:
+            self._take_maps()
+        return cost
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        at_first, maps = self.w.copy(), self._maps
+        done, lowest = self._epochs(rates, keep, go_on)
+        if maps.statistics.is_far_from(lowest) and self._survey.recentred():
+            self._take_maps()
+            self.w[:] = at_first
+            done, _ = self._epochs(rates, keep, go_on)
+        self._epoch += done
+        return done
+
+    def _epochs(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, float]:
+        take = self._compiled_epochs if self._is_compiled else self._mixed_epoch
+        return take(rates, np.searchsorted(self._rates, rates), keep, go_on)
+
+    def _compiled_epochs(
+        self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
+    ) -> tuple[int, float]:
+        sums = self._maps.statistics
+        # In order one line serves all epochs.
+        drawn = 1 if self._order.shuffle is False else len(rates)
+        orders = self._order.blocks(range(self._epoch, self._epoch + drawn), self._n_blocks)
+        return self._kernels.descend_by_maps(
+            self._a, self._b, which, orders, self._last_x, self._last_y,
+            sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
+            go_on, keep.costs, keep.losses, keep.weights,
+        )  # fmt: skip
+
+    def _mixed_epoch(
+        self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
+    ) -> tuple[int, float]:
+        """One epoch, some of its blocks scanned: counted as a read."""
+        statistics, k, n = self._maps.statistics, int(which[0]), self._rows.n
+        order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
+        w, w_ref = self.w.copy(), statistics.w_ref
+        reader, steps, block = self._rows.reader(), in_order_steps(self._rows.d), block_rows(self._rows.d)
+        self.passes += 1
+        for is_safe, blocks in _stretches(order, self.is_safe[k]):
+            if is_safe:
+                u = w - w_ref
+                self._kernels.apply_maps(self._a[k], self._b[k], blocks, u, self._v)
+                w = w_ref + u
+                continue
+            for start in (blocks * block).tolist():
+                steps(*reader.read(start, min(start + block, n)), w, float(rates[0]))
+        value = statistics.cost(w) if len(keep.costs) else math.inf
+        if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not len(keep.costs)))):
+            return 0, math.inf
+        self.before[:], self.w[:] = self.w, w
+        keep.costs[:] = value
+        keep.weights[:] = w
+        if len(keep.losses):
+            keep.losses[0] = (self._last_x[order[-1]] @ w - self._last_y[order[-1]]) ** 2
+        return 1, value
+
+
+def _stretches(
+    order: NDArray[np.int64], is_safe: NDArray[np.bool_]
+) -> Iterator[tuple[bool, NDArray[np.int64]]]:
+    """The order cut where blocks that are safe to map and blocks that are not meet."""
+    kinds = is_safe[order]
+    cuts = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
+    for blocks in np.split(order, cuts):
+        yield bool(is_safe[blocks[0]]), blocks

@@ -1,0 +1,218 @@
+"""Summaries of the data, made by one read: the statistics of the squared loss, and the maps of SGD's blocks.
+
+Both are kept about a reference w_ref: with r = y − X·w_ref in place of y, a cost that is tiny beside
+mean(y²) keeps its digits, and a weight that fits exactly stays where it is. Any reference is correct. It
+comes from the first rows; where those tell little of the rest, `FAR` says when another read about a better
+reference is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from fastgd import engine
+from fastgd.data.arrays import ArrayRows
+from fastgd.engine import Array, Floats, block_rows
+
+FAR = 2.0**-10
+"""A cost below this part of mean(r²) has lost ten bits: the reference was far from it."""
+NEAR = 1e-22
+"""A reference's cost below this part of mean(y²) leaves all digits to costs from 1e-25 of it on."""
+GROWTH = 2.0**8
+"""Maps through which some difference could grow by more than this lose digits where they cancel again."""
+RANK_TOLERANCE = 1e-13
+MAPS_BYTES = 48_000_000
+FEW = 7
+"""Up to so many columns the compiler keeps a row and a row of a map in registers."""
+GRAM_EFFORT = 16
+"""The work of statistics or maps, per number read and column: d / GRAM_EFFORT times a plain read's."""
+
+
+@dataclass
+class Statistics:
+    """G = XᵀX (d, d), c = Xᵀr (d,) and s = Σ r² of n rows, r = y − X·w_ref.
+
+    cost(w) = (s − 2 v·c + vᵀ G v)/n, ∂cost/∂w = (2/n)(G v − c) with v = w − w_ref. (Cofactors:
+    Schleich, Olteanu, Ciucanu, "Learning linear regression models over factorized joins", SIGMOD 2016.)
+    """
+
+    n: int
+    w_ref: Floats
+    G: Floats
+    c: Floats
+    s: float
+
+    def is_finite(self) -> bool:
+        return bool(np.isfinite(self.s) and np.isfinite(self.c).all() and np.isfinite(self.G).all())
+
+    def optimum(self, l2: float = 0.0) -> Floats:
+        """Weights of the least cost + (l2/2) Σ w².
+
+        Where there are many, one with zeros on columns that others explain.
+        """
+        from fastgd.kernels import symmetric
+
+        G, c = self.G, self.c
+        if l2:
+            G = G + 0.5 * l2 * self.n * np.eye(len(c))
+            c = c - 0.5 * l2 * self.n * self.w_ref
+        v = np.empty(len(c))
+        symmetric.solve(G, c, RANK_TOLERANCE, v)
+        return self.w_ref + v
+
+    def cost(self, w: Floats) -> float:
+        from fastgd.kernels import epochs
+
+        return epochs.evaluate(self.G, self.c, self.s, self.n, w - self.w_ref, np.empty(len(w)))
+
+    def is_far_from(self, cost: float) -> bool:
+        """Whether a cost is too far below the reference's to have its digits, down to 1e-25 of mean(y²)."""
+        return cost < FAR * self.s / self.n and self.s / self.n > NEAR * self._squares_of_y
+
+    @cached_property
+    def _squares_of_y(self) -> float:
+        """mean(y²), the cost at w = 0."""
+        return self.cost(np.zeros(len(self.c)))
+
+
+def statistics(rows: ArrayRows, w_ref: Floats, n_threads: int) -> Statistics:
+    """The statistics of all rows about w_ref: one read."""
+    from fastgd.kernels import gram
+
+    d, size = rows.d, _node_size(rows.d)
+
+    def task(_start: int, X: Array, y: Array) -> Floats:
+        return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, block_rows(d))
+
+    return _unpacked(engine.fold(rows, task, n_threads, size, _effort(d)), rows.n, w_ref)
+
+
+def _node_size(d: int) -> int:
+    from fastgd.kernels import gram
+
+    return 3 if d == 1 else gram.lines(d) ** 2
+
+
+def _effort(d: int, models: int = 1) -> int:
+    return max(1, d // GRAM_EFFORT * models)
+
+
+def _unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
+    """From [Σ x², Σ x r, Σ r²] for one column; else from the lower triangle of Σ z zᵀ, z = [x, r]."""
+    d = len(w_ref)
+    if d == 1:
+        return Statistics(n, w_ref, sums[:1].reshape(1, 1), sums[1:2], float(sums[2]))
+    size = round(len(sums) ** 0.5)
+    table = sums.reshape(size, size)[: d + 1, : d + 1]
+    lower = np.tril(table[:d, :d], -1)
+    G = lower + lower.T
+    np.fill_diagonal(G, np.diag(table)[:d])
+    return Statistics(n, w_ref, G, table[d, :d].copy(), float(table[d, d]))
+
+
+def reference(rows: ArrayRows, w0: Floats) -> Floats:
+    """A w_ref for these rows: what fits the first of them best of w0 and their least-squares weights.
+
+    Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.
+    """
+    from fastgd.kernels import fused
+
+    d = rows.d
+    n = min(rows.n, -(-4 * d // block_rows(d)) * block_rows(d))
+    X, y = rows.reader().read(0, n)
+    first = _Few(X, y, n, d)
+    fitted = statistics(first, w0, 1).optimum()  # type: ignore[arg-type]
+    fitted = statistics(first, fitted, 1).optimum()  # type: ignore[arg-type]  # refined
+    with np.errstate(over="ignore"):
+        in_few_digits = fitted.astype(np.float32).astype(np.float64)
+    best, least = w0.copy(), np.inf
+    for candidate in (w0, in_few_digits, fitted):
+        squares = fused.run(X, y, candidate, min(128, block_rows(d)))[0]
+        if squares < least:
+            best, least = candidate.copy(), squares
+    return best
+
+
+@dataclass
+class _Few:
+    """The first rows, as `fold` reads rows."""
+
+    X: Array
+    y: Array
+    n: int
+    d: int
+    run_numbers: int = 1 << 20
+
+    def reader(self) -> _Few:
+        return self
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array]:
+        return self.X[start:stop], self.y[start:stop]
+
+
+@dataclass
+class Maps:
+    """Blocks of SGD steps as maps u ← a u + b of u = w − w_ref, for each of K rates.
+
+    a (K, blocks, d, d), b (K, blocks, d); growth (K, blocks) bounds how far the steps within a block can
+    carry any difference apart; last_x (blocks, d), last_y (blocks,) are the last rows of the blocks.
+    (Composition: Maleki, Musuvathi, Mytkowicz, arXiv 1705.08030, here exact to rounding.)
+    """
+
+    statistics: Statistics
+    rates: Floats
+    a: Floats
+    b: Floats
+    growth: Floats
+    last_x: Floats
+    last_y: Floats
+    _composed: dict[int, tuple[Floats, Floats] | None] = field(default_factory=dict)
+
+    def composed(self, k: int) -> tuple[Floats, Floats] | None:
+        """The blocks in order as one map a (1, d, d), b (1, d), for rate k; None if it would lose digits."""
+        from fastgd.kernels import epochs
+
+        if k not in self._composed:
+            d = self.b.shape[2]
+            a, b = np.empty((1, d, d)), np.empty((1, d))
+            safe = epochs.compose_all(self.a[k], self.b[k], self.growth[k], GROWTH, a[0], b[0])
+            self._composed[k] = (a, b) if safe else None
+        return self._composed[k]
+
+
+def maps_bytes(n: int, d: int, n_rates: int) -> int:
+    """What the maps of n rows take."""
+    return 8 * (d * d + d + 1) * n_rates * -(-n // block_rows(d))
+
+
+def maps(rows: ArrayRows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: int) -> Maps:
+    """The maps of all blocks for each rate, and the statistics: one read."""
+    from fastgd.kernels import one_read
+
+    d, block = rows.d, block_rows(rows.d)
+    n_blocks, n_rates = -(-rows.n // block), len(rates)
+    a, b = np.empty((n_rates, n_blocks, d, d)), np.empty((n_rates, n_blocks, d))
+    growth = np.empty((n_rates, n_blocks))
+    last_x, last_y = np.empty((n_blocks, d)), np.empty(n_blocks)
+    rates = np.ascontiguousarray(rates, dtype=np.float64)
+    few = tuple(w_ref) if d <= FEW else ()
+
+    def task(start: int, X: Array, y: Array) -> Floats:
+        first = start // block
+        these = slice(first, first + -(-len(y) // block))
+        last = np.minimum(np.arange(1, these.stop - first + 1) * block, len(y)) - 1
+        last_x[these], last_y[these] = X[last], y[last]
+        how = rates, block, a[:, these], b[:, these], growth[:, these]
+        if d == 1:
+            line = rates, block, how[2][:, :, 0, 0], how[3][:, :, 0], how[4]
+            return one_read.run_1d(X.reshape(-1), y, w_ref[0], *line)
+        if d <= FEW:
+            return one_read.run_few(X.reshape(-1), y, few, w_ref, *how)
+        return one_read.run_nd(X, y, w_ref, *how)
+
+    sums = engine.fold(rows, task, n_threads, _node_size(d), _effort(d, n_rates))
+    return Maps(_unpacked(sums, rows.n, w_ref), rates, a, b, growth, last_x, last_y)

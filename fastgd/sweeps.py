@@ -1,0 +1,205 @@
+"""Many learning rates, and starts, on the same data: one read for all where there are summaries."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import engine, planner, solvers
+from fastgd.api import check_method, has_grown
+from fastgd.data import checks
+from fastgd.data.arrays import ArrayRows, as_array, as_weights
+from fastgd.data.backend import Backend, resolve
+from fastgd.engine import Floats
+from fastgd.oracles.base import Oracle
+from fastgd.oracles.choose import distinct_rates, for_descent, for_sgd, map_sgd
+from fastgd.orders import Order, Shuffle, as_order
+from fastgd.planner import Choice
+from fastgd.results import Solver, SweepResult, from_run
+from fastgd.schedules import LearningRate, as_rates
+from fastgd.survey import Survey
+
+
+def sweep(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    learning_rates: Sequence[LearningRate],
+    solver: Solver = "gradient_descent",
+    w0: ArrayLike | None = None,
+    n_epochs: int = 100,
+    shuffle: Shuffle = False,
+    seed: int | None = None,
+    method: Choice = "auto",
+    history: solvers.History = "epochs",
+    backend: str = "auto",
+    n_threads: int | None = None,
+) -> SweepResult:
+    """Run a solver once for each learning rate; the runs share the reads of the data.
+
+    Parameters
+    ----------
+    X, y, n_epochs, shuffle, seed, method, backend, n_threads
+        As in `gradient_descent` and `sgd`; all runs of SGD take the rows in the same order.
+    learning_rates : sequence of K
+        Each a number, "auto", an array (n_epochs,) or a function of the epoch.
+    solver : {"gradient_descent", "sgd"}, default "gradient_descent"
+    w0 : number or array (d,), or array (K,) or (K, d), optional
+        One start for all, or one each; zeros by default.
+    history : {"epochs", "costs", None}, default "epochs"
+        What each run keeps. At most 1 GB in all.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    InvalidDataError
+        If X, y or w0 cannot be used, or holds NaN or infinity.
+
+    Notes
+    -----
+    Each run is the one that the solver alone would do with that rate and the same method: the same bits. A run
+    that diverges does not stop the others. Cost: full-batch runs on statistics share one read; SGD on
+    maps too, for K times the arithmetic (with one column, where it hides behind the read, much less);
+    what streams reads for each run.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> x, y = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
+    >>> result = fastgd.sweep(x, y, learning_rates=[0.01, 0.1, 1.0], n_epochs=10)
+    >>> result.best.learning_rates[0], [fit.diverged for fit in result.fits]
+    (0.1, [False, False, True])
+    """
+    began = time.perf_counter()
+    checks.choice("solver", solver, ("gradient_descent", "sgd"))
+    checks.choice("history", history, ("epochs", "costs", None))
+    n_epochs = checks.whole("n_epochs", n_epochs, 0)
+    threads = engine.threads(n_threads)
+    runs_on = resolve(backend)
+    order = as_order(shuffle, seed)
+    if solver == "gradient_descent" and shuffle is not False:
+        raise ValueError('shuffle orders the steps of SGD: pass solver="sgd", or leave it out')
+    check_method(method, runs_on, history, order)
+    rows = ArrayRows(X, y)
+    if isinstance(learning_rates, str) or callable(learning_rates) or not np.iterable(learning_rates):
+        raise TypeError(f"learning_rates must be a sequence, a run each, not {learning_rates!r}")
+    if not len(learning_rates):
+        raise ValueError("learning_rates is empty; a sweep needs at least one")
+    starts = _starts(w0, len(learning_rates), rows)
+    solvers.check_history(history, len(learning_rates) * n_epochs, rows.n, rows.d)
+    survey = Survey(rows, starts[0], runs_on, threads)
+    rates = [as_rates(_found(rate, survey, solver, n_epochs), n_epochs) for rate in learning_rates]
+    if solver == "sgd":
+        oracles = _sgd_oracles(rows, starts, rates, runs_on, threads, method, survey, order)
+    else:
+        total = len(rates) * (n_epochs + 1)
+        oracles = [
+            for_descent(rows, w, total, backend=runs_on, n_threads=threads, method=method, survey=survey)
+            for w in starts
+        ]
+    runs = [
+        solvers.run_epochs(
+            oracle,
+            own,
+            history,
+            want_costs=oracle.has_costs or n_epochs == 0,
+            want_losses=solver == "sgd",
+            n_samples=rows.n,
+            stop_when_diverged=True,
+            check_data=rows.refuse_nonfinite,
+        )
+        for oracle, own in zip(oracles, rates, strict=True)
+    ]
+    if solver == "gradient_descent":
+        for run, own in zip(runs, rates, strict=True):
+            run.diverged |= has_grown(run, own, rows, survey)
+    costs = np.array([_cost(run, oracle, survey) for run, oracle in zip(runs, oracles, strict=True)])
+    n_passes = survey.passes + sum(oracle.passes for oracle in oracles)
+    elapsed = time.perf_counter() - began
+    fits = [
+        from_run(
+            run,
+            w=oracle.w,
+            rates=own,
+            rows=rows,
+            solver=solver,
+            backend=runs_on,
+            method=oracle.method,
+            n_passes=n_passes,
+            elapsed=elapsed,
+            samples=None,
+            w0=None,
+            order=order,
+        )
+        for run, oracle, own in zip(runs, oracles, rates, strict=True)
+    ]
+    return SweepResult(fits, costs, n_passes, elapsed)
+
+
+def _starts(w0: Any, n_runs: int, rows: ArrayRows) -> list[Floats]:
+    """A new array of weights for each run."""
+    if w0 is None:
+        return [np.zeros(rows.d) for _ in range(n_runs)]
+    given = as_array("w0", w0)
+    if given.ndim == (1 if rows.is_scalar else 2):
+        if len(given) != n_runs:
+            raise ValueError(f"w0 has {len(given)} starts for {n_runs} learning rates; they must agree")
+        return [as_weights(f"w0[{k}]", start, rows.d, rows.is_scalar) for k, start in enumerate(given)]
+    return [as_weights("w0", w0, rows.d, rows.is_scalar) for _ in range(n_runs)]
+
+
+def _found(rate: LearningRate, survey: Survey, solver: Solver, n_epochs: int) -> LearningRate:
+    if isinstance(rate, str) and rate == "auto" and n_epochs:
+        return survey.sgd_rate() if solver == "sgd" else survey.descent_rate()
+    return rate
+
+
+def _sgd_oracles(
+    rows: ArrayRows,
+    starts: list[Floats],
+    rates: list[Floats],
+    backend: Backend,
+    n_threads: int,
+    method: Choice,
+    survey: Survey,
+    order: Order,
+) -> list[Oracle]:
+    """Maps for the rates of all runs by one read, or a scan an epoch for each run."""
+    own = [distinct_rates(each) for each in rates]
+    together = np.unique(np.concatenate(own))
+    n_epochs = sum(map(len, rates))
+    by_maps = backend == "numba" and order.shuffle is not True and n_epochs > 0
+    if by_maps and method == "auto":
+        plan = planner.sgd(
+            rows.n, rows.d, n_epochs, len(together), False, rows.row_bytes, order.shuffle is False
+        )
+        by_maps = plan == "summary" and not rows.is_one_block
+    oracles: list[Oracle] = []
+    for w, each, distinct in zip(starts, rates, own, strict=True):
+        oracle: Oracle | None = None
+        if by_maps and method != "stream":
+            oracle = map_sgd(rows, w, survey, together, distinct, order)
+        if oracle is None:
+            oracle = for_sgd(
+                rows, w, each, backend=backend, n_threads=n_threads, method="stream", survey=survey,
+                order=order, track_cost=False, keeps_samples=False,
+            )  # fmt: skip
+        oracles.append(oracle)
+    return oracles
+
+
+def _cost(run: solvers.Run, oracle: Oracle, survey: Survey) -> float:
+    """The cost at a run's end, by the statistics where the run did not tell it."""
+    if run.diverged:
+        return math.inf
+    if run.last_cost is not None:
+        return run.last_cost
+    return survey.cost(oracle.w)
