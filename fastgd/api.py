@@ -336,7 +336,11 @@ def _report_divergence(
         if rate is None:
             message += "; take a smaller learning rate"
         else:
-            what = "every step is stable below 1/max‖x‖²" if result.solver == "sgd" else "the stability limit"
+            what = (
+                "the limit of every single step, 1/max‖x‖²,"
+                if result.solver == "sgd"
+                else "the stability limit"
+            )
             message += f'; {what} is {limit:.6g}: take learning_rate="auto", here {rate:.6g}'
     if on_divergence == "raise":
         raise DivergenceError(

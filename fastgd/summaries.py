@@ -27,7 +27,7 @@ GROWTH = 2.0**8
 RANK_TOLERANCE = 1e-13
 MAPS_BYTES = 48_000_000
 FEW = 7
-"""Up to so many columns the compiler keeps a row and a row of a map in registers."""
+"""Up to so many columns the compiler keeps a row and w, or a row of a map, in registers."""
 GRAM_EFFORT = 16
 """The work of statistics or maps, per number read and column: d / GRAM_EFFORT times a plain read's."""
 

@@ -65,8 +65,9 @@ def sweep(
 
     Notes
     -----
-    Each run is the one that the solver alone would do with that rate and the same method: the same bits. A run
-    that diverges does not stop the others. Cost: full-batch runs on statistics share one read; SGD on
+    Each run is the one that the solver alone would do with that rate and the same method: the same bits (on
+    maps of one column the same to rounding, as several rates compose side by side). A run that diverges
+    does not stop the others. Cost: full-batch runs on statistics share one read; SGD on
     maps too, for K times the arithmetic (with one column, where it hides behind the read, much less);
     what streams reads for each run.
 

@@ -12,9 +12,10 @@ column, and each φ_i a row vector,
     φ_i = 2α (V_i − Σ_{j<i} (x_i·x_j) φ_j),    [A | b] ← [A | b] − Σ x_iᵀ φ_i.
 
 Every run_… cuts its rows into blocks of block_rows (the last may be shorter) and writes, for rate k,
-a[k, block], b[k, block] and growth[k, block] = Π max(1, |1 − 2α‖x_i‖²|), which bounds how much any run of
-the block's steps can amplify; where it overflows, or x is not finite, it is inf or NaN. A block's
-numbers do not depend on the run it is in.
+a[k, block], b[k, block] and growth[k, block], which bounds how much any stretch of the block's steps can
+amplify: with more than one column Π max(1, |1 − 2α‖x_i‖²|), with one the largest Π |1 − 2α x_i²| of a stretch
+(a leaf in which no step amplifies is taken to damp nothing). Where it overflows, or x is not finite, it
+is inf or NaN. A block's numbers do not depend on the run it is in.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
     fours_a, fours_b = np.empty(FOURS), np.empty(FOURS)
     x_last, y_last = np.empty(LEAF, x.dtype), np.empty(LEAF, y.dtype)  # filled with zeros, which move nothing
     state = np.zeros((-(-len(rates) // LANES), 3 * LANES))  # by group of rates: A, b / 2α, 2α
-    bound = np.inf
+    ending, bound = np.empty(len(rates)), np.inf
     for k in range(len(rates)):
         state[k // LANES, 2 * LANES + k % LANES] = 2.0 * rates[k]
         bound = min(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
@@ -50,7 +51,7 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
         stop = min((block + 1) * block_rows, len(x))
         for k in range(len(rates)):
             group, lane = state[k // LANES], k % LANES
-            group[lane], group[LANES + lane], growth[k, block] = 1.0, 0.0, 1.0
+            group[lane], group[LANES + lane], ending[k], growth[k, block] = 1.0, 0.0, 1.0, 1.0
         for start in range(block * block_rows, stop, LEAF):
             xs, ys = x[start : min(start + LEAF, stop)], y[start : min(start + LEAF, stop)]
             if len(xs) < LEAF:
@@ -58,6 +59,7 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
                     x_last[i], y_last[i] = (xs[i], ys[i]) if i < len(xs) else (0.0, 0.0)
                 xs, ys = x_last, y_last
             large = squares_and_products(xs, ys, w_ref, bound, squares, products)
+            longest = largest(squares) if large else 0.0
             for k in range(0, len(rates), LANES):
                 group, n_lanes = state[k // LANES], min(LANES, len(rates) - k)
                 if n_lanes >= MANY:
@@ -68,9 +70,11 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
                         maps = fours_a, fours_b, group[lane], group[LANES + lane]
                         group[lane], group[LANES + lane] = compose_all(*maps)
                 drop_tiny(group[:LANES])
-                if large:
-                    for lane in range(n_lanes):
-                        growth[k + lane, block] *= growth_of_steps(squares, group[2 * LANES + lane])
+                for at in range(k, k + n_lanes):
+                    twice_rate = group[2 * LANES + at - k]
+                    if large and not 0.0 <= twice_rate * longest <= 2.0:
+                        most = growth[at, block]
+                        ending[at], growth[at, block] = amplified(squares, twice_rate, ending[at], most)
         for k in range(len(rates)):
             group, lane = state[k // LANES], k % LANES
             a[k, block], b[k, block] = group[lane], group[2 * LANES + lane] * group[LANES + lane]
@@ -92,6 +96,15 @@ def squares_and_products(x, y, w_ref, bound, squares, products):
             products[i] = x_i * (y[4 * s + j] - x_i * w_ref)
             large += not square <= bound
     return large
+
+
+@kernel
+def largest(q):
+    """The largest, or NaN where one is."""
+    found = 0.0
+    for i in range(len(q)):
+        found = found if q[i] <= found or found != found else q[i]
+    return found
 
 
 @kernel(fastmath=CONTRACT)
@@ -132,13 +145,14 @@ def compose_lanes(q, p, group):
             group[lane], group[LANES + lane] = a, b
 
 
-@kernel(fastmath=FAST)
-def growth_of_steps(squares, twice_rate):
-    """Π max(1, |1 − 2α q_i|)."""
-    growth = 1.0
-    for i in range(len(squares)):
-        growth *= at_least_one(abs(1.0 - twice_rate * squares[i]))
-    return growth
+@kernel
+def amplified(q, twice_rate, ending, most):
+    """How much the stretch of steps that ends here and amplifies most does so; and any stretch before it."""
+    for s in range(FOURS):
+        for j in range(4):
+            ending = at_least_one(ending * abs(1.0 - twice_rate * q[s + j * FOURS]))
+            most = most if ending <= most else ending
+    return ending, most
 
 
 @kernel
@@ -216,7 +230,7 @@ def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
     """More columns: X (n, d), w_ref (d,), the others as in `run_few`; any d, but slower where it is small."""
     n, d = X.shape
     width = -(-d // 8) * 8  # whole vectors
-    columns, four, w_padded = np.empty((d + 1, width)), np.zeros((4, width)), np.zeros(width)
+    columns, four, r, w_padded = np.empty((d + 1, width)), np.zeros((4, width)), np.empty(4), np.zeros(width)
     for j in range(d):
         w_padded[j] = w_ref[j]
     for block in range(a.shape[1]):
@@ -228,7 +242,7 @@ def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
             product = 1.0
             for leaf in range(start, stop, LEAF):
                 rows = slice(leaf, min(leaf + LEAF, stop))
-                product *= steps_nd(X[rows], y[rows], w_padded, 2.0 * rates[k], four, columns)
+                product *= steps_nd(X[rows], y[rows], w_padded, 2.0 * rates[k], four, r, columns)
                 drop_tiny(columns.reshape(-1))
             growth[k, block] = product
             for i in range(d):
@@ -238,12 +252,11 @@ def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
 
 
 @kernel(fastmath=FAST)
-def steps_nd(X, y, w_ref, twice_rate, four, columns):
+def steps_nd(X, y, w_ref, twice_rate, four, r, columns):
     """Four steps at a time on each column of [A | b], which lie as rows in `columns`, as do the four x."""
     n, d = X.shape
     width = four.shape[1]
     p, q, s, t = four[0], four[1], four[2], four[3]
-    r = np.empty(4)
     growth = 1.0
     for i in range(0, n, 4):
         for k in range(4):

@@ -16,9 +16,9 @@ from fastgd.kernels._jit import CONTRACT, FAST, kernel
 NOTHING = 2.0**-900
 """A square of this size, in a matrix whose largest entry is about 1, is zero."""
 NOISE = 2.0**-40
-"""Less than this part of a column, or of what it is the difference of, is rounding."""
+"""This much of a column, or less, that explains another of the same size is rounding."""
 LARGE = 16.0
-"""No column is explained by more than so many times another."""
+"""A column that is explained by more than so many times another takes its place."""
 
 
 @kernel(fastmath=FAST)
@@ -87,26 +87,25 @@ def scale_for(size):
 
 @kernel
 def subtract(v, factor, row):
-    """v ← v − factor row, over the length of v; what is rounding's becomes 0."""
+    """v ← v − factor·row over the length of v; the row may be longer."""
     for j in range(len(v)):
-        entry = v[j] - factor * row[j]
-        v[j] = entry if abs(entry) > NOISE * abs(v[j]) else 0.0
+        v[j] -= factor * row[j]
 
 
 @kernel
 def solve_transposed(L, v):
-    """v ← L⁻ᵀ v, L unit lower triangular (at least the length of v); reads L by rows."""
+    """v ← L⁻ᵀ v, L unit lower triangular, at least the length of v."""
     for k in range(len(v) - 1, -1, -1):
-        row, value = L[k], v[k]
-        for j in range(k):
-            v[j] -= value * row[j]
+        subtract(v[:k], v[k], L[k])
 
 
 @kernel
-def solve_basic(G, c, tolerance, x, L, order, scale):
-    """As `solve`, but x is 0 for the columns that others explain: order[rank:]; keeps P, S and L (d, d + 1)."""
-    d, room = len(c), np.empty((5, len(c)))
-    square, left, pivots, v, z = room[0], room[1], room[2], room[3], room[4]
+def solve_basic(G, c, tolerance, x):
+    """As `solve`, but x is 0 for the columns order[rank:], which others explain: (rank, L, order, scale)."""
+    d = len(c)
+    # A column of L is written down its rows: the odd length keeps them out of one another's cache lines.
+    L, room, order = np.empty((d, d + 1)), np.empty((6, d)), np.empty(d, np.int64)
+    scale, square, left, pivots, v, z = room[0], room[1], room[2], room[3], room[4], room[5]
     for i in range(d):
         x[i], order[i] = 0.0, i
         scale[i] = math.ldexp(1.0, -(math.frexp(G[i, i])[1] >> 1)) if G[i, i] > 0 else 0.0
@@ -141,46 +140,55 @@ def solve_basic(G, c, tolerance, x, L, order, scale):
     solve_transposed(L, v[:rank])
     for k in range(rank):
         x[order[k]] = v[k] * scale[order[k]]
-    return rank
+    return rank, L, order, scale
 
 
 @kernel
-def shorten(x, L, order, scale, rank):
-    """From a basic solution x to the shortest, with what `solve_basic` kept; L is used up."""
-    rest, z, t = len(x) - rank, x[order[:rank]], np.zeros(rank)
-    K, A, y = np.empty((rank, rest)), np.empty((rank, rank)), np.zeros(rest)
+def exchange(K, order):
+    """Columns b of the rest take the place of chosen a, by Gauss and Jordan, until no K[b, a] is LARGE."""
+    rest, rank = len(K) - 1, K.shape[1]
+    while True:
+        a, b, largest = 0, 0, LARGE
+        for j in range(rest):
+            for i in range(rank):
+                if abs(K[j, i]) > largest:
+                    a, b, largest = i, j, abs(K[j, i])
+        if largest == LARGE:
+            return
+        order[a], order[rank + b] = order[rank + b], order[a]
+        pivot, K[b, a] = K[b, a], -1.0
+        for i in range(rank):
+            K[b, i] /= -pivot
+        for j in range(rest + 1):
+            if j != b:
+                part, K[j, a] = K[j, a], 0.0
+                for i in range(rank):
+                    entry = K[j, i] + part * K[b, i]
+                    K[j, i] = entry if abs(entry) > NOISE * abs(K[j, i]) else 0.0
+
+
+@kernel
+def shorten(x, rank, L, order, scale):
+    """From a basic solution x to the shortest, with what `solve_basic` returned; L is used up."""
+    rest = len(x) - rank
+    K, A, t = np.empty((rest + 1, rank)), np.zeros((rank, rank)), np.empty(rank)  # Kᵀ, below it z
     for j in range(rest):
         o, row = order[rank + j], L[rank + j][:rank]
         solve_transposed(L, row)
         for i in range(rank):  # a zero column, of scale 0, has a row of zeros
-            K[i, j] = row[i] * (scale[order[i]] / scale[o]) if abs(row[i]) > NOISE else 0.0
-    size = size_of(K.reshape(-1))
-    while LARGE < size < math.inf:  # a column explained by b in place of b: a step of Gauss and Jordan
-        at = np.argmax(np.abs(K))
-        a, b = at // rest, at % rest
-        order[a], order[rank + b] = order[rank + b], order[a]
-        row, pivot, K[a, b] = K[a], K[a, b], 1.0
-        z[a] /= pivot
-        for j in range(rest):
-            row[j] /= pivot
-        for i in range(rank):
-            part = K[i, b]
-            if i != a and part != 0:
-                K[i, b] = 0.0
-                z[i] -= part * z[a]
-                subtract(K[i], part, row)
-        size = size_of(K.reshape(-1))
-    if size == math.inf:
+            K[j, i] = row[i] * (scale[order[i]] / scale[o]) if abs(row[i]) > NOISE else 0.0
+    for i in range(rank):
+        K[rest, i] = x[order[i]]
+    if size_of(K.reshape(-1)) == math.inf:
         return  # units 10³⁰⁰ apart
+    exchange(K, order)
     for i in range(rank):
-        times(K, K[i], A[i])
-        A[i, i] += 1.0
-    solve_basic(A, z, 0.0, t, L[:rank], np.empty(rank, np.int64), np.empty(rank))
-    for i in range(rank):
-        x[order[i]] = t[i]
-        subtract(y, -t[i], K[i])
-    for j in range(rest):
-        x[order[rank + j]] = y[j]
+        A[i, i] = 1.0
+        for j in range(rest):
+            subtract(A[i], -K[j, i], K[j])
+    solve_basic(A, K[rest], 0.0, t)
+    for k in range(len(x)):
+        x[order[k]] = t[k] if k < rank else dot(K[k - rank], t)
 
 
 @kernel
@@ -191,24 +199,20 @@ def solve(G, c, tolerance, x):
 
     P S G S Pᵀ = L D Lᵀ, row by row: Cholesky without the roots, so that for d = 1 x is c/G, rounded once.
     S scales by powers of two, P chooses. The next pivot is the column with the greatest left/square, the
-    share of its square that the columns before do not explain: 1 at first, whatever the columns'
-    units. Once none is above `tolerance`, the columns that remain are the chosen ones times K, and a solution
-    z on the chosen ones solves any c in the range of G. Of all x with [I K] x = z, x = [I K]ᵀ (I + K Kᵀ)⁻¹ z
-    has the least Σ x²: nothing of it is in the null space. Columns are exchanged until no entry of K is
-    LARGE, so that I + K Kᵀ is far from singular in any units. A zero column has x = 0. With an entry that is
-    not finite: −1, and x = 0. (Golub and Van Loan, Matrix Computations, 4th ed., 4.1.2, 4.2.8
-    and 5.6.2; exchanges: Gu and Eisenstat, SIAM Journal on Scientific Computing 17, 1996.)
+    share of its square that the columns before do not explain: 1 at first, whatever the columns' units.
+    Once none is above `tolerance`, those that remain are the chosen ones times K, and with a solution z
+    on the chosen ones x = [I K]ᵀ (I + K Kᵀ)⁻¹ z has the least Σ x² of all with [I K] x = z: it solves any
+    c in the range of G, and is in it. Columns of zeros have x = 0. With an entry that is not finite: −1,
+    and x = 0. (Golub and Van Loan, Matrix Computations, 4th ed., 4.1.2, 4.2.8, 5.6.2; a K without large
+    entries, in any units: Gu and Eisenstat, SIAM Journal on Scientific Computing 17, 1996.)
     """
-    d = len(c)
-    for i in range(d):
+    for i in range(len(x)):
         x[i] = 0.0
     if size_of(c) == math.inf or size_of(G.reshape(-1)) == math.inf:
         return -1
-    # A column of L is written down its rows: the odd length keeps them out of one another's cache lines.
-    L, order, scale = np.empty((d, d + 1)), np.empty(d, np.int64), np.empty(d)
-    rank = solve_basic(G, c, tolerance, x, L, order, scale)
-    if rank < d:
-        shorten(x, L, order, scale, rank)
+    rank, L, order, scale = solve_basic(G, c, tolerance, x)
+    if rank < len(x):
+        shorten(x, rank, L, order, scale)
     return rank
 
 

@@ -13,9 +13,10 @@ from fastgd.engine import Array, Floats
 from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories
 from fastgd.orders import Order
 from fastgd.planner import Method
+from fastgd.summaries import FEW
 
-FEW = 7
-"""Up to so many columns the compiler keeps a row, w and the sums in registers."""
+FEW_SINGLE = 10
+"""Up to so many columns of float32 the compiler keeps a row, w and the sums in registers; FEW of float64."""
 
 
 class FoldedCost:
@@ -32,15 +33,13 @@ class FoldedCost:
     def __call__(self, w: Floats) -> tuple[float, Floats]:
         rows, kernels = self._rows, self._kernels
         leaf = leaf_rows(rows.d)
-        few = tuple(w) if rows.d <= FEW else ()
+        few = tuple(w) if rows.d <= FEW_SINGLE else ()
 
-        def run_few(_start: int, X: Array, y: Array) -> Floats:
-            return kernels.run_few(X.reshape(-1), y, few, leaf)
-
-        def run(_start: int, X: Array, y: Array) -> Floats:
+        def task(_start: int, X: Array, y: Array) -> Floats:
+            if rows.d <= (FEW_SINGLE if X.itemsize == 4 else FEW):
+                return kernels.run_few(X.reshape(-1), y, few, leaf)
             return kernels.run(X, y, w, leaf)
 
-        task = run_few if rows.d <= FEW else run
         return cost_and_gradient_from(engine.fold(rows, task, self._n_threads, rows.d + 1), rows.n)
 
 
@@ -158,4 +157,10 @@ def in_order_steps(d: int) -> Callable[[Array, Array, Floats, float], None]:
 
     if d == 1:
         return lambda X, y, w, rate: in_order.run_1d(X.reshape(-1), y, w, rate)
+    if d <= FEW:
+
+        def few(X: Array, y: Array, w: Floats, rate: float) -> None:
+            w[:] = in_order.run_few(X.reshape(-1), y, tuple(w), 2.0 * rate)
+
+        return few
     return in_order.run_nd

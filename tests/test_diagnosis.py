@@ -1,0 +1,262 @@
+"""diagnose, "auto" rates and the limits that errors name: against eigenvalues, and against what runs do."""
+
+from __future__ import annotations
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastgd
+from fastgd import planner, survey
+from fastgd.data.arrays import ArrayRows
+from tests.conftest import JIT_IS_OFF
+
+XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
+BACKENDS = ["numba", "python"]
+
+
+def problem(rng, n, d, spread=1.0):
+    X = rng.standard_normal((n, d)) * np.geomspace(1.0, spread, d)
+    return X, X @ np.arange(1.0, d + 1) + 0.1 * rng.standard_normal(n)
+
+
+def test_the_lesson_diagnosed():
+    """x = 1, 2, 3: mean(x²) = 14/3, so the limit is 3/14 and "auto" reaches the optimum in a step."""
+    found = fastgd.diagnose(XS, YS)
+    assert found.largest_eigenvalue == found.smallest_eigenvalue == pytest.approx(14 / 3, rel=1e-15)
+    assert found.stability_limit == pytest.approx(3 / 14, rel=1e-15)
+    assert found.learning_rate == pytest.approx(3 / 28, rel=1e-15)
+    assert (found.condition_number, found.n_samples, found.n_features, found.n_passes) == (1.0, 3, 1, 1)
+    assert type(found.optimum) is float
+    assert found.optimum == 2.0
+    assert found.optimum_cost == 0.0
+    assert found.epochs_to(1e-3) == 1
+    assert "stability limit of the learning rate: 0.214286" in str(found)
+    slow = fastgd.diagnose(XS, YS, learning_rate=0.01)
+    assert slow.spectral_radius == pytest.approx(1 - 0.02 * 14 / 3, rel=1e-14)
+    assert slow.epochs_to(1e-3) == math.ceil(math.log(1e-3) / math.log(1 - 0.02 * 14 / 3))
+    assert fastgd.diagnose(XS, YS, learning_rate=0.3).epochs_to(0.5) == math.inf
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("d", [1, 2, 7, 40])
+@pytest.mark.parametrize("l2", [0.0, 0.5])
+def test_limits_are_those_of_the_eigenvalues(rng, d, backend, l2):
+    X, y = problem(rng, 600, d, 0.1)
+    found = fastgd.diagnose(X, y, backend=backend, l2=l2)
+    values = np.linalg.eigvalsh(X.T @ X / len(y))
+    assert found.largest_eigenvalue == pytest.approx(values[-1], rel=1e-12)
+    assert found.smallest_eigenvalue == pytest.approx(values[0], rel=1e-10)
+    assert found.stability_limit == pytest.approx(2 / (2 * values[-1] + l2), rel=1e-12)
+    assert found.condition_number == pytest.approx((2 * values[-1] + l2) / (2 * values[0] + l2), rel=1e-9)
+    w = np.linalg.solve(2 * X.T @ X / len(y) + l2 * np.eye(d), 2 * X.T @ y / len(y))
+    np.testing.assert_allclose(found.optimum, w, rtol=0, atol=1e-11 * np.abs(w).max())
+    cost = np.mean((X @ w - y) ** 2) + l2 / 2 * w @ w
+    assert found.optimum_cost == pytest.approx(cost, rel=1e-11)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_just_below_the_limit_converges_and_just_above_grows(rng, backend):
+    X, y = problem(rng, 300, 3)
+    found = fastgd.diagnose(X, y)
+    how = dict(w0=found.optimum + 1e-3, n_epochs=400, on_divergence="ignore", backend=backend)
+    below = fastgd.gradient_descent(X, y, learning_rate=0.99 * found.stability_limit, **how)
+    above = fastgd.gradient_descent(X, y, learning_rate=1.01 * found.stability_limit, **how)
+    assert below.cost_history[-1] < below.cost_history[0]
+    assert above.cost_history[-1] > above.cost_history[0]
+
+
+@pytest.mark.parametrize("method", ["stream", "summary"])
+@pytest.mark.parametrize("spread", [1.0, 0.3, 0.05])
+def test_the_forecast_bounds_what_a_run_takes(rng, spread, method):
+    X, y = problem(rng, 500, 4, spread)
+    found = fastgd.diagnose(X, y)
+    epochs = found.epochs_to(1e-3)
+    fit = fastgd.gradient_descent(X, y, n_epochs=epochs, method=method)
+    assert fit.learning_rates[0] == found.learning_rate
+    distance = np.linalg.norm(fit.w_history - found.optimum, axis=1)
+    assert distance[-1] <= 1.001e-3 * distance[0]
+    excess = fit.cost_history - found.optimum_cost
+    assert excess[-1] <= 1.001e-6 * excess[0] + 1e-15
+
+
+def test_null_directions_do_not_count(rng):
+    X, y = problem(rng, 300, 3)
+    X = np.column_stack([X, X[:, 0], np.zeros(300)])
+    found = fastgd.diagnose(X, y)
+    assert found.condition_number < 10
+    fit = fastgd.gradient_descent(X, y, n_epochs=200)
+    assert fit.cost_history[-1] == pytest.approx(found.optimum_cost, rel=1e-9)
+
+
+def test_zeros_converge_at_any_rate():
+    fit = fastgd.gradient_descent(np.zeros((5, 2)), np.ones(5), n_epochs=3)
+    assert fit.w.tolist() == [0.0, 0.0]
+    assert fit.converged
+    assert fastgd.sgd(np.zeros(5), np.ones(5), n_epochs=3).w == 0.0
+    found = fastgd.diagnose(np.zeros((5, 2)), np.ones(5))
+    assert found.stability_limit == math.inf
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("d", [1, 3, 20])
+def test_sgd_is_diagnosed_by_its_longest_row_and_its_epochs_map(rng, d, backend):
+    X, y = problem(rng, 60 if backend == "python" or JIT_IS_OFF else 5000, d)
+    longest = np.max(np.sum(X**2, axis=1))
+    found = fastgd.diagnose(X, y, solver="sgd", backend=backend)
+    assert found.stability_limit == pytest.approx(1 / longest, rel=1e-13)
+    assert found.learning_rate == pytest.approx(0.5 / longest, rel=1e-13)
+    assert found.n_passes == 2
+    A = np.eye(d)
+    for x in X:
+        A -= 2 * found.learning_rate * np.outer(x, x @ A)
+    radius = np.abs(np.linalg.eigvals(A)).max()
+    assert found.spectral_radius == pytest.approx(radius, rel=1e-8, abs=1e-140)
+    fit = fastgd.sgd(X, y, n_epochs=2, backend=backend)
+    assert fit.learning_rates[0] == found.learning_rate
+    hot = fastgd.diagnose(X, y, solver="sgd", learning_rate=500.0, backend=backend)
+    assert hot.epochs_to(0.5) == math.inf
+
+
+def test_sgd_of_many_columns_has_no_map_to_forecast_by(rng):
+    X, y = problem(rng, 100, 65)
+    found = fastgd.diagnose(X, y, solver="sgd")
+    assert found.spectral_radius is None
+    assert f"learning rate: {found.learning_rate:.6g}" in str(found)
+    with pytest.raises(ValueError, match=r"^no forecast for SGD with more than 64 columns"):
+        found.epochs_to(0.1)
+
+
+def test_auto_takes_one_read_and_the_statistics_share_it(rng, many):
+    X, y = problem(rng, many // 10, 3)
+    fit = fastgd.gradient_descent(X, y, n_epochs=5)
+    assert (fit.method, fit.n_passes) == ("summary", 1)
+    assert fastgd.gradient_descent(X, y, n_epochs=5, method="stream").n_passes == 7
+    assert fastgd.gradient_descent(XS, YS, n_epochs=5).n_passes == 7  # one block: the textbook's digits
+    assert fastgd.sgd(X, y, n_epochs=2, method="stream").n_passes == 3
+    assert fastgd.gradient_descent(X, y, n_epochs=0).n_passes == 1
+
+
+@pytest.mark.parametrize("d", [30, 200])
+def test_with_too_many_columns_lanczos_tells(rng, monkeypatch, d):
+    X, y = problem(rng, 400, d, 0.2)
+    exact = fastgd.diagnose(X, y)
+    monkeypatch.setattr(planner, "MOST_COLUMNS", 20)
+    found = fastgd.diagnose(X, y)
+    assert found.is_estimate
+    assert found.optimum is None
+    assert found.optimum_cost is None
+    assert 3 < found.n_passes <= 31
+    assert exact.largest_eigenvalue <= found.largest_eigenvalue <= 1.01 * exact.largest_eigenvalue
+    assert found.smallest_eigenvalue >= exact.smallest_eigenvalue * (1 - 1e-9)
+    assert "(estimated)" in str(found)
+    fit = fastgd.gradient_descent(X, y, n_epochs=30)
+    assert fit.method == "stream"
+    assert fit.n_passes == found.n_passes + 31
+    assert fit.cost_history[-1] < 0.1 * fit.cost_history[0]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 40))
+def test_auto_always_descends(seed, d, n):
+    """Whatever the data: the cost at the end is not above the start, and nothing is raised."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-3, 4, d)
+    y = rng.standard_normal(n)
+    fit = fastgd.gradient_descent(X, y, n_epochs=20)
+    assert fit.cost_history[-1] <= fit.cost_history[0] * (1 + 1e-12)
+    by_sample = fastgd.sgd(X, y, n_epochs=3)
+    assert np.isfinite(by_sample.w).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("n_epochs", [3, 2000])
+@pytest.mark.parametrize("method", ["stream", "summary"])
+def test_a_divergence_names_the_limit_and_a_safe_rate(n_epochs, method, backend):
+    method = "auto" if backend == "python" else method
+    with pytest.raises(
+        fastgd.DivergenceError,
+        match=r'the stability limit is 0\.214286: take learning_rate="auto", here 0\.107143',
+    ) as caught:
+        fastgd.gradient_descent(
+            XS, YS, w0=1.0, learning_rate=0.3, n_epochs=n_epochs, method=method, backend=backend
+        )
+    assert caught.value.limit == pytest.approx(3 / 14)
+    assert caught.value.safe_rate == pytest.approx(3 / 28)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.limit, again.safe_rate) == (caught.value.limit, caught.value.safe_rate)
+    message = str(caught.value)
+    assert message.startswith(
+        "gradient_descent ended above its start at learning rate 0.3"
+        if n_epochs == 3
+        else "gradient_descent diverged in epoch "
+    )
+    assert caught.value.result.diverged
+    if n_epochs == 3:
+        assert caught.value.epoch == caught.value.result.n_epochs == 3
+        assert caught.value.result.status.startswith("diverged; 3 epochs done; the cost went from 4.66667 to")
+
+
+@pytest.mark.parametrize("n", [3, 5000])
+def test_sgds_divergence_names_the_longest_row(n):
+    n = min(n, 200) if JIT_IS_OFF else n
+    x = np.resize(XS, n)
+    with pytest.raises(
+        fastgd.DivergenceError,
+        match=r'the limit of every single step, 1/max‖x‖², is 0\.111111: take learning_rate="auto", here',
+    ) as caught:
+        fastgd.sgd(x, 2 * x, w0=1.0, learning_rate=3.0, n_epochs=1000)
+    assert caught.value.limit == pytest.approx(1 / 9)
+    assert fastgd.sgd(x, 2 * x, w0=1.0, learning_rate=caught.value.safe_rate).w == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("method", ["stream", "summary"])
+@pytest.mark.parametrize("history", ["epochs", None])
+def test_runs_that_converge_are_never_refused(history, method):
+    """A schedule that begins above the limit, and w0 at the solution at any rate."""
+    falling = [0.3, 0.25, *[0.1] * 30]
+    how = dict(history=history, method=method)
+    fit = fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=falling, n_epochs=32, **how)
+    assert fit.w == pytest.approx(2.0, abs=1e-12)
+    for rate in (0.3, 10.0, 1e6):
+        for fit_by in (fastgd.gradient_descent, fastgd.sgd):
+            assert fit_by(XS, YS, w0=2.0, learning_rate=rate, n_epochs=50, **how).w == 2.0
+
+
+def test_too_large_for_auto_is_one_sentence():
+    for fit_by in (fastgd.gradient_descent, fastgd.sgd):
+        with pytest.raises(
+            fastgd.InvalidDataError, match=r'^X is too large for learning_rate="auto": its squares overflow'
+        ):
+            fit_by([1e200, 1.0], [1.0, 1.0])
+    with pytest.raises(fastgd.InvalidDataError, match=r"^X\[1\] is NaN"):
+        fastgd.diagnose([1.0, np.nan], [1.0, 1.0])
+    with pytest.raises(fastgd.InvalidDataError, match=r"^X\[1\] is NaN"):
+        fastgd.sgd([1.0, np.nan], [1.0, 1.0])
+
+
+def test_bad_questions_get_one_sentence():
+    for arguments, message in [
+        (dict(solver="newton"), "^solver must be 'gradient_descent' or 'sgd', not 'newton'$"),
+        (dict(learning_rate=-1.0), "^learning_rate must be positive, not -1.0$"),
+        (dict(l2=-1.0), "^l2 must not be negative, not -1.0$"),
+        (dict(l2=1.0, solver="sgd"), "^l2 counts in full-batch descent only"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fastgd.diagnose(XS, YS, **arguments)
+    for tolerance in (0.0, 1.0, 2.0):
+        with pytest.raises(ValueError, match=r"^tolerance must be between 0 and 1, not "):
+            fastgd.diagnose(XS, YS).epochs_to(tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i4"])
+def test_the_longest_row_of_any_layout(rng, dtype):
+    X = (10 * rng.standard_normal((500, 3))).astype(dtype)
+    expected = np.max(np.sum(X.astype(float) ** 2, axis=1))
+    for table in (X, np.asfortranarray(X), X[::-1]):
+        looked = survey.Survey(ArrayRows(table, np.zeros(500)), np.zeros(3), "numba", 2)
+        assert looked.largest_square == pytest.approx(expected, rel=1e-14)
+        assert looked.passes == 1

@@ -1,0 +1,150 @@
+"""sweep: each run is the solver's own, and the reads are shared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import fastgd
+from tests.conftest import JIT_IS_OFF
+
+XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
+RATES = [1e-4, 1e-3, 2e-3]
+SOLVERS = {"gradient_descent": fastgd.gradient_descent, "sgd": fastgd.sgd}
+
+
+def problem(rng, n, d):
+    X = rng.standard_normal((n,) if d is None else (n, d))
+    return X, (2 * X if d is None else X @ np.arange(1.0, d + 1)) + 0.1 * rng.standard_normal(n)
+
+
+def bits(fit):
+    kept = (fit.w, fit.w_history, fit.cost_history, fit.loss_history)
+    return [np.float64(part).tobytes() for part in kept if part is not None]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("d", [None, 1, 3, 12])
+@pytest.mark.parametrize("n", [3, 20_000])
+@pytest.mark.parametrize("method", ["stream", "summary"])
+def test_each_run_has_the_bits_of_the_solver_alone(rng, solver, d, n, method):
+    n = min(n, 300) if JIT_IS_OFF else n
+    X, y = problem(rng, n, d)
+    how = dict(n_epochs=4, method=method)
+    result = fastgd.sweep(X, y, learning_rates=RATES, solver=solver, **how)
+    for fit, rate in zip(result.fits, RATES, strict=True):
+        alone = SOLVERS[solver](X, y, learning_rate=rate, **how)
+        assert bits(fit) == bits(alone)
+        assert (fit.method, fit.solver) == (method, solver)
+    assert result.n_passes == (
+        1
+        if method == "summary"
+        else sum(SOLVERS[solver](X, y, learning_rate=rate, **how).n_passes for rate in RATES)
+        + (solver == "sgd" and n > 3 and result.fits[0].cost_history is None)
+    )
+
+
+@pytest.mark.skipif(JIT_IS_OFF, reason="plans are for machine code")
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_many_runs_share_one_read(rng, solver):
+    X, y = problem(rng, 50_000, None)
+    result = fastgd.sweep(X, y, learning_rates=np.geomspace(1e-5, 1e-3, 9), solver=solver, n_epochs=50)
+    assert result.n_passes == 1
+    assert {fit.n_passes for fit in result.fits} == {1}
+    assert all(fit.cost_history.shape == (51,) for fit in result.fits)
+
+
+def test_the_best_is_the_lowest_at_its_end_and_a_diverged_run_stops_nothing():
+    result = fastgd.sweep(XS, YS, learning_rates=[0.01, 0.1, 5.0, "auto"], n_epochs=300)
+    assert [fit.diverged for fit in result.fits] == [False, False, True, False]
+    assert result.costs[2] == np.inf
+    assert result.best is result.fits[int(np.argmin(result.costs))]
+    assert result.best.w == pytest.approx(2.0, abs=1e-12)
+    assert result.fits[2].n_epochs < 300
+    with pytest.raises(ValueError, match=r"^every run of this sweep diverged: sweep smaller learning rates$"):
+        _ = fastgd.sweep(XS, YS, learning_rates=[5.0, 6.0], n_epochs=300).best
+
+
+def test_a_run_that_ended_above_its_start_counts_as_diverged():
+    result = fastgd.sweep(XS, YS, learning_rates=[0.1, 0.3], n_epochs=3)
+    assert [fit.diverged for fit in result.fits] == [False, True]
+    assert result.best is result.fits[0]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_start_for_each_run(solver):
+    result = fastgd.sweep(XS, YS, learning_rates=[0.01] * 2, w0=[0.0, 1.0], solver=solver, n_epochs=5)
+    for fit, w0 in zip(result.fits, (0.0, 1.0), strict=True):
+        assert bits(fit) == bits(SOLVERS[solver](XS, YS, w0=w0, learning_rate=0.01, n_epochs=5))
+    table = [[x, 1.0] for x in XS]
+    starts = [[0.0, 1.0], [1.0, 2.0]]
+    result = fastgd.sweep(table, YS, learning_rates=[0.01] * 2, w0=starts, solver=solver, n_epochs=5)
+    assert [fit.w_history[0].tolist() for fit in result.fits] == starts
+    both = fastgd.sweep(table, YS, learning_rates=[0.01, 0.02], w0=[1.0, 2.0], solver=solver, n_epochs=1)
+    assert [fit.w_history[0].tolist() for fit in both.fits] == [[1.0, 2.0]] * 2
+
+
+def test_schedules_and_functions_are_rates_too():
+    falling = [0.1 / (1 + epoch) for epoch in range(6)]
+    for solver, fit_by in SOLVERS.items():
+        rates = [falling, lambda epoch: 0.05 / (epoch + 1), 0.01]
+        result = fastgd.sweep(XS, YS, learning_rates=rates, solver=solver, n_epochs=6)
+        for fit, rate in zip(result.fits, rates, strict=True):
+            assert bits(fit) == bits(fit_by(XS, YS, learning_rate=rate, n_epochs=6))
+
+
+@pytest.mark.parametrize("history", ["costs", None])
+def test_what_is_kept(rng, history):
+    X, y = problem(rng, 5000 if not JIT_IS_OFF else 50, 2)
+    for solver in SOLVERS:
+        result = fastgd.sweep(X, y, learning_rates=RATES, solver=solver, n_epochs=3, history=history)
+        assert all(fit.w_history is None for fit in result.fits)
+        assert all((fit.cost_history is None) == (history is None) for fit in result.fits)
+        for cost, fit in zip(result.costs, result.fits, strict=True):
+            assert cost == pytest.approx(fastgd.cost(X, y, fit.w), rel=1e-12)
+
+
+def test_backend_python_sweeps_too():
+    for solver in SOLVERS:
+        plain = fastgd.sweep(XS, YS, learning_rates=[0.01, "auto"], solver=solver, backend="python")
+        compiled = fastgd.sweep(XS, YS, learning_rates=[0.01, "auto"], solver=solver)
+        assert [fit.backend for fit in plain.fits] == ["python"] * 2
+        assert plain.fits[0].w == compiled.fits[0].w
+        np.testing.assert_allclose(plain.costs, compiled.costs, rtol=1e-12, atol=1e-28)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("number", [2, 20])
+def test_the_picture_has_a_curve_for_each_run(solver, number):
+    rates = np.geomspace(1e-3, 1.0 if solver == "gradient_descent" else 0.1, number)
+    result = fastgd.sweep(XS, YS, learning_rates=rates, solver=solver, n_epochs=30)
+    ax = Figure().subplots()
+    assert result.plot(ax=ax) is ax
+    assert len(ax.lines) == number
+    for line, fit in zip(ax.lines, result.fits, strict=True):
+        shown = line.get_ydata()
+        np.testing.assert_array_equal(shown, fit.cost_history[: len(shown)])
+    assert (ax.get_legend() is not None) == (number <= 12)
+
+
+def test_bad_sweeps_get_one_sentence():
+    for arguments, error, message in [
+        (dict(learning_rates=[]), ValueError, "^learning_rates is empty; a sweep needs at least one$"),
+        (dict(learning_rates=0.1), TypeError, "^learning_rates must be a sequence, a run each, not 0.1$"),
+        (dict(learning_rates="auto"), TypeError, "^learning_rates must be a sequence, a run each"),
+        (dict(learning_rates=[0.1, -1.0]), ValueError, "^learning_rate must be positive, not -1.0$"),
+        (dict(learning_rates=[0.1], solver="newton"), ValueError, "^solver must be 'gradient_descent' or"),
+        (dict(learning_rates=[0.1], history="samples"), ValueError, "^history must be 'epochs' or 'costs'"),
+        (dict(learning_rates=[0.1], w0=[1.0, 2.0]), ValueError, "^w0 has 2 starts for 1 learning rates"),
+        (
+            dict(learning_rates=[0.1], shuffle=True),
+            ValueError,
+            "^shuffle orders the steps of SGD: pass solver",
+        ),
+        (dict(learning_rates=[0.1] * 300, n_epochs=10**6), ValueError, r"^history='epochs' would take"),
+    ]:
+        with pytest.raises(error, match=message):
+            fastgd.sweep(XS, YS, **arguments)
+    with pytest.raises(fastgd.InvalidDataError, match=r"^X\[1\] is NaN"):
+        fastgd.sweep([1.0, np.nan], [1.0, 2.0], learning_rates=[0.1])
