@@ -87,11 +87,11 @@ def measure(benchmark, group, contender, call, *, check, X, y, read_threads=None
     check(call(epochs), epochs)
     threads = read_threads or default_threads()
     read_once(X, y, threads)
-    reads = [_seconds(read_once, X, y, threads) for _ in range(5)]
+    reads = [seconds_of(read_once, X, y, threads) for _ in range(5)]
     rounds = 1 if SMOKE else min(50, max(5 if seconds < 1 else 3, int(SECONDS / seconds)))
     benchmark.group = group
     benchmark.pedantic(call, args=(epochs,), rounds=rounds)
-    reads += [_seconds(read_once, X, y, threads) for _ in range(5)]
+    reads += [seconds_of(read_once, X, y, threads) for _ in range(5)]
     if benchmark.stats:  # none under --benchmark-disable
         median = _divide(benchmark, epochs)
         note(benchmark, contender, "epoch", median, epochs=epochs, X=X, y=y)
@@ -115,13 +115,13 @@ def _epochs_of_a_round(call):
     """As many as fit, and the seconds they take; the calls also warm everything up."""
     epochs = 1
     call(epochs)
-    while (seconds := _seconds(call, epochs)) < ROUND_SECONDS and epochs < MOST_EPOCHS:
+    while (seconds := seconds_of(call, epochs)) < ROUND_SECONDS and epochs < MOST_EPOCHS:
         epochs *= 10
         call(epochs)  # jax compiles for each number of epochs
     return epochs, seconds
 
 
-def _seconds(function, *args):
+def seconds_of(function, *args):
     start = time.perf_counter()
     function(*args)
     return time.perf_counter() - start

@@ -5,26 +5,30 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from fastgd import engine, lesson
 from fastgd.api import gradient_descent, sgd
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
 from fastgd.data.synthetic import make_linear
+from fastgd.diagnosis import diagnose
 from fastgd.engine import Floats
 from fastgd.results import FitResult
 
 PYTHON_ROWS = 50_000
-RATE = {"gradient_descent": 0.3, "sgd": 1e-4}
-N_EPOCHS = 10
+N_EPOCHS = 100
 
 
 class Timing(NamedTuple):
     what: str
     seconds: float
-    """Of one epoch, or of one read."""
+    """Of the whole call."""
     rows: int
+    epochs: int
+    passes: int | None = None
+    """Reads of the data, as the result counts them."""
 
 
 def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
@@ -57,34 +61,39 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
     X, y, w = make_linear(n_samples, noise=0.1, seed=3)
     drawn = time.perf_counter() - begin
     rows = ArrayRows(X, y)
-    n_bytes = X.nbytes + y.nbytes
     yield (
-        f"{n_samples:,} synthetic samples, y = {w:.4f}·x + noise, {n_bytes / 1e6:,.0f} MB, "
+        f"{n_samples:,} synthetic samples, y = {w:.4f}·x + noise, {(X.nbytes + y.nbytes) / 1e6:,.0f} MB, "
         f"drawn in {drawn:.2f} s ({threads} threads, backend {backend})"
     )
-    few = ArrayRows(X[:PYTHON_ROWS], y[:PYTHON_ROWS])
-    descent, in_order = _descent(rows, "auto"), _sgd(rows, "auto")
-    timings = [
-        _timed("gradient_descent, an epoch", descent, n_samples),
-        _timed("sgd in order, an epoch", in_order, n_samples),
-        _timed("plain Python, full batch", _descent(few, "python"), few.n),
-        _timed("plain Python, sgd", _sgd(few, "python"), few.n),
-    ]
-    if backend == "numba":
-        timings.insert(0, _timed("a plain read", lambda: plain_read(rows, threads), n_samples, epochs=1))
-    yield from _table(timings, n_bytes / n_samples)
-    yield f"(plain Python was timed on {few.n:,} rows)"
-    yield f"true w {w:.6f}; full batch found {descent().w:.6f}, sgd {in_order().w:.6f} in {N_EPOCHS} epochs"
+    limits = diagnose(X, y)
+    yield (
+        f"diagnosed: full batch converges at learning rates below {limits.stability_limit:.4f}; "
+        f'"auto" takes {limits.learning_rate:.4f}'
+    )
+    yield ""
+    timings = [] if backend == "python" else [_read(rows, threads)]
+    fits = []
+    n_epochs = N_EPOCHS if backend == "numba" else 1
+    for what, fit_by in _RUNS.items():
+        fit, seconds = _timed(lambda fit_by=fit_by: fit_by(X, y, n_epochs=n_epochs))  # type: ignore[misc]
+        fits.append(fit)
+        timings.append(Timing(what, seconds, n_samples, n_epochs, fit.n_passes))
+    few, few_y = X[:PYTHON_ROWS], y[:PYTHON_ROWS]
+    for what, fit_by in (("plain Python, full batch", gradient_descent), ("plain Python, sgd", sgd)):
+        how = dict(learning_rate=1e-4, n_epochs=1, method="auto", backend="python")
+        _, seconds = _timed(lambda fit_by=fit_by, how=how: fit_by(few, few_y, **how))  # type: ignore[misc]
+        timings.append(Timing(what, seconds, len(few), 1, 1))
+    yield from _table(timings)
+    yield f"(plain Python: one epoch of {len(few):,} rows)"
+    found = ", ".join(f"{what.split(',')[0]} {fit.w:.6f}" for what, fit in zip(_RUNS, fits, strict=True))
+    yield f"true w {w:.6f}; found by {found}"
 
 
-def _descent(rows: ArrayRows, backend: str) -> Callable[[], FitResult]:
-    rate = RATE["gradient_descent"]
-    return lambda: gradient_descent(rows.X, rows.y, learning_rate=rate, n_epochs=N_EPOCHS, backend=backend)
-
-
-def _sgd(rows: ArrayRows, backend: str) -> Callable[[], FitResult]:
-    rate = RATE["sgd"]
-    return lambda: sgd(rows.X, rows.y, learning_rate=rate, n_epochs=N_EPOCHS, backend=backend)
+_RUNS: dict[str, Callable[..., FitResult]] = {
+    "gradient_descent": gradient_descent,
+    "sgd in order": sgd,
+    "sgd, blocks shuffled": partial(sgd, shuffle="blocks", seed=1),
+}
 
 
 def _warm_up() -> None:
@@ -92,31 +101,37 @@ def _warm_up() -> None:
     X, y, _ = make_linear(3 * engine.BLOCK_ROWS, noise=0.1)
     if resolve("auto") == "numba":
         plain_read(ArrayRows(X, y), 1)
-    gradient_descent(X, y, n_epochs=1)
-    sgd(X, y, n_epochs=1, learning_rate=1e-4)
+    diagnose(X, y)
+    for fit_by in _RUNS.values():
+        fit_by(X, y, n_epochs=1)
 
 
-def _timed(what: str, call: Callable[[], object], rows: int, epochs: int = N_EPOCHS) -> Timing:
+def _read(rows: ArrayRows, threads: int) -> Timing:
+    return Timing("a plain read", _timed(lambda: plain_read(rows, threads))[1], rows.n, 1, 1)
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What the call returned, and the median of its seconds over three calls."""
     seconds = []
     for _ in range(3):
         begin = time.perf_counter()
-        call()
-        seconds.append((time.perf_counter() - begin) / epochs)
-    return Timing(what, statistics.median(seconds), rows)
+        result = call()
+        seconds.append(time.perf_counter() - begin)
+    return result, statistics.median(seconds)
 
 
-def _table(timings: list[Timing], row_bytes: float) -> Iterator[str]:
-    yield f"{'':28}{'time':>10}{'samples/s':>12}{'GB/s':>8}  share of {timings[0].what}"
+def _table(timings: list[Timing]) -> Iterator[str]:
+    yield f"{'':26}{'epochs':>7}{'reads':>6}{'time':>12}{'epochs x samples/s':>20}  in plain reads"
     read = timings[0].seconds / timings[0].rows
-    for what, seconds, rows in timings:
-        each = seconds / rows
-        share = f"{read / each:.1%}" if read / each < 0.995 else f"{read / each:.0%}"
-        rate, speed = _engineering(1 / each), row_bytes / each / 1e9
-        yield f"{what:28}{seconds * 1e3:>7.2f} ms{rate:>12}{speed:>8.3g}  {share:>9}"
+    for what, seconds, rows, epochs, passes in timings:
+        speed = _engineering(rows * epochs / seconds)
+        yield (
+            f"{what:26}{epochs:>7}{passes:>6}{seconds * 1e3:>9.2f} ms{speed:>20}  {seconds / rows / read:.3g}"
+        )
 
 
 def _engineering(number: float) -> str:
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:.3g} {unit}"
     return f"{number:.3g}"

@@ -15,10 +15,10 @@ from fastgd.kernels._jit import CONTRACT, FAST, kernel
 
 NOTHING = 2.0**-900
 """A square of this size, in a matrix whose largest entry is about 1, is zero."""
-NOISE = 2.0**-40
-"""This much of a column, or less, that explains another of the same size is rounding."""
-LARGE = 16.0
-"""A column that is explained by more than so many times another takes its place."""
+NOISE = 2.0**-44
+"""So small a part of the numbers that it is a difference of is rounding."""
+LARGE = 4.0
+"""A column that is more than so many times a chosen one takes its place."""
 
 
 @kernel(fastmath=FAST)
@@ -145,7 +145,11 @@ def solve_basic(G, c, tolerance, x):
 
 @kernel
 def exchange(K, order):
-    """Columns b of the rest take the place of chosen a, by Gauss and Jordan, until no K[b, a] is LARGE."""
+    """Columns of the rest take chosen ones' places, by steps of Gauss and Jordan, until no entry is LARGE.
+
+    K as in `shorten`. This keeps I + K Kᵀ far from singular, whatever the columns' units. (Gu and
+    Eisenstat, SIAM Journal on Scientific Computing 17, 1996.)
+    """
     rest, rank = len(K) - 1, K.shape[1]
     while True:
         a, b, largest = 0, 0, LARGE
@@ -193,18 +197,17 @@ def shorten(x, rank, L, order, scale):
 
 @kernel
 def solve(G, c, tolerance, x):
-    """Into x (d,) the shortest solution of G x = c, G symmetric positive semidefinite; returns the rank found.
+    """Into x (d,) the shortest solution of G x = c, G symmetric positive semidefinite; returns the rank.
 
     G (d, d), not modified; x is another array than c (d,).
 
     P S G S Pᵀ = L D Lᵀ, row by row: Cholesky without the roots, so that for d = 1 x is c/G, rounded once.
     S scales by powers of two, P chooses. The next pivot is the column with the greatest left/square, the
     share of its square that the columns before do not explain: 1 at first, whatever the columns' units.
-    Once none is above `tolerance`, those that remain are the chosen ones times K, and with a solution z
-    on the chosen ones x = [I K]ᵀ (I + K Kᵀ)⁻¹ z has the least Σ x² of all with [I K] x = z: it solves any
-    c in the range of G, and is in it. Columns of zeros have x = 0. With an entry that is not finite: −1,
-    and x = 0. (Golub and Van Loan, Matrix Computations, 4th ed., 4.1.2, 4.2.8, 5.6.2; a K without large
-    entries, in any units: Gu and Eisenstat, SIAM Journal on Scientific Computing 17, 1996.)
+    Once none is above `tolerance`, those that remain are the chosen ones times K = L₁⁻ᵀ L₂ᵀ. With z, the
+    basic solution on the chosen ones, x = [I K]ᵀ (I + K Kᵀ)⁻¹ z is the shortest with [I K] x = z. It solves
+    any c in the range of G and lies in that range; it is 0 for columns of zeros. With an entry that is
+    not finite: −1, and x = 0. (Golub and Van Loan, Matrix Computations, 4th ed., 4.1.2, 4.2.8, 5.6.2.)
     """
     for i in range(len(x)):
         x[i] = 0.0

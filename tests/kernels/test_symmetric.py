@@ -31,6 +31,30 @@ def assert_solves(G, c, x):
     assert np.linalg.norm(G @ x - c) <= bound
 
 
+def reduced(rows):
+    """The reduced echelon form of fractions, without its rows of zeros."""
+    rows, done = [list(row) for row in rows], 0
+    for j in range(len(rows[0])):
+        found = next((i for i in range(done, len(rows)) if rows[i][j]), None)
+        if found is None:
+            continue
+        rows[done], rows[found] = rows[found], rows[done]
+        rows[done] = [entry / rows[done][j] for entry in rows[done]]
+        for i in range(len(rows)):
+            if i != done and rows[i][j]:
+                rows[i] = [p - rows[i][j] * q for p, q in zip(rows[i], rows[done], strict=True)]
+        done += 1
+    return rows[:done]
+
+
+def shortest(G, c):
+    """The exact shortest solution: Mᵀ (M Mᵀ)⁻¹ z, [M z] the echelon form of [G c]."""
+    M = reduced([[*map(Fraction, row), Fraction(b)] for row, b in zip(G.tolist(), c.tolist(), strict=True)])
+    square = [[sum(p * q for p, q in zip(m[:-1], n[:-1], strict=True)) for n in M] + [m[-1]] for m in M]
+    weights = [row[-1] for row in reduced(square)] if M else []
+    return [sum((w * m[j] for w, m in zip(weights, M, strict=True)), Fraction()) for j in range(len(c))]
+
+
 def gram(rng, n, d):
     X = rng.standard_normal((n, d))
     return X.T @ X
@@ -45,38 +69,106 @@ def test_solve_of_full_rank(rng, d):
     np.testing.assert_allclose(x, np.linalg.lstsq(G, G @ x0)[0], rtol=0, atol=1e-10 * np.abs(x0).max())
 
 
-@pytest.mark.parametrize("d", SIZES)
-def test_solve_of_half_the_rank_is_a_basic_solution(rng, d):
-    rows = (d + 1) // 2
-    G = gram(rng, rows, d)
-    c = G @ rng.standard_normal(d)
-    rank, x = solve(G, c)
-    assert rank == np.count_nonzero(x) == rows
-    assert_solves(G, c, x)
+@pytest.mark.parametrize("d", [d for d in SIZES if d > 1])
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("decades", [0, 3])
+def test_solve_of_lower_rank_is_the_shortest_solution(rng, d, part, decades):
+    """In one unit, and where the columns' units are up to so many decades apart."""
+    rows = max(1, int(part * d))
+    X = rng.standard_normal((rows, d)) * 10 ** rng.uniform(0, decades, d)
+    w = X.T @ rng.standard_normal(rows)  # in the row space: the shortest of its kind
+    w /= np.linalg.norm(w)
+    rank, x = solve(X.T @ X, X.T @ (X @ w))
+    assert rank == rows
+    accuracy = EPS * 10 * d * np.linalg.cond(X) ** 2
+    np.testing.assert_allclose(x, w, rtol=0, atol=accuracy)
+    np.testing.assert_allclose(x, np.linalg.lstsq(X, X @ w)[0], rtol=0, atol=accuracy)
+    np.testing.assert_allclose(x, np.linalg.pinv(X) @ (X @ w), rtol=0, atol=accuracy)
+    np.testing.assert_allclose(X @ x, X @ w, rtol=0, atol=1e-12 * np.linalg.norm(X @ w))
 
 
-@given(
+small_problems = (
     st.integers(1, 4).flatmap(
         lambda d: st.lists(st.lists(st.integers(-5, 5), min_size=d, max_size=d), min_size=1, max_size=6)
     ),
     st.lists(st.integers(-9, 9), min_size=4, max_size=4),
-    st.lists(st.integers(-200, 200), min_size=4, max_size=4),
 )
-def test_solve_of_small_integers_in_any_units(rows, x0, exponents):
-    """The rank is the exact one, G x = c; and columns in other units change no bit of the result."""
+
+
+@given(*small_problems, st.integers(-200, 200))
+def test_solve_of_small_integers(rows, x0, exponent):
+    """The rank is exact, x the exact shortest; and no bit depends on a unit that all columns share."""
     X = np.array(rows, float)
     d = X.shape[1]
     G = X.T @ X
     c = G @ np.array(x0[:d], float)
     rank, x = solve(G, c)
     assert rank == np.linalg.matrix_rank(X)
-    for i in range(d):
-        exact = sum(Fraction(G[i, j]) * Fraction(x[j]) for j in range(d)) - Fraction(c[i])
-        assert abs(exact) <= 1e-10 * max(1.0, np.abs(G).max() * np.abs(x).max())
+    expected = np.array([float(value) for value in shortest(G, c)])
+    assert np.linalg.norm(x - expected) <= 1e-11 * np.linalg.norm(expected)
+    assert not x[np.diag(G) == 0].any()
+    unit = 2.0**exponent
+    other_rank, other = solve(G * unit * unit, c * unit)
+    assert other_rank == rank
+    np.testing.assert_array_equal(other * unit, x)
+
+
+@given(*small_problems, st.lists(st.integers(-200, 200), min_size=4, max_size=4))
+def test_solve_of_small_integers_in_any_units(rows, x0, exponents):
+    """Of full rank no bit depends on the columns' units. Else which x is shortest does, but not its fit."""
+    X = np.array(rows, float)
+    d = X.shape[1]
+    G = X.T @ X
+    c = G @ np.array(x0[:d], float)
+    rank, x = solve(G, c)
     units = 2.0 ** np.array(exponents[:d])
     other_rank, other = solve(G * units * units[:, None], c * units)
     assert other_rank == rank
-    np.testing.assert_array_equal(other * units, x)
+    if rank == d:
+        np.testing.assert_array_equal(other * units, x)
+    # By fractions: products with weights that cancel are exact.
+    y = [sum(Fraction(a) * b for a, b in zip(row, x0[:d], strict=True)) for row in X.tolist()]
+    fit = [
+        sum(Fraction(a) * Fraction(b) for a, b in zip(row, other * units, strict=True)) for row in X.tolist()
+    ]
+    assert max(abs(p - q) for p, q in zip(fit, y, strict=True)) <= 1e-11 * max(1, *map(abs, y), *map(abs, x0))
+
+
+@pytest.mark.parametrize("d", [2, 5, 257])
+@pytest.mark.parametrize("first", [1.0, 1e-3, 0.0])
+def test_one_row_gives_a_multiple_of_it(rng, d, first):
+    row = rng.standard_normal(d)
+    row[0] *= first
+    rank, x = solve(np.outer(row, row), 3.0 * row)
+    assert rank == 1
+    np.testing.assert_allclose(x, 3.0 * row / (row @ row), rtol=8 * EPS, atol=0)
+
+
+def test_columns_that_say_the_same_share_the_weight():
+    def solved(X, w):
+        X = np.array(X, float)
+        rank, x = solve(X.T @ X, X.T @ (X @ np.array(w, float)))
+        assert rank == np.linalg.matrix_rank(X / np.abs(X).max(0))
+        return x
+
+    # The same column twice: equal halves, to the bit.
+    assert solved([[1, 1], [2, 2]], [3, 0]).tolist() == [1.5, 1.5]
+    assert solved([[1, 0, 1], [0, 1, 0]], [6, 5, 0]).tolist() == [3.0, 5.0, 3.0]
+    x = solved([[1.1, 0.3, 1.1], [-0.7, 0.9, -0.7], [0.2, 0.4, 0.2]], [1, 2, 3])
+    assert x[0] == x[2] == pytest.approx(2, rel=1e-14)
+    # One s times the other: weights as 1 : s, whichever comes first.
+    for s in (2.0, -3.0, 1e3, 1e8, 2.0**90, 1e-8, 2.0**-90):
+        for X, w in (([[1, s]], [1, 0]), ([[1, s, 0], [1, s, 1]], [1, 0, 7])):
+            expected = np.array([1, s, *w[2:]]) / [1 + s * s, 1 + s * s, *[1] * len(w[2:])]
+            np.testing.assert_allclose(solved(X, w), expected, rtol=1e-14, atol=EPS / abs(s))
+    # The third is the sum of two, of 1 : 1 : 1 along the null space (1, 1, −1), in its own unit too.
+    np.testing.assert_allclose(solved([[1, 0, 1], [0, 1, 1]], [1, 1, 0]), [1 / 3, 1 / 3, 2 / 3], rtol=4 * EPS)
+    for s in (1e4, 1e9, 2.0**100):  # all of its weight that it can, (1/s)(1, 1) to the first order
+        x = solved([[1, 0, s], [0, 1, s]], [1, 3, 0])
+        np.testing.assert_allclose(x, [-1.0, 1.0, 2 / s], rtol=1e-7)
+    # A constant and the indicators of two groups.
+    x = solved([[1, 1, 0], [1, 1, 0], [1, 0, 1]], [0, 1, 2])
+    np.testing.assert_allclose(x, [1, 0, 1], atol=4 * EPS)
 
 
 @given(st.floats(1e-300, 1e300), st.floats(-1e100, 1e100))
@@ -100,7 +192,9 @@ def test_solve_known_by_hand():
     rank, x = solve(np.diag([2.0, 0.0, 4.0]), np.array([2.0, 0.0, 8.0]))
     assert (rank, x.tolist()) == (2, [1.0, 0.0, 2.0])
     rank, x = solve(np.ones((2, 2)), np.ones(2), 0.0)  # the same column twice
-    assert (rank, x.tolist()) == (1, [1.0, 0.0])
+    assert (rank, x.tolist()) == (1, [0.5, 0.5])
+    entries = np.array([5e-324, 0.0, 1e308])
+    assert solve(np.diag(entries), entries)[1].tolist() == [1.0, 0.0, 1.0]
     assert solve(np.ones((2, 2)), np.ones(2), -1.0)[0] == 1  # nothing is divided by zero
 
 
@@ -198,10 +292,11 @@ def test_eigenvalues_known_by_hand():
     assert symmetric.extreme_eigenvalues(G, 1e-13) == pytest.approx(expected, rel=0, abs=1e-9)
 
 
-def test_the_same_bits_again_and_wherever_the_matrix_lies(rng):
+@pytest.mark.parametrize("rows_per_column", [2, 0.5])
+def test_the_same_bits_again_and_wherever_the_matrix_lies(rng, rows_per_column):
     d = 10 if JIT_IS_OFF else 101
-    G = gram(rng, 2 * d, d)
-    c = rng.standard_normal(d)
+    G = gram(rng, int(rows_per_column * d), d)
+    c = G @ rng.standard_normal(d)
     x, eigenvalues = solve(G, c)[1], symmetric.extreme_eigenvalues(G, 1e-13)
     for offset in range(4):
         room = np.empty(d * d + offset)
