@@ -109,7 +109,7 @@ def test_shuffled_sgd_is_the_plain_loop_on_the_shuffled_rows(rng, shuffle, d, n,
 
 
 def test_shuffled_runs_repeat_exactly_on_any_threads(rng, many):
-    X, y = rng.standard_normal(many // 3), rng.standard_normal(many // 3)
+    X, y = rng.standard_normal((2, many))
     for shuffle in ("blocks", True):
         how = dict(learning_rate=0.001, n_epochs=2, shuffle=shuffle, seed=4)
         runs = {fastgd.sgd(X, y, n_threads=threads, **how).w_history.tobytes() for threads in (1, 2, 4, 4)}
