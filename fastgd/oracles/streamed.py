@@ -110,8 +110,12 @@ class StreamedSgd:
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         w, rate = self.w.copy(), float(rates[0])
-        self.passes += 1
-        last_X, last_y = self._steps(w, rate, keep.gradients)
+        is_plain = len(keep.gradients) > 0
+        last_X, last_y = self._steps(w, rate, keep.gradients, is_plain)
+        if not is_plain and not np.isfinite(w).all() and np.isfinite(self.w).all():
+            # Products of several rows overflow before the steps do: these have the last word.
+            w = self.w.copy()
+            last_X, last_y = self._steps(w, rate, keep.gradients, True)
         value = self._cost(w) if len(keep.costs) else 0.0
         if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
             return 0
@@ -123,18 +127,20 @@ class StreamedSgd:
             keep.losses[0] = self._strict.cost(last_X, last_y, w, 2.0)
         return 1
 
-    def _steps(self, w: Floats, rate: float, gradients: Floats) -> tuple[Array, Array]:
-        """One epoch of steps on w; returns the last row that it took."""
+    def _steps(self, w: Floats, rate: float, gradients: Floats, is_plain: bool) -> tuple[Array, Array]:
+        """One epoch of steps on w, a read, by the plain loop or several rows at once; returns the last row."""
+        self.passes += 1
         strict, steps = self._strict, in_order_steps(self._rows.d)
-        none, before, rates = np.empty(0), np.empty_like(w), np.array([rate])
+        before, rates = np.empty_like(w), np.array([rate])
+        none, no_weights = np.empty(0), np.empty((0, 0))
         done = 0
         last: tuple[Array, Array] = none, none
 
         def task(_start: int, X: Array, y: Array) -> None:
             nonlocal done, last
-            if len(gradients):
-                part = gradients[0, done : done + len(y)][None]
-                strict.descend_in_order(X, y, w, before, rates, 2.0, True, none, none, gradients[:0, 0], part)
+            if is_plain:
+                part = gradients[:, done : done + len(y)]
+                strict.descend_in_order(X, y, w, before, rates, 2.0, True, none, none, no_weights, part)
                 done += len(y)
             else:
                 steps(X, y, w, rate)
