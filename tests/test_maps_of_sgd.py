@@ -80,10 +80,10 @@ def test_rates_that_change_have_a_map_each(seed, d, shares):
 
 
 def hot_end(d):
-    """x = 1 at rate ½ puts w on y/x at once; sixty rows of x = 21/8 at the end then multiply an error by 6 each.
+    """x = 1 at rate ½ puts w on y/x at once; sixty rows of x = 21/8 at the end multiply an error by 6 each.
 
-    The first block says y = 1.123… x, so w_ref is that, and all others y = 0.75 x: the loop stays on 0.75, to the
-    last bit, and the map must not.
+    The first block says y = 1.123… x, so w_ref is that, and all others y = 0.75 x: the loop stays on 0.75,
+    to the last bit, and the map must not.
     """
     x = np.ones(40_000)
     x[-60:] = 2.625

@@ -128,7 +128,7 @@ class StreamedSgd:
         return 1
 
     def _steps(self, w: Floats, rate: float, gradients: Floats, is_plain: bool) -> tuple[Array, Array]:
-        """One epoch of steps on w, a read, by the plain loop or several rows at once; returns the last row."""
+        """One epoch of steps on w, by the plain loop or several rows at once; returns the last row."""
         self.passes += 1
         strict, steps = self._strict, in_order_steps(self._rows.d)
         before, rates = np.empty_like(w), np.array([rate])

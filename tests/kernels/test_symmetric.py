@@ -134,6 +134,30 @@ def test_solve_of_small_integers_in_any_units(rows, x0, exponents):
     assert max(abs(p - q) for p, q in zip(fit, y, strict=True)) <= 1e-11 * max(1, *map(abs, y), *map(abs, x0))
 
 
+@pytest.mark.parametrize(
+    ("X", "exponents"),
+    [
+        ([[-2, 3, 1], [-1, 0, 0]], [0, 60, 60]),
+        ([[-1, -2, -3, 1], [-2, -2, 0, 0]], [0, 0, 60, 60]),
+        ([[2, 1, 3, -3], [-3, -1, 3, 3]], [0, 60, 0, 60]),
+        ([[3, -3, 1, 0], [-1, -3, 1, 1]], [0, 60, 60, 0]),
+    ],
+)
+def test_rounding_in_a_large_unit_explains_nothing(X, exponents):
+    """What should be 0 in K is about 1e-17, times the ratio of two units: no reason to exchange columns."""
+    X, units = np.array(X, float), 2.0 ** np.array(exponents)
+    G, w = X.T @ X, np.array([-1.0, 2.0, 3.0, -3.0])[: len(units)]
+    rank, x = solve(G * units * units[:, None], G @ w * units)
+    assert rank == 2
+    np.testing.assert_allclose(X @ (x * units), X @ w, rtol=0, atol=1e-13)
+
+
+def test_units_whose_ratio_is_no_number_leave_the_basic_solution():
+    units = np.array([2.0**-537, 2.0**511])
+    rank, x = solve(np.outer(units, units), units * 2.0**-500)
+    assert (rank, x.tolist()) == (1, [2.0**37, 0.0])
+
+
 @pytest.mark.parametrize("d", [2, 5, 257])
 @pytest.mark.parametrize("first", [1.0, 1e-3, 0.0])
 def test_one_row_gives_a_multiple_of_it(rng, d, first):
