@@ -1,4 +1,4 @@
-"""gradient_descent and sgd against what a user would write or pick instead; and the lesson's own call."""
+"""Streamed epochs of both solvers, beside what a user would write or pick instead; the lesson's own call."""
 
 from __future__ import annotations
 
@@ -7,26 +7,9 @@ import pytest
 
 import fastgd
 from bench import contenders
-from bench.harness import CASES, assert_close, data, default_threads, measure, measure_calls
+from bench.harness import CASES, assert_close, default_threads, measure_calls, measure_loop
 
-TOLERANCE = 1e-9  # all of them compute in float64
 LESSON = ([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
-
-
-def measure_loop(benchmark, function, case, contender, rate, read_threads):
-    X, y, _ = data(case)
-    w0 = 0.0 if case.d is None else np.zeros(case.d)
-    run = contender.prepare(X, y)
-
-    def call(n_epochs):
-        return run(w0, rate, n_epochs)
-
-    def check(w, n_epochs):
-        expected = function(X, y, w0=w0, learning_rate=rate, n_epochs=n_epochs).w
-        assert_close(w, expected, TOLERANCE, f"w of {contender} after {n_epochs} epochs")
-
-    group = f"{function.__name__} {case}"
-    measure(benchmark, group, contender.name, call, check=check, X=X, y=y, read_threads=read_threads)
 
 
 @pytest.mark.parametrize(("case", "contender"), contenders.parameters(contenders.DESCENT, CASES), ids=str)

@@ -1,9 +1,10 @@
 """The contenders: what a user would write or pick instead.
 
-`COST`, `GRADIENT` and `COST_AND_GRADIENT`: prepare(X, y) → f(w) → value. `DESCENT` and `SGD`:
-prepare(X, y) → f(w0, rate, n_epochs) → w. X has shape (n,) and w is a number, or (n, d) and (d,).
-Libraries load when a contender is prepared; one that is not installed is absent. Each is what its
-users would write with care: nothing is copied in the timed call that could be prepared.
+`COST`, `GRADIENT`, `COST_AND_GRADIENT` and those of a fold: prepare(X, y) → f(w) → value. The others:
+prepare(X, y) → f(w0, rate, n_epochs) → w; direct solvers take no notice of the three. X has shape (n,)
+and w is a number, or (n, d) and (d,). Libraries load when a contender is prepared; one that is not
+installed is absent. Each is what its users would write with care: nothing is copied in the timed call
+that could be prepared.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class Contender:
     needs: str = "numpy"
     most_numbers: float = float("inf")
     """Left out where X holds more: an epoch would take seconds."""
+    most_epochs: float = float("inf")
+    """A whole call runs so many, and its time is scaled up to all."""
 
     def __str__(self):
         return self.name
@@ -181,7 +184,7 @@ def _numba_in_order():
     return line, table
 
 
-def sklearn_sgd(X, y):
+def sklearn_sgd(X, y, shuffle=False):
     """Half the squared error there: eta0 is twice the rate."""
     from sklearn.linear_model import SGDRegressor
 
@@ -189,13 +192,44 @@ def sklearn_sgd(X, y):
 
     def descend(w0, rate, n_epochs):
         model = SGDRegressor(
-            penalty=None, fit_intercept=False, shuffle=False, tol=None,
+            penalty=None, fit_intercept=False, shuffle=shuffle, random_state=1 if shuffle else None, tol=None,
             learning_rate="constant", eta0=2 * rate, max_iter=n_epochs,
         )  # fmt: skip
         w = model.fit(table, y, coef_init=np.atleast_1d(w0)).coef_
         return w[0] if X.ndim == 1 else w
 
     return descend
+
+
+# --- the solution, without epochs ---
+
+
+def numpy_normal_equations(X, y):
+    if X.ndim == 1:
+        return lambda *_: (X @ y) / (X @ X)
+    return lambda *_: np.linalg.solve(X.T @ X, X.T @ y)
+
+
+def sklearn_ridge(X, y):
+    from sklearn.linear_model import Ridge
+
+    return _sklearn_direct(Ridge(alpha=1e-10, solver="cholesky", fit_intercept=False), X, y)
+
+
+def sklearn_linear_regression(X, y):
+    from sklearn.linear_model import LinearRegression
+
+    return _sklearn_direct(LinearRegression(fit_intercept=False), X, y)
+
+
+def _sklearn_direct(model, X, y):
+    table = X.reshape(len(y), -1)
+
+    def solve(*_):
+        w = model.fit(table, y).coef_
+        return w[0] if X.ndim == 1 else w
+
+    return solve
 
 
 def _with(prepare, **options):
@@ -215,7 +249,7 @@ COST_AND_GRADIENT = [
     Contender("jax", frameworks.jax_cost_and_gradient, "jax"),
 ]
 DESCENT = [
-    Contender("fastgd", fastgd_descent),
+    Contender("fastgd", _with(fastgd_descent, method="stream")),
     Contender("python", _with(fastgd_descent, backend="python"), most_numbers=1000),
     Contender("numpy", descent_by(numpy_cost_and_gradient)),
     Contender("numba", descent_by(numba_cost_and_gradient), "numba"),
@@ -224,10 +258,42 @@ DESCENT = [
     Contender("jax", frameworks.jax_descent, "jax"),
 ]
 SGD = [
-    Contender("fastgd", fastgd_sgd),
+    Contender("fastgd", _with(fastgd_sgd, method="stream")),
     Contender("python", _with(fastgd_sgd, backend="python"), most_numbers=1000),
     Contender("numba", numba_sgd, "numba"),
     Contender("scikit-learn", sklearn_sgd, "sklearn"),
     Contender("torch", frameworks.torch_sgd, "torch", most_numbers=1000),
     Contender("jax", frameworks.jax_sgd, "jax"),
+]
+FOLD = [
+    Contender("fastgd", fastgd_function(fastgd.cost_and_gradient)),
+    Contender("numpy", numpy_cost_and_gradient),
+    Contender("numba-parallel", NUMBA_PARALLEL, "numba"),
+]
+FOLD_ONE_THREAD = [
+    Contender("fastgd, one thread", fastgd_function(fastgd.cost_and_gradient, n_threads=1)),
+    Contender("numba", numba_cost_and_gradient, "numba"),
+]
+FOLD_AUTOGRAD = [
+    Contender("torch", frameworks.torch_cost_and_gradient, "torch"),
+    Contender("jax", frameworks.jax_cost_and_gradient, "jax"),
+]
+STREAMED_SGD = [contender for contender in SGD if contender.name in ("fastgd", "numba", "scikit-learn")]
+DIRECT = [
+    Contender("numpy, normal equations", numpy_normal_equations),
+    Contender("Ridge", sklearn_ridge, "sklearn"),
+    Contender("LinearRegression", sklearn_linear_regression, "sklearn"),
+]
+WHOLE_DESCENT = [
+    Contender("fastgd", fastgd_descent),
+    Contender("numba-parallel", descent_by(NUMBA_PARALLEL), "numba"),
+]
+WHOLE_SGD = [
+    Contender("fastgd", fastgd_sgd),
+    Contender("numba", numba_sgd, "numba", most_epochs=3),
+    Contender("scikit-learn", sklearn_sgd, "sklearn", most_epochs=1),
+]
+SHUFFLED_SGD = [
+    Contender("fastgd", _with(fastgd_sgd, shuffle=True, seed=1)),
+    Contender("scikit-learn", _with(sklearn_sgd, shuffle=True), "sklearn"),
 ]

@@ -21,6 +21,11 @@ SMOKE = os.environ.get("FASTGD_BENCH_SMOKE", "0") not in ("", "0")
 SECONDS = 0.3  # about what the rounds of one benchmark may take together
 ROUND_SECONDS = 0.03  # a round gets ten times the epochs while it takes less than this
 MOST_EPOCHS = 10 if SMOKE else 100
+MOST_ROUNDS = 10
+SPIN_SECONDS = 0.0 if SMOKE else 0.03
+"""So long the threads of OpenMP and of BLAS spin after their work; what is timed next would wait for them."""
+LEAST_BYTES = 1_000_000
+"""Of less, a read takes the time of its call: no share of it is told."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ CASES = (
     ]
 )
 
+TOLERANCE = {
+    "float64": 1e-9,
+    "float32": 2e-3,  # the others add up in float32 too, over millions of rows; fastgd adds in float64
+}
+
 
 @functools.lru_cache(maxsize=2)  # the largest data set has 160 MB
 def data(case):
@@ -78,7 +88,7 @@ def assert_close(result, expected, tolerance, what):
 
 
 def measure(benchmark, group, contender, call, *, check, X, y, read_threads=None):
-    """The body of every benchmark of epochs: warm up, assert, read plainly, time, note.
+    """The body of every benchmark of epochs: warm up, assert, time and read plainly in turn, note.
 
     `call(n)` runs n epochs and returns a result; `check(result, n)` raises if it is wrong. Reported times
     are seconds an *epoch*: slow contenders run fewer epochs a round, and can still be compared.
@@ -86,20 +96,102 @@ def measure(benchmark, group, contender, call, *, check, X, y, read_threads=None
     epochs, seconds = _epochs_of_a_round(call)
     check(call(epochs), epochs)
     threads = read_threads or default_threads()
-    read_once(X, y, threads)
-    reads = [seconds_of(read_once, X, y, threads) for _ in range(5)]
-    rounds = 1 if SMOKE else min(50, max(5 if seconds < 1 else 3, int(SECONDS / seconds)))
+    beside = Beside(X, y, {"read": lambda: read_once(X, y, threads)})
+    rounds = 1 if SMOKE else min(MOST_ROUNDS, max(5 if seconds < 1 else 3, int(SECONDS / seconds)))
     benchmark.group = group
-    benchmark.pedantic(call, args=(epochs,), rounds=rounds)
-    reads += [seconds_of(read_once, X, y, threads) for _ in range(5)]
+    benchmark.pedantic(call, args=(epochs,), setup=beside.time, rounds=rounds)
     if benchmark.stats:  # none under --benchmark-disable
-        median = _divide(benchmark, epochs)
+        median = _scale(benchmark, 1 / epochs)
         note(benchmark, contender, "epoch", median, epochs=epochs, X=X, y=y)
-        read = statistics.median(reads)
+        beside.note(benchmark, median, threads)
+
+
+def measure_function(benchmark, function, case, contender, tolerance, read_threads=None):
+    """An evaluation of cost, gradient or both, as an epoch."""
+    X, y, _ = data(case)
+    w = 0.5 if case.d is None else np.full(case.d, 0.5, case.dtype)
+    evaluate = contender.prepare(X, y)
+    expected = function(X, y, w)
+
+    def call(n_evaluations):
+        for _ in range(n_evaluations):
+            result = evaluate(w)
+        return result
+
+    def check(result, _n):
+        pairs = zip(result, expected, strict=True) if isinstance(expected, tuple) else [(result, expected)]
+        for ours, theirs in pairs:
+            assert_close(ours, theirs, tolerance, f"{function.__name__} of {contender}")
+
+    group = f"{function.__name__} {case}"
+    measure(benchmark, group, contender.name, call, check=check, X=X, y=y, read_threads=read_threads)
+
+
+def measure_loop(benchmark, function, case, contender, rate, read_threads, tolerance=1e-9):
+    """Epochs of gradient_descent or sgd; what is expected is what the library does when left to choose."""
+    X, y, _ = data(case)
+    w0 = start_of(case)
+    run = contender.prepare(X, y)
+
+    def call(n_epochs):
+        return run(w0, rate, n_epochs)
+
+    def check(w, n_epochs):
+        expected = function(X, y, w0=w0, learning_rate=rate, n_epochs=n_epochs).w
+        assert_close(w, expected, tolerance, f"w of {contender} after {n_epochs} epochs")
+
+    group = f"{function.__name__} {case}"
+    measure(benchmark, group, contender.name, call, check=check, X=X, y=y, read_threads=read_threads)
+
+
+def start_of(case):
+    return 0.0 if case.d is None else np.zeros(case.d)
+
+
+def measure_whole(benchmark, group, contender, call, *, X, y, scale=1.0, beside=None, read_threads=None):
+    """Times of whole calls on X and y, a plain read (and what else is `beside`) timed before each.
+
+    The caller has checked the call. `scale` turns what is timed into what is told.
+    """
+    seconds = seconds_of(call)
+    threads = read_threads or default_threads()
+    others = Beside(X, y, {"read": lambda: read_once(X, y, threads)} | (beside or {}))
+    rounds = 1 if SMOKE or seconds > 1.5 else 3 if seconds > 0.3 else 7
+    benchmark.group = group
+    benchmark.pedantic(call, setup=others.time, rounds=rounds)
+    if benchmark.stats:
+        median = _scale(benchmark, scale)
+        note(benchmark, contender, "call", median, X=X, y=y)
+        others.note(benchmark, median, threads)
+
+
+class Beside:
+    """What is timed in turn with a benchmark: on a noisy machine a ratio needs both of its times at once."""
+
+    def __init__(self, X, y, calls):
+        self._is_tiny = X.nbytes + y.nbytes < LEAST_BYTES
+        self._calls = calls
+        self._seconds = {name: [] for name in calls}
+        for call in calls.values():
+            call()
+
+    def time(self):
+        """Before each round."""
+        if self._is_tiny and self._seconds["read"]:
+            return  # no share of a read is told, and a pause would cool what is in the cache
+        time.sleep(SPIN_SECONDS)
+        for name, call in self._calls.items():
+            self._seconds[name].append(seconds_of(call))
+
+    def note(self, benchmark, median, threads):
+        medians = {name: statistics.median(seconds) for name, seconds in self._seconds.items()}
+        read = medians.pop("read")
         benchmark.extra_info |= {
             "share_of_read": read / median,
+            "reads": median / read,
             "read_seconds": read,
             "read_threads": threads,
+            "beside": {name: {"seconds": other, "times": median / other} for name, other in medians.items()},
         }
 
 
@@ -127,10 +219,10 @@ def seconds_of(function, *args):
     return time.perf_counter() - start
 
 
-def _divide(benchmark, epochs):
-    """Turn the seconds of rounds into seconds of an epoch, so that the table compares epochs."""
+def _scale(benchmark, factor):
+    """Turn the seconds of rounds into those of one epoch, or of more epochs than were run."""
     stats = benchmark.stats.stats
-    stats.data[:] = [seconds / epochs for seconds in stats.data]
+    stats.data[:] = [seconds * factor for seconds in stats.data]
     return stats.median
 
 

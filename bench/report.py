@@ -1,7 +1,7 @@
-"""A Markdown table from the benchmarks' results.
+"""A Markdown table from the benchmarks' results, and two charts.
 
 pytest --benchmark --benchmark-json=results.json
-python -m bench.report results.json
+python -m bench.report results.json --charts charts
 """
 
 from __future__ import annotations
@@ -10,18 +10,34 @@ import argparse
 import json
 from pathlib import Path
 
-HEAD = "| case | contender | median | of one | ns/sample | GB/s | share of a read | × fastgd |"
+HEAD = (
+    "| case | contender | median | of one | ns/sample | GB/s | share of a read | reads | beside | × fastgd |"
+)
 LEAST_BYTES = 1_000_000  # of less, a read takes the time of its call: no share of it is told
-RULE = "|---|---|--:|---|--:|--:|--:|--:|"
+RULE = "|---|---|--:|---|--:|--:|--:|--:|--:|--:|"
+PLANNER_HEAD = '| solver and data | epochs | summary | stream | "auto" took | times the faster |'
+PLANNER_RULE = "|---|--:|--:|--:|---|--:|"
+CLOSE = 1.2
 
 
 def main():
     parser = argparse.ArgumentParser(description="Turn pytest-benchmark's JSON into a Markdown table.")
     parser.add_argument("results", type=Path, help="the file that --benchmark-json wrote")
     parser.add_argument("--case", default="", help="only cases whose name contains this")
+    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="draw the two charts into this folder")
     options = parser.parse_args()
     results = json.loads(options.results.read_text(encoding="utf-8"))
-    print("\n".join([*heading(results), "", HEAD, RULE, *rows(results["benchmarks"], options.case)]))
+    wanted = [b for b in results["benchmarks"] if options.case in b["group"]]
+    lines = [*heading(results), "", HEAD, RULE, *rows([b for b in wanted if "grid" not in b["extra_info"]])]
+    grids = [b for b in wanted if "grid" in b["extra_info"]]
+    if grids:
+        lines += ["", *planner_summary(grids), "", PLANNER_HEAD, PLANNER_RULE, *planner_rows(grids)]
+    if options.charts:
+        from bench import charts
+
+        drawn = charts.draw(results["benchmarks"], "\n".join(heading(results)), options.charts)
+        lines += ["", *(f"{path.as_posix()} drawn." for path in drawn)]
+    print("\n".join(lines))
 
 
 def heading(results):
@@ -37,13 +53,13 @@ def heading(results):
     return lines
 
 
-def rows(benchmarks, wanted):
+def rows(benchmarks):
     medians = {(b["group"], b["extra_info"]["contender"]): b["stats"]["median"] for b in benchmarks}
     for b in sorted(benchmarks, key=lambda b: _order(benchmarks, b)):
-        if wanted not in b["group"]:
-            continue
         info, median = b["extra_info"], b["stats"]["median"]
         ours = medians.get((b["group"], "fastgd"))
+        is_large = info.get("bytes", 0) >= LEAST_BYTES
+        beside = (f"{other['times']:.2f} × {name}" for name, other in info.get("beside", {}).items())
         cells = [
             b["group"],
             info["contender"],
@@ -51,10 +67,33 @@ def rows(benchmarks, wanted):
             info["unit"],
             _number(info.get("ns_per_sample"), ".3g"),
             _number(info.get("gb_per_second"), ".3g"),
-            _number(info["share_of_read"] if info.get("bytes", 0) >= LEAST_BYTES else None, ".1%"),
+            _number(info.get("share_of_read") if is_large else None, ".1%"),
+            _number(info.get("reads") if is_large else None, ".3g"),
+            ", ".join(beside),
             _number(ours and median / ours, ".2f"),
         ]
         yield f"| {' | '.join(cells)} |"
+
+
+def planner_summary(grids):
+    ratios = [line["ratio"] for b in grids for line in b["extra_info"]["grid"]]
+    far = sum(ratio > CLOSE for ratio in ratios)
+    yield f'method="auto" took more than {CLOSE:g} times the faster method in {far} of {len(ratios)} cases:'
+
+
+def planner_rows(grids):
+    for b in grids:
+        for line in b["extra_info"]["grid"]:
+            if line["ratio"] > CLOSE:
+                cells = [
+                    b["group"].removeprefix("planner, "),
+                    str(line["n_epochs"]),
+                    time_text(line["summary"]),
+                    time_text(line["stream"]),
+                    line["chosen"],
+                    f"{line['ratio']:.2f}",
+                ]
+                yield f"| {' | '.join(cells)} |"
 
 
 def _order(benchmarks, benchmark):

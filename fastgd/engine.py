@@ -123,12 +123,14 @@ def fold(
     n_threads: int,
     node_size: int = 1,
     effort: int = 1,
+    least_rows: int = 1,
 ) -> Summary:
     """Σ over the blocks of `rows` of their summaries, in the one order of the grid.
 
     `task(start, X, y)` is called on aligned runs of blocks, from several threads at once, and
     returns the summary of the run, a new array of `node_size` numbers. `effort` is about how many
-    times as long as a plain read it takes.
+    times as long as a plain read it takes. Runs have `least_rows`, a power of two, or more (the last may
+    have fewer): where a summary is large it is better made of many rows at once.
     """
     # Threads hold a few summaries each: where a summary is large for its work, fewer keep memory small.
     n_threads = min(
@@ -136,7 +138,7 @@ def fold(
         max(1, rows.n * (rows.d + 1) * effort // LEAST_THREAD_NUMBERS),
         max(1, SUMMARY_NUMBERS * effort // node_size),
     )
-    run = _run_rows(rows, n_threads, effort)
+    run = max(least_rows, _run_rows(rows, n_threads, effort))
     n_runs = -(-rows.n // run)
     n_threads = min(n_threads, n_runs)
     counter = Counter()

@@ -24,8 +24,10 @@ NEAR = 1e-22
 """A reference's cost below this part of mean(y²) leaves all digits to costs from 1e-25 of it on."""
 GROWTH = 2.0**8
 """Maps through which some difference could grow by more than this lose digits where they cancel again."""
+ROWS_TOGETHER = 1024
+"""Rows whose statistics are summed before a d² table is added to another."""
 RANK_TOLERANCE = 1e-13
-MAPS_BYTES = 48_000_000
+MAPS_BYTES = 32_000_000
 FEW = 7
 """Up to so many columns the compiler keeps a row and w, or a row of a map, in registers."""
 GRAM_EFFORT = 16
@@ -83,12 +85,13 @@ def statistics(rows: ArrayRows, w_ref: Floats, n_threads: int) -> Statistics:
     """The statistics of all rows about w_ref: one read."""
     from fastgd.kernels import gram
 
-    d, size = rows.d, _node_size(rows.d)
+    d, size, together = rows.d, _node_size(rows.d), max(block_rows(rows.d), ROWS_TOGETHER)
 
     def task(_start: int, X: Array, y: Array) -> Floats:
-        return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, block_rows(d))
+        return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, together)
 
-    return _unpacked(engine.fold(rows, task, n_threads, size, _effort(d)), rows.n, w_ref)
+    sums = engine.fold(rows, task, n_threads, size, _effort(d), together)
+    return _unpacked(sums, rows.n, w_ref)
 
 
 def _node_size(d: int) -> int:

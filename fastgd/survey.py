@@ -48,7 +48,7 @@ class Survey:
         self._rows, self._w0, self._backend, self._n_threads = rows, w0, backend, n_threads
         self._statistics: Statistics | None = None
         self._maps: Maps | None = None
-        self._is_recentred = False
+        self.is_recentred = False
         self.passes = 0
 
     @property
@@ -94,14 +94,15 @@ class Survey:
 
     def recentred(self) -> bool:
         """Read the data again about its optimum; once at most: False where that has been done."""
-        if self._is_recentred:
+        if self.is_recentred:
             return False
-        self._is_recentred = True
+        self.is_recentred = True
         optimum = self.statistics.optimum()
         if self._maps is None:
             self._statistics = self._read_statistics(optimum)
         else:
-            self._read_maps(optimum, self._maps.rates)
+            rates, self._maps = self._maps.rates, None
+            self._read_maps(optimum, rates)
         return True
 
     @cached_property

@@ -55,6 +55,26 @@ def test_many_runs_share_one_read(rng, solver):
     assert all(fit.cost_history.shape == (51,) for fit in result.fits)
 
 
+@pytest.mark.skipif(JIT_IS_OFF, reason="plans are for machine code")
+@pytest.mark.parametrize("shuffle", [False, "blocks"])
+def test_runs_that_need_a_better_reference_share_one_more_read(rng, shuffle):
+    X = rng.standard_normal(30_000)
+    X[:5000] = 0.0  # the first block fits any slope
+    y = 2 * X + 1e-6 * rng.standard_normal(30_000)
+    for solver, rates, how in (
+        ("sgd", [1e-3, 2e-3, 5e-3], dict(shuffle=shuffle, seed=1)),
+        ("gradient_descent", [0.3, 0.4, 0.5], {}),
+    ):
+        result = fastgd.sweep(X, y, learning_rates=rates, solver=solver, n_epochs=40, method="summary", **how)
+        assert result.n_passes == 2
+        for fit, rate in zip(result.fits, rates, strict=True):
+            alone = SOLVERS[solver](X, y, learning_rate=rate, n_epochs=40, method="stream", **how)
+            np.testing.assert_allclose(fit.w_history, alone.w_history, rtol=0, atol=1e-12)
+            for epoch in (0, 1, 40):
+                exact = np.mean((X.astype(np.longdouble) * fit.w_history[epoch] - y) ** 2)
+                assert fit.cost_history[epoch] == pytest.approx(float(exact), rel=1e-10)
+
+
 def test_the_best_is_the_lowest_at_its_end_and_a_diverged_run_stops_nothing():
     result = fastgd.sweep(XS, YS, learning_rates=[0.01, 0.1, 5.0, "auto"], n_epochs=300)
     assert [fit.diverged for fit in result.fits] == [False, False, True, False]

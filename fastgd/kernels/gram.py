@@ -12,8 +12,8 @@ import numpy as np
 from fastgd.kernels import tree
 from fastgd.kernels._jit import FAST, kernel
 
-LEAF = 256
-"""Rows of a panel: the columns of a tile stay in the first-level cache."""
+PANEL_NUMBERS = 1 << 16
+"""About what the second-level cache holds."""
 LEAF_1D = 512
 
 
@@ -21,6 +21,15 @@ LEAF_1D = 512
 def lines(d):
     """Lines of a panel, and of Σ z zᵀ: d + 1, up to a whole number of tiles."""
     return -(-(d + 1) // 12) * 12
+
+
+@kernel
+def leaf_rows(size):
+    """Rows of a panel of so many lines: as many as keep it near, from 64 to 256."""
+    rows = 256
+    while rows > 64 and rows * size > PANEL_NUMBERS:
+        rows //= 2
+    return rows
 
 
 @kernel(fastmath=FAST)
@@ -81,9 +90,9 @@ def add_tile(panel, n, i, j, out):
 @kernel
 def add_block(X, y, w_ref, panel, out):
     """out += Σ z zᵀ over the rows of a block: its lower triangle, and what else the tiles cover."""
-    width = X.shape[1] + 1
-    for start in range(0, len(y), LEAF):
-        stop = min(start + LEAF, len(y))
+    width, leaf = X.shape[1] + 1, panel.shape[1]
+    for start in range(0, len(y), leaf):
+        stop = min(start + leaf, len(y))
         fill_panel(X[start:stop], y[start:stop], w_ref, panel)
         for i in range(0, width, 4):
             for j in range(0, min(i + 4, width), 3):
@@ -92,10 +101,10 @@ def add_block(X, y, w_ref, panel, out):
 
 @kernel
 def run(X, y, w_ref, block_rows):
-    """Σ z zᵀ over a run of blocks, its lower triangle, flat: lines(d)² numbers."""
+    """Σ z zᵀ over a run of blocks of block_rows, its lower triangle, flat: lines(d)² numbers."""
     n, d = X.shape
     size = lines(d)
-    panel = np.zeros((size, LEAF))
+    panel = np.zeros((size, leaf_rows(size)))
     n_blocks = -(-n // block_rows)
     stack = tree.new_stack(n_blocks, size * size)
     top = 0

@@ -94,7 +94,8 @@ class MapSgd:
 
     def _take_maps(self) -> None:
         """The sequence of maps that makes an epoch, for each of this run's rates."""
-        maps = self._maps = self._survey.maps(self._all_rates)
+        maps = self._survey.maps(self._all_rates)
+        self._statistics = maps.statistics
         these = np.searchsorted(self._all_rates, self._rates)
         self.is_safe = maps.growth[these] <= summaries.GROWTH
         whole = [maps.composed(k) for k in these] if self._order.shuffle is False else []
@@ -103,7 +104,8 @@ class MapSgd:
             self._last_x, self._last_y = maps.last_x[-1:], maps.last_y[-1:]
             self._is_compiled = True
         else:
-            self._a, self._b = maps.a[these], maps.b[these]
+            is_all = len(these) == len(maps.rates)  # then nothing is copied
+            self._a, self._b = (maps.a, maps.b) if is_all else (maps.a[these], maps.b[these])
             self._last_x, self._last_y = maps.last_x, maps.last_y
             self._is_compiled = bool(self.is_safe.all())
         self._n_blocks = self._a.shape[1]
@@ -113,21 +115,28 @@ class MapSgd:
     def start(self, want_cost: bool) -> float | None:
         if not want_cost:
             return None
-        maps = self._maps
-        cost = _cost_with_digits(self.w, self._survey)
-        if self._survey.maps(self._all_rates) is not maps:
-            self._take_maps()
-        return cost
+        cost = self._statistics.cost(self.w)
+        return self._statistics.cost(self.w) if self._has_recentred_for(cost) else cost
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
-        at_first, maps = self.w.copy(), self._maps
+        at_first = self.w.copy()
         done, lowest = self._epochs(rates, keep, go_on)
-        if maps.statistics.is_far_from(lowest) and self._survey.recentred():
-            self._take_maps()
+        if self._has_recentred_for(lowest):
             self.w[:] = at_first
             done, _ = self._epochs(rates, keep, go_on)
         self._epoch += done
         return done
+
+    def _has_recentred_for(self, cost: float) -> bool:
+        if not self._statistics.is_far_from(cost):
+            return False
+        if self._statistics is self._survey.statistics:  # no run beside this one has seen to it
+            if self._survey.is_recentred:
+                return False
+            del self._a, self._b  # two sets of maps would take twice the memory
+            self._survey.recentred()
+        self._take_maps()
+        return True
 
     def _epochs(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, float]:
         take = self._compiled_epochs if self._is_compiled else self._mixed_epoch
@@ -136,7 +145,7 @@ class MapSgd:
     def _compiled_epochs(
         self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
     ) -> tuple[int, float]:
-        sums = self._maps.statistics
+        sums = self._statistics
         # In order one line serves all epochs.
         drawn = 1 if self._order.shuffle is False else len(rates)
         orders = self._order.blocks(range(self._epoch, self._epoch + drawn), self._n_blocks)
@@ -150,7 +159,7 @@ class MapSgd:
         self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
     ) -> tuple[int, float]:
         """One epoch, some of its blocks scanned: counted as a read."""
-        statistics, k, n = self._maps.statistics, int(which[0]), self._rows.n
+        statistics, k, n = self._statistics, int(which[0]), self._rows.n
         order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
         w, w_ref = self.w.copy(), statistics.w_ref
         reader, steps, block = self._rows.reader(), in_order_steps(self._rows.d), block_rows(self._rows.d)

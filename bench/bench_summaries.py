@@ -1,0 +1,149 @@
+"""Whole fits, from the data to the weights after all epochs: any number of them for about one read.
+
+Beside them what a user would write or pick for the same epochs, or for the solution.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+
+import fastgd
+from bench import contenders
+from bench.harness import SMOKE, Case, assert_close, data, measure_whole, start_of
+from fastgd.orders import Order
+
+TOLERANCE = 1e-9
+TOLERANCE_OF_SOLUTION = {"float64": 1e-6, "float32": 2e-3}  # direct solvers of float32 add up in float32
+TOLERANCE_OF_NOISE = 0.05  # of SGD in an order of its own
+MANY = 100
+
+
+def sized(*sizes, dtypes=("float64",)):
+    smaller = [(5000 * (d or 1) if d is None else 10_000, d) for _, d in sizes]
+    return [Case(n, d, dtype) for n, d in (smaller if SMOKE else sizes) for dtype in dtypes]
+
+
+LINE = sized((10_000_000, None))
+TABLES = sized((1_000_000, 10), (1_000_000, 32), (500_000, 100), dtypes=("float64", "float32"))
+IN_ORDER = LINE + sized((3_000_000, 2), (1_000_000, 10), (300_000, 32))
+SHUFFLED = LINE + sized((1_000_000, 10))
+SWEPT = LINE + sized((1_000_000, 10))
+
+
+def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, beside=None):
+    """Of what runs fewer epochs the name says so."""
+    X, y, _ = data(case)
+    run = contender.prepare(X, y)
+    epochs = min(n_epochs, contender.most_epochs)
+    call = functools.partial(run, start_of(case), rate, epochs)
+    check(call(), epochs)
+    name = f"{contender} (from {epochs} epoch{'s' * (epochs > 1)})" if epochs < n_epochs else contender.name
+    measure_whole(benchmark, group, name, call, X=X, y=y, scale=n_epochs / epochs, beside=beside)
+
+
+def streamed(solver, case, rate, **options):
+    """Asserts that w is what streamed epochs give."""
+    X, y, _ = data(case)
+
+    def check(w, n_epochs):
+        expected = solver(X, y, learning_rate=rate, n_epochs=n_epochs, method="stream", **options).w
+        assert_close(w, expected, TOLERANCE, f"w after {n_epochs} epochs")
+
+    return check
+
+
+def close_to(w, tolerance):
+    return lambda found, _n_epochs: assert_close(found, w, tolerance, "w")
+
+
+@pytest.mark.parametrize(
+    ("case", "contender"), contenders.parameters(contenders.WHOLE_DESCENT, LINE + TABLES), ids=str
+)
+def test_gradient_descent(benchmark, case, contender):
+    group, rate = f"gradient_descent, {MANY} epochs {case}", 0.01
+    measure_fit(benchmark, group, case, contender, rate, MANY, streamed(fastgd.gradient_descent, case, rate))
+
+
+OURS = contenders.Contender("fastgd", contenders.fastgd_descent)
+SOLVERS = [OURS, *contenders.DIRECT]
+
+
+@functools.lru_cache(maxsize=1)
+def solution(case):
+    X, y, _ = data(case)
+    return contenders.numpy_normal_equations(X.astype(np.float64), y.astype(np.float64))()
+
+
+@pytest.mark.parametrize(("case", "contender"), contenders.parameters(SOLVERS, LINE + TABLES), ids=str)
+def test_solution(benchmark, case, contender):
+    """The automatic rate takes gradient_descent to the solution in so many epochs."""
+    check = close_to(solution(case), TOLERANCE_OF_SOLUTION["float64" if contender is OURS else case.dtype])
+    measure_fit(benchmark, f"to the solution {case}", case, contender, "auto", MANY, check)
+
+
+@pytest.mark.parametrize("n_epochs", [1, MANY])
+@pytest.mark.parametrize(
+    ("case", "contender"), contenders.parameters(contenders.WHOLE_SGD, IN_ORDER), ids=str
+)
+def test_sgd(benchmark, case, contender, n_epochs):
+    X, y, _ = data(case)
+    rate = rate_of(case)
+    group = f"sgd in order, {n_epochs} epoch{'s' * (n_epochs > 1)} {case}"
+    own = {"epoch": functools.partial(fastgd.sgd, X, y, learning_rate=rate, n_epochs=1)}
+    beside = own if contender.name == "fastgd" and n_epochs > 1 else None
+    measure_fit(benchmark, group, case, contender, rate, n_epochs, streamed(fastgd.sgd, case, rate), beside)
+
+
+def rate_of(case):
+    """Below 1/max‖x‖² for normal rows."""
+    return 0.02 / (case.d or 1)
+
+
+@pytest.mark.parametrize("case", LINE, ids=str)
+def test_blocks_shuffled(benchmark, case):
+    X, y, _ = data(case)
+    rate = rate_of(case)
+    options = {"shuffle": "blocks", "seed": 1}
+    contender = contenders.Contender("fastgd", functools.partial(contenders.fastgd_sgd, **options))
+    in_order = {"in order": functools.partial(fastgd.sgd, X, y, learning_rate=rate, n_epochs=MANY)}
+    check = streamed(fastgd.sgd, case, rate, **options)
+    group = f'sgd, shuffle="blocks", {MANY} epochs {case}'
+    measure_fit(benchmark, group, case, contender, rate, MANY, check, in_order)
+
+
+@pytest.mark.parametrize(
+    ("case", "contender"), contenders.parameters(contenders.SHUFFLED_SGD, SHUFFLED), ids=str
+)
+def test_rows_shuffled(benchmark, case, contender):
+    """scikit-learn draws an order of its own."""
+    X, y, w = data(case)
+    rate = rate_of(case)
+    if contender.name == "fastgd":
+        order = Order(True, 1).rows(0, len(y))
+        by_hand = contenders.numba_sgd(X[order], y[order])(start_of(case), rate, 1)
+        check = close_to(by_hand, TOLERANCE)
+    else:
+        check = close_to(w, TOLERANCE_OF_NOISE)
+    measure_fit(benchmark, f"sgd, shuffle=True, 1 epoch {case}", case, contender, rate, 1, check)
+
+
+@pytest.mark.parametrize(("solver", "n_rates", "case"), [
+    *(("gradient_descent", 64, case) for case in SWEPT),
+    *(("sgd", 8, case) for case in SWEPT),
+], ids=str)  # fmt: skip
+def test_sweep(benchmark, solver, n_rates, case):
+    """Beside one run; the last of the runs is asserted to be what the solver alone does."""
+    X, y, _ = data(case)
+    highest = 0.3 if solver == "gradient_descent" else rate_of(case)
+    rates = np.geomspace(highest / 10, highest, n_rates)
+    alone = functools.partial(getattr(fastgd, solver), X, y, learning_rate=highest, n_epochs=MANY)
+
+    def call():
+        return fastgd.sweep(X, y, learning_rates=rates, solver=solver, n_epochs=MANY).fits
+
+    assert_close(call()[-1].w, alone().w, TOLERANCE, "w of the last run")
+    group = f"sweep, {n_rates} rates, {solver}, {MANY} epochs {case}"
+    measure_whole(benchmark, group, "fastgd", call, X=X, y=y, beside={"run": alone})

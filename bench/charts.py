@@ -1,0 +1,88 @@
+"""Two charts from the results of bench_growth: time against samples, and time against epochs."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+AXES = {"samples": "samples (one column, float64)", "epochs": "epochs (a million samples, ten columns)"}
+
+# Okabe and Ito's colours; what is of one library has one colour in all panels.
+STYLES = {
+    "fastgd": ("#0072B2", "o"),
+    "fastgd, float32": ("#0072B2", "D"),
+    "numpy": ("#E69F00", "s"),
+    "numba-parallel": ("#D55E00", "^"),
+    "numba": ("#D55E00", "^"),
+    "SGDRegressor": ("#009E73", "v"),
+    "numpy, normal equations": ("#E69F00", "P"),
+    "Ridge": ("#CC79A7", "X"),
+}
+DIRECT = ("numpy, normal equations", "Ridge")
+LABELS = {
+    "numpy": "numpy loop",
+    "numba": "numba loop",
+    "numba-parallel": "parallel numba loop",
+    "Ridge": "Ridge (no epochs)",
+    "numpy, normal equations": "normal equations (no epochs)",
+}
+
+
+def draw(benchmarks, footing, folder):
+    """The paths of the pictures; `footing` says where and with what the times were taken."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_chart(name, panels, footing, folder) for name, panels in _panels(benchmarks).items()]
+
+
+def _panels(benchmarks):
+    """chart → panel → line → [(x, seconds)]."""
+    charts = {}
+    for b in benchmarks:
+        info = b["extra_info"]
+        if "chart" in info:
+            lines = charts.setdefault(info["chart"], {}).setdefault(info["panel"], {})
+            lines.setdefault(info["line"], []).append((info["x"], b["stats"]["median"]))
+    return charts
+
+
+def _chart(name, panels, footing, folder):
+    with mpl.rc_context({"font.size": 9, "svg.fonttype": "none"}):
+        figure = Figure(figsize=(4.2 * len(panels), 4.4), layout="constrained")
+        axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        for ax, (panel, lines) in zip(axes, panels.items(), strict=True):
+            _draw_panel(ax, panel, lines, AXES[name])
+        axes[0].set_ylabel("time of the whole call")
+        figure.suptitle(footing, fontsize=7, color="0.35")
+        path = folder / f"time-against-{name}.png"
+        figure.savefig(path, dpi=150)
+    return path
+
+
+def _draw_panel(ax, panel, lines, x_label):
+    for line in sorted(lines, key=list(STYLES).index):
+        colour, marker = STYLES[line]
+        is_ours, is_direct = line.startswith("fastgd"), line in DIRECT
+        ax.plot(
+            *zip(*sorted(lines[line]), strict=True),
+            color=colour,
+            marker=marker,
+            markersize=5,
+            markerfacecolor="white" if is_direct else colour,
+            linewidth=2.4 if is_ours else 1.3,
+            linestyle="--" if is_direct else "-",
+            label=LABELS.get(line, line),
+            zorder=3 if is_ours else 2,
+        )
+    ax.set(xscale="log", yscale="log", xlabel=x_label, title=panel)
+    ax.yaxis.set_major_formatter(lambda seconds, _: _time(seconds))
+    ax.grid(color="0.9", linewidth=0.8)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(which="both", labelleft=True)
+    ax.legend(frameon=False, fontsize=8, loc="upper left")
+
+
+def _time(seconds):
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= 0.999 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
