@@ -237,7 +237,7 @@ def _fit(
     began = time.perf_counter()
     checks.choice("on_divergence", on_divergence, ("raise", "warn", "ignore"))
     n_epochs = checks.whole("n_epochs", n_epochs, 0)
-    n_threads = engine.threads(n_threads)
+    n_threads = engine.checked_threads(n_threads)
     runs_on = resolve(backend)
     check_method(method, runs_on, history, order)
     rows = ArrayRows(X, y)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import engine
+from fastgd import engine, planner
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
@@ -151,7 +151,7 @@ def diagnose(
     """
     checks.choice("solver", solver, ("gradient_descent", "sgd"))
     runs_on = resolve(backend)
-    n_threads = engine.threads(n_threads)
+    n_threads = engine.checked_threads(n_threads)
     l2 = checks.number("l2", l2)
     if l2 < 0.0:
         raise ValueError(f"l2 must not be negative, not {l2!r}")
@@ -159,21 +159,19 @@ def diagnose(
         raise ValueError('l2 counts in full-batch descent only: solver="gradient_descent"')
     rows = ArrayRows(X, y)
     survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
-    if solver == "sgd":
-        limit, rate = survey.sgd_limit(), survey.sgd_rate()
-    else:
-        limit, rate = survey.descent_limit(l2), survey.descent_rate(l2)
-    if learning_rate != "auto":
-        rate = checks.positive("learning_rate", learning_rate)
     radius: float | None
     if solver == "sgd":
+        limit, rate = survey.sgd_limit(), survey.sgd_rate()
+        rate = rate if learning_rate == "auto" else checks.positive("learning_rate", learning_rate)
         radius = _radius_of_an_epoch(rows, survey, rate, runs_on)
+    optimum = cost = None
+    if rows.d <= planner.MOST_COLUMNS or runs_on == "python":
+        optimum, cost = survey.optimum(l2)
     smallest, largest, is_estimate = survey.eigenvalues
     if solver == "gradient_descent":
+        limit, rate = survey.descent_limit(l2), survey.descent_rate(l2)
+        rate = rate if learning_rate == "auto" else checks.positive("learning_rate", learning_rate)
         radius = max(abs(1.0 - rate * (2.0 * value + l2)) for value in (smallest, largest))
-    optimum = cost = None
-    if not is_estimate:
-        optimum, cost = survey.optimum(l2)
     return Diagnosis(
         solver=solver,
         n_samples=rows.n,

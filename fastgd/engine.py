@@ -55,9 +55,9 @@ def default_threads() -> int:
     return os.cpu_count() or 1
 
 
-def threads(n_threads: int | None) -> int:
-    """As many as the caller allows; by default as many as there are processors."""
-    return default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
+def checked_threads(n_threads: int | None) -> int | None:
+    """At most so many threads; None is as many as there are processors, looked up where they are of use."""
+    return n_threads if n_threads is None else checks.whole("n_threads", n_threads, 1)
 
 
 class Reader(Protocol):
@@ -120,7 +120,7 @@ def _added(left: Summary, right: Summary) -> Summary:
 def fold(
     rows: Rows,
     task: Callable[[int, Array, Array], Summary],
-    n_threads: int,
+    n_threads: int | None,
     node_size: int = 1,
     effort: int = 1,
     least_rows: int = 1,
@@ -133,11 +133,11 @@ def fold(
     have fewer): where a summary is large it is better made of many rows at once.
     """
     # Threads hold a few summaries each: where a summary is large for its work, fewer keep memory small.
-    n_threads = min(
-        n_threads,
+    useful = min(
         max(1, rows.n * (rows.d + 1) * effort // LEAST_THREAD_NUMBERS),
         max(1, SUMMARY_NUMBERS * effort // node_size),
     )
+    n_threads = 1 if useful == 1 else min(useful, default_threads() if n_threads is None else n_threads)
     run = max(least_rows, _run_rows(rows, n_threads, effort))
     n_runs = -(-rows.n // run)
     n_threads = min(n_threads, n_runs)

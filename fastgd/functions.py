@@ -147,7 +147,7 @@ def _each_row(
 ) -> Floats:
     """A number for each row, by `twin(x, y, w)` or by `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = engine.threads(n_threads)
+    n_threads = engine.checked_threads(n_threads)
     out = np.empty(rows.n)
     if resolve(backend) == "python":
         plain = _plain(weights, rows)
@@ -269,7 +269,7 @@ def cost_and_gradient(
     """
     rows = ArrayRows(X, y)
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = engine.threads(n_threads)
+    n_threads = engine.checked_threads(n_threads)
     value: float
     grad: Any
     if resolve(backend) == "python":
@@ -286,7 +286,7 @@ def cost_and_gradient(
     return value, float(grad[0]) if rows.is_scalar else grad
 
 
-def _accurate(rows: ArrayRows, w: Floats, n_threads: int) -> tuple[float, Floats]:
+def _accurate(rows: ArrayRows, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
     from fastgd.kernels import accurate
 
     leaf = leaf_rows(rows.d)

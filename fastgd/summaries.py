@@ -15,8 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from fastgd import engine
-from fastgd.data.arrays import ArrayRows
-from fastgd.engine import Array, Floats, block_rows
+from fastgd.engine import Array, Floats, Rows, block_rows
 
 FAR = 2.0**-10
 """A cost below this part of mean(r²) has lost ten bits: the reference was far from it."""
@@ -52,16 +51,15 @@ class Statistics:
         return bool(np.isfinite(self.s) and np.isfinite(self.c).all() and np.isfinite(self.G).all())
 
     def optimum(self, l2: float = 0.0) -> Floats:
-        """Weights of the least cost + (l2/2) Σ w².
-
-        Where there are many, one with zeros on columns that others explain.
-        """
-        from fastgd.kernels import symmetric
-
+        """Weights of the least cost + (l2/2) Σ w²; where there are many, those next to w_ref."""
         G, c = self.G, self.c
         if l2:
             G = G + 0.5 * l2 * self.n * np.eye(len(c))
             c = c - 0.5 * l2 * self.n * self.w_ref
+        if len(c) == 1:
+            return self.w_ref + (c / G[0] if G[0, 0] > 0.0 else 0.0)
+        from fastgd.kernels import symmetric
+
         v = np.empty(len(c))
         symmetric.solve(G, c, RANK_TOLERANCE, v)
         return self.w_ref + v
@@ -81,7 +79,7 @@ class Statistics:
         return self.cost(np.zeros(len(self.c)))
 
 
-def statistics(rows: ArrayRows, w_ref: Floats, n_threads: int) -> Statistics:
+def statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
     """The statistics of all rows about w_ref: one read."""
     from fastgd.kernels import gram
 
@@ -117,24 +115,22 @@ def _unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
     return Statistics(n, w_ref, G, table[d, :d].copy(), float(table[d, d]))
 
 
-def reference(rows: ArrayRows, w0: Floats) -> Floats:
+def reference(rows: Rows, w0: Floats) -> Floats:
     """A w_ref for these rows: what fits the first of them best of w0 and their least-squares weights.
 
     Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.
     """
-    from fastgd.kernels import fused
-
     d = rows.d
     n = min(rows.n, -(-4 * d // block_rows(d)) * block_rows(d))
     X, y = rows.reader().read(0, n)
     first = _Few(X, y, n, d)
-    fitted = statistics(first, w0, 1).optimum()  # type: ignore[arg-type]
-    fitted = statistics(first, fitted, 1).optimum()  # type: ignore[arg-type]  # refined
+    fitted = statistics(first, w0, 1).optimum()
+    fitted = statistics(first, fitted, 1).optimum()
     with np.errstate(over="ignore"):
         in_few_digits = fitted.astype(np.float32).astype(np.float64)
     best, least = w0.copy(), np.inf
     for candidate in (w0, in_few_digits, fitted):
-        squares = fused.run(X, y, candidate, min(128, block_rows(d)))[0]
+        squares = statistics(first, candidate, 1).s
         if squares < least:
             best, least = candidate.copy(), squares
     return best
@@ -192,7 +188,7 @@ def maps_bytes(n: int, d: int, n_rates: int) -> int:
     return 8 * (d * d + d + 1) * n_rates * -(-n // block_rows(d))
 
 
-def maps(rows: ArrayRows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: int) -> Maps:
+def maps(rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: int | None) -> Maps:
     """The maps of all blocks for each rate, and the statistics: one read."""
     from fastgd.kernels import one_read
 

@@ -44,7 +44,7 @@ class Eigenvalues(NamedTuple):
 class Survey:
     """Reads the data when something is asked that no read so far has told; `passes` counts them."""
 
-    def __init__(self, rows: ArrayRows, w0: Floats, backend: Backend, n_threads: int):
+    def __init__(self, rows: ArrayRows, w0: Floats, backend: Backend, n_threads: int | None):
         self._rows, self._w0, self._backend, self._n_threads = rows, w0, backend, n_threads
         self._statistics: Statistics | None = None
         self._maps: Maps | None = None
@@ -107,12 +107,19 @@ class Survey:
 
     @cached_property
     def eigenvalues(self) -> Eigenvalues:
-        if self._rows.d > planner.MOST_COLUMNS and self._backend == "numba":
+        rows = self._rows
+        if rows.d > planner.MOST_COLUMNS and self._backend == "numba":
             return self._lanczos()
-        G = self.statistics.G
+        if rows.is_one_block and self._backend == "numba" and not self.has_statistics:
+            self.passes += 1  # any reference will do: finding a good one would take longer
+            G = self._accepted(summaries.statistics(rows, self._w0, 1)).G
+        else:
+            G = self.statistics.G
         if not np.isfinite(G).all():
             return Eigenvalues(math.nan, math.nan, False)
-        if self._backend == "python":
+        if len(G) == 1:
+            found = (float(G[0, 0]), float(G[0, 0]))
+        elif self._backend == "python":
             values = np.linalg.eigvalsh(G)
             smallest, largest = values[values > NULL * values[-1]][:1], values[-1]
             found = (float(smallest[0]) if len(smallest) else float(largest), float(largest))
@@ -120,7 +127,7 @@ class Survey:
             from fastgd.kernels import symmetric
 
             found = symmetric.extreme_eigenvalues(G, NULL)
-        return Eigenvalues(found[0] / self._rows.n, found[1] / self._rows.n, False)
+        return Eigenvalues(found[0] / rows.n, found[1] / rows.n, False)
 
     @cached_property
     def largest_square(self) -> float:

@@ -83,7 +83,7 @@ def sweep(
     checks.choice("solver", solver, ("gradient_descent", "sgd"))
     checks.choice("history", history, ("epochs", "costs", None))
     n_epochs = checks.whole("n_epochs", n_epochs, 0)
-    threads = engine.threads(n_threads)
+    threads = engine.checked_threads(n_threads)
     runs_on = resolve(backend)
     order = as_order(shuffle, seed)
     if solver == "gradient_descent" and shuffle is not False:
@@ -168,7 +168,7 @@ def _sgd_oracles(
     starts: list[Floats],
     rates: list[Floats],
     backend: Backend,
-    n_threads: int,
+    n_threads: int | None,
     method: Choice,
     survey: Survey,
     order: Order,

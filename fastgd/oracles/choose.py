@@ -27,7 +27,7 @@ def for_descent(
     n_epochs: int,
     *,
     backend: Backend,
-    n_threads: int,
+    n_threads: int | None,
     method: Choice,
     survey: Survey,
 ) -> Oracle:
@@ -50,7 +50,7 @@ def for_sgd(
     rates: Floats,
     *,
     backend: Backend,
-    n_threads: int,
+    n_threads: int | None,
     method: Choice,
     survey: Survey,
     order: Order,
