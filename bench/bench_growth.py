@@ -30,7 +30,7 @@ DESCENT = Contender("fastgd", contenders.fastgd_descent)
 SGD = Contender("fastgd", contenders.fastgd_sgd)
 DIRECT = [contender for contender in contenders.DIRECT if contender.name != "LinearRegression"]
 
-# Contender and the most numbers times epochs that it is given: a second or so.
+# Contender and the most samples times epochs that it is given: a second or so.
 DESCENTS = [(DESCENT, np.inf), (NUMPY, 1e8), (PARALLEL, 1e9), *((direct, np.inf) for direct in DIRECT)]
 SGDS = [(SGD, np.inf), (NUMBA, 3e8), (SKLEARN, 1e7)]
 
@@ -41,10 +41,17 @@ def chosen(solvers, cases, epochs):
         for case in cases
         for n_epochs in epochs
         for contender, most in solvers
-        if case.numbers * n_epochs <= most
+        if case.n * n_epochs <= most
         and contenders.installed([contender])
         and (case.dtype == "float64" or contender.name == "fastgd")
     ]
+
+
+BY_EPOCHS = [
+    (case, contender, n_epochs)
+    for case, contender, n_epochs in chosen(DESCENTS, [TABLE], EPOCHS)
+    if contender not in DIRECT or n_epochs in (EPOCHS[0], EPOCHS[-1])  # the ends of a level line
+]
 
 
 def measure_growth(benchmark, solver, case, contender, n_epochs, rate, chart, panel, x):
@@ -59,7 +66,8 @@ def measure_growth(benchmark, solver, case, contender, n_epochs, rate, chart, pa
         return assert_close(w, fit(epochs, method="stream").w, TOLERANCE, "w")
 
     fit = functools.partial(_fit, solver, X, y, rate)
-    measure_fit(benchmark, f"growth, {panel} {case}", case, contender, rate, n_epochs, check)
+    group = f"growth, {solver.__name__}, {n_epochs} epoch{'s' * (n_epochs > 1)} {case}"
+    measure_fit(benchmark, group, case, contender, rate, n_epochs, check)
     line = contender.name if case.dtype == "float64" else f"{contender}, {case.dtype}"
     benchmark.extra_info |= {"chart": chart, "panel": panel, "line": line, "x": x}
 
@@ -82,7 +90,7 @@ def test_sgd_by_samples(benchmark, case, contender, n_epochs):
     measure_growth(benchmark, fastgd.sgd, case, contender, n_epochs, rate_of(case), "samples", panel, case.n)
 
 
-@pytest.mark.parametrize(("case", "contender", "n_epochs"), chosen(DESCENTS, [TABLE], EPOCHS), ids=str)
+@pytest.mark.parametrize(("case", "contender", "n_epochs"), BY_EPOCHS, ids=str)
 def test_gradient_descent_by_epochs(benchmark, case, contender, n_epochs):
     panel = "gradient_descent"
     measure_growth(

@@ -47,12 +47,20 @@ def _panels(benchmarks):
 
 def _chart(name, panels, footing, folder):
     with mpl.rc_context({"font.size": 9, "svg.fonttype": "none"}):
-        figure = Figure(figsize=(4.2 * len(panels), 4.4), layout="constrained")
+        figure = Figure(figsize=(4.0 * len(panels), 4.8), layout="constrained")
         axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
         for ax, (panel, lines) in zip(axes, panels.items(), strict=True):
             _draw_panel(ax, panel, lines, AXES[name])
         axes[0].set_ylabel("time of the whole call")
         figure.suptitle(footing, fontsize=7, color="0.35")
+        handles = {}
+        for ax in axes:
+            handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+        order = [LABELS.get(line, line) for line in STYLES]
+        labels = sorted(handles, key=order.index)
+        figure.legend(
+            [handles[label] for label in labels], labels, loc="outside lower center", ncols=4, frameon=False
+        )
         path = folder / f"time-against-{name}.png"
         figure.savefig(path, dpi=150)
     return path
@@ -78,7 +86,6 @@ def _draw_panel(ax, panel, lines, x_label):
     ax.grid(color="0.9", linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(which="both", labelleft=True)
-    ax.legend(frameon=False, fontsize=8, loc="upper left")
 
 
 def _time(seconds):

@@ -99,14 +99,15 @@ def _numba_full_batch(parallel):
         n, d = X.shape
         squares, products = np.zeros(chunks), np.zeros((chunks, d))
         for chunk in numba.prange(chunks):
-            sums = products[chunk]
+            total, sums = 0.0, np.zeros(d)  # its own: threads must not write to one line of the cache
             for i in range(n * chunk // chunks, n * (chunk + 1) // chunks):
                 residual = -y[i]
                 for j in range(d):
                     residual += X[i, j] * w[j]
-                squares[chunk] += residual * residual
+                total += residual * residual
                 for j in range(d):
                     sums[j] += X[i, j] * residual
+            squares[chunk], products[chunk] = total, sums
         return squares.sum() / n, 2 / n * products.sum(axis=0)
 
     return line, table
@@ -195,7 +196,7 @@ def sklearn_sgd(X, y, shuffle=False):
             penalty=None, fit_intercept=False, shuffle=shuffle, random_state=1 if shuffle else None, tol=None,
             learning_rate="constant", eta0=2 * rate, max_iter=n_epochs,
         )  # fmt: skip
-        w = model.fit(table, y, coef_init=np.atleast_1d(w0)).coef_
+        w = model.fit(table, y, coef_init=np.array(w0, ndmin=1)).coef_  # a copy, for it is written to
         return w[0] if X.ndim == 1 else w
 
     return descend
@@ -286,7 +287,7 @@ DIRECT = [
 ]
 WHOLE_DESCENT = [
     Contender("fastgd", fastgd_descent),
-    Contender("numba-parallel", descent_by(NUMBA_PARALLEL), "numba"),
+    Contender("numba-parallel", descent_by(NUMBA_PARALLEL), "numba", most_epochs=10),
 ]
 WHOLE_SGD = [
     Contender("fastgd", fastgd_sgd),

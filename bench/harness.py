@@ -21,7 +21,7 @@ SMOKE = os.environ.get("FASTGD_BENCH_SMOKE", "0") not in ("", "0")
 SECONDS = 0.3  # about what the rounds of one benchmark may take together
 ROUND_SECONDS = 0.03  # a round gets ten times the epochs while it takes less than this
 MOST_EPOCHS = 10 if SMOKE else 100
-MOST_ROUNDS = 10
+MOST_ROUNDS = 7
 SPIN_SECONDS = 0.0 if SMOKE else 0.03
 """So long the threads of OpenMP and of BLAS spin after their work; what is timed next would wait for them."""
 LEAST_BYTES = 1_000_000
@@ -96,7 +96,7 @@ def measure(benchmark, group, contender, call, *, check, X, y, read_threads=None
     epochs, seconds = _epochs_of_a_round(call)
     check(call(epochs), epochs)
     threads = read_threads or default_threads()
-    beside = Beside(X, y, {"read": lambda: read_once(X, y, threads)})
+    beside = Beside(X, y, {"read": lambda: read_once(X, y, threads)}, times=min(epochs, 10))
     rounds = 1 if SMOKE else min(MOST_ROUNDS, max(5 if seconds < 1 else 3, int(SECONDS / seconds)))
     benchmark.group = group
     benchmark.pedantic(call, args=(epochs,), setup=beside.time, rounds=rounds)
@@ -148,13 +148,13 @@ def start_of(case):
     return 0.0 if case.d is None else np.zeros(case.d)
 
 
-def measure_whole(benchmark, group, contender, call, *, X, y, scale=1.0, beside=None, read_threads=None):
+def measure_whole(benchmark, group, contender, call, seconds, *, X, y, scale=1.0, beside=None):
     """Times of whole calls on X and y, a plain read (and what else is `beside`) timed before each.
 
-    The caller has checked the call. `scale` turns what is timed into what is told.
+    The caller has checked the call: it takes about so many seconds. `scale` turns what is timed into what
+    is told.
     """
-    seconds = seconds_of(call)
-    threads = read_threads or default_threads()
+    threads = default_threads()
     others = Beside(X, y, {"read": lambda: read_once(X, y, threads)} | (beside or {}))
     rounds = 1 if SMOKE or seconds > 1.5 else 3 if seconds > 0.3 else 7
     benchmark.group = group
@@ -168,7 +168,9 @@ def measure_whole(benchmark, group, contender, call, *, X, y, scale=1.0, beside=
 class Beside:
     """What is timed in turn with a benchmark: on a noisy machine a ratio needs both of its times at once."""
 
-    def __init__(self, X, y, calls):
+    def __init__(self, X, y, calls, times=1):
+        """Each call is timed `times` times at a stretch: as the benchmark's own."""
+        self._times = times
         self._is_tiny = X.nbytes + y.nbytes < LEAST_BYTES
         self._calls = calls
         self._seconds = {name: [] for name in calls}
@@ -180,8 +182,10 @@ class Beside:
         if self._is_tiny and self._seconds["read"]:
             return  # no share of a read is told, and a pause would cool what is in the cache
         time.sleep(SPIN_SECONDS)
+        self._calls["read"]()  # wakes the threads up
         for name, call in self._calls.items():
-            self._seconds[name].append(seconds_of(call))
+            seconds = seconds_of(lambda call=call: [call() for _ in range(self._times)])
+            self._seconds[name].append(seconds / self._times)
 
     def note(self, benchmark, median, threads):
         medians = {name: statistics.median(seconds) for name, seconds in self._seconds.items()}

@@ -245,7 +245,7 @@ def _fit(
     solvers.check_history(history, n_epochs, rows.n, rows.d)
     survey = Survey(rows, w, runs_on, n_threads)
     if isinstance(learning_rate, str) and learning_rate == "auto" and n_epochs:
-        learning_rate = survey.sgd_rate() if solver == "sgd" else survey.descent_rate()
+        learning_rate = survey.auto_rate(solver)
     rates = as_rates(learning_rate, n_epochs)
     if solver == "sgd":
         oracle = for_sgd(
@@ -266,8 +266,7 @@ def _fit(
         stop_when_diverged=on_divergence != "ignore",
         check_data=rows.refuse_nonfinite,
     )
-    n_passes = survey.passes + oracle.passes
-    grown = solver == "gradient_descent" and has_grown(run, rates, rows, survey)
+    grown = solver == "gradient_descent" and has_grown(run, rates, oracle.w, rows, survey)
     run.diverged |= grown
     result = from_run(
         run,
@@ -277,14 +276,14 @@ def _fit(
         solver=solver,
         backend=runs_on,
         method=oracle.method,
-        n_passes=n_passes,
+        n_passes=survey.passes + oracle.passes,
         elapsed=time.perf_counter() - began,
         samples=(_listed(X), _listed(y)) if history == "samples" else None,
         w0=w0,
         order=order,
     )
     if run.diverged and on_divergence != "ignore":
-        _report_divergence(result, rates, grown, survey, on_divergence)
+        _report_divergence(result, run.first_cost, rates, grown, survey, on_divergence)
     return result
 
 
@@ -303,13 +302,15 @@ def check_method(method: Choice, backend: str, history: solvers.History, order: 
         )
 
 
-def has_grown(run: solvers.Run, rates: Floats, rows: ArrayRows, survey: Survey) -> bool:
+def has_grown(run: solvers.Run, rates: Floats, w: Floats, rows: ArrayRows, survey: Survey) -> bool:
     """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
     first, last = run.first_cost, run.last_cost
     if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):
         return False
-    above_rounding = 1e-20 * float(np.mean(np.square(rows.y, dtype=np.float64)))
-    return last > first + above_rounding and float(np.max(rates)) > survey.descent_limit()
+    rounding = (1e-10 * max(abs(float(rows.y.max())), abs(float(rows.y.min())))) ** 2
+    if survey.has_statistics:
+        rounding += 4 * survey.statistics.error(w)
+    return last > first + rounding and float(np.max(rates)) > survey.descent_limit()
 
 
 def _listed(values: ArrayLike) -> list[Any]:
@@ -318,14 +319,21 @@ def _listed(values: ArrayLike) -> list[Any]:
 
 
 def _report_divergence(
-    result: FitResult, rates: Floats, grown: bool, survey: Survey, on_divergence: OnDivergence
+    result: FitResult,
+    first_cost: float | None,
+    rates: Floats,
+    grown: bool,
+    survey: Survey,
+    on_divergence: OnDivergence,
 ) -> None:
-    epoch, costs = result.n_epochs, result.cost_history
+    epoch = result.n_epochs
     limit = rate = None
-    if costs is not None and not np.isfinite(costs[0]):
+    if first_cost is not None and not np.isfinite(first_cost):
         message = f"the cost at w0 overflows: scale X and y before {result.solver}, or take a smaller w0"
     else:
         limit, rate = _safe(result.solver, survey)
+        if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
+            limit = rate = None
         if grown:
             message = f"{result.solver} ended above its start at learning rate {np.max(rates):g}"
         else:
@@ -352,8 +360,6 @@ def _report_divergence(
 def _safe(solver: Solver, survey: Survey) -> tuple[float, float] | tuple[None, None]:
     """The limit and a safe rate, where the data has them."""
     try:
-        if solver == "sgd":
-            return survey.sgd_limit(), survey.sgd_rate()
-        return survey.descent_limit(), survey.descent_rate()
+        return survey.limit(solver), survey.auto_rate(solver)
     except InvalidDataError:  # X overflows when squared
         return None, None

@@ -13,6 +13,7 @@ from fastgd import engine, planner
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
+from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Floats
 from fastgd.summaries import MAPS_BYTES, maps_bytes
 from fastgd.survey import Survey
@@ -77,7 +78,9 @@ class Diagnosis:
             raise ValueError(f"tolerance must be between 0 and 1, not {tolerance!r}")
         radius = self.spectral_radius
         if radius is None:
-            raise ValueError("no forecast for SGD with more than 64 columns: no map of an epoch is made")
+            raise ValueError(
+                "no forecast for SGD: of more than 64 columns, or of too many rows for them, no map is made"
+            )
         if not radius < 1.0:
             return math.inf
         return 1 if radius == 0.0 else max(1, math.ceil(math.log(tolerance) / math.log(radius)))
@@ -162,16 +165,28 @@ def diagnose(
     radius: float | None
     if solver == "sgd":
         limit, rate = survey.sgd_limit(), survey.sgd_rate()
-        rate = rate if learning_rate == "auto" else checks.positive("learning_rate", learning_rate)
+        rate = (
+            rate
+            if isinstance(learning_rate, str) and learning_rate == "auto"
+            else checks.positive("learning_rate", learning_rate)
+        )
         radius = _radius_of_an_epoch(rows, survey, rate, runs_on)
     optimum = cost = None
     if rows.d <= planner.MOST_COLUMNS or runs_on == "python":
+        if not survey.statistics.is_finite():
+            raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")
         optimum, cost = survey.optimum(l2)
     smallest, largest, is_estimate = survey.eigenvalues
     if solver == "gradient_descent":
         limit, rate = survey.descent_limit(l2), survey.descent_rate(l2)
-        rate = rate if learning_rate == "auto" else checks.positive("learning_rate", learning_rate)
-        radius = max(abs(1.0 - rate * (2.0 * value + l2)) for value in (smallest, largest))
+        rate = (
+            rate
+            if isinstance(learning_rate, str) and learning_rate == "auto"
+            else checks.positive("learning_rate", learning_rate)
+        )
+        radius = (
+            max(abs(1.0 - rate * (2.0 * value + l2)) for value in (smallest, largest)) if largest else 0.0
+        )
     return Diagnosis(
         solver=solver,
         n_samples=rows.n,
@@ -205,4 +220,6 @@ def _radius_of_an_epoch(rows: ArrayRows, survey: Survey, rate: float, backend: s
                 A = block @ A
     if not np.isfinite(A).all():
         return math.inf
-    return float(np.abs(np.linalg.eigvals(A)).max())
+    values = np.linalg.eigvals(A)
+    moving = np.argsort(np.abs(values - 1.0))[d - survey.rank :]  # where X is 0 for all rows, A is 1
+    return float(np.abs(values[moving]).max(initial=0.0))

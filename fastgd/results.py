@@ -81,6 +81,11 @@ class FitResult:
     _order: Order = field(default=IN_ORDER, repr=False)
 
     @property
+    def seed(self) -> int | None:
+        """SGD: what `seed` repeats this run's shuffling, also where none was given; None in order."""
+        return None if self._order.shuffle is False else self._order.seed
+
+    @property
     def status(self) -> str:
         """How the run ended, a sentence."""
         cost = ""
@@ -210,7 +215,7 @@ class DivergenceError(ArithmeticError):
     ----------
     result : FitResult
         The finite part of the run: every weight in it is finite, and every cost but one that overflows at
-        w0 already.
+        w0 already, or that nobody asked SGD for.
     epoch : int
         The epoch (from 0) in which w or its cost stopped being finite; the number of epochs where none did.
     limit, safe_rate : float or None

@@ -117,19 +117,20 @@ def _is_still(before: Floats, w: Floats) -> bool:
     return bool((np.abs(w - before) <= few * np.abs(w)).all())
 
 
-def check_history(history: History, n_epochs: int, n_samples: int, d: int) -> None:
+def check_history(history: History, n_epochs: int, n_samples: int, d: int, n_runs: int = 1) -> None:
     """Refuse a history that would not fit into 1 GB."""
-    numbers = 2 * (n_epochs + 1) if history is not None else 0
+    numbers = 2 * n_runs * (n_epochs + 1) if history is not None else 0
     if history in ("epochs", "samples"):
-        numbers += (n_epochs + 1) * d
+        numbers += n_runs * (n_epochs + 1) * d
     remedy = 'history="costs"'
     if history == "samples":
         numbers += n_epochs * n_samples * d
         remedy = 'history="epochs"'
     elif history == "costs":
         remedy = "history=None"
+    runs = f"{n_runs} runs of " if n_runs > 1 else ""
     if 8 * numbers > HISTORY_BYTES:
         raise ValueError(
-            f"history={history!r} would take {8e-9 * numbers:.1f} GB for {n_epochs} epochs of {d} weights "
-            f"and {n_samples} samples; at most 1 GB is kept: pass {remedy}, or fewer epochs"
+            f"history={history!r} would take {8e-9 * numbers:.1f} GB for {runs}{n_epochs} epochs of {d} "
+            f"weights and {n_samples} samples; at most 1 GB is kept: pass {remedy}, or fewer epochs"
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd import engine
 from fastgd.engine import Array, Floats, Rows, block_rows
@@ -29,6 +30,7 @@ RANK_TOLERANCE = 1e-13
 MAPS_BYTES = 32_000_000
 FEW = 7
 """Up to so many columns the compiler keeps a row and w, or a row of a map, in registers."""
+EPS = float(np.finfo(np.float64).eps)
 GRAM_EFFORT = 16
 """The work of statistics or maps, per number read and column: d / GRAM_EFFORT times a plain read's."""
 
@@ -64,6 +66,13 @@ class Statistics:
         symmetric.solve(G, c, RANK_TOLERANCE, v)
         return self.w_ref + v
 
+    @cached_property
+    def rank(self) -> int:
+        """Of XᵀX, its columns scaled alike."""
+        from fastgd.kernels import symmetric
+
+        return int(symmetric.solve(self.G, self.c, RANK_TOLERANCE, np.empty(len(self.c))))
+
     def cost(self, w: Floats) -> float:
         from fastgd.kernels import epochs
 
@@ -72,6 +81,11 @@ class Statistics:
     def is_far_from(self, cost: float) -> bool:
         """Whether a cost is too far below the reference's to have its digits, down to 1e-25 of mean(y²)."""
         return cost < FAR * self.s / self.n and self.s / self.n > NEAR * self._squares_of_y
+
+    def error(self, w: Floats) -> float:
+        """About the rounding error of cost(w): it is left where v is long in directions that hardly count."""
+        v = w - self.w_ref
+        return 16 * EPS * float(np.trace(self.G)) / self.n * float(v @ v)
 
     @cached_property
     def _squares_of_y(self) -> float:
@@ -99,7 +113,7 @@ def _node_size(d: int) -> int:
 
 
 def _effort(d: int, models: int = 1) -> int:
-    return max(1, d // GRAM_EFFORT * models)
+    return max(1, d * models // GRAM_EFFORT)
 
 
 def _unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
@@ -171,6 +185,12 @@ class Maps:
     last_y: Floats
     _composed: dict[int, tuple[Floats, Floats] | None] = field(default_factory=dict)
 
+    @cached_property
+    def is_safe(self) -> NDArray[np.bool_]:
+        """(K, blocks): whether a block's map has the digits of its steps; a block without is scanned."""
+        is_finite = np.isfinite(self.b).all(axis=2) & np.isfinite(self.a).all(axis=(2, 3))
+        return is_finite & (self.growth <= GROWTH)
+
     def composed(self, k: int) -> tuple[Floats, Floats] | None:
         """The blocks in order as one map a (1, d, d), b (1, d), for rate k; None if it would lose digits."""
         from fastgd.kernels import epochs
@@ -178,7 +198,9 @@ class Maps:
         if k not in self._composed:
             d = self.b.shape[2]
             a, b = np.empty((1, d, d)), np.empty((1, d))
-            safe = epochs.compose_all(self.a[k], self.b[k], self.growth[k], GROWTH, a[0], b[0])
+            safe = bool(self.is_safe[k].all()) and epochs.compose_all(
+                self.a[k], self.b[k], self.growth[k], GROWTH, a[0], b[0]
+            )
             self._composed[k] = (a, b) if safe else None
         return self._composed[k]
 

@@ -23,13 +23,13 @@ from fastgd.engine import Array, Floats
 from fastgd.oracles.streamed import FoldedCost
 from fastgd.summaries import Maps, Statistics
 
-NULL = 1e-12
-"""Eigenvalues below this part of the largest are rounding errors: directions that the data does not know."""
+NULL = 16 * summaries.EPS
+"""Eigenvalues below d times this part of the largest are rounding errors: directions without data."""
 SLOWEST = 0.1
 """The automatic rate is fastest for errors down to this part of λmax: slower ones hardly gain, and
 the error along λmax would take as long as they."""
 LANCZOS_STEPS = 30
-LANCZOS_CLOSE = 1e-3
+LANCZOS_CLOSE = 1e-4
 
 
 class Eigenvalues(NamedTuple):
@@ -71,8 +71,9 @@ class Survey:
         self.passes += 1
         rows = self._rows
         if self._backend == "python":
-            X, y = rows.X.astype(np.float64).reshape(rows.n, rows.d), rows.y.astype(np.float64)
-            return self._accepted(Statistics(rows.n, w_ref, X.T @ X, X.T @ y, float(y @ y)))
+            with np.errstate(all="ignore"):
+                X, r = self._table(), rows.y - self._table() @ w_ref
+                return self._accepted(Statistics(rows.n, w_ref, X.T @ X, X.T @ r, float(r @ r)))
         return self._accepted(summaries.statistics(rows, w_ref, self._n_threads))
 
     def _accepted(self, statistics: Statistics) -> Statistics:
@@ -92,18 +93,34 @@ class Survey:
         self._maps = summaries.maps(self._rows, w_ref, rates, self._n_threads)
         self._statistics = self._accepted(self._maps.statistics)
 
-    def recentred(self) -> bool:
-        """Read the data again about its optimum; once at most: False where that has been done."""
+    def recentre(self, w_ref: Floats | None = None) -> bool:
+        """Read the data again about w_ref, or its optimum; once at most: False where that has been done."""
         if self.is_recentred:
             return False
         self.is_recentred = True
-        optimum = self.statistics.optimum()
+        w_ref = self.statistics.optimum() if w_ref is None else w_ref
         if self._maps is None:
-            self._statistics = self._read_statistics(optimum)
+            self._statistics = self._read_statistics(w_ref)
         else:
             rates, self._maps = self._maps.rates, None
-            self._read_maps(optimum, rates)
+            self._read_maps(w_ref, rates)
         return True
+
+    def cost_with_digits(self, w: Floats) -> float:
+        """The cost at w by the statistics, about a better reference where that is due."""
+        cost = self.statistics.cost(w)
+        if self.statistics.is_far_from(cost) and self.recentre():
+            cost = self.statistics.cost(w)
+        return cost
+
+    @cached_property
+    def rank(self) -> int:
+        """Of XᵀX, its columns scaled alike."""
+        G = self.statistics.G
+        if self._backend == "python":
+            scale = np.sqrt(np.where(np.diag(G) > 0.0, np.diag(G), 1.0))
+            return int(np.linalg.matrix_rank(G / np.outer(scale, scale), tol=1e-12, hermitian=True))
+        return self.statistics.rank
 
     @cached_property
     def eigenvalues(self) -> Eigenvalues:
@@ -121,12 +138,12 @@ class Survey:
             found = (float(G[0, 0]), float(G[0, 0]))
         elif self._backend == "python":
             values = np.linalg.eigvalsh(G)
-            smallest, largest = values[values > NULL * values[-1]][:1], values[-1]
+            smallest, largest = values[values > NULL * len(G) * values[-1]][:1], values[-1]
             found = (float(smallest[0]) if len(smallest) else float(largest), float(largest))
         else:
             from fastgd.kernels import symmetric
 
-            found = symmetric.extreme_eigenvalues(G, NULL)
+            found = symmetric.extreme_eigenvalues(G, NULL * len(G))
         return Eigenvalues(found[0] / rows.n, found[1] / rows.n, False)
 
     @cached_property
@@ -135,17 +152,19 @@ class Survey:
         self.passes += 1
         rows = self._rows
         if self._backend == "python":
-            return float(np.max(np.sum(np.square(rows.X.astype(np.float64).reshape(rows.n, rows.d)), axis=1)))
-        from fastgd.kernels import norms
+            with np.errstate(all="ignore"):
+                largest = float(np.max(np.sum(np.square(self._table()), axis=1)))
+        else:
+            from fastgd.kernels import norms
 
-        found: list[float] = []
+            found: list[float] = []
 
-        def task(_start: int, X: Array, _y: Array) -> Floats:
-            found.append(norms.largest_square(X))
-            return engine.NOTHING
+            def task(_start: int, X: Array, _y: Array) -> Floats:
+                found.append(norms.largest_square(X))
+                return engine.NOTHING
 
-        engine.fold(rows, task, self._n_threads)
-        largest = float(np.max(found))
+            engine.fold(rows, task, self._n_threads)
+            largest = float(np.max(found))
         if not math.isfinite(largest):
             rows.refuse_nonfinite()
         return largest
@@ -155,27 +174,32 @@ class Survey:
         statistics = self.statistics
         if self._backend == "python":
             system = statistics.G / statistics.n + 0.5 * l2 * np.eye(len(statistics.c))
-            w = np.linalg.lstsq(system, statistics.c / statistics.n, rcond=NULL)[0]
-            residual = self._rows.X.reshape(self._rows.n, self._rows.d) @ w - self._rows.y
+            w = np.linalg.lstsq(system, statistics.c / statistics.n, rcond=NULL * len(statistics.c))[0]
+            residual = self._table() @ w - self._rows.y
             penalty = 0.5 * l2 * float(w @ w)
             return np.asarray(w), float(residual @ residual) / statistics.n + penalty
         w = statistics.optimum(l2)
         cost = statistics.cost(w)
-        if statistics.is_far_from(cost) and self.recentred():
+        if statistics.is_far_from(cost) and self.recentre():
             w = self.statistics.optimum(l2)
             cost = self.statistics.cost(w)
         return w, cost + 0.5 * l2 * float(w @ w)
 
     def cost(self, w: Floats) -> float:
-        """The cost at w, by the statistics; by a read where there are too many columns for them."""
+        """The cost at w: by the statistics where they are there and hold its digits, else by a read."""
+        if self.has_statistics and self.statistics.is_finite():
+            cost = self.cost_with_digits(w)
+            if self.statistics.error(w) <= 1e-9 * cost:
+                return cost
+        self.passes += 1
         if self._backend == "python":
-            self.passes += 1
-            residual = self._rows.X.astype(np.float64).reshape(self._rows.n, -1) @ w - self._rows.y
-            return float(residual @ residual) / self._rows.n
-        if self._rows.d > planner.MOST_COLUMNS:
-            self.passes += 1
-            return FoldedCost(self._rows, self._n_threads)(w)[0]
-        return self.statistics.cost(w)
+            with np.errstate(all="ignore"):
+                residual = self._table() @ w - self._rows.y
+                return float(residual @ residual) / self._rows.n
+        return FoldedCost(self._rows, self._n_threads)(w)[0]
+
+    def _table(self) -> Floats:
+        return np.asarray(self._rows.X.astype(np.float64).reshape(self._rows.n, self._rows.d))
 
     def descent_limit(self, l2: float = 0.0) -> float:
         """Full-batch descent at a constant rate converges below it: 2/(2 λmax + l2)."""
@@ -186,6 +210,13 @@ class Survey:
         slowest = max(SLOWEST * largest, 0.0 if is_estimate else smallest)
         return _usable(_one_over(largest + slowest + l2))
 
+    def auto_rate(self, solver: str) -> float:
+        """What learning_rate="auto" takes."""
+        return self.sgd_rate() if solver == "sgd" else self.descent_rate()
+
+    def limit(self, solver: str) -> float:
+        return self.sgd_limit() if solver == "sgd" else self.descent_limit()
+
     def sgd_limit(self) -> float:
         """Below it no step of SGD can grow the error, whatever the row."""
         return _one_over(self.largest_square)
@@ -194,7 +225,7 @@ class Survey:
         return _usable(0.5 * self.sgd_limit())
 
     def _lanczos(self) -> Eigenvalues:
-        """The extreme eigenvalues of the Krylov space of the gradient: a read a dimension.
+        """The extreme eigenvalues of the Krylov space of Xᵀy and a fixed random vector: a read a dimension.
 
         (Lanczos, J. Research of the National Bureau of Standards 45, 1950; each vector is made orthogonal
         to all before it.)
@@ -209,10 +240,16 @@ class Survey:
             rows.refuse_nonfinite()
             return Eigenvalues(math.nan, math.nan, True)
         size = math.sqrt(epochs.dot(at_zero, at_zero))
-        basis = [at_zero / size if size > 0.0 else np.full(rows.d, rows.d**-0.5)]
+        # What Xᵀy does not see must not be missed: something of every direction, always the same.
+        start = np.random.Generator(np.random.Philox(key=0)).uniform(-1.0, 1.0, rows.d)
+        start *= rows.d**-0.5
+        if size > 0.0:
+            start += at_zero / size
+        basis = [start / math.sqrt(epochs.dot(start, start))]
         diagonal: list[float] = []
         off: list[float] = []
         smallest = largest = 0.0
+        still = 0  # steps that changed the largest hardly
         for _ in range(min(LANCZOS_STEPS, rows.d)):
             self.passes += 1
             product = 0.5 * (cost_and_gradient(basis[-1])[1] - at_zero)
@@ -222,11 +259,12 @@ class Survey:
             before = largest
             smallest, largest = symmetric.extreme_of_tridiagonal(np.array(diagonal), np.array(off), NULL)
             size = math.sqrt(epochs.dot(product, product))
-            if abs(largest - before) <= LANCZOS_CLOSE * largest or not size > NULL * largest:
+            still = still + 1 if abs(largest - before) <= LANCZOS_CLOSE * largest else 0
+            if still == 3 or not size > NULL * largest:
                 break
             off.append(size)
             basis.append(product / size)
-        return Eigenvalues(smallest, largest * (1.0 + LANCZOS_CLOSE), True)
+        return Eigenvalues(smallest, largest * (1.0 + 10 * LANCZOS_CLOSE), True)
 
 
 def _one_over(value: float) -> float:

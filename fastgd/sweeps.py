@@ -65,9 +65,9 @@ def sweep(
 
     Notes
     -----
-    Each run is the one that the solver alone would do with that rate and the same method: the same bits (on
-    maps of one column the same to rounding, as several rates compose side by side). A run that diverges
-    does not stop the others. Cost: full-batch runs on statistics share one read; SGD on
+    Each run is the one that the solver alone would do with that rate and the same method: the same bits
+    where all start together (on maps of one column, and from several starts, the same to rounding). A run
+    that diverges does not stop the others. Cost: full-batch runs on statistics share one read; SGD on
     maps too, for K times the arithmetic (with one column, where it hides behind the read, much less);
     what streams reads for each run.
 
@@ -90,14 +90,20 @@ def sweep(
         raise ValueError('shuffle orders the steps of SGD: pass solver="sgd", or leave it out')
     check_method(method, runs_on, history, order)
     rows = ArrayRows(X, y)
-    if isinstance(learning_rates, str) or callable(learning_rates) or not np.iterable(learning_rates):
-        raise TypeError(f"learning_rates must be a sequence, a run each, not {learning_rates!r}")
+    if (
+        not isinstance(learning_rates, (list, tuple, range, np.ndarray))
+        or getattr(learning_rates, "shape", True) == ()
+    ):
+        raise TypeError(f"learning_rates must be a list or an array, a run each, not {learning_rates!r}")
     if not len(learning_rates):
         raise ValueError("learning_rates is empty; a sweep needs at least one")
     starts = _starts(w0, len(learning_rates), rows)
-    solvers.check_history(history, len(learning_rates) * n_epochs, rows.n, rows.d)
+    solvers.check_history(history, n_epochs, rows.n, rows.d, len(learning_rates))
     survey = Survey(rows, starts[0], runs_on, threads)
-    rates = [as_rates(_found(rate, survey, solver, n_epochs), n_epochs) for rate in learning_rates]
+    rates = [
+        as_rates(survey.auto_rate(solver) if _is_auto(rate) and n_epochs else rate, n_epochs)
+        for rate in learning_rates
+    ]
     if solver == "sgd":
         oracles = _sgd_oracles(rows, starts, rates, runs_on, threads, method, survey, order)
     else:
@@ -120,8 +126,8 @@ def sweep(
         for oracle, own in zip(oracles, rates, strict=True)
     ]
     if solver == "gradient_descent":
-        for run, own in zip(runs, rates, strict=True):
-            run.diverged |= has_grown(run, own, rows, survey)
+        for run, own, oracle in zip(runs, rates, oracles, strict=True):
+            run.diverged |= has_grown(run, own, oracle.w, rows, survey)
     costs = np.array([_cost(run, oracle, survey) for run, oracle in zip(runs, oracles, strict=True)])
     n_passes = survey.passes + sum(oracle.passes for oracle in oracles)
     elapsed = time.perf_counter() - began
@@ -145,6 +151,10 @@ def sweep(
     return SweepResult(fits, costs, n_passes, elapsed)
 
 
+def _is_auto(rate: LearningRate) -> bool:
+    return isinstance(rate, str) and rate == "auto"
+
+
 def _starts(w0: Any, n_runs: int, rows: ArrayRows) -> list[Floats]:
     """A new array of weights for each run."""
     if w0 is None:
@@ -155,12 +165,6 @@ def _starts(w0: Any, n_runs: int, rows: ArrayRows) -> list[Floats]:
             raise ValueError(f"w0 has {len(given)} starts for {n_runs} learning rates; they must agree")
         return [as_weights(f"w0[{k}]", start, rows.d, rows.is_scalar) for k, start in enumerate(given)]
     return [as_weights("w0", w0, rows.d, rows.is_scalar) for _ in range(n_runs)]
-
-
-def _found(rate: LearningRate, survey: Survey, solver: Solver, n_epochs: int) -> LearningRate:
-    if isinstance(rate, str) and rate == "auto" and n_epochs:
-        return survey.sgd_rate() if solver == "sgd" else survey.descent_rate()
-    return rate
 
 
 def _sgd_oracles(
@@ -187,7 +191,7 @@ def _sgd_oracles(
     for w, each, distinct in zip(starts, rates, own, strict=True):
         oracle: Oracle | None = None
         if by_maps and method != "stream":
-            oracle = map_sgd(rows, w, survey, together, distinct, order)
+            oracle = map_sgd(rows, w, survey, together, distinct, order, False)
         if oracle is None:
             oracle = for_sgd(
                 rows, w, each, backend=backend, n_threads=n_threads, method="stream", survey=survey,

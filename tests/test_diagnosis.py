@@ -127,7 +127,7 @@ def test_sgd_of_many_columns_has_no_map_to_forecast_by(rng):
     found = fastgd.diagnose(X, y, solver="sgd")
     assert found.spectral_radius is None
     assert f"learning rate: {found.learning_rate:.6g}" in str(found)
-    with pytest.raises(ValueError, match=r"^no forecast for SGD with more than 64 columns"):
+    with pytest.raises(ValueError, match=r"^no forecast for SGD: of more than 64 columns"):
         found.epochs_to(0.1)
 
 
@@ -260,3 +260,41 @@ def test_the_longest_row_of_any_layout(rng, dtype):
         looked = survey.Survey(ArrayRows(table, np.zeros(500)), np.zeros(3), "numba", 2)
         assert looked.largest_square == pytest.approx(expected, rel=1e-14)
         assert looked.passes == 1
+
+
+def test_lanczos_sees_what_the_targets_do_not(monkeypatch):
+    """One long column that Xᵀy has nothing of: the limit is its, and "auto" descends from there."""
+    monkeypatch.setattr(planner, "MOST_COLUMNS", 20)
+    n, d = 60, 50
+    X = np.zeros((n, d))
+    X[np.arange(d), np.arange(d)] = 0.1 * n**0.5
+    X[0, 0] = 10 * n**0.5
+    y, w0 = 2 * X[:, 5], np.zeros(d)
+    w0[0] = 1.0
+    assert fastgd.diagnose(X, y).stability_limit == pytest.approx(0.01, rel=2e-3)
+    fit = fastgd.gradient_descent(X, y, w0=w0, n_epochs=20)
+    assert fit.cost_history[-1] < fit.cost_history[0]
+
+
+def test_small_is_not_nothing(rng):
+    """A column 1e-7 of the other counts, a copy of a column does not."""
+    X = rng.standard_normal((1000, 2)) * [1.0, 1e-7]
+    found = fastgd.diagnose(X, X @ [1.0, 1e7])
+    assert 1e13 < found.condition_number < 1e15
+    X = rng.standard_normal((300, 2))
+    X = np.column_stack([X, X[:, 0]])
+    by_sample = fastgd.diagnose(X, X @ [1.0, 2.0, 3.0], solver="sgd")
+    assert by_sample.spectral_radius < 0.9
+    assert fastgd.diagnose(np.zeros((4, 2)), np.ones(4)).epochs_to(0.1) == 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_overflows_is_said_without_warnings(backend):
+    with pytest.raises(fastgd.DivergenceError, match=r"^the cost at w0 overflows"):
+        fastgd.gradient_descent([1e200], [1.0], w0=1e200, n_epochs=0, history=None, backend=backend)
+    with pytest.raises(fastgd.InvalidDataError, match=r"^X\[1\] is NaN"):
+        fastgd.sgd([1.0, np.nan], [1.0, 1.0], backend=backend)
+    with pytest.raises(fastgd.InvalidDataError, match=r"^X or y is too large to diagnose"):
+        fastgd.diagnose([1.0, 2.0], [1e200, 1.0], backend=backend)
+    with pytest.raises(fastgd.DivergenceError, match=r"^gradient_descent ended above its start"):
+        fastgd.gradient_descent([1.0], [1e140], learning_rate=3.0, n_epochs=5, backend=backend)

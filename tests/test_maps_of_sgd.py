@@ -190,3 +190,76 @@ def test_what_a_map_cannot_do_is_refused():
             fastgd.sgd(X, y, method="summary", **options)
     with pytest.raises(ValueError, match=r"^method must be 'auto' or 'summary' or 'stream', not 'fast'$"):
         fastgd.gradient_descent(X, y, method="fast")
+
+
+@pytest.mark.parametrize("d", [2, 3, 8])
+@pytest.mark.parametrize("scale", [1e-80, 1e-20, 1e20, 1e80])
+def test_data_of_any_scale(rng, d, scale):
+    X, y = problem(rng, 12_000, d)
+    fit = fastgd.sgd(scale * X, y, n_epochs=3)
+    scanned = fastgd.sgd(scale * X, y, n_epochs=3, method="stream")
+    np.testing.assert_allclose(fit.w_history, scanned.w_history, rtol=0, atol=1e-12 * np.abs(scanned.w).max())
+
+
+@pytest.mark.parametrize("d", [None, 2, 9])
+@pytest.mark.parametrize("scale", [1e-160, 1e-150, 1e150])
+def test_targets_of_any_scale(rng, d, scale):
+    X, y = problem(rng, 12_000, d)
+    how = dict(learning_rate=1e-3, n_epochs=3)
+    fit = fastgd.sgd(X, scale * y, method="summary", **how)
+    scanned = fastgd.sgd(X, scale * y, method="stream", **how)
+    np.testing.assert_allclose(fit.w_history, scanned.w_history, rtol=0, atol=1e-12 * np.abs(scanned.w).max())
+
+
+@pytest.mark.parametrize("rate", [1e-6, 1e-9, 1e-12, 1e-20])
+def test_weights_that_hardly_move_keep_their_digits(rng, rate):
+    X, y = problem(rng, 10_000, 2)
+    fit, scanned = (
+        fastgd.sgd(X, y, learning_rate=rate, n_epochs=50, method=method) for method in ("summary", "stream")
+    )
+    assert fit.n_passes == (2 if rate < 1e-7 else 1)
+    np.testing.assert_allclose(fit.w_history, scanned.w_history, rtol=0, atol=1e-12 * np.abs(scanned.w).max())
+    assert not fit.converged
+
+
+@pytest.mark.parametrize("track_cost", [False, True])
+@pytest.mark.parametrize("history", ["epochs", None])
+def test_what_is_kept_decides_no_divergence_but_a_tracked_cost(rng, track_cost, history):
+    x = np.full(8192, 1e-3)
+    x[0] = 1.0
+    y = 2 * x + 1e-3 * rng.standard_normal(8192)
+    epochs = []
+    for method in ("summary", "stream"):
+        with pytest.raises(fastgd.DivergenceError) as caught:
+            fastgd.sgd(
+                x, y, w0=1.0, learning_rate=1.5, n_epochs=1500, method=method, history=history,
+                track_cost=track_cost,
+            )  # fmt: skip
+        epochs.append(caught.value.epoch)
+    assert abs(epochs[0] - epochs[1]) <= 1
+    assert (epochs[0] < 600) == (track_cost and history is not None)
+
+
+def test_an_epoch_that_is_partly_scanned_keeps_costs_and_losses(monkeypatch):
+    monkeypatch.setattr(choose, "MOST_SCANNED", 1.0)
+    X, y = hot_end(2)
+    how = dict(learning_rate=0.5, n_epochs=3, shuffle="blocks", seed=9, track_cost=True)
+    fit, scanned = (fastgd.sgd(X, y, method=method, **how) for method in ("summary", "stream"))
+    assert (fit.method, scanned.method) == ("summary", "stream")
+    np.testing.assert_allclose(fit.cost_history, scanned.cost_history, rtol=1e-12)
+    np.testing.assert_array_equal(fit.loss_history, scanned.loss_history)
+
+
+def test_a_better_reference_leaves_the_run_as_it_is(rng):
+    """Recentred in the middle of a run: the epochs done are taken again from where they began."""
+    X = rng.standard_normal(30_000)
+    X[:5000] = 0.0
+    y = 2 * X + 1e-6 * rng.standard_normal(30_000)
+    for fit_by, rate in ((fastgd.sgd, 1e-5), (fastgd.gradient_descent, 0.4)):
+        fit, scanned = (
+            fit_by(X, y, learning_rate=rate, n_epochs=60, method=method) for method in ("summary", "stream")
+        )
+        assert fit.n_passes == 2
+        np.testing.assert_allclose(fit.w_history, scanned.w_history, rtol=0, atol=1e-12)
+        started = fit_by(X, y, w0=fit.w, learning_rate=rate, n_epochs=0, method="summary")
+        assert started.cost_history[0] == pytest.approx(fit.cost_history[-1], rel=1e-9)

@@ -37,12 +37,11 @@ def test_each_run_has_the_bits_of_the_solver_alone(rng, solver, d, n, method):
         alone = SOLVERS[solver](X, y, learning_rate=rate, **how)
         assert bits(fit) == bits(alone)
         assert (fit.method, fit.solver) == (method, solver)
-    assert result.n_passes == (
-        1
-        if method == "summary"
-        else sum(SOLVERS[solver](X, y, learning_rate=rate, **how).n_passes for rate in RATES)
-        + (solver == "sgd" and n > 3 and result.fits[0].cost_history is None)
-    )
+    if method == "summary":  # SGD at tiny rates hardly moves: about w0 it keeps its digits
+        assert result.n_passes in ((1, 2) if solver == "sgd" else (1,))
+    else:  # and a read for each cost that no run tells
+        alone = [SOLVERS[solver](X, y, learning_rate=rate, **how).n_passes for rate in RATES]
+        assert result.n_passes == sum(alone) + sum(fit.cost_history is None for fit in result.fits)
 
 
 @pytest.mark.skipif(JIT_IS_OFF, reason="plans are for machine code")
@@ -151,8 +150,12 @@ def test_the_picture_has_a_curve_for_each_run(solver, number):
 def test_bad_sweeps_get_one_sentence():
     for arguments, error, message in [
         (dict(learning_rates=[]), ValueError, "^learning_rates is empty; a sweep needs at least one$"),
-        (dict(learning_rates=0.1), TypeError, "^learning_rates must be a sequence, a run each, not 0.1$"),
-        (dict(learning_rates="auto"), TypeError, "^learning_rates must be a sequence, a run each"),
+        (
+            dict(learning_rates=0.1),
+            TypeError,
+            "^learning_rates must be a list or an array, a run each, not 0.1$",
+        ),
+        (dict(learning_rates="auto"), TypeError, "^learning_rates must be a list or an array, a run each"),
         (dict(learning_rates=[0.1, -1.0]), ValueError, "^learning_rate must be positive, not -1.0$"),
         (dict(learning_rates=[0.1], solver="newton"), ValueError, "^solver must be 'gradient_descent' or"),
         (dict(learning_rates=[0.1], history="samples"), ValueError, "^history must be 'epochs' or 'costs'"),

@@ -35,6 +35,11 @@ def evaluate(G, c, s, n, v, h):
 
 
 @kernel
+def loss(x, y, w):
+    return (score(x, w) - y) ** 2
+
+
+@kernel
 def subtract(w, w_ref, v):
     for j in range(len(v)):
         v[j] = w[j] - w_ref[j]
@@ -109,15 +114,34 @@ def compose_all(a, b, growth, most, out_a, out_b):
 
 @kernel
 def descend_by_maps(
-    a, b, which, orders, last_x, last_y, G, c, s, n, w_ref, w, before, v, h, go_on, costs, losses, weights
+    a,
+    b,
+    which,
+    orders,
+    last_x,
+    last_y,
+    G,
+    c,
+    s,
+    n,
+    w_ref,
+    w,
+    before,
+    v,
+    h,
+    go_on,
+    track_cost,
+    costs,
+    losses,
+    weights,
 ):
     """SGD epochs by the maps of blocks: epoch e applies a[which[e], k], b[which[e], k] for k in orders[e].
 
     `orders` has one line for all epochs, or one each; last_x[k], last_y[k] is the last row of block k,
-    for `losses`. Returns how many epochs were done, and the lowest cost (infinite where none is kept).
+    for `losses`. Where w is not finite, or with `track_cost` its cost, the epoch is taken back and is the
+    last, unless `go_on`. Returns how many epochs were done, and the lowest cost (infinite if none is kept).
     """
     lowest = math.inf
-    subtract(w, w_ref, v)
     for epoch in range(len(which)):
         copy(w, before)
         order = orders[epoch % len(orders)]
@@ -129,7 +153,7 @@ def descend_by_maps(
         if len(costs):
             subtract(w, w_ref, v)
             value = evaluate(G, c, s, n, v, h)
-        if not (go_on or (math.isfinite(value) and is_finite(w))):
+        if not (go_on or ((math.isfinite(value) or not track_cost) and is_finite(w))):
             copy(before, w)
             return epoch, lowest
         if len(costs):
@@ -137,7 +161,7 @@ def descend_by_maps(
             lowest = min(lowest, value)
         if len(losses):
             last = order[len(order) - 1]
-            losses[epoch] = (score(last_x[last], w) - last_y[last]) ** 2
+            losses[epoch] = loss(last_x[last], last_y[last], w)
         if len(weights):
             copy(w, weights[epoch])
     return len(which), lowest

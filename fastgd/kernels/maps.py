@@ -33,12 +33,15 @@ LANES = 8
 MANY = 4
 """From so many rates on, lanes are faster than one rate after the other."""
 TINY = 1e-150
-"""A coefficient that has shrunk below this is 0: subnormal numbers would take ten times as long."""
+"""A coefficient of A that has shrunk below this is 0: subnormal numbers would take ten times as long."""
 
 
 @kernel
-def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
-    """One column: x, y (n,); w_ref a number; rates (K,); a, b, growth (K, n_blocks)."""
+def run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums):
+    """One column: x, y (n,); w_ref a number; rates (K,); a, b, growth (K, n_blocks).
+
+    sums (n_blocks, 3) takes each block's Σ x², Σ x r and Σ r², which the same pass makes.
+    """
     squares, products = np.empty(LEAF), np.empty(LEAF)
     fours_a, fours_b = np.empty(FOURS), np.empty(FOURS)
     x_last, y_last = np.empty(LEAF, x.dtype), np.empty(LEAF, y.dtype)  # filled with zeros, which move nothing
@@ -49,6 +52,9 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
         bound = min(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
     for block in range(a.shape[1]):
         stop = min((block + 1) * block_rows, len(x))
+        total = sums[block]
+        for j in range(3):
+            total[j] = 0.0
         for k in range(len(rates)):
             group, lane = state[k // LANES], k % LANES
             group[lane], group[LANES + lane], ending[k], growth[k, block] = 1.0, 0.0, 1.0, 1.0
@@ -58,7 +64,7 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
                 for i in range(LEAF):
                     x_last[i], y_last[i] = (xs[i], ys[i]) if i < len(xs) else (0.0, 0.0)
                 xs, ys = x_last, y_last
-            large = squares_and_products(xs, ys, w_ref, bound, squares, products)
+            large = squares_and_products(xs, ys, w_ref, bound, squares, products, total)
             longest = largest(squares) if large else 0.0
             for k in range(0, len(rates), LANES):
                 group, n_lanes = state[k // LANES], min(LANES, len(rates) - k)
@@ -80,21 +86,28 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
             a[k, block], b[k, block] = group[lane], group[2 * LANES + lane] * group[LANES + lane]
 
 
-@kernel(fastmath=CONTRACT)
-def squares_and_products(x, y, w_ref, bound, squares, products):
-    """q_i = x_i², p_i = x_i (y_i − x_i w_ref), the same at every rate; returns how many q_i > bound.
+@kernel(fastmath=FAST)
+def squares_and_products(x, y, w_ref, bound, squares, products, total):
+    """q_i = x_i², p_i = x_i r_i, r_i = y_i − x_i w_ref, the same at every rate; returns how many q_i > bound.
 
-    A step is u ← (1 − 2α q_i) u + 2α p_i; it cannot amplify where 2α q_i ≤ 2. Rows 0, 4, 8, … of the leaf
-    come first, then 1, 5, 9, …: in four vectors lie four successive steps in each lane.
+    Their sums, and Σ r_i², are added to `total`. A step is u ← (1 − 2α q_i) u + 2α p_i; it cannot amplify
+    where 2α q_i ≤ 2. Rows 0, 4, 8, … of the leaf come first, then 1, 5, 9, …: in four vectors lie four
+    successive steps in each lane.
     """
-    large = 0
+    large, sum_squares, sum_products, sum_rest = 0, 0.0, 0.0, 0.0
     for s in range(FOURS):
         for j in range(4):
             x_i, i = np.float64(x[4 * s + j]), j * FOURS + s
-            square = x_i * x_i
-            squares[i] = square
-            products[i] = x_i * (y[4 * s + j] - x_i * w_ref)
+            r_i = y[4 * s + j] - x_i * w_ref
+            square, product = x_i * x_i, x_i * r_i
+            squares[i], products[i] = square, product
+            sum_squares += square
+            sum_products += product
+            sum_rest += r_i * r_i
             large += not square <= bound
+    total[0] += sum_squares
+    total[1] += sum_products
+    total[2] += sum_rest
     return large
 
 
@@ -178,7 +191,8 @@ def run_few(x, y, w_ref, rates, block_rows, a, b, growth):
             for leaf in range(start, stop, LEAF):
                 end = min(leaf + LEAF, stop)
                 product *= steps_few(x[leaf * d : end * d], y[leaf:end], w_ref, 2.0 * rates[k], lanes, M)
-                drop_tiny(M)
+                for j in range(d):
+                    drop_tiny(M[j * LANES : j * LANES + d])
             growth[k, block] = product
             for i in range(d):
                 for j in range(d):
@@ -243,7 +257,7 @@ def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
             for leaf in range(start, stop, LEAF):
                 rows = slice(leaf, min(leaf + LEAF, stop))
                 product *= steps_nd(X[rows], y[rows], w_padded, 2.0 * rates[k], four, r, columns)
-                drop_tiny(columns.reshape(-1))
+                drop_tiny(columns[:d].reshape(-1))
             growth[k, block] = product
             for i in range(d):
                 for j in range(d):

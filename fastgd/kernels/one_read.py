@@ -5,10 +5,12 @@ Called as the kernels of `maps.py`; they return what the kernels of `gram.py` do
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastgd.kernels import gram, maps, tree
 from fastgd.kernels._jit import kernel
 
-NEAR_NUMBERS = 1 << 16
+NEAR_NUMBERS = 1 << 15
 """Numbers of X that stay near: whole blocks, a power of two of them."""
 
 
@@ -22,16 +24,13 @@ def near_blocks(d, block_rows):
 
 @kernel
 def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
-    near = near_blocks(1, block_rows)
-    n_parts = -(-a.shape[1] // near)
-    stack = tree.new_stack(n_parts, 3)
+    n_blocks = a.shape[1]
+    sums, stack = np.empty((n_blocks, 3)), tree.new_stack(n_blocks, 3)
+    maps.run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums)
     top = 0
-    for part in range(n_parts):
-        blocks = slice(part * near, (part + 1) * near)
-        rows = slice(part * near * block_rows, (part + 1) * near * block_rows)
-        maps.run_1d(x[rows], y[rows], w_ref, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
-        put(gram.run_1d(x[rows], y[rows], w_ref), stack[top])
-        top = tree.push(stack, top, part)
+    for block in range(n_blocks):
+        put(sums[block], stack[top])
+        top = tree.push(stack, top, block)
     return tree.total(stack, top)
 
 

@@ -17,6 +17,8 @@ from fastgd.orders import Order
 from fastgd.planner import Choice
 from fastgd.survey import Survey
 
+RATES = 1e-50, 1e50
+"""Of rates beyond these, and of the x that they are for, products of several overflow or vanish."""
 MOST_SCANNED = 0.125
 """Where more of the blocks than this would have to be scanned, all are."""
 
@@ -67,16 +69,24 @@ def for_sgd(
         method = planner.sgd(
             rows.n, rows.d, len(rates), len(distinct), track_cost, rows.row_bytes, order.shuffle is False
         )
-    if method == "summary" and (by_maps := map_sgd(rows, w, survey, distinct, distinct, order)):
+    if method == "summary" and (by_maps := map_sgd(rows, w, survey, distinct, distinct, order, track_cost)):
         return by_maps
     return BlockSgd(rows, w, order) if rows.is_one_block else StreamedSgd(rows, w, n_threads, order)
 
 
 def map_sgd(
-    rows: ArrayRows, w: Floats, survey: Survey, all_rates: Floats, rates: Floats, order: Order
+    rows: ArrayRows,
+    w: Floats,
+    survey: Survey,
+    all_rates: Floats,
+    rates: Floats,
+    order: Order,
+    track_cost: bool,
 ) -> MapSgd | None:
-    """SGD by maps; None where most digits would be lost, or sums overflow."""
-    oracle = MapSgd(rows, w, survey, all_rates, rates, order)
+    """SGD by maps; None where most digits would be lost, or squares overflow."""
+    if not (RATES[0] < all_rates[0] and all_rates[-1] < RATES[1]):
+        return None
+    oracle = MapSgd(rows, w, survey, all_rates, rates, order, track_cost)
     can = survey.statistics.is_finite() and np.mean(~oracle.is_safe) <= MOST_SCANNED
     return oracle if can else None
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import summaries
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import Floats, block_rows
 from fastgd.oracles.base import Histories
@@ -20,6 +19,8 @@ from fastgd.survey import Survey
 # An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
 _EPOCH_NS = 50
 _CALL_NS = 50_000_000
+FAR_WEIGHTS = 2.0**7
+"""Weights that stay so many times below w_ref would lose their digits in w_ref + u."""
 
 
 class SummaryDescent:
@@ -43,12 +44,12 @@ class SummaryDescent:
         self._v, self._h = np.empty(d), np.empty(d)
 
     def start(self, want_cost: bool) -> float | None:
-        return _cost_with_digits(self.w, self._survey)
+        return self._survey.cost_with_digits(self.w)
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         at_first = self.w.copy()
         done, lowest = self._descend(rates, keep, go_on)
-        if self._survey.statistics.is_far_from(lowest) and self._survey.recentred():
+        if self._survey.statistics.is_far_from(lowest) and self._survey.recentre():
             self.w[:] = at_first
             done, _ = self._descend(rates, keep, go_on)
         return done
@@ -61,33 +62,33 @@ class SummaryDescent:
         )  # fmt: skip
 
 
-def _cost_with_digits(w: Floats, survey: Survey) -> float:
-    cost = survey.statistics.cost(w)
-    if survey.statistics.is_far_from(cost) and survey.recentred():
-        cost = survey.statistics.cost(w)
-    return cost
-
-
 class MapSgd:
     """SGD by the maps of blocks: an epoch is a few products of small matrices with a vector.
 
     In order the maps are composed to one; with the blocks shuffled, an epoch takes them in its order. A
-    block whose map would lose digits is scanned, each epoch. Costs are the statistics'. The reads
-    of the maps are the survey's.
+    block whose map would lose digits is scanned, each epoch. Costs are the statistics'; unless
+    `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are the survey's.
     """
 
     has_costs = True
     method: Method = "summary"
 
     def __init__(
-        self, rows: ArrayRows, w: Floats, survey: Survey, all_rates: Floats, rates: Floats, order: Order
+        self,
+        rows: ArrayRows,
+        w: Floats,
+        survey: Survey,
+        all_rates: Floats,
+        rates: Floats,
+        order: Order,
+        track_cost: bool,
     ):
         """The survey's read makes maps for `all_rates`; this run takes `rates` of them: both ascend."""
         from fastgd.kernels import epochs
 
         self.w, self.before, self.passes = w, np.empty(rows.d), 0
         self._kernels, self._rows, self._survey, self._order = epochs, rows, survey, order
-        self._all_rates, self._rates = all_rates, rates
+        self._all_rates, self._rates, self._track_cost = all_rates, rates, track_cost
         self._epoch = 0
         self._v, self._h = np.empty(rows.d), np.empty(rows.d)
         self._take_maps()
@@ -97,20 +98,20 @@ class MapSgd:
         maps = self._survey.maps(self._all_rates)
         self._statistics = maps.statistics
         these = np.searchsorted(self._all_rates, self._rates)
-        self.is_safe = maps.growth[these] <= summaries.GROWTH
+        self.is_safe = maps.is_safe[these]
         whole = [maps.composed(k) for k in these] if self._order.shuffle is False else []
         if whole and None not in whole:
             self._a, self._b = (np.stack(part) for part in zip(*filter(None, whole), strict=True))
+            self._map_rates = self._rates
             self._last_x, self._last_y = maps.last_x[-1:], maps.last_y[-1:]
             self._is_compiled = True
         else:
-            is_all = len(these) == len(maps.rates)  # then nothing is copied
-            self._a, self._b = (maps.a, maps.b) if is_all else (maps.a[these], maps.b[these])
+            self._a, self._b, self._map_rates = maps.a, maps.b, self._all_rates
             self._last_x, self._last_y = maps.last_x, maps.last_y
             self._is_compiled = bool(self.is_safe.all())
         self._n_blocks = self._a.shape[1]
         work = (self._n_blocks + 1) * (self._rows.d * self._rows.d + 4)
-        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + work)) if self._is_compiled else 1
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + 10 * work)) if self._is_compiled else 1
 
     def start(self, want_cost: bool) -> float | None:
         if not want_cost:
@@ -121,26 +122,29 @@ class MapSgd:
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         at_first = self.w.copy()
         done, lowest = self._epochs(rates, keep, go_on)
-        if self._has_recentred_for(lowest):
+        if self._has_recentred_for(lowest, at_first):
             self.w[:] = at_first
             done, _ = self._epochs(rates, keep, go_on)
         self._epoch += done
         return done
 
-    def _has_recentred_for(self, cost: float) -> bool:
-        if not self._statistics.is_far_from(cost):
+    def _has_recentred_for(self, cost: float, at_first: Floats | None = None) -> bool:
+        """About the optimum for a cost far below the reference's; about w for weights that hardly moved."""
+        farthest = np.abs(self._statistics.w_ref).max()
+        is_small = at_first is not None and np.abs(self.w).max() < farthest / FAR_WEIGHTS
+        if not (is_small or self._statistics.is_far_from(cost)):
             return False
         if self._statistics is self._survey.statistics:  # no run beside this one has seen to it
             if self._survey.is_recentred:
                 return False
             del self._a, self._b  # two sets of maps would take twice the memory
-            self._survey.recentred()
+            self._survey.recentre(at_first if is_small else None)
         self._take_maps()
         return True
 
     def _epochs(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, float]:
         take = self._compiled_epochs if self._is_compiled else self._mixed_epoch
-        return take(rates, np.searchsorted(self._rates, rates), keep, go_on)
+        return take(rates, np.searchsorted(self._map_rates, rates), keep, go_on)
 
     def _compiled_epochs(
         self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
@@ -152,7 +156,7 @@ class MapSgd:
         return self._kernels.descend_by_maps(
             self._a, self._b, which, orders, self._last_x, self._last_y,
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
-            go_on, keep.costs, keep.losses, keep.weights,
+            go_on, self._track_cost, keep.costs, keep.losses, keep.weights,
         )  # fmt: skip
 
     def _mixed_epoch(
@@ -164,7 +168,7 @@ class MapSgd:
         w, w_ref = self.w.copy(), statistics.w_ref
         reader, steps, block = self._rows.reader(), in_order_steps(self._rows.d), block_rows(self._rows.d)
         self.passes += 1
-        for is_safe, blocks in _stretches(order, self.is_safe[k]):
+        for is_safe, blocks in _stretches(order, self._survey.maps(self._all_rates).is_safe[k]):
             if is_safe:
                 u = w - w_ref
                 self._kernels.apply_maps(self._a[k], self._b[k], blocks, u, self._v)
@@ -173,13 +177,14 @@ class MapSgd:
             for start in (blocks * block).tolist():
                 steps(*reader.read(start, min(start + block, n)), w, float(rates[0]))
         value = statistics.cost(w) if len(keep.costs) else math.inf
-        if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not len(keep.costs)))):
+        is_tracked = self._track_cost and len(keep.costs)
+        if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
             return 0, math.inf
         self.before[:], self.w[:] = self.w, w
         keep.costs[:] = value
         keep.weights[:] = w
         if len(keep.losses):
-            keep.losses[0] = (self._last_x[order[-1]] @ w - self._last_y[order[-1]]) ** 2
+            keep.losses[0] = self._kernels.loss(self._last_x[order[-1]], self._last_y[order[-1]], w)
         return 1, value
 
 

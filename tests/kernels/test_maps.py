@@ -30,7 +30,8 @@ def maps_of(X, y, w_ref, rates, block_rows, few=None):
     shapes = (full, full, full) if one_column else ((*full, d, d), (*full, d), full)
     a, b, growth = (np.full(shape, np.nan)[:, 2:-1] for shape in shapes)
     if one_column:
-        maps.run_1d(X.reshape(-1), y, float(w_ref[0]), rates, block_rows, a, b, growth)
+        sums = np.empty((a.shape[1], 3))
+        maps.run_1d(X.reshape(-1), y, float(w_ref[0]), rates, block_rows, a, b, growth, sums)
         return a[:, :, None, None], b[:, :, None], growth
     if few if few is not None else d <= FEW:
         maps.run_few(X.reshape(-1), y, tuple(w_ref.tolist()), rates, block_rows, a, b, growth)

@@ -61,7 +61,7 @@ def test_one_read_is_both_kernels(rng, monkeypatch, d, dtype):
     if d == 1:
         flat = lambda a, b, growth: (a[:, :, 0, 0], b[:, :, 0], growth)  # noqa: E731
         sums = one_read.run_1d(X.reshape(-1), y, w_ref[0], rates, block, *flat(*both))
-        maps.run_1d(X.reshape(-1), y, w_ref[0], rates, block, *flat(*alone))
+        maps.run_1d(X.reshape(-1), y, w_ref[0], rates, block, *flat(*alone), np.empty((n_blocks, 3)))
         expected = gram.run_1d(X.reshape(-1), y, w_ref[0])
     elif d <= 7:
         sums = one_read.run_few(X.reshape(-1), y, tuple(w_ref), w_ref, rates, block, *both)
