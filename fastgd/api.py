@@ -90,9 +90,11 @@ def gradient_descent(
     weights are the streamed ones to some 1e-13 of the largest for well-scaled data (to about eps times
     the condition number of XᵀX otherwise). They are kept about weights that fit the first rows, so that a
     cost has the digits of the direct sum down to 1e-25 of mean(y²); where those weights tell little of
-    the rest, the data is read once more.
+    the rest, the data is read once more. What costs lose is what w − w* does along eigenvectors of small λ:
+    there they are right to about eps·λmax/λ.
 
-    Cost: one read (rarely two) and d² numbers for "summary", which counts in `n_passes` as one;
+    Cost: one read (rarely two; and the first block or so a few times more, which nothing counts) and d²
+    numbers for "summary";
     n_epochs + 1 reads (the last for the cost of the result) for "stream". "auto" rates take a
     read, which the statistics share; beyond 1024 columns up to 31, by Lanczos' iteration. No copy of X.
 
