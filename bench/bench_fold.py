@@ -25,7 +25,8 @@ SCANNED = wide((2, 10, 16) if SMOKE else (2, 4, 10, 16, 32, 64, 100, 300, 1000))
 
 @pytest.mark.parametrize(
     ("case", "contender"),
-    contenders.parameters(contenders.FOLD, LINES + FOLDED)
+    contenders.parameters(contenders.FOLD, LINES[:2] + FOLDED)
+    + contenders.parameters(contenders.FOLD_LONG, LINES[2:])
     + contenders.parameters(contenders.FOLD_AUTOGRAD, LINES[:2]),
     ids=str,
 )
@@ -34,7 +35,7 @@ def test_fold(benchmark, case, contender):
 
 
 @pytest.mark.parametrize(
-    ("case", "contender"), contenders.parameters(contenders.FOLD_ONE_THREAD, FOLDED), ids=str
+    ("case", "contender"), contenders.parameters(contenders.FOLD_ONE_THREAD, FOLDED[::2]), ids=str
 )
 def test_fold_on_one_thread(benchmark, case, contender):
     tolerance = TOLERANCE[case.dtype]

@@ -50,7 +50,8 @@ def chosen(solvers, cases, epochs):
 BY_EPOCHS = [
     (case, contender, n_epochs)
     for case, contender, n_epochs in chosen(DESCENTS, [TABLE], EPOCHS)
-    if contender not in DIRECT or n_epochs in (EPOCHS[0], EPOCHS[-1])  # the ends of a level line
+    if contender is DESCENT
+    or n_epochs in ((EPOCHS[0], EPOCHS[-1]) if contender in DIRECT else (1, 10, 100))  # ends of a level line
 ]
 
 

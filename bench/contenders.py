@@ -271,6 +271,7 @@ FOLD = [
     Contender("numpy", numpy_cost_and_gradient),
     Contender("numba-parallel", NUMBA_PARALLEL, "numba"),
 ]
+FOLD_LONG = [contender for contender in FOLD if contender.name != "numpy"]
 FOLD_ONE_THREAD = [
     Contender("fastgd, one thread", fastgd_function(fastgd.cost_and_gradient, n_threads=1)),
     Contender("numba", numba_cost_and_gradient, "numba"),

@@ -96,7 +96,7 @@ def measure(benchmark, group, contender, call, *, check, X, y, read_threads=None
     epochs, seconds = _epochs_of_a_round(call)
     check(call(epochs), epochs)
     threads = read_threads or default_threads()
-    beside = Beside(X, y, {"read": lambda: read_once(X, y, threads)}, times=min(epochs, 10))
+    beside = Beside(X, y, {"read": lambda: read_once(X, y, threads)}, times=min(epochs, 3))
     rounds = 1 if SMOKE else min(MOST_ROUNDS, max(5 if seconds < 1 else 3, int(SECONDS / seconds)))
     benchmark.group = group
     benchmark.pedantic(call, args=(epochs,), setup=beside.time, rounds=rounds)
@@ -169,7 +169,7 @@ class Beside:
     """What is timed in turn with a benchmark: on a noisy machine a ratio needs both of its times at once."""
 
     def __init__(self, X, y, calls, times=1):
-        """Each call is timed `times` times at a stretch: as the benchmark's own."""
+        """Each call is timed `times` times at a stretch, where the benchmark's own is."""
         self._times = times
         self._is_tiny = X.nbytes + y.nbytes < LEAST_BYTES
         self._calls = calls

@@ -102,7 +102,7 @@ def statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
     def task(_start: int, X: Array, y: Array) -> Floats:
         return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, together)
 
-    sums = engine.fold(rows, task, n_threads, size, _effort(d), together)
+    sums = engine.fold(rows, task, n_threads, size, effort(d), together)
     return _unpacked(sums, rows.n, w_ref)
 
 
@@ -112,7 +112,8 @@ def _node_size(d: int) -> int:
     return 3 if d == 1 else gram.lines(d) ** 2
 
 
-def _effort(d: int, models: int = 1) -> int:
+def effort(d: int, models: int = 1) -> int:
+    """About how many plain reads' time statistics, or the maps of so many rates, take."""
     return max(1, d * models // GRAM_EFFORT)
 
 
@@ -235,5 +236,5 @@ def maps(rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: 
             return one_read.run_few(X.reshape(-1), y, few, w_ref, *how)
         return one_read.run_nd(X, y, w_ref, *how)
 
-    sums = engine.fold(rows, task, n_threads, _node_size(d), _effort(d, n_rates))
+    sums = engine.fold(rows, task, n_threads, _node_size(d), effort(d, n_rates))
     return Maps(_unpacked(sums, rows.n, w_ref), rates, a, b, growth, last_x, last_y)

@@ -117,7 +117,9 @@ def test_schedules_and_functions_are_rates_too():
 def test_what_is_kept(rng, history):
     X, y = problem(rng, 5000 if not JIT_IS_OFF else 50, 2)
     for solver in SOLVERS:
-        result = fastgd.sweep(X, y, learning_rates=RATES, solver=solver, n_epochs=3, history=history)
+        result = fastgd.sweep(
+            X, y, learning_rates=RATES, solver=solver, n_epochs=3, history=history, method="summary"
+        )
         assert all(fit.w_history is None for fit in result.fits)
         assert all((fit.cost_history is None) == (history is None) for fit in result.fits)
         for cost, fit in zip(result.costs, result.fits, strict=True):
