@@ -179,13 +179,13 @@ def test_a_history_that_would_not_fit_is_refused_with_the_remedy():
 def test_rates_of_several_kinds(rng, fit_by, n):
     X, y = problem(rng, n, None)
     rates = [0.001, 0.002, 0.0005]
-    by_array = fit_by(X, y, learning_rate=np.array(rates), n_epochs=3)
-    by_function = fit_by(X, y, learning_rate=lambda epoch: rates[epoch], n_epochs=3)
+    by_array = fit_by(X, y, learning_rate=np.array(rates), n_epochs=3, method="stream")
+    by_function = fit_by(X, y, learning_rate=lambda epoch: rates[epoch], n_epochs=3, method="stream")
     assert histories(by_array) == histories(by_function)
     assert by_array.learning_rates.tolist() == rates
     w = 0.0
     for rate in rates:
-        w = fit_by(X, y, w0=w, learning_rate=rate, n_epochs=1).w
+        w = fit_by(X, y, w0=w, learning_rate=rate, n_epochs=1, method="stream").w
     assert by_array.w == w
 
 
