@@ -15,21 +15,23 @@ ROOT = Path(__file__).parents[1]
 
 PROGRAM = """
 import numpy as np
-import fastgd
+import fastgd.engine
 
 def peak():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
-def work(X, y):
-    how = dict(n_epochs=1, learning_rate=1e-9, history=None, n_threads=8)
+def work(X, y, method="auto"):
+    how = dict(n_epochs=1, learning_rate=1e-9, history=None, n_threads=8, method=method)
     fastgd.cost_and_gradient(X, y, np.zeros(X.shape[1]) if X.ndim == 2 else 0.0, n_threads=8)
     fastgd.gradient_descent(X, y, **how)
     fastgd.sgd(X, y, **how)
 
 shape, dtype, order = {case}
-small = np.ones((max(3, 10_000 // int(np.prod(shape[1:]))), *shape[1:]), dtype, order=order)
-work(small[:5000], np.ones(len(small[:5000]), dtype))  # the compiler's own memory
+d = int(np.prod(shape[1:]))
+small = np.ones((3 * fastgd.engine.block_rows(d), *shape[1:]), dtype, order=order)
+for method in ("stream", "summary") if d <= 20 else ("stream",):  # the compiler's own memory
+    work(small, np.ones(len(small), dtype), method)
 X, y = np.ones(shape, dtype, order=order), np.ones(shape[0], dtype)
 with open("/proc/self/clear_refs", "w") as clear:
     clear.write("5")
