@@ -75,13 +75,12 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
     fits = []
     n_epochs = N_EPOCHS if backend == "numba" else 1
     for what, fit_by in _RUNS.items():
-        fit, seconds = _timed(lambda fit_by=fit_by: fit_by(X, y, n_epochs=n_epochs))  # type: ignore[misc]
+        fit, seconds = _timed(partial(fit_by, X, y, n_epochs=n_epochs))
         fits.append(fit)
         timings.append(Timing(what, seconds, n_samples, n_epochs, fit.n_passes))
     few, few_y = X[:PYTHON_ROWS], y[:PYTHON_ROWS]
     for what, fit_by in (("plain Python, full batch", gradient_descent), ("plain Python, sgd", sgd)):
-        how = dict(learning_rate=1e-4, n_epochs=1, method="auto", backend="python")
-        _, seconds = _timed(lambda fit_by=fit_by, how=how: fit_by(few, few_y, **how))  # type: ignore[misc]
+        _, seconds = _timed(partial(fit_by, few, few_y, learning_rate=1e-4, n_epochs=1, backend="python"))
         timings.append(Timing(what, seconds, len(few), 1, 1))
     yield from _table(timings)
     yield f"(plain Python: one epoch of {len(few):,} rows)"
