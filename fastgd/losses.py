@@ -1,0 +1,154 @@
+"""Losses: two scalar functions of (score, y), and what a solver must know of them. A loss never sees X.
+
+score = x·w + intercept, slope = ∂loss/∂score. `curvature` bounds ∂²loss/∂score² from above: with λmax the
+largest eigenvalue of XᵀX/n, the Hessian of the cost is at most curvature·λmax, and rates below 2 over that
+are stable. Infinite where the slope jumps.
+
+The methods here are plain Python: what `backend="python"` runs. `kernels/losses.py` has the compiled ones.
+A loss of your own is an object of any class with methods `value(self, score, y)` and `slope(self, score, y)`
+that Numba can compile, and a number `curvature` if it has one; its other attributes are numbers. It is
+compiled as it is, and checked against finite differences when it is first used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from typing import Any, NamedTuple, Protocol, cast
+
+
+class Loss(Protocol):
+    def value(self, score: float, y: float) -> float: ...
+
+    def slope(self, score: float, y: float) -> float: ...
+
+    @property
+    def curvature(self) -> float: ...
+
+
+class SquaredError(NamedTuple):
+    """(score − y)²."""
+
+    def value(self, score: float, y: float) -> float:
+        return (score - y) * (score - y)
+
+    def slope(self, score: float, y: float) -> float:
+        return 2 * (score - y)
+
+    @property
+    def curvature(self) -> float:
+        return 2.0
+
+
+class Huber(NamedTuple):
+    """r² up to |r| = delta, then 2 delta |r| − delta², r = score − y (Huber, Ann. Math. Statist. 35, 1964)."""
+
+    delta: float = 1.35
+
+    def value(self, score: float, y: float) -> float:
+        size = abs(score - y)
+        return size * size if size <= self.delta else self.delta * (2 * size - self.delta)
+
+    def slope(self, score: float, y: float) -> float:
+        return 2 * max(-self.delta, min(self.delta, score - y))
+
+    @property
+    def curvature(self) -> float:
+        return 2.0
+
+
+class LogLoss(NamedTuple):
+    """−ln of the probability of y in {0, 1}, where that of 1 is 1/(1 + exp(−score))."""
+
+    def value(self, score: float, y: float) -> float:
+        return max(score, 0.0) - y * score + math.log1p(math.exp(-abs(score)))
+
+    def slope(self, score: float, y: float) -> float:
+        e = math.exp(-abs(score))
+        return (1.0 if score >= 0 else e) / (1.0 + e) - y
+
+    @property
+    def curvature(self) -> float:
+        return 0.25
+
+
+class Quantile(NamedTuple):
+    """quantile·r where r = y − score is positive, else (quantile − 1)·r (Koenker and Bassett, 1978)."""
+
+    quantile: float = 0.5
+
+    def value(self, score: float, y: float) -> float:
+        return max(self.quantile * (y - score), (self.quantile - 1) * (y - score))
+
+    def slope(self, score: float, y: float) -> float:
+        if y == score:
+            return 0.0
+        return -self.quantile if y > score else 1 - self.quantile
+
+    @property
+    def curvature(self) -> float:
+        return math.inf
+
+
+NAMED: dict[str, Loss] = {
+    "squared_error": SquaredError(),
+    "huber": Huber(),
+    "log_loss": LogLoss(),
+    "quantile": Quantile(),
+}
+"""The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
+
+OWN = "OwnLoss_"
+"""How the type of a loss of the user's own begins: its machine code is never kept on disk."""
+_own_types: dict[tuple[type, tuple[str, ...]], Any] = {}
+
+
+def as_loss(given: Any) -> Loss:
+    """The loss of this name, this loss, or the user's own as a named tuple of its numbers."""
+    if isinstance(given, str):
+        if given not in NAMED:
+            raise ValueError(f"loss must be {' or '.join(map(repr, NAMED))} or an object, not {given!r}")
+        return NAMED[given]
+    if isinstance(given, Huber) and not 0.0 < given.delta < math.inf:
+        raise ValueError(f"Huber's delta must be positive and finite, not {given.delta!r}")
+    if isinstance(given, Quantile) and not 0.0 < given.quantile < 1.0:
+        raise ValueError(f"quantile must be between 0 and 1, not {given.quantile!r}")
+    if isinstance(given, tuple(type(one) for one in NAMED.values())) or is_own(given):
+        return cast(Loss, given)
+    kind = given if isinstance(given, type) else type(given)
+    for method in ("value", "slope"):
+        if not callable(getattr(kind, method, None)):
+            raise TypeError(
+                f"loss has no method {method}(self, score, y): {given!r:.60}; a loss of your own has value "
+                "and slope"
+            )
+    return cast(Loss, _own(given, kind))
+
+
+def is_own(loss: Any) -> bool:
+    return type(loss).__name__.startswith(OWN)
+
+
+def _own(given: Any, kind: type) -> Any:
+    """A named tuple with the numbers of `given` and the functions of its class: what Numba can take."""
+    numbers = {}
+    for name in dir(given):
+        value = getattr(given, name, None) if not name.startswith("_") else None
+        if isinstance(value, (int, float)):
+            numbers[name] = float(value)
+    numbers.setdefault("curvature", math.inf)
+    key = kind, tuple(numbers)
+    if key not in _own_types:
+        fields = namedtuple(f"{OWN}{kind.__name__}", list(numbers))  # type: ignore[misc]  # noqa: PYI024
+        # A static method stays one: it is called as type.value(score, y), without self.
+        methods = {name: _plain(kind, name) for name in ("value", "slope")}
+        _own_types[key] = type(fields.__name__, (fields,), methods | {"__slots__": ()})
+    return _own_types[key](**numbers)
+
+
+def _plain(kind: type, name: str) -> Any:
+    """The method as the class has it, a static one as a static one."""
+    for base in kind.__mro__:
+        if name in vars(base):
+            return vars(base)[name]
+    raise AttributeError(name)
