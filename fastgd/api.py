@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import time
-import warnings
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import engine, solvers
+from fastgd import solvers
 from fastgd.data import checks
-from fastgd.data.arrays import ArrayRows, as_weights
-from fastgd.data.backend import resolve
-from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Floats
-from fastgd.oracles.choose import for_descent, for_sgd
-from fastgd.orders import IN_ORDER, Order, Shuffle, as_order
-from fastgd.planner import CHOICES, Choice
-from fastgd.results import DivergenceError, FitResult, Solver, from_run
-from fastgd.schedules import LearningRate, as_rates
-from fastgd.survey import Survey
-
-OnDivergence = Literal["raise", "warn", "ignore"]
+from fastgd.fitting import OnDivergence, Options, Tolerance, fit
+from fastgd.losses import Loss
+from fastgd.objective import as_rule
+from fastgd.orders import Shuffle
+from fastgd.planner import Choice
+from fastgd.results import FitResult
+from fastgd.schedules import LearningRate
+from fastgd.solvers import Callback
 
 
 def gradient_descent(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    w0: ArrayLike | None = None,
+    w0: ArrayLike | FitResult | None = None,
     learning_rate: LearningRate = "auto",
     n_epochs: int = 100,
+    fit_intercept: bool = False,
+    standardize: bool = False,
+    sample_weight: ArrayLike | None = None,
+    loss: str | Loss | Any = "squared_error",
+    l1: float = 0.0,
+    l2: float = 0.0,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    tol: Tolerance = None,
+    patience: int = 5,
+    validation_fraction: float | None = None,
+    callback: Callback | None = None,
     method: Choice = "auto",
     history: solvers.History = "epochs",
     on_divergence: OnDivergence = "raise",
@@ -109,30 +114,43 @@ def gradient_descent(
     1.9999444396553017
     """
     checks.choice("history", history, ("epochs", "costs", None))
-    return _fit(
-        "gradient_descent",
-        X,
-        y,
-        w0,
-        learning_rate,
-        n_epochs,
-        method,
-        history,
-        on_divergence,
-        backend,
-        n_threads,
-    )
+    return fit(
+        "gradient_descent", X, y,
+        dict(
+            loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize,
+            sample_weight=sample_weight,
+        ),
+        as_rule(momentum, nesterov),
+        Options(
+            w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,
+            on_divergence, backend, n_threads,
+        ),
+    )  # fmt: skip
 
 
 def sgd(
     X: ArrayLike,
     y: ArrayLike,
     *,
-    w0: ArrayLike | None = None,
+    w0: ArrayLike | FitResult | None = None,
     learning_rate: LearningRate = "auto",
     n_epochs: int = 100,
+    fit_intercept: bool = False,
+    standardize: bool = False,
+    sample_weight: ArrayLike | None = None,
+    loss: str | Loss | Any = "squared_error",
+    l1: float = 0.0,
+    l2: float = 0.0,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    batch_size: int = 1,
+    average: bool | int | float = False,
     shuffle: Shuffle = False,
     seed: int | None = None,
+    tol: Tolerance = None,
+    patience: int = 5,
+    validation_fraction: float | None = None,
+    callback: Callback | None = None,
     method: Choice = "auto",
     history: solvers.History = "epochs",
     track_cost: bool = False,
@@ -201,167 +219,15 @@ def sgd(
     1.9999999999999236
     """
     checks.choice("history", history, solvers.HISTORIES)
-    checks.choice("track_cost", track_cost, (True, False))
-    return _fit(
-        "sgd",
-        X,
-        y,
-        w0,
-        learning_rate,
-        n_epochs,
-        method,
-        history,
-        on_divergence,
-        backend,
-        n_threads,
-        track_cost=track_cost,
-        order=as_order(shuffle, seed),
-    )
-
-
-def _fit(
-    solver: Solver,
-    X: ArrayLike,
-    y: ArrayLike,
-    w0: ArrayLike | None,
-    learning_rate: LearningRate,
-    n_epochs: int,
-    method: Choice,
-    history: solvers.History,
-    on_divergence: OnDivergence,
-    backend: str,
-    n_threads: int | None,
-    *,
-    track_cost: bool = False,
-    order: Order = IN_ORDER,
-) -> FitResult:
-    """Validate, choose the rates and the oracle, run the epochs, make the result."""
-    began = time.perf_counter()
-    checks.choice("on_divergence", on_divergence, ("raise", "warn", "ignore"))
-    n_epochs = checks.whole("n_epochs", n_epochs, 0)
-    n_threads = engine.checked_threads(n_threads)
-    runs_on = resolve(backend)
-    check_method(method, runs_on, history, order)
-    rows = ArrayRows(X, y)
-    w = np.zeros(rows.d) if w0 is None else as_weights("w0", w0, rows.d, rows.is_scalar)
-    solvers.check_history(history, n_epochs, rows.n, rows.d)
-    survey = Survey(rows, w, runs_on, n_threads)
-    if isinstance(learning_rate, str) and learning_rate == "auto" and n_epochs:
-        learning_rate = survey.auto_rate(solver)
-    rates = as_rates(learning_rate, n_epochs)
-    if solver == "sgd":
-        oracle = for_sgd(
-            rows, w, rates, backend=runs_on, n_threads=n_threads, method=method, survey=survey, order=order,
-            track_cost=track_cost, keeps_samples=history == "samples",
-        )  # fmt: skip
-    else:
-        oracle = for_descent(
-            rows, w, n_epochs, backend=runs_on, n_threads=n_threads, method=method, survey=survey
-        )
-    run = solvers.run_epochs(
-        oracle,
-        rates,
-        history,
-        want_costs=track_cost or oracle.has_costs or n_epochs == 0,
-        want_losses=solver == "sgd",
-        n_samples=rows.n,
-        stop_when_diverged=on_divergence != "ignore",
-        check_data=rows.refuse_nonfinite,
-    )
-    grown = solver == "gradient_descent" and has_grown(run, rates, oracle.w, rows, survey)
-    run.diverged |= grown
-    result = from_run(
-        run,
-        w=oracle.w,
-        rates=rates,
-        rows=rows,
-        solver=solver,
-        backend=runs_on,
-        method=oracle.method,
-        n_passes=survey.passes + oracle.passes,
-        elapsed=time.perf_counter() - began,
-        samples=(_listed(X), _listed(y)) if history == "samples" else None,
-        w0=w0,
-        order=order,
-    )
-    if run.diverged and on_divergence != "ignore":
-        _report_divergence(result, run.first_cost, rates, grown, survey, on_divergence)
-    return result
-
-
-def check_method(method: Choice, backend: str, history: solvers.History, order: Order) -> None:
-    """Refuse a method that cannot do what is asked."""
-    checks.choice("method", method, CHOICES)
-    if method != "summary":
-        return
-    if backend == "python":
-        raise ValueError('method="summary" needs the compiled kernels; backend="python" is the plain loop')
-    if history == "samples":
-        raise ValueError('history="samples" keeps every step, and method="summary" takes none: stream')
-    if order.shuffle is True:
-        raise ValueError(
-            'shuffle=True takes every row anew: method="summary" needs shuffle=False or "blocks"'
-        )
-
-
-def has_grown(run: solvers.Run, rates: Floats, w: Floats, rows: ArrayRows, survey: Survey) -> bool:
-    """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
-    first, last = run.first_cost, run.last_cost
-    if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):
-        return False
-    rounding = (1e-10 * max(abs(float(rows.y.max())), abs(float(rows.y.min())))) ** 2
-    if survey.has_statistics:
-        rounding += 4 * survey.statistics.error(w)
-    return last > first + rounding and float(np.max(rates)) > survey.descent_limit()
-
-
-def _listed(values: ArrayLike) -> list[Any]:
-    """The numbers as they were given, in a list of their own, for the trace."""
-    return list(values) if isinstance(values, (list, tuple)) else np.asarray(values).tolist()
-
-
-def _report_divergence(
-    result: FitResult,
-    first_cost: float | None,
-    rates: Floats,
-    grown: bool,
-    survey: Survey,
-    on_divergence: OnDivergence,
-) -> None:
-    epoch = result.n_epochs
-    limit = rate = None
-    if first_cost is not None and not np.isfinite(first_cost):
-        message = f"the cost at w0 overflows: scale X and y before {result.solver}, or take a smaller w0"
-    else:
-        limit, rate = _safe(result.solver, survey)
-        if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
-            limit = rate = None
-        if grown:
-            message = f"{result.solver} ended above its start at learning rate {np.max(rates):g}"
-        else:
-            message = (
-                f"{result.solver} diverged in epoch {epoch} at learning rate {rates[epoch]:g}: "
-                "w or its cost is no longer finite"
-            )
-        if rate is None:
-            message += "; take a smaller learning rate"
-        else:
-            what = (
-                "the limit of every single step, 1/max‖x‖²,"
-                if result.solver == "sgd"
-                else "the stability limit"
-            )
-            message += f'; {what} is {limit:.6g}: take learning_rate="auto", here {rate:.6g}'
-    if on_divergence == "raise":
-        raise DivergenceError(
-            f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate
-        )
-    warnings.warn(f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=4)
-
-
-def _safe(solver: Solver, survey: Survey) -> tuple[float, float] | tuple[None, None]:
-    """The limit and a safe rate, where the data has them."""
-    try:
-        return survey.limit(solver), survey.auto_rate(solver)
-    except InvalidDataError:  # X overflows when squared
-        return None, None
+    return fit(
+        "sgd", X, y,
+        dict(
+            loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize,
+            sample_weight=sample_weight,
+        ),
+        as_rule(momentum, nesterov, batch_size, average),
+        Options(
+            w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,
+            on_divergence, backend, n_threads, shuffle, seed, track_cost,
+        ),
+    )  # fmt: skip

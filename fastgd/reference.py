@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 Row: TypeAlias = Any  # float | Sequence[float]; w has the type of a row
@@ -77,6 +77,114 @@ def shuffle(numbers: list[int], words: Sequence[int]) -> list[int]:
         j = words[i] * (i + 1) >> 64
         numbers[i], numbers[j] = numbers[j], numbers[i]
     return numbers
+
+
+# Any loss, penalties, weights, momentum: `xs` are lists of numbers, the last a 1 where there is an intercept.
+# l1 and l2 hold a strength for each weight; `weights` is empty where all samples count alike.
+
+
+def transformed(
+    xs: Sequence[Sequence[float]],
+    ys: Sequence[float],
+    shift: Sequence[float],
+    scale: Sequence[float],
+    weights: Sequence[float],
+    has_ones: bool,
+) -> tuple[list[list[float]], list[float]]:
+    """The rows √s·[(x − shift)·scale, 1] and √s·y."""
+    rows, targets = [], []
+    for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        root = math.sqrt(weights[i]) if weights else 1.0
+        row = [(x_j - m) * k for x_j, m, k in zip(x, shift, scale, strict=True)] + [1.0] * has_ones
+        rows.append([root * x_j for x_j in row])
+        targets.append(root * y)
+    return rows, targets
+
+
+def objective(
+    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Row, loss: Any, l1: Row, l2: Row
+) -> float:
+    """(1/Σ s) Σ s·loss + Σ l1_j |w_j| + Σ (l2_j/2) w_j²; infinite where a loss overflows."""
+    total, count = 0.0, 0.0
+    for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        s = weights[i] if weights else 1.0
+        try:
+            total += s * loss.value(forward(x, w), y)
+        except OverflowError:
+            return math.inf
+        count += s
+    penalties = (a * abs(w_j) + 0.5 * b * w_j * w_j for a, b, w_j in zip(l1, l2, w, strict=True) if a or b)
+    return total / count + sum(penalties)
+
+
+def slopes(
+    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Row, loss: Any
+) -> tuple[list[float], float]:
+    """Σ s·slope·x, a number for each weight, and Σ s."""
+    sums, count = [0.0] * len(w), 0.0
+    for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
+        s = weights[i] if weights else 1.0
+        factor = s * loss.slope(forward(x, w), y)
+        for j in range(len(w)):
+            sums[j] += factor * x[j]
+        count += s
+    return sums, count
+
+
+def smooth_gradient(
+    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Row, loss: Any, l2: Row
+) -> list[float]:
+    """(1/Σ s) Σ s·slope·x + l2∘w."""
+    sums, count = slopes(xs, ys, weights, w, loss)
+    return [a / count + b * w_j for a, b, w_j in zip(sums, l2, w, strict=True)]
+
+
+def look_ahead(w: Row, before: Row, momentum: float) -> list[float]:
+    """w + μ (w − before)."""
+    return [w_j + momentum * (w_j - b_j) for w_j, b_j in zip(w, before, strict=True)]
+
+
+def proximal_step(at: Row, grad: Row, push: Row, rate: float, l1: Row) -> list[float]:
+    """z = at − α·grad + push, then z_j towards 0 by α·l1_j and no farther."""
+    moved = []
+    for p, g, v, strength in zip(at, grad, push, l1, strict=True):
+        z, most = p - rate * g + v, rate * strength
+        moved.append(z - max(-most, min(most, z)) if most else z)
+    return moved
+
+
+def descend_in_batches(
+    xs: Sequence[Row],
+    ys: Sequence[float],
+    weights: Sequence[float],
+    order: Sequence[int],
+    batch_size: int,
+    w: list[float],
+    before: list[float],
+    loss: Any,
+    rate: float,
+    momentum: float,
+    nesterov: bool,
+    l1: Row,
+    l2: Row,
+    after: Callable[[list[float]], None],
+) -> tuple[list[float], list[float]]:
+    """One epoch of steps, one a batch; `after` sees w after each. Returns w, and w before the last step.
+
+    A batch's gradient is its weighted mean; one sample's is scaled by its weight.
+    """
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        at = look_ahead(w, before, momentum) if nesterov else w
+        push = [0.0] * len(w) if nesterov else [momentum * (a - b) for a, b in zip(w, before, strict=True)]
+        these = [weights[i] for i in batch] if weights else []
+        sums, count = slopes([xs[i] for i in batch], [ys[i] for i in batch], these, at, loss)
+        if batch_size == 1:
+            count = 1.0
+        grad = [(a / count if count else 0.0) + b * p for a, b, p in zip(sums, l2, at, strict=True)]
+        w, before = proximal_step(at, grad, push, rate, l1), w
+        after(w)
+    return w, before
 
 
 # The numbers of `make_linear`. fdlibm's coefficients (Sun Microsystems, 1993): e_log.c, k_sin.c, k_cos.c.

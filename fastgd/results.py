@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,11 +15,10 @@ from fastgd.engine import Floats
 from fastgd.orders import IN_ORDER, Order
 from fastgd.planner import Method
 from fastgd.solvers import Run
+from fastgd.tracks import Solver, State
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Solver = Literal["gradient_descent", "sgd"]
 
 
 @dataclass(slots=True, eq=False)
@@ -30,12 +30,19 @@ class FitResult:
     Attributes
     ----------
     w : float or ndarray (d,)
-        The weights after the last epoch.
+        The weights after the last epoch; with averaging the mean of those after each step.
+    intercept : float
+        Added to every score; 0 unless fitted.
     w_history : ndarray (n_epochs + 1,) or (n_epochs + 1, d), or None
         w0, then the weights after each epoch.
+    intercept_history : ndarray (n_epochs + 1,) or None
+        The same of a fitted intercept.
     cost_history : ndarray (n_epochs + 1,) or None
-        The cost (1/n) Σ (x·w − y)² at each entry of w_history. Where SGD streams more than one block of
-        rows it takes one more read an epoch and is there with `track_cost=True`.
+        The cost at each entry of w_history, penalties included: (1/n) Σ (x·w − y)² by default. Where SGD
+        streams more than one block of rows it takes one more read an epoch and is there with `track_cost=True`
+        or `tol`.
+    validation_history : ndarray (n_epochs,) or None
+        With `validation_fraction`: the mean loss of the held-out rows after each epoch.
     loss_history : ndarray (n_epochs,) or None
         SGD: the loss of each epoch's last sample, after it.
     gradient_history : ndarray (n_epochs, n) or (n_epochs, n, d), or None
@@ -45,8 +52,8 @@ class FitResult:
     n_epochs, n_samples, n_updates, n_passes : int
         Epochs done, rows, updates of w, and reads of the data.
     converged, diverged : bool
-        Whether the last epoch left w as it was, to rounding; whether w or its cost stopped being finite, or
-        a full-batch run ended above its start with a rate over the stability limit.
+        Whether `tol` was reached or, without it, the last epoch left w as it was, to rounding; whether w or its
+        cost stopped being finite, or a full-batch run ended above its start with a rate over the limit.
     solver : {"gradient_descent", "sgd"}
     backend : {"numba", "python"}
         What ran.
@@ -57,8 +64,11 @@ class FitResult:
     """
 
     w: float | Floats
+    intercept: float
     w_history: Floats | None
+    intercept_history: Floats | None
     cost_history: Floats | None
+    validation_history: Floats | None
     loss_history: Floats | None
     gradient_history: Floats | None
     learning_rates: Floats
@@ -79,6 +89,15 @@ class FitResult:
     _w0: Any = field(default=None, repr=False)
     """w0 as it was given: Python prints an integer as an integer."""
     _order: Order = field(default=IN_ORDER, repr=False)
+    _state: State | None = field(default=None, repr=False)
+    """Where the run stood, for another to go on."""
+    _last: tuple[Floats, float] = field(default_factory=lambda: (np.empty(0), 0.0), repr=False)
+    """The weights (d,) and the intercept after the last epoch, also where `w` is an average."""
+    _stopped: str = field(default="", repr=False)
+    _constant: tuple[int, ...] = field(default=(), repr=False)
+    """Columns that standardising found constant."""
+    _is_lesson: bool = field(default=True, repr=False)
+    """Whether the cost is (1/n) Σ (x·w − y)²."""
 
     @property
     def seed(self) -> int | None:
@@ -91,19 +110,27 @@ class FitResult:
         cost = ""
         if self.cost_history is not None:
             cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
+        if self._constant:
+            columns = ", ".join(map(str, self._constant[:10])) + ", …" * (len(self._constant) > 10)
+            cost += f"; constant, so of weight 0: column {columns}"
+        epochs = f"{self.n_epochs} {_epochs(self.n_epochs)}"
         if self.diverged:
-            return f"diverged; {self.n_epochs} {_epochs(self.n_epochs)} done{cost}"
+            return f"diverged; {epochs} done{cost}"
         if self.converged:
-            return f"converged: the last of {self.n_epochs} {_epochs(self.n_epochs)} left w as it was{cost}"
+            if self._stopped:
+                return f"converged after {epochs}: {self._stopped}{cost}"
+            return f"converged: the last of {epochs} left w as it was{cost}"
+        if self._stopped:
+            return f"stopped after {epochs}: {self._stopped}{cost}"
         if self.n_epochs == 0:
             return f"no epochs{cost}"
-        return f"w was still moving after {self.n_epochs} {_epochs(self.n_epochs)}{cost}"
+        return f"w was still moving after {epochs}{cost}"
 
     def predict(self, X: ArrayLike) -> float | Floats:
-        """Predictions ŷ = x·w; X as in `fastgd.forward`."""
+        """Predictions ŷ = x·w + intercept; X as in `fastgd.forward`."""
         from fastgd.functions import forward
 
-        return forward(X, self.w)
+        return forward(X, self.w, intercept=self.intercept)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
         """The text that the lesson's program prints for this run.
@@ -247,33 +274,58 @@ class DivergenceError(ArithmeticError):
 def from_run(
     run: Run,
     *,
-    w: Floats,
+    point: Floats,
+    result_point: Floats | None = None,
+    model: Callable[[Floats], tuple[Floats, Floats]] | None = None,
     rates: Floats,
     rows: ArrayRows,
+    n_samples: int,
+    steps: int,
+    has_intercept: bool = False,
+    is_lesson: bool = True,
     solver: Solver,
     backend: Backend,
     n_passes: int,
     elapsed: float,
-    samples: tuple[list[Any], list[Any]] | None,
-    w0: Any,
+    samples: tuple[list[Any], list[Any]] | None = None,
+    w0: Any = None,
     order: Order,
     method: Method,
+    state: State | None = None,
+    constant: tuple[int, ...] = (),
 ) -> FitResult:
-    """The result of a run, weights shaped as the caller's X."""
-    weights, gradients = run.weights, run.gradients
+    """The result of a run of `steps` steps an epoch, weights shaped as the caller's X.
+
+    `model` tells w and intercept of the run's points, which without it are w; `result_point` is what the fit
+    comes to, where that is not the last point.
+    """
+    weights, gradients, intercepts = run.weights, run.gradients, None
+    last, intercept = point, 0.0
+    if model is not None:
+        w, b = model(point)
+        last, intercept = w, float(b)
+        if weights is not None:
+            weights, intercepts = model(weights)
+    w, b = last, intercept
+    if model is not None and result_point is not None and result_point is not point:
+        w, b_of = model(result_point)
+        b = float(b_of)
     if rows.is_scalar:
         weights = None if weights is None else weights[:, 0]
         gradients = None if gradients is None else gradients[:, :, 0]
     return FitResult(
         w=float(w[0]) if rows.is_scalar else w,
+        intercept=b,
         w_history=weights,
+        intercept_history=intercepts if has_intercept else None,
         cost_history=run.costs,
+        validation_history=run.validation_costs,
         loss_history=run.losses,
         gradient_history=gradients,
         learning_rates=rates[: run.n_epochs],
         n_epochs=run.n_epochs,
-        n_samples=rows.n,
-        n_updates=run.n_epochs * (rows.n if solver == "sgd" else 1),
+        n_samples=n_samples,
+        n_updates=run.n_epochs * steps,
         n_passes=n_passes,
         converged=run.converged,
         diverged=run.diverged,
@@ -285,7 +337,18 @@ def from_run(
         _samples=samples,
         _w0=w0,
         _order=order,
+        _state=state,
+        _last=(last, intercept),
+        _stopped=run.stopped,
+        _constant=constant,
+        _is_lesson=is_lesson,
     )
+
+
+class ConvergenceWarning(UserWarning):
+    """n_epochs ran out before `tol` was reached; the sentence forecasts what would have been needed."""
+
+    __module__ = "fastgd"
 
 
 def _epochs(number: int) -> str:

@@ -15,8 +15,11 @@ LearningRate: TypeAlias = (
 )
 
 
-def as_rates(learning_rate: LearningRate, n_epochs: int) -> NDArray[np.float64]:
-    """The rates of a run: `learning_rate` for every epoch, an array of them, or a function epoch → rate."""
+def as_rates(learning_rate: LearningRate, n_epochs: int, first: int = 0) -> NDArray[np.float64]:
+    """The rates of a run: `learning_rate` for every epoch, an array of them, or a function epoch → rate.
+
+    The first epoch has the number `first`.
+    """
     if isinstance(learning_rate, str):
         if learning_rate != "auto":
             raise ValueError(
@@ -25,7 +28,8 @@ def as_rates(learning_rate: LearningRate, n_epochs: int) -> NDArray[np.float64]:
         learning_rate = 1.0  # no epochs: no rate
     if callable(learning_rate):
         rates = [
-            checks.positive(f"learning_rate({epoch})", learning_rate(epoch)) for epoch in range(n_epochs)
+            checks.positive(f"learning_rate({epoch})", learning_rate(epoch))
+            for epoch in range(first, first + n_epochs)
         ]
         return np.array(rates, dtype=np.float64)
     if isinstance(learning_rate, (list, tuple, np.ndarray)) and not _is_number(learning_rate):
@@ -43,3 +47,37 @@ def as_rates(learning_rate: LearningRate, n_epochs: int) -> NDArray[np.float64]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 0
+
+
+def inverse_scaling(first: float, n_epochs: int, *, power: float = 0.5) -> NDArray[np.float64]:
+    """α_k = first / (k + 1)^power, epochs k = 0, 1, …"""
+    return _schedule(first, np.arange(1.0, _epochs(n_epochs) + 1.0) ** -checks.number("power", power))
+
+
+def exponential(first: float, n_epochs: int, *, decay: float) -> NDArray[np.float64]:
+    """α_k = first · decay^k."""
+    return _schedule(first, checks.positive("decay", decay) ** np.arange(float(_epochs(n_epochs))))
+
+
+def step(first: float, n_epochs: int, *, every: int, factor: float = 0.1) -> NDArray[np.float64]:
+    """α_k = first · factor^⌊k / every⌋."""
+    every = checks.whole("every", every, 1)
+    return _schedule(first, checks.positive("factor", factor) ** (np.arange(_epochs(n_epochs)) // every))
+
+
+def cosine(first: float, n_epochs: int, *, last: float = 0.0) -> NDArray[np.float64]:
+    """Half a cosine from `first` towards `last`, which epoch n_epochs would have (Loshchilov and Hutter,
+    "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017)."""
+    first, last = checks.positive("first", first), checks.number("last", last)
+    if not 0.0 <= last < first:
+        raise ValueError(f"last must be at least 0 and below first={first:g}, not {last!r}")
+    n_epochs = _epochs(n_epochs)
+    return last + (first - last) * 0.5 * (1.0 + np.cos(np.pi * np.arange(n_epochs) / max(1, n_epochs)))
+
+
+def _epochs(n_epochs: int) -> int:
+    return checks.whole("n_epochs", n_epochs, 0)
+
+
+def _schedule(first: float, factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    return checks.positive("first", first) * factors

@@ -1,11 +1,11 @@
-"""The one epoch loop: histories, divergence, interrupts, whatever answers for the data."""
+"""The one epoch loop: histories, divergence, stopping, callbacks, whatever answers for the data."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,89 @@ class Run:
     first_cost: float | None
     last_cost: float | None
     """The cost at w0 and at the end, also where it is not kept; None where it was not known."""
+    stopped: str = ""
+    """What ended it before its last epoch, a part of a sentence."""
+    changes: Floats = field(default_factory=lambda: np.empty(0))
+    """What the stopping rule looked at: norms of the gradients, or relative changes of the cost."""
+    validation_costs: Floats | None = None
+    error: BaseException | None = None
+    """What the callback raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochState:
+    """What a callback sees after an epoch.
+
+    epoch counts from 0; w and intercept are after it, as is cost (None where it is not known).
+    """
+
+    epoch: int
+    w: float | Floats
+    intercept: float
+    cost: float | None
+    learning_rate: float
+    validation_cost: float | None = None
+
+
+Callback = Callable[[EpochState], object]
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is looked at after each epoch, and may end the run."""
+
+    tol: float | None = None
+    """SGD: has converged after `patience` epochs in a row that changed the cost by no more than this part of it
+    (full-batch descent is told by its oracle)."""
+    patience: int = 1
+    callback: Callback | None = None
+    validate: Callable[[Floats], float] | None = None
+    """The cost of the held-out rows at the oracle's point: the run ends when it has not become lower, by more
+    than this part of it, for `patience` epochs."""
+    improvement: float = 0.0
+    model: Callable[[Floats], tuple[float | Floats, float]] | None = None
+    """w and intercept of the oracle's point, for the callback."""
+    first_epoch: int = 0
+    _quiet: int = 0
+    _best: float = math.inf
+    _since: int = 0
+
+    @property
+    def wants_each_epoch(self) -> bool:
+        return self.callback is not None or self.validate is not None or self.tol is not None
+
+    def after(
+        self, run: Run, oracle: Oracle, rate: float, before: float | None, validations: list[float]
+    ) -> None:
+        """Look at the epoch just done, and set what it says in the run."""
+        cost = run.last_cost
+        if self.tol is not None and cost is not None and before is not None:
+            change = abs(before - cost) / max(abs(before), abs(cost), sys.float_info.min)
+            run.changes = np.append(run.changes, change)
+            self._quiet = self._quiet + 1 if change <= self.tol else 0
+            run.converged = self._quiet >= self.patience
+        if self.validate is not None:
+            validations.append(self.validate(oracle.w))
+            if validations[-1] < self._best - self.improvement * abs(self._best) or self._best == math.inf:
+                self._best, self._since = validations[-1], 0
+            else:
+                self._since += 1
+            if self._since >= self.patience:
+                run.stopped = f"the cost of the held-out rows has not fallen for {self._since} epochs"
+        if self.callback is not None:
+            assert self.model is not None
+            state = EpochState(
+                self.first_epoch + run.n_epochs - 1,
+                *self.model(oracle.w),
+                cost,
+                rate,
+                validations[-1] if validations else None,
+            )
+            try:
+                if self.callback(state) is True:
+                    run.stopped = "the callback asked for it"
+            except BaseException as error:
+                run.error = error
 
 
 def run_epochs(
@@ -48,6 +131,8 @@ def run_epochs(
     n_samples: int,
     stop_when_diverged: bool,
     check_data: Callable[[], None],
+    watch: Watch | None = None,
+    want_norms: bool = False,
 ) -> Run:
     """Move the oracle's weights on by one epoch a rate, and keep what `history` asks for.
 
@@ -55,7 +140,7 @@ def run_epochs(
     the data is to blame.
     """
     n_epochs, d = len(rates), len(oracle.w)
-    watch_costs = want_costs and not want_losses  # a descent's costs are free
+    watch_costs = want_costs and (not want_losses or watch is not None)  # a descent's costs are free
     want_costs = want_costs and history is not None
     want_losses = want_losses and history is not None
     want_weights = history in ("epochs", "samples")
@@ -65,56 +150,62 @@ def run_epochs(
     weights = np.empty((n_epochs + 1 if want_weights else 0, d))
     losses = np.empty(n_epochs) if want_losses else _NO_LOSSES
     gradients = np.empty((n_epochs, n_samples, d)) if want_gradients else _NO_GRADIENTS
-    keep = Histories(costs[1:], losses, weights[1:], gradients)
-    first = oracle.start(want_costs or n_epochs == 0)
+    norms = np.empty(n_epochs) if want_norms else _NO_LOSSES
+    keep = Histories(costs[1:], losses, weights[1:], gradients, norms)
+    first = oracle.start(want_costs or watch_costs or n_epochs == 0)
     if want_costs:
         costs[0] = first
     if want_weights:
         weights[0] = oracle.w
 
-    epoch, last = 0, first if watch_costs or want_costs else None
-    diverged = first is not None and not math.isfinite(first)
-    if diverged:
+    run = Run(0, None, None, None, None, False, False, first, first if watch_costs or want_costs else None)
+    validations: list[float] = []
+    per_call = 1 if watch is not None and watch.wants_each_epoch else oracle.epochs_per_call
+    run.diverged = first is not None and not math.isfinite(first)
+    if run.diverged:
         check_data()
-    while epoch < n_epochs and not (diverged and stop_when_diverged):
-        stop = min(n_epochs, epoch + oracle.epochs_per_call)
+    while run.n_epochs < n_epochs and not (run.diverged and stop_when_diverged):
+        epoch, before = run.n_epochs, run.last_cost
+        stop = min(n_epochs, epoch + per_call)
         part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
         if watch_costs and not want_costs:
             part = replace(part, costs=np.empty(stop - epoch))
         done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, not stop_when_diverged)
-        if done < stop - epoch:
-            diverged = True
-        if epoch == 0 and (done == 0 or not stop_when_diverged) and (diverged or not _is_finite(oracle.w)):
+        has_converged = bool(oracle.has_converged)
+        if done < stop - epoch and not has_converged:
+            run.diverged = True
+        if (
+            epoch == 0
+            and (done == 0 or not stop_when_diverged)
+            and (run.diverged or not _is_finite(oracle.w))
+        ):
             check_data()
         if done and len(part.costs):
-            last = float(part.costs[done - 1])
-        epoch += done
+            run.last_cost = float(part.costs[done - 1])
+        run.n_epochs += done
+        if watch is not None and done:
+            watch.after(run, oracle, float(rates[epoch]), before, validations)
+        if has_converged or run.converged or run.stopped or run.error is not None:
+            run.converged |= has_converged
+            break
+    epoch = run.n_epochs
+    run.costs = costs[: epoch + 1] if want_costs else None
+    run.losses = losses[:epoch] if want_losses else None
+    run.weights = weights[: epoch + 1] if want_weights else None
+    run.gradients = gradients[:epoch] if want_gradients else None
+    if want_norms:
+        run.changes = norms[:epoch]
+    if watch is not None and watch.validate is not None:
+        run.validation_costs = np.array(validations)
     if not stop_when_diverged:
-        diverged = not _is_finite(oracle.w) or (want_costs and not math.isfinite(costs[-1]))
-    return Run(
-        epoch,
-        costs[: epoch + 1] if want_costs else None,
-        losses[:epoch] if want_losses else None,
-        weights[: epoch + 1] if want_weights else None,
-        gradients[:epoch] if want_gradients else None,
-        diverged,
-        epoch > 0 and not diverged and _is_still(oracle.before, oracle.w),
-        first,
-        last,
-    )
+        run.diverged = not _is_finite(oracle.w) or (want_costs and not math.isfinite(costs[epoch]))
+    if epoch and not (run.diverged or run.converged):
+        run.converged = oracle.is_still
+    return run
 
 
 def _is_finite(w: Floats) -> bool:
     return bool(np.isfinite(w).all())
-
-
-def _is_still(before: Floats, w: Floats) -> bool:
-    """Whether no weight moved by more than a few roundings."""
-    few = 4 * sys.float_info.epsilon
-    # Most runs are told by their first weight, without a pass over all.
-    if not abs(w[0] - before[0]) <= few * abs(w[0]):
-        return False
-    return bool((np.abs(w - before) <= few * np.abs(w)).all())
 
 
 def check_history(history: History, n_epochs: int, n_samples: int, d: int, n_runs: int = 1) -> None:

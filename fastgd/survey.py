@@ -10,6 +10,7 @@ error below 1/max‖x‖².
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -41,11 +42,21 @@ class Eigenvalues(NamedTuple):
     """By Lanczos' iteration: the largest to about 0.1 %, the smallest only from above."""
 
 
+class Kept(NamedTuple):
+    """A reference that served before, and Σ r² about it, by which the same data is known."""
+
+    w_ref: Floats
+    squares: float
+
+
 class Survey:
     """Reads the data when something is asked that no read so far has told; `passes` counts them."""
 
-    def __init__(self, rows: ArrayRows, w0: Floats, backend: Backend, n_threads: int | None):
+    def __init__(
+        self, rows: ArrayRows, w0: Floats, backend: Backend, n_threads: int | None, kept: Kept | None = None
+    ):
         self._rows, self._w0, self._backend, self._n_threads = rows, w0, backend, n_threads
+        self._kept = kept
         self._statistics: Statistics | None = None
         self._maps: Maps | None = None
         self.is_recentred = False
@@ -60,10 +71,31 @@ class Survey:
         """About weights that fit the first rows; data that is not finite is refused."""
         if self._statistics is None:
             self._statistics = self._read_statistics(self._reference)
+            if self._is_other_data():
+                self._statistics = self._read_statistics(self._reference)
         return self._statistics
+
+    @property
+    def kept(self) -> Kept | None:
+        """For a run that goes on where this one ends."""
+        if self._statistics is None:
+            return self._kept
+        return Kept(self._statistics.w_ref, self._statistics.s)
+
+    def _is_other_data(self) -> bool:
+        """Whether a reference was handed on that is not of this data: it is then forgotten."""
+        kept, self._kept = self._kept, None
+        if kept is None or self._statistics is None:
+            return False
+        self.is_recentred = kept.squares == self._statistics.s
+        if not self.is_recentred:
+            del self._reference
+        return not self.is_recentred
 
     @cached_property
     def _reference(self) -> Floats:
+        if self._kept is not None and len(self._kept.w_ref) == self._rows.d:
+            return self._kept.w_ref
         is_plain = self._backend == "python"
         return np.zeros(self._rows.d) if is_plain else summaries.reference(self._rows, self._w0)
 
@@ -85,6 +117,8 @@ class Survey:
         """The maps of all blocks for these rates, ascending; the same read makes the statistics."""
         if self._maps is None:
             self._read_maps(self._reference, rates)
+            if self._is_other_data():
+                self._read_maps(self._reference, rates)
         assert self._maps is not None
         return self._maps
 
@@ -225,46 +259,56 @@ class Survey:
         return _usable(0.5 * self.sgd_limit())
 
     def _lanczos(self) -> Eigenvalues:
-        """The extreme eigenvalues of the Krylov space of Xᵀy and a fixed random vector: a read a dimension.
-
-        (Lanczos, J. Research of the National Bureau of Standards 45, 1950; each vector is made orthogonal
-        to all before it.)
-        """
-        from fastgd.kernels import epochs, symmetric
-
         rows = self._rows
         cost_and_gradient = FoldedCost(rows, self._n_threads)
-        self.passes += 1
-        at_zero = cost_and_gradient(np.zeros(rows.d))[1]
-        if not np.isfinite(at_zero).all():
-            rows.refuse_nonfinite()
-            return Eigenvalues(math.nan, math.nan, True)
-        size = math.sqrt(epochs.dot(at_zero, at_zero))
-        # What Xᵀy does not see must not be missed: something of every direction, always the same.
-        start = np.random.Generator(np.random.Philox(key=0)).uniform(-1.0, 1.0, rows.d)
-        start *= rows.d**-0.5
-        if size > 0.0:
-            start += at_zero / size
-        basis = [start / math.sqrt(epochs.dot(start, start))]
-        diagonal: list[float] = []
-        off: list[float] = []
-        smallest = largest = 0.0
-        still = 0  # steps that changed the largest hardly
-        for _ in range(min(LANCZOS_STEPS, rows.d)):
+
+        def gradient(w: Floats) -> Floats:
             self.passes += 1
-            product = 0.5 * (cost_and_gradient(basis[-1])[1] - at_zero)
-            diagonal.append(epochs.dot(product, basis[-1]))
-            for vector in basis + basis:  # twice is enough
-                product -= epochs.dot(product, vector) * vector
-            before = largest
-            smallest, largest = symmetric.extreme_of_tridiagonal(np.array(diagonal), np.array(off), NULL)
-            size = math.sqrt(epochs.dot(product, product))
-            still = still + 1 if abs(largest - before) <= LANCZOS_CLOSE * largest else 0
-            if still == 3 or not size > NULL * largest:
-                break
-            off.append(size)
-            basis.append(product / size)
-        return Eigenvalues(smallest, largest * (1.0 + 10 * LANCZOS_CLOSE), True)
+            return cost_and_gradient(w)[1]
+
+        smallest, largest = lanczos(gradient, rows.d)
+        if not math.isfinite(largest):
+            rows.refuse_nonfinite()
+        return Eigenvalues(smallest, largest, True)
+
+
+def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]:
+    """The extreme eigenvalues of XᵀX/n in the Krylov space of Xᵀy and a fixed random vector.
+
+    `gradient(w)` is (2/n) Xᵀ(X w − y), and is called up to 31 times. The largest is right to about 0.1 %, the
+    smallest only a bound from above; nan where the data overflows. (Lanczos, J. Research of the National
+    Bureau of Standards 45, 1950; each vector is made orthogonal to all before it.)
+    """
+    from fastgd.kernels import epochs, symmetric
+
+    at_zero = gradient(np.zeros(d))
+    if not np.isfinite(at_zero).all():
+        return math.nan, math.nan
+    size = math.sqrt(epochs.dot(at_zero, at_zero))
+    # What Xᵀy does not see must not be missed: something of every direction, always the same.
+    start = np.random.Generator(np.random.Philox(key=0)).uniform(-1.0, 1.0, d)
+    start *= d**-0.5
+    if size > 0.0:
+        start += at_zero / size
+    basis = [start / math.sqrt(epochs.dot(start, start))]
+    diagonal: list[float] = []
+    off: list[float] = []
+    smallest = largest = 0.0
+    still = 0  # steps that changed the largest hardly
+    for _ in range(min(LANCZOS_STEPS, d)):
+        product = 0.5 * (gradient(basis[-1]) - at_zero)
+        diagonal.append(epochs.dot(product, basis[-1]))
+        for vector in basis + basis:  # twice is enough
+            product -= epochs.dot(product, vector) * vector
+        before = largest
+        smallest, largest = symmetric.extreme_of_tridiagonal(np.array(diagonal), np.array(off), NULL)
+        size = math.sqrt(epochs.dot(product, product))
+        still = still + 1 if abs(largest - before) <= LANCZOS_CLOSE * largest else 0
+        if still == 3 or not size > NULL * largest:
+            break
+        off.append(size)
+        basis.append(product / size)
+    return smallest, largest * (1.0 + 10 * LANCZOS_CLOSE)
 
 
 def _one_over(value: float) -> float:

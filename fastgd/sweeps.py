@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import engine, planner, solvers
-from fastgd.api import check_method, has_grown
+from fastgd.fitting import check_summary
+from fastgd.tracks import Solver, has_grown
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, resolve
@@ -20,7 +21,7 @@ from fastgd.oracles.base import Oracle
 from fastgd.oracles.choose import distinct_rates, for_descent, for_sgd, map_sgd
 from fastgd.orders import Order, Shuffle, as_order
 from fastgd.planner import Choice
-from fastgd.results import Solver, SweepResult, from_run
+from fastgd.results import SweepResult, from_run
 from fastgd.schedules import LearningRate, as_rates
 from fastgd.survey import Survey
 
@@ -88,7 +89,7 @@ def sweep(
     order = as_order(shuffle, seed)
     if solver == "gradient_descent" and shuffle is not False:
         raise ValueError('shuffle orders the steps of SGD: pass solver="sgd", or leave it out')
-    check_method(method, runs_on, history, order)
+    check_summary(method, runs_on, history, order)
     rows = ArrayRows(X, y)
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))
@@ -134,16 +135,16 @@ def sweep(
     fits = [
         from_run(
             run,
-            w=oracle.w,
+            point=oracle.w,
             rates=own,
             rows=rows,
+            n_samples=rows.n,
+            steps=rows.n if solver == "sgd" else 1,
             solver=solver,
             backend=runs_on,
             method=oracle.method,
             n_passes=n_passes,
             elapsed=elapsed,
-            samples=None,
-            w0=None,
             order=order,
         )
         for run, oracle, own in zip(runs, oracles, rates, strict=True)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from fastgd import solvers
+from fastgd.oracles.base import Stillness
 
 
-class Halving:
+class Halving(Stillness):
     """Every epoch halves w; the cost is w². At epoch `breaks_at` the weight is no longer finite."""
 
     def __init__(self, epochs_per_call, breaks_at=10**9):

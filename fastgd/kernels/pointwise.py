@@ -1,9 +1,10 @@
-"""Scores and losses, a number a row, in the textbook's order of operations."""
+"""Scores, losses and slopes, a number a row, in the textbook's order of operations."""
 
 from __future__ import annotations
 
 from fastgd.kernels._jit import kernel
 from fastgd.kernels.arithmetic import square
+from fastgd.kernels.losses import slope, value
 from fastgd.kernels.strict import score
 
 
@@ -19,3 +20,17 @@ def losses(X, y, w, two, out):
     """out_i = (x_i·w − y_i)²; `two` is 2.0 (see `arithmetic.square`)."""
     for i in range(len(out)):
         out[i] = square(score(X[i], w) - y[i], two)
+
+
+@kernel
+def values(loss, scores, y, out):
+    """out_i = loss(score_i, y_i), of any loss."""
+    for i in range(len(out)):
+        out[i] = value(loss, scores[i], y[i])
+
+
+@kernel
+def slopes(loss, scores, y, out):
+    """out_i = ∂loss/∂score at score_i, y_i."""
+    for i in range(len(out)):
+        out[i] = slope(loss, scores[i], y[i])

@@ -8,13 +8,32 @@ block of rows, compiled as the textbook has it (`textbook.py`); a `fold` or a `s
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.engine import Floats
 from fastgd.planner import Method
+
+class Stillness:
+    """Of oracles that have no stopping rule of their own: whether the last epoch left w as it was."""
+
+    has_converged = None
+    w: Floats
+    before: Floats
+
+    @property
+    def is_still(self) -> bool:
+        """Whether no weight moved by more than a few roundings."""
+        few, w, before = 4 * sys.float_info.epsilon, self.w, self.before
+        # Most runs are told by their first weight, without a pass over all.
+        if not abs(w[0] - before[0]) <= few * abs(w[0]):
+            return False
+        return bool((np.abs(w - before) <= few * np.abs(w)).all())
+
 
 OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
 
@@ -27,6 +46,8 @@ class Histories:
     losses: Floats
     weights: Floats
     gradients: Floats
+    norms: Floats
+    """Of the gradients: those of the oracles that stop by them."""
 
     def part(self, start: int, stop: int) -> Histories:
         return Histories(
@@ -34,7 +55,30 @@ class Histories:
             self.losses[start:stop],
             self.weights[start:stop],
             self.gradients[start:stop],
+            self.norms[start:stop],
         )
+
+
+@dataclass
+class Memory:
+    """What the next epoch needs of those before it, beside the data: where a run stands.
+
+    point, before (size,): the weights, and those before the last step; momentum (4,): the state of
+    `kernels/proximal.py`; average (size,) and counts (2,): of SGD, see `kernels/steps.py`.
+    """
+
+    point: Floats
+    before: Floats
+    momentum: Floats
+    average: Floats
+    counts: NDArray[np.int64]
+
+
+def new_memory(point: Floats, average_from: int = -1) -> Memory:
+    """Of a run that begins at this point."""
+    momentum = np.array([1.0, 0.0, -1.0, np.inf])  # no epoch yet
+    counts = np.array([0, average_from])
+    return Memory(point, point.copy(), momentum, np.zeros(len(point) if average_from >= 0 else 0), counts)
 
 
 class Oracle(Protocol):
@@ -47,6 +91,10 @@ class Oracle(Protocol):
     epochs_per_call: int
     """How many epochs one `advance` may do without keeping an interrupt waiting."""
     method: Method
+    has_converged: bool | None
+    """Whether a stopping rule of the oracle's own says so; None: it has none."""
+    is_still: bool
+    """Whether the last epoch moved no weight but by rounding."""
     has_costs: bool
     """Whether costs come without a read of their own, and so are kept unless nothing is."""
 

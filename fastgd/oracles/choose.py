@@ -58,8 +58,26 @@ def for_sgd(
     order: Order,
     track_cost: bool,
     keeps_samples: bool,
+    epoch: int = 0,
 ) -> Oracle:
-    """The oracle of SGD for these rows."""
+    """The oracle of SGD for these rows; the orders drawn are those of epoch number `epoch` and on."""
+    oracle = _for_sgd(rows, w, rates, backend, n_threads, method, survey, order, track_cost, keeps_samples)
+    oracle.epoch = epoch
+    return oracle
+
+
+def _for_sgd(
+    rows: ArrayRows,
+    w: Floats,
+    rates: Floats,
+    backend: Backend,
+    n_threads: int | None,
+    method: Choice,
+    survey: Survey,
+    order: Order,
+    track_cost: bool,
+    keeps_samples: bool,
+) -> TwinSgd | MapSgd | BlockSgd | StreamedSgd:
     if backend == "python":
         return TwinSgd(rows, w, order)
     if order.shuffle is True or keeps_samples or not len(rates) or (method == "auto" and rows.is_one_block):

@@ -10,7 +10,7 @@ import numpy as np
 from fastgd import engine
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import Array, Floats
-from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories
+from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories, Stillness
 from fastgd.orders import Order
 from fastgd.planner import Method
 from fastgd.summaries import FEW
@@ -56,7 +56,7 @@ def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
     return float(sums[0]) / n, gradient
 
 
-class StreamedDescent:
+class StreamedDescent(Stillness):
     """Full-batch descent on any number of rows: a fold an epoch."""
 
     epochs_per_call = 1
@@ -86,7 +86,7 @@ class StreamedDescent:
         return 1
 
 
-class StreamedSgd:
+class StreamedSgd(Stillness):
     """SGD on any number of rows: a scan an epoch; the cost is one more read."""
 
     epochs_per_call = 1
@@ -97,7 +97,7 @@ class StreamedSgd:
         from fastgd.kernels import strict
 
         self.w, self.before, self.passes = w, w, 0
-        self._rows, self._order, self._epoch = rows, order, 0
+        self._rows, self._order, self.epoch = rows, order, 0
         self._strict = strict
         self._cost_and_gradient = FoldedCost(rows, n_threads)
 
@@ -120,7 +120,7 @@ class StreamedSgd:
         if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
             return 0
         self.before, self.w = self.w, w
-        self._epoch += 1
+        self.epoch += 1
         keep.costs[:] = value
         keep.weights[:] = w
         if len(keep.losses):
@@ -148,10 +148,10 @@ class StreamedSgd:
 
         rows, order = self._rows, self._order
         if order.shuffle is True:
-            engine.scan_rows(rows, task, order.rows(self._epoch, rows.n))
+            engine.scan_rows(rows, task, order.rows(self.epoch, rows.n))
         elif order.shuffle == "blocks":
             n_blocks = -(-rows.n // engine.block_rows(rows.d))
-            engine.scan_blocks(rows, task, order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0])
+            engine.scan_blocks(rows, task, order.blocks(range(self.epoch, self.epoch + 1), n_blocks)[0])
         else:
             engine.scan(rows, task)
         return last

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import Floats, block_rows
-from fastgd.oracles.base import Histories
+from fastgd.oracles.base import Histories, Stillness
 from fastgd.oracles.streamed import in_order_steps
 from fastgd.orders import Order
 from fastgd.planner import Method
@@ -23,7 +23,7 @@ FAR_WEIGHTS = 2.0**7
 """Weights that stay so many times below w_ref would lose their digits in w_ref + u."""
 
 
-class SummaryDescent:
+class SummaryDescent(Stillness):
     """Full-batch descent on the statistics: an epoch is a product of G with a vector.
 
     Costs far below the reference's would lack digits: once, the data is read again about the optimum. The
@@ -62,7 +62,7 @@ class SummaryDescent:
         )  # fmt: skip
 
 
-class MapSgd:
+class MapSgd(Stillness):
     """SGD by the maps of blocks: an epoch is a few products of small matrices with a vector.
 
     In order the maps are composed to one; with the blocks shuffled, an epoch takes them in its order. A
@@ -89,7 +89,7 @@ class MapSgd:
         self.w, self.before, self.passes = w, np.empty(rows.d), 0
         self._kernels, self._rows, self._survey, self._order = epochs, rows, survey, order
         self._all_rates, self._rates, self._track_cost = all_rates, rates, track_cost
-        self._epoch = 0
+        self.epoch = 0
         self._v, self._h = np.empty(rows.d), np.empty(rows.d)
         self._take_maps()
 
@@ -125,7 +125,7 @@ class MapSgd:
         if self._has_recentred_for(lowest, at_first):
             self.w[:] = at_first
             done, _ = self._epochs(rates, keep, go_on)
-        self._epoch += done
+        self.epoch += done
         return done
 
     def _has_recentred_for(self, cost: float, at_first: Floats | None = None) -> bool:
@@ -152,7 +152,7 @@ class MapSgd:
         sums = self._statistics
         # In order one line serves all epochs.
         drawn = 1 if self._order.shuffle is False else len(rates)
-        orders = self._order.blocks(range(self._epoch, self._epoch + drawn), self._n_blocks)
+        orders = self._order.blocks(range(self.epoch, self.epoch + drawn), self._n_blocks)
         return self._kernels.descend_by_maps(
             self._a, self._b, which, orders, self._last_x, self._last_y,
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
@@ -164,7 +164,7 @@ class MapSgd:
     ) -> tuple[int, float]:
         """One epoch, some of its blocks scanned: counted as a read."""
         statistics, k, n = self._statistics, int(which[0]), self._rows.n
-        order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
+        order = self._order.blocks(range(self.epoch, self.epoch + 1), self._n_blocks)[0]
         w, w_ref = self.w.copy(), statistics.w_ref
         reader, steps, block = self._rows.reader(), in_order_steps(self._rows.d), block_rows(self._rows.d)
         self.passes += 1

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import Floats
-from fastgd.oracles.base import Histories
+from fastgd.oracles.base import Histories, Stillness
 from fastgd.orders import Order
 from fastgd.planner import Method
 
@@ -15,7 +15,7 @@ _STRICT_NS = 10
 _CALL_NS = 50_000_000
 
 
-class BlockDescent:
+class BlockDescent(Stillness):
     """Full-batch descent on one block: the compiled textbook."""
 
     has_costs = True
@@ -42,7 +42,7 @@ class BlockDescent:
         return done
 
 
-class BlockSgd:
+class BlockSgd(Stillness):
     """SGD on one block: the compiled textbook. The cost after each epoch is next to free and always kept."""
 
     has_costs = True
@@ -52,7 +52,7 @@ class BlockSgd:
         from fastgd.kernels import strict
 
         self.w, self.passes = w, 0
-        self._kernels, self._order, self._epoch = strict, order, 0
+        self._kernels, self._order, self.epoch = strict, order, 0
         self._X, self._y = rows.whole()
         self.before = np.empty(rows.d)
         self.epochs_per_call = 1 if order.shuffle is True else _epochs_per_call(rows)
@@ -66,7 +66,7 @@ class BlockSgd:
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         X, y = self._X, self._y
         if self._order.shuffle is True:
-            order = self._order.rows(self._epoch, len(y))
+            order = self._order.rows(self.epoch, len(y))
             X, y = X[order], y[order]
         done: int = self._kernels.descend_in_order(
             X,
@@ -81,7 +81,7 @@ class BlockSgd:
             keep.weights,
             keep.gradients,
         )
-        self._epoch += done
+        self.epoch += done
         self.passes += min(done + 1, len(rates)) * (2 if len(keep.costs) else 1)
         return done
 

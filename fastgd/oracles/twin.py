@@ -10,12 +10,12 @@ import numpy as np
 from fastgd import reference
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import Floats, block_rows
-from fastgd.oracles.base import Histories
+from fastgd.oracles.base import Histories, Stillness
 from fastgd.orders import Order
 from fastgd.planner import Method
 
 
-class _Twin:
+class _Twin(Stillness):
     """What the two twins share: the rows as lists, w as the number or the list that `reference` takes."""
 
     epochs_per_call = 1
@@ -67,7 +67,7 @@ class TwinSgd(_Twin):
     def __init__(self, rows: ArrayRows, w: Floats, order: Order):
         super().__init__(rows, w)
         self.has_costs = rows.is_one_block
-        self._order, self._epoch, self._block_rows = order, 0, block_rows(rows.d)
+        self._order, self.epoch, self._block_rows = order, 0, block_rows(rows.d)
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self._plain()) if want_cost else None
@@ -76,7 +76,7 @@ class TwinSgd(_Twin):
         w, rate = self._plain(), float(rates[0])
         self.passes += 1
         xs, ys = self._xs, self._ys
-        order = self._order.indices(self._epoch, len(ys), self._block_rows)
+        order = self._order.indices(self.epoch, len(ys), self._block_rows)
         for step, i in enumerate(order):
             grad = reference.sample_gradient(xs[i], ys[i], w)
             w = reference.step(w, grad, rate)
@@ -86,5 +86,5 @@ class TwinSgd(_Twin):
             return 0
         if len(keep.losses):
             keep.losses[0] = reference.loss(xs[order[-1]], ys[order[-1]], w)
-        self._epoch += 1
+        self.epoch += 1
         return 1

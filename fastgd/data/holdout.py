@@ -1,0 +1,90 @@
+"""Every k-th block of the rows held out for validation; nothing is copied but the seams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data.arrays import ArrayRows
+from fastgd.engine import Array, RandomReader, block_rows
+
+
+def split(rows: ArrayRows, fraction: float) -> tuple[ArrayRows | PartRows, ArrayRows | PartRows, Part, Part]:
+    """(training rows, validation rows, and which rows of `rows` each has), every round(1/fraction)-th held out.
+
+    What is held out are blocks of the grid; of fewer rows than that makes, single rows, copied.
+    """
+    every = max(2, round(1.0 / fraction))
+    unit = block_rows(rows.d)
+    if rows.n >= every * unit:
+        parts = Part(rows.n, unit, every, False), Part(rows.n, unit, every, True)
+        return PartRows(rows, parts[0]), PartRows(rows, parts[1]), *parts
+    if rows.n < every:
+        raise ValueError(
+            f"validation_fraction={fraction:g} holds out one row in {every}, and there are {rows.n}; take a "
+            "larger fraction"
+        )
+    parts = Part(rows.n, 1, every, False), Part(rows.n, 1, every, True)
+    copies = [ArrayRows(rows.X[part.numbers()], rows.y[part.numbers()]) for part in parts]
+    return copies[0], copies[1], *parts
+
+
+class Part:
+    """Which rows: of units 0, 1, …, the held ones are every − 1, 2·every − 1, …; the others are not."""
+
+    def __init__(self, n: int, unit: int, every: int, is_held: bool):
+        self.unit, self._every, self._is_held = unit, every, is_held
+        whole, rest = divmod(n, unit * every)
+        held = whole * unit + max(0, rest - unit * (every - 1))
+        self.n = held if is_held else n - held
+
+    def row(self, number: Any) -> Any:
+        """The number among all rows of this part's row `number`; of an array, of each."""
+        unit, place = number // self.unit, number % self.unit
+        if self._is_held:
+            return (unit * self._every + self._every - 1) * self.unit + place
+        return (unit + unit // (self._every - 1)) * self.unit + place
+
+    def numbers(self) -> NDArray[np.int64]:
+        return np.asarray(self.row(np.arange(self.n)))
+
+
+class PartRows:
+    """The rows of a part, read where they are."""
+
+    def __init__(self, rows: ArrayRows, part: Part):
+        self._rows, self._part = rows, part
+        self.X, self.y, self.is_scalar, self.d = rows.X, rows.y, rows.is_scalar, rows.d
+        self.n, self.row_bytes = part.n, rows.row_bytes
+        self.is_one_block = self.n <= block_rows(self.d)
+        self.run_numbers = 1  # a run is a block, which lies in one piece
+
+    def reader(self) -> PartReader:
+        return PartReader(self._rows.reader(), self._part)
+
+    def whole(self) -> tuple[Array, Array]:
+        return self.reader().read(0, self.n)
+
+    def lists(self) -> tuple[list[Any], list[float]]:
+        numbers = self._part.numbers()
+        return ArrayRows(self._rows.X[numbers], self._rows.y[numbers]).lists()
+
+    def refuse_nonfinite(self) -> None:
+        self._rows.refuse_nonfinite()
+
+
+class PartReader:
+    def __init__(self, reader: RandomReader, part: Part):
+        self._reader, self._part = reader, part
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array]:
+        unit, row = self._part.unit, self._part.row
+        if start // unit == (stop - 1) // unit:
+            first = row(start)
+            return self._reader.read(first, first + stop - start)
+        return self._reader.take(row(np.arange(start, stop)))
+
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array]:
+        return self._reader.take(self._part.row(order))

@@ -1,0 +1,324 @@
+"""The one body of every fit: validate, take a track, run the epochs, make the result."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import coordinates, engine, forecast, objective, reference, solvers
+from fastgd.data import checks, holdout
+from fastgd.data.arrays import ArrayRows, as_weights
+from fastgd.data.backend import Backend, resolve
+from fastgd.data.checks import InvalidDataError
+from fastgd.engine import Floats
+from fastgd.objective import Objective, Rule
+from fastgd.oracles.folded import FoldedObjective
+from fastgd.oracles.proximal import Until
+from fastgd.orders import Order, Shuffle, as_order
+from fastgd.planner import CHOICES, Choice, Method
+from fastgd.results import ConvergenceWarning, DivergenceError, FitResult, from_run
+from fastgd.schedules import LearningRate
+from fastgd.solvers import Callback, Run, Watch
+from fastgd.tracks import Plan, Solver, State, Track, has_grown, track
+
+OnDivergence = Literal["raise", "warn", "ignore"]
+Tolerance = float | Literal["auto"] | None
+AUTO_TOL = 1e-6
+"""Where an epoch is a read, "auto" stops at this part of the first gradient, or change of the cost."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a fit takes beside the data, the objective and the rule."""
+
+    w0: Any
+    learning_rate: LearningRate
+    n_epochs: int
+    tol: Tolerance
+    patience: int
+    validation_fraction: float | None
+    callback: Callback | None
+    method: Choice
+    history: solvers.History
+    on_divergence: OnDivergence
+    backend: str
+    n_threads: int | None
+    shuffle: Shuffle = False
+    seed: int | None = None
+    track_cost: bool = False
+
+    def tolerance(self, method: Method) -> float:
+        """tol as a number; −1 for none."""
+        if self.tol is None:
+            return -1.0
+        if self.tol == "auto":
+            return 0.0 if method == "summary" else AUTO_TOL
+        return self.tol
+
+
+def fit(
+    solver: Solver, X: ArrayLike, y: ArrayLike, given: dict[str, Any], rule: Rule, how: Options
+) -> FitResult:
+    """`given` are the arguments of `objective.as_objective`."""
+    began = time.perf_counter()
+    how = _checked(how)
+    backend = resolve(how.backend)
+    everything: Any = ArrayRows(X, y)
+    rows = everything
+    goal = objective.as_objective(**given, n=rows.n)
+    if not goal.is_squared:
+        objective.check_loss(goal.loss, rows.y, backend)
+    w, intercept, state = _start(how.w0, rows)
+    order = as_order(how.shuffle, how.seed)
+    if state is not None and how.seed is None and how.shuffle == state.order.shuffle:
+        order = state.order
+    _check_method(how, backend, order, goal, rule)
+    held = None
+    if how.validation_fraction is not None:
+        rows, goal, held = _held_out(rows, goal, how.validation_fraction, backend, how.n_threads)
+    solvers.check_history(how.history, how.n_epochs, rows.n, rows.d)
+    plan = Plan(
+        solver, goal, rule, how.learning_rate, how.n_epochs,
+        lambda method: Until(how.tolerance(method), how.patience), how.tol is not None, how.method, order,
+        how.track_cost, how.history == "samples", backend, how.n_threads,
+    )  # fmt: skip
+    taken = track(plan, rows, w, intercept, state)
+    oracle, is_sgd = taken.oracle, taken.kind == "sgd"
+    by_cost = is_sgd and how.tol is not None
+    run = solvers.run_epochs(
+        oracle,
+        taken.rates,
+        how.history,
+        want_costs=how.track_cost or oracle.has_costs or how.n_epochs == 0 or by_cost,
+        want_losses=is_sgd,
+        n_samples=rows.n,
+        stop_when_diverged=how.on_divergence != "ignore",
+        check_data=rows.refuse_nonfinite,
+        watch=_watch(taken, how, held, rows.is_scalar, by_cost),
+        want_norms=how.tol is not None and not is_sgd,
+    )
+    _scale(run, taken.cost_scale)
+    grown = not is_sgd and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
+    run.diverged |= grown
+    result = from_run(
+        run,
+        point=oracle.w,
+        result_point=taken.result_point(),
+        model=taken.model,
+        rates=taken.rates,
+        rows=everything,
+        n_samples=rows.n,
+        steps=-(-rows.n // rule.batch_size) if solver == "sgd" else 1,
+        has_intercept=goal.fit_intercept,
+        is_lesson=goal.is_plain,
+        solver=solver,
+        backend=backend,
+        method=oracle.method,
+        n_passes=taken.passes,
+        elapsed=time.perf_counter() - began,
+        samples=(_listed(X), _listed(y)) if how.history == "samples" else None,
+        w0=None if state is not None else how.w0,
+        order=order,
+        state=taken.state(run.n_epochs, order),
+        constant=_constant(taken),
+    )
+    if run.error is not None:
+        run.error.result = result  # type: ignore[attr-defined]
+        run.error.add_note("fastgd: the run up to this epoch is this error's .result")
+        raise run.error
+    if run.diverged:
+        if how.on_divergence != "ignore":
+            _report_divergence(result, run.first_cost, taken, grown, how.on_divergence)
+    elif how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
+        sentence = forecast.ran_out(run.n_epochs, run.changes, how.tolerance(oracle.method), by_cost)
+        warnings.warn(sentence, ConvergenceWarning, stacklevel=3)
+    return result
+
+
+def _checked(how: Options) -> Options:
+    checks.choice("on_divergence", how.on_divergence, ("raise", "warn", "ignore"))
+    checks.choice("track_cost", how.track_cost, (True, False))
+    tol, fraction = how.tol, how.validation_fraction
+    if tol is not None and not (isinstance(tol, str) and tol == "auto"):
+        tol = checks.number("tol", tol)
+        if tol < 0.0:
+            raise ValueError(f"tol must not be negative, not {tol!r}")
+    if fraction is not None:
+        fraction = checks.number("validation_fraction", fraction)
+        if not 0.0 < fraction <= 0.5:
+            raise ValueError(f"validation_fraction must be above 0 and at most 0.5, not {fraction!r}")
+    if how.callback is not None and not callable(how.callback):
+        raise TypeError(f"callback must be a function of the epoch's state, not {how.callback!r}")
+    return dataclasses.replace(
+        how,
+        n_epochs=checks.whole("n_epochs", how.n_epochs, 0),
+        n_threads=engine.checked_threads(how.n_threads),
+        patience=checks.whole("patience", how.patience, 1),
+        tol=tol,
+        validation_fraction=fraction,
+    )
+
+
+def _check_method(how: Options, backend: Backend, order: Order, goal: Objective, rule: Rule) -> None:
+    """Refuse a method, or a history, that cannot do what is asked."""
+    if how.history == "samples" and not (goal.is_plain and rule.is_plain):
+        raise ValueError(
+            'history="samples" keeps the steps of the lesson\'s loop: of squared errors, without intercept, '
+            "weights, penalty, momentum and batches"
+        )
+    check_summary(how.method, backend, how.history, order)
+    if how.method == "summary" and not goal.is_squared:
+        raise ValueError('method="summary" knows squared errors alone; other losses stream')
+    if how.method == "summary" and how.shuffle is not None and not rule.is_plain and rule.batch_size > 1:
+        raise ValueError('method="summary" takes single steps; batches stream')
+
+
+def check_summary(method: Choice, backend: Backend, history: solvers.History, order: Order) -> None:
+    """Refuse method="summary" where there is none."""
+    checks.choice("method", method, CHOICES)
+    if method != "summary":
+        return
+    if backend == "python":
+        raise ValueError('method="summary" needs the compiled kernels; backend="python" is the plain loop')
+    if history == "samples":
+        raise ValueError('history="samples" keeps every step, and method="summary" takes none: stream')
+    if order.shuffle is True:
+        raise ValueError(
+            'shuffle=True takes every row anew: method="summary" needs shuffle=False or "blocks"'
+        )
+
+
+def _start(w0: Any, rows: ArrayRows) -> tuple[Floats, float, State | None]:
+    """The weights and the intercept to begin with, and where an earlier run stood."""
+    if w0 is None:
+        return np.zeros(rows.d), 0.0, None
+    if isinstance(w0, FitResult):
+        if np.size(w0.w) != rows.d or (np.ndim(w0.w) == 0) != rows.is_scalar:
+            raise InvalidDataError(f"w0 is a fit of {np.size(w0.w)} columns, and X has {rows.d}")
+        return w0._last[0].copy(), w0._last[1], w0._state
+    return as_weights("w0", w0, rows.d, rows.is_scalar), 0.0, None
+
+
+class _Held:
+    """The cost of the held-out rows, without penalties."""
+
+    def __init__(self, rows: Any, goal: Objective, backend: Backend, n_threads: int | None):
+        self._rows, self._goal, self._backend = rows, goal, backend
+        if backend == "numba":
+            to = coordinates.plain(rows.d, True)
+            self._fold = FoldedObjective(rows, goal.weights, goal.loss, to, n_threads)
+
+    def __call__(self, w: Floats, intercept: float) -> float:
+        if self._backend == "numba":
+            return self._fold(np.append(w, intercept))[0]
+        xs, ys = self._rows.lists()
+        xs = [[*np.atleast_1d(x).tolist(), 1.0] for x in xs]
+        theta, none = [*w.tolist(), intercept], [0.0] * (len(w) + 1)
+        return reference.objective(xs, ys, self._goal.weights.tolist(), theta, self._goal.loss, none, none)
+
+
+def _held_out(
+    rows: ArrayRows, goal: Objective, fraction: float, backend: Backend, n_threads: int | None
+) -> tuple[Any, Objective, _Held]:
+    """The rows and the objective that are left, and the cost of those held out."""
+    kept, held, part, held_part = holdout.split(rows, fraction)
+    if len(goal.weights):
+        held_goal, goal = goal.of_rows(held_part.numbers()), goal.of_rows(part.numbers())
+        for which, one in (("held-out", held_goal), ("other", goal)):
+            if not one.weights.any():
+                raise InvalidDataError(f"sample_weight is 0 for every one of the {which} rows")
+    else:
+        held_goal = goal
+    return kept, goal, _Held(held, held_goal, backend, n_threads)
+
+
+def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_cost: bool) -> Watch | None:
+    if how.callback is None and held is None and not by_cost:
+        return None
+
+    def model(point: Floats) -> tuple[Floats, float]:
+        if taken.model is None:
+            return point, 0.0
+        w, intercept = taken.model(point)
+        return w, float(intercept)
+
+    def shaped(point: Floats) -> tuple[float | Floats, float]:
+        w, intercept = model(point)
+        return (float(w[0]) if is_scalar else w.copy()), intercept
+
+    return Watch(
+        tol=how.tolerance("stream") if by_cost else None,
+        patience=how.patience,
+        callback=how.callback,
+        validate=None if held is None else lambda point: held(*model(point)),
+        improvement=max(0.0, how.tolerance("stream")),
+        model=shaped,
+        first_epoch=taken.epoch,
+    )
+
+
+def _scale(run: Run, scale: float) -> None:
+    """Costs that are means over rows, made means over weights."""
+    if scale == 1.0:
+        return
+    run.costs = None if run.costs is None else run.costs * scale
+    run.first_cost = None if run.first_cost is None else run.first_cost * scale
+    run.last_cost = None if run.last_cost is None else run.last_cost * scale
+
+
+def _constant(taken: Track) -> tuple[int, ...]:
+    """The columns that standardising found constant."""
+    to = taken.coordinates
+    return () if to is None else tuple(np.flatnonzero(to.scale == 0.0).tolist())
+
+
+def _listed(values: ArrayLike) -> list[Any]:
+    """The numbers as they were given, in a list of their own, for the trace."""
+    return list(values) if isinstance(values, (list, tuple)) else np.asarray(values).tolist()
+
+
+def _report_divergence(
+    result: FitResult, first_cost: float | None, taken: Track, grown: bool, on_divergence: OnDivergence
+) -> None:
+    epoch, rates = result.n_epochs, taken.rates
+    limit = rate = None
+    if first_cost is not None and not np.isfinite(first_cost):
+        message = f"the cost at w0 overflows: scale X and y before {result.solver}, or take a smaller w0"
+    else:
+        limit, rate = _safe(taken)
+        if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
+            limit = rate = None
+        if grown:
+            message = f"{result.solver} ended above its start at learning rate {np.max(rates):g}"
+        else:
+            message = (
+                f"{result.solver} diverged in epoch {epoch} at learning rate {rates[epoch]:g}: "
+                "w or its cost is no longer finite"
+            )
+        if rate is None:
+            message += "; take a smaller learning rate"
+        else:
+            what = "the stability limit"
+            if taken.kind == "sgd":
+                what = "the limit of every single step" + ", 1/max‖x‖²," * result._is_lesson
+            message += f'; {what} is {limit:.6g}: take learning_rate="auto", here {rate:.6g}'
+    if on_divergence == "raise":
+        raise DivergenceError(
+            f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate
+        )
+    warnings.warn(f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=4)
+
+
+def _safe(taken: Track) -> tuple[float, float] | tuple[None, None]:
+    """The limit and a safe rate, where the data has them."""
+    try:
+        limit = taken.limits.limit(taken.kind)
+        return (limit, taken.limits.auto_rate(taken.kind)) if limit > 0.0 else (None, None)
+    except InvalidDataError:  # X overflows when squared
+        return None, None

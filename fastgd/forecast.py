@@ -1,0 +1,36 @@
+"""What a run that ran out of epochs would have needed."""
+
+from __future__ import annotations
+
+import math
+
+from fastgd.engine import Floats
+
+
+def epochs_needed(values: Floats, target: float) -> float:
+    """How many more until the values, at the pace of their last half, reach the target; inf if they never do."""
+    last = float(values[-1]) if len(values) else math.nan
+    if last <= target:
+        return 0
+    half = len(values) // 2
+    if not half or not last < values[half - 1]:
+        return math.inf
+    pace = math.log(last / values[half - 1]) / (len(values) - half)
+    return math.ceil(math.log(target / last) / pace) if target > 0.0 else math.inf
+
+
+def ran_out(n_epochs: int, values: Floats, tol: float, is_cost: bool) -> str:
+    """The sentence of a ConvergenceWarning; `values` is what the stopping rule looked at, an epoch each."""
+    what = "the relative change of the cost" if is_cost else "the gradient's norm, as a part of the first,"
+    if not is_cost and len(values):
+        values = values / values[0] if values[0] > 0.0 else values
+    last = f"{values[-1]:.2g}" if len(values) else "unknown"
+    more = epochs_needed(values, tol)
+    needed = (
+        "it was not falling: try another learning_rate, standardize=True or nesterov=True"
+        if more == math.inf
+        else f"at this pace it takes about {more:,} more epochs"
+    )
+    if tol == 0.0:
+        needed = "w was still moving"
+    return f"n_epochs={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"

@@ -1,0 +1,165 @@
+"""The step rule of full-batch descent, with momentum, l1 and adaptive restart; and its epochs on statistics.
+
+Weights are kept as v = θ − θ_ref: about the optimum v has digits that θ has not. One epoch is
+
+    p = v + β (v − v_before)                                  (β = 0 but for Nesterov's rule)
+    z = p − α ∂/∂v (smooth part of the cost at p) + μ (v − v_before)      (μ = 0 but for the heavy ball)
+    v ← z moved by at most α·l1 towards −θ_ref, where θ is 0.
+
+With Nesterov's rule and μ = 0, β = (t − 1)/t_next, t_next = (1 + √(1 + 4t²))/2 (Beck and Teboulle, SIAM J.
+Imaging Sciences 2, 2009), else β = μ. When a step goes against the way it came, (p − v_new)·(v_new − v) > 0,
+momentum starts anew (O'Donoghue and Candès, Foundations of Computational Mathematics 15, 2015).
+(p − z)/α is the gradient, and (p − v_new)/α what takes its place with l1: zero at the optimum.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastgd.kernels._jit import kernel
+from fastgd.kernels.epochs import dot
+from fastgd.kernels.strict import copy, is_finite
+
+STILL, NOTHING = 2.0**-50, 2.0**-20
+"""A weight that moved by less than the first part of itself was moved by rounding; one that is below the
+second part of the largest is taken for as much."""
+
+T, QUIET, FIRST, LAST = 0, 1, 2, 3
+"""What `state` holds: t, quiet epochs in a row, the first gradient's norm (negative before it), the last one's."""
+
+
+@kernel
+def pull(state, momentum, nesterov):
+    """β of the next epoch; moves t on."""
+    if not nesterov:
+        return 0.0
+    if momentum > 0.0:
+        return momentum if state[T] > 1.0 else 0.0
+    t = state[T]
+    return (t - 1.0) / (0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t)))
+
+
+@kernel
+def look_ahead(v, before, beta, p):
+    for j in range(len(v)):
+        p[j] = v[j] + beta * (v[j] - before[j])
+
+
+@kernel
+def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state, tol, patience):
+    """One epoch's step of v; the gradient is that at p. Returns whether the run has converged.
+
+    It has after `patience` epochs in a row in which the gradient's norm was at most tol times the first, or
+    no weight moved but by rounding; never with tol < 0.
+    """
+    norm, against, is_still, size = 0.0, 0.0, True, 0.0
+    for j in range(len(v)):
+        size = max(size, abs(theta_ref[j] + v[j]))
+    for j in range(len(v)):
+        z = p[j] - rate * gradient[j]
+        if not nesterov:
+            z += momentum * (v[j] - before[j])
+        if l1[j] > 0.0:
+            theta, most = theta_ref[j] + z, rate * l1[j]
+            if abs(theta) <= most:
+                z = -theta_ref[j]
+            else:
+                z = theta - math.copysign(most, theta) - theta_ref[j]
+        mapped = gradient[j]  # exactly, and not a difference of near numbers
+        if l1[j] > 0.0:
+            mapped = (p[j] - z) / rate + (0.0 if nesterov else momentum / rate * (v[j] - before[j]))
+        norm += mapped * mapped
+        against += (p[j] - z) * (z - v[j])
+        if not abs(z - v[j]) <= STILL * max(abs(theta_ref[j] + z), NOTHING * size):
+            is_still = False
+        before[j], v[j] = v[j], z
+    norm = math.sqrt(norm)
+    if state[FIRST] < 0.0:
+        state[FIRST] = norm
+    state[LAST] = norm
+    t = state[T]
+    state[T] = 1.0 if nesterov and against > 0.0 else 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t))
+    is_quiet = is_still or norm <= tol * state[FIRST]
+    state[QUIET] = state[QUIET] + 1.0 if is_quiet else 0.0
+    return tol >= 0.0 and state[QUIET] >= patience
+
+
+@kernel
+def product(G, c, v, h):
+    """h = c − G v."""
+    for j in range(len(v)):
+        h[j] = c[j] - dot(G[j], v)
+
+
+@kernel
+def cost_at(c, s, n, l1, theta_ref, v, h):
+    """(s − v·(c + h))/n + Σ l1 |θ|, with h = c − G v; rounding may take a cost of nothing below 0: it is 0."""
+    total = s
+    for j in range(len(v)):
+        total -= v[j] * (c[j] + h[j])
+    value = 0.0 if total < 0.0 else total / n
+    for j in range(len(v)):
+        if l1[j] > 0.0:
+            value += l1[j] * abs(theta_ref[j] + v[j])
+    return value
+
+
+@kernel
+def descend(
+    G,
+    c,
+    s,
+    n,
+    theta_ref,
+    l1,
+    v,
+    before,
+    state,
+    rates,
+    momentum,
+    nesterov,
+    tol,
+    patience,
+    go_on,
+    costs,
+    weights,
+    norms,
+):
+    """Epochs on statistics about θ_ref, l2 among them; one a rate. Returns (epochs done, has converged).
+
+    An epoch that ends with v or its cost not finite is taken back and is the last, unless `go_on`. An array
+    of length 0 in place of costs, weights or norms (of the gradients) means: do not keep them.
+    """
+    d = len(v)
+    p, h, h_before, gradient, kept = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
+    product(G, c, v, h)
+    product(G, c, before, h_before)
+    for epoch in range(len(rates)):
+        beta = pull(state, momentum, nesterov)
+        look_ahead(v, before, beta, p)
+        for j in range(d):  # products are linear: h at p, from those at v and before
+            gradient[j] = -2.0 / n * (h[j] + beta * (h[j] - h_before[j]))
+        copy(before, kept)
+        t = state[T]
+        has_converged = step(
+            v, before, p, gradient, rates[epoch], momentum, nesterov, l1, theta_ref, state, tol, patience
+        )
+        copy(h, h_before)
+        product(G, c, v, h)
+        value = cost_at(c, s, n, l1, theta_ref, v, h)
+        if not (go_on or (math.isfinite(value) and is_finite(v))):
+            copy(before, v)
+            copy(kept, before)
+            state[T] = t
+            return epoch, False
+        if len(costs):
+            costs[epoch] = value
+        if len(weights):
+            copy(v, weights[epoch])
+        if len(norms):
+            norms[epoch] = state[LAST]
+        if has_converged:
+            return epoch + 1, True
+    return len(rates), False

@@ -1,0 +1,203 @@
+"""What is minimised, and by what rule: checked once, here, and handed to whoever runs it.
+
+cost(w, b) = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², s the sample weights, b the intercept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastgd.data import checks
+from fastgd.data.arrays import as_array
+from fastgd.data.backend import Backend
+from fastgd.data.checks import InvalidDataError
+from fastgd.engine import Floats
+from fastgd.losses import OWN, LogLoss, Loss, SquaredError, as_loss, is_own
+
+NO_WEIGHTS: Floats = np.empty(0)
+LOOK_ROWS = 1 << 16
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The loss, the penalties, and whose samples count how much."""
+
+    loss: Loss
+    l1: float
+    l2: float
+    fit_intercept: bool
+    standardize: bool
+    weights: Floats
+    """(n,), or of length 0 where all samples count alike."""
+
+    @property
+    def is_squared(self) -> bool:
+        return isinstance(self.loss, SquaredError)
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Squared errors and nothing else: one step of SGD is an affine map."""
+        return self.is_squared and not self.l1 and not self.l2
+
+    @property
+    def is_plain(self) -> bool:
+        """The lesson's: (1/n) Σ (x·w − y)²."""
+        return self.is_quadratic and not (self.fit_intercept or self.standardize or len(self.weights))
+
+    @property
+    def curvature(self) -> float:
+        return float(self.loss.curvature)
+
+    def total_weight(self, n: int) -> float:
+        return float(np.sum(self.weights)) if len(self.weights) else float(n)
+
+    def of_rows(self, numbers: Any) -> Objective:
+        """The same for some of the rows."""
+        return dataclasses.replace(self, weights=self.weights[numbers]) if len(self.weights) else self
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a step is taken: momentum μ, looking ahead or not, over how many rows; and what is averaged."""
+
+    momentum: float = 0.0
+    nesterov: bool = False
+    batch_size: int = 1
+    average: bool | int | float = False
+
+    @property
+    def is_plain(self) -> bool:
+        return not (self.momentum or self.nesterov or self.average or self.batch_size > 1)
+
+    def average_from(self, n_steps: int) -> int:
+        """The first step whose result is averaged; −1 for none."""
+        if self.average is False:
+            return -1
+        if self.average is True:
+            return 0
+        if isinstance(self.average, float):
+            return n_steps - math.ceil(self.average * n_steps)
+        return self.average
+
+
+def as_objective(
+    loss: Any, l1: Any, l2: Any, fit_intercept: Any, standardize: Any, sample_weight: Any, n: int
+) -> Objective:
+    strengths = [checks.number(name, value) for name, value in (("l1", l1), ("l2", l2))]
+    for name, value in zip(("l1", "l2"), strengths, strict=True):
+        if value < 0.0:
+            raise ValueError(f"{name} must not be negative, not {value!r}")
+    checks.choice("fit_intercept", fit_intercept, (True, False))
+    checks.choice("standardize", standardize, (True, False))
+    weights = NO_WEIGHTS if sample_weight is None else as_sample_weight(sample_weight, n)
+    return Objective(as_loss(loss), *strengths, bool(fit_intercept), bool(standardize), weights)
+
+
+def as_sample_weight(value: Any, n: int) -> Floats:
+    weights = as_array("sample_weight", value).astype(np.float64)
+    if weights.shape != (n,):
+        raise InvalidDataError(f"sample_weight has shape {weights.shape}; X has {n} rows, so it must be ({n},)")
+    bad = ~(np.isfinite(weights) & (weights >= 0.0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise InvalidDataError(
+            f"sample_weight[{row}] is {weights[row]:g}; weights must be finite and not negative"
+        )
+    if not weights.any():
+        raise InvalidDataError("sample_weight is 0 for every row; at least one row must count")
+    return np.ascontiguousarray(weights)
+
+
+def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> Rule:
+    momentum = checks.number("momentum", momentum)
+    if not 0.0 <= momentum < 1.0:
+        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
+    checks.choice("nesterov", nesterov, (True, False))
+    batch_size = checks.whole("batch_size", batch_size, 1)
+    if isinstance(average, (bool, np.bool_)):
+        average = bool(average)
+    elif isinstance(average, float):
+        if not 0.0 < average <= 1.0:
+            raise ValueError(f"average, a share of the steps, must be above 0 and at most 1, not {average!r}")
+    else:
+        average = checks.whole("average", average, 0)
+    return Rule(momentum, bool(nesterov), batch_size, average)
+
+
+def check_loss(loss: Loss, y: Any, backend: Backend) -> None:
+    """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
+    _check_targets(loss, y)
+    if is_own(loss) and type(loss) not in _checked:
+        _check_own(loss, np.asarray(y[:LOOK_ROWS], dtype=np.float64), backend)
+        _checked.add(type(loss))
+
+
+_checked: set[type] = set()
+"""The user's own losses that have been found good."""
+
+
+def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
+    """Value and slope at scores around some of y: finite, and the slope between the differences at its sides."""
+    targets = np.unique(np.quantile(y[np.isfinite(y)], [0.0, 0.3, 0.5, 0.8, 1.0]))
+    size = max(1.0, float(np.abs(targets).max(initial=0.0)))
+    scores = (np.linspace(-1.53, 1.61, 14) * size)[:, None] + np.zeros(len(targets))
+    scores, ys = scores.ravel(), np.tile(targets, 14)
+    step = 1e-6 * size
+    low, value, high, slope = _probed(loss, scores, ys, step, backend)
+    if not np.isfinite([low, value, high, slope]).all():
+        raise ValueError(f"loss {_name(loss)}: its value or slope is not finite at some score near y")
+    left, right = (value - low) / step, (high - value) / step
+    slack = 1e-3 * (np.abs(left) + np.abs(right)) + 1e-7 * (1.0 + np.abs(value) / step * 1e-7)
+    bad = (slope < np.minimum(left, right) - slack) | (slope > np.maximum(left, right) + slack)
+    if bad.any():
+        at = int(bad.argmax())
+        raise ValueError(
+            f"loss {_name(loss)}: slope({scores[at]:.4g}, {ys[at]:.4g}) is {slope[at]:.6g}, and its value "
+            f"changes by {0.5 * (left[at] + right[at]):.6g} a unit of score there; slope must be ∂value/∂score"
+        )
+
+
+def _probed(loss: Loss, scores: Floats, y: Floats, step: float, backend: Backend) -> list[Floats]:
+    """value at score − step, at score and at score + step, and slope at score."""
+    try:
+        if backend == "python":
+            parts = [[loss.value(s + h, t) for s, t in zip(scores.tolist(), y.tolist(), strict=True)]
+                     for h in (-step, 0.0, step)]  # fmt: skip
+            parts.append([loss.slope(s, t) for s, t in zip(scores.tolist(), y.tolist(), strict=True)])
+            return [np.array(part, dtype=np.float64) for part in parts]
+        from fastgd.kernels import pointwise
+
+        out = [np.empty(len(y)) for _ in range(4)]
+        for h, part in zip((-step, 0.0, step), out, strict=False):
+            pointwise.values(loss, scores + h, y, part)
+        pointwise.slopes(loss, scores, y, out[3])
+    except Exception as error:  # whatever the user's code, or Numba, raises
+        reason = str(error).strip().splitlines()
+        first = next((line for line in reason if line.strip()), type(error).__name__)
+        where = "Numba cannot compile" if backend == "numba" else "an error in"
+        raise ValueError(f"loss {_name(loss)}: {where} its value or slope ({first:.200})") from error
+    return out
+
+
+def _name(loss: Loss) -> str:
+    return type(loss).__name__.removeprefix(OWN)
+
+
+def _check_targets(loss: Loss, y: Any) -> None:
+    """Refuse a y that the loss is not made for, naming the row."""
+    if not isinstance(loss, LogLoss):
+        return
+    for start in range(0, len(y), LOOK_ROWS):
+        part = np.asarray(y[start : start + LOOK_ROWS])
+        bad = (part != 0) & (part != 1)
+        if bad.any():
+            row = int(bad.argmax())
+            raise InvalidDataError(
+                f"y[{start + row}] is {part[row]:g}; log_loss takes y of 0 and 1 (a classifier of "
+                "fastgd.estimators takes any labels)"
+            )

@@ -1,0 +1,138 @@
+"""The plain loops of any objective and any rule, in pure Python."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastgd import reference
+from fastgd.engine import Floats, block_rows
+from fastgd.geometry import Geometry
+from fastgd.objective import Rule
+from fastgd.oracles.base import Histories, Memory, Stillness
+from fastgd.oracles.proximal import Until
+from fastgd.orders import Order
+from fastgd.planner import Method
+
+
+class _AnyTwin:
+    """What the two twins of any objective share: rows in the coordinates, a 1 for the intercept at their ends."""
+
+    epochs_per_call = 1
+    method: Method = "stream"
+
+    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule):
+        objective, to = geometry.objective, geometry.coordinates
+        self.w, self.before, self.memory, self.passes = memory.point, memory.before, memory, 0
+        self._xs, self._ys = geometry.transformed(to.shift, to.scale, is_weighted=False).lists()
+        self._weights, self._loss, self._rule = objective.weights.tolist(), objective.loss, rule
+        penalty = to.penalty(objective.l1, objective.l2)
+        self._l1, self._l2 = penalty.l1.tolist(), penalty.l2.tolist()
+
+    def _cost(self, theta: list[float]) -> float:
+        self.passes += 1
+        return reference.objective(
+            self._xs, self._ys, self._weights, theta, self._loss, self._l1, self._l2
+        )
+
+    def _is_finite(self, theta: list[float], cost: float) -> bool:
+        return math.isfinite(cost) and all(map(math.isfinite, theta))
+
+
+class AnyTwinDescent(_AnyTwin):
+    """Full-batch descent in plain Python; the rule is that of `kernels/proximal.py`."""
+
+    has_costs = True
+
+    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
+        super().__init__(geometry, memory, rule)
+        self._until, self.has_converged = until, False
+
+    @property
+    def is_still(self) -> bool:
+        return bool(self.memory.momentum[1] > 0)
+
+    def start(self, want_cost: bool) -> float | None:
+        return self._cost(self.w.tolist())
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        rule, rate = self._rule, float(rates[0])
+        t, quiet, first, _ = self.memory.momentum.tolist()
+        theta, before = self.w.tolist(), self.before.tolist()
+        beta = 0.0
+        if rule.nesterov:
+            beta = (t - 1) / (0.5 * (1 + math.sqrt(1 + 4 * t * t)))
+            if rule.momentum:
+                beta = rule.momentum if t > 1 else 0.0
+        at = reference.look_ahead(theta, before, beta)
+        gradient = reference.smooth_gradient(self._xs, self._ys, self._weights, at, self._loss, self._l2)
+        push = [0.0 if rule.nesterov else rule.momentum * (a - b) for a, b in zip(theta, before, strict=True)]
+        new = reference.proximal_step(at, gradient, push, rate, self._l1)
+        cost = self._cost(new)
+        if not (go_on or self._is_finite(new, cost)):
+            return 0
+        mapped = [
+            g if not strength else (p - z + v) / rate
+            for g, p, z, v, strength in zip(gradient, at, new, push, self._l1, strict=True)
+        ]
+        norm = math.sqrt(sum(g * g for g in mapped))
+        first = norm if first < 0 else first
+        against = sum((p - z) * (z - w) for p, z, w in zip(at, new, theta, strict=True))
+        t = 1.0 if rule.nesterov and against > 0 else 0.5 * (1 + math.sqrt(1 + 4 * t * t))
+        size = max(map(abs, theta))
+        is_still = all(
+            abs(z - w) <= 2**-50 * max(abs(z), 2**-20 * size) for z, w in zip(new, theta, strict=True)
+        )
+        quiet = quiet + 1 if is_still or norm <= self._until.tol * first else 0.0
+        self.has_converged = self._until.tol >= 0 and quiet >= self._until.patience
+        self.before, self.w = self.w, np.array(new)
+        self.memory = Memory(
+            self.w, self.before, np.array([t, quiet, first, norm]), self.memory.average, self.memory.counts
+        )
+        keep.costs[:], keep.weights[:], keep.norms[:] = cost, new, norm
+        return 1
+
+
+class AnyTwinSgd(Stillness, _AnyTwin):
+    """SGD in plain Python; the rule is that of `kernels/steps.py`."""
+
+    has_costs = False
+
+    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, order: Order, epoch: int):
+        super().__init__(geometry, memory, rule)
+        self._order, self.epoch, self._block_rows = order, epoch, block_rows(geometry.rows.d)
+
+    def start(self, want_cost: bool) -> float | None:
+        return self._cost(self.w.tolist()) if want_cost else None
+
+    def average(self) -> Floats | None:
+        done, first = self.memory.counts
+        return self.memory.average if 0 <= first < done else None
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        self.passes += 1
+        order = self._order.indices(self.epoch, len(self._ys), self._block_rows).tolist()
+        average, counts, rule = self.memory.average.tolist(), self.memory.counts.copy(), self._rule
+
+        def after(theta: list[float]) -> None:
+            counts[0] += 1
+            if 0 <= counts[1] < counts[0]:
+                share = int(counts[0] - counts[1])
+                average[:] = [a + (w - a) / share for a, w in zip(average, theta, strict=True)]
+
+        new, before = reference.descend_in_batches(
+            self._xs, self._ys, self._weights, order, rule.batch_size, self.w.tolist(), self.memory.before.tolist(),
+            self._loss, float(rates[0]), rule.momentum, rule.nesterov, self._l1, self._l2, after,
+        )  # fmt: skip
+        cost = self._cost(new) if len(keep.costs) else 0.0
+        if not (go_on or self._is_finite(new, cost)):
+            return 0
+        self.before, self.w = self.w, np.array(new)
+        self.memory = Memory(self.w, np.array(before), self.memory.momentum, np.array(average), counts)
+        keep.costs[:], keep.weights[:] = cost, new
+        if len(keep.losses):
+            x, y = self._xs[order[-1]], self._ys[order[-1]]
+            keep.losses[0] = self._loss.value(reference.forward(x, new), y)
+        self.epoch += 1
+        return 1

@@ -1,0 +1,134 @@
+"""Full-batch descent of any objective: on statistics, or by a fold an epoch; the step rule is the kernels'.
+
+The point that moves is θ of the coordinates, or on statistics v = θ − θ_ref.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastgd.engine import Floats
+from fastgd.geometry import Geometry
+from fastgd.objective import Rule
+from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories, Memory
+from fastgd.oracles.folded import FoldedObjective
+from fastgd.planner import Method
+
+# An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
+_EPOCH_NS, _CALL_NS = 100, 50_000_000
+_NONE: Floats = np.empty(0)
+
+
+@dataclass(frozen=True)
+class Until:
+    """When full-batch descent has converged: see `kernels/proximal.step`; tol < 0 is never."""
+
+    tol: float = -1.0
+    patience: int = 1
+
+
+class SummaryProximal:
+    """Squared errors: an epoch is a product of the statistics with v. The reads are the geometry's."""
+
+    has_costs = True
+    method: Method = "summary"
+    passes = 0
+    has_converged = False
+
+    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
+        from fastgd.kernels import proximal
+
+        self._kernels, self._rule, self._until = proximal, rule, until
+        self._sums = geometry.penalised()
+        self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
+        self._memory = memory
+        self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
+
+    @property
+    def is_still(self) -> bool:
+        return bool(self._momentum[self._kernels.QUIET] > 0.0)
+
+    @property
+    def memory(self) -> Memory:
+        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
+
+    def start(self, want_cost: bool) -> float | None:
+        sums, h = self._sums, np.empty(len(self.w))
+        self._kernels.product(sums.G, sums.c, self.w, h)
+        cost: float = self._kernels.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, self.w, h)
+        return cost
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        sums, rule, until = self._sums, self._rule, self._until
+        done: int
+        done, self.has_converged = self._kernels.descend(
+            sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1, self.w, self.before, self._momentum, rates,
+            rule.momentum, rule.nesterov, until.tol, until.patience, go_on, keep.costs, keep.weights, keep.norms,
+        )  # fmt: skip
+        return done
+
+
+class StreamedProximal:
+    """Any loss: a fold an epoch tells the cost at θ and the gradient at the point that looks ahead."""
+
+    has_costs = True
+    method: Method = "stream"
+    epochs_per_call = 1
+    has_converged = False
+
+    def __init__(
+        self, geometry: Geometry, memory: Memory, rule: Rule, until: Until, n_threads: int | None
+    ):
+        from fastgd.kernels import proximal
+
+        objective, to = geometry.objective, geometry.coordinates
+        self._kernels, self._rule, self._until = proximal, rule, until
+        self._fold = FoldedObjective(geometry.rows, objective.weights, objective.loss, to, n_threads)
+        self._penalty = to.penalty(objective.l1, objective.l2)
+        self._no_reference = np.zeros(to.size)
+        self._memory = memory
+        self.w, self.before, self._momentum, self.passes = memory.point, memory.before, memory.momentum, 0
+
+    @property
+    def is_still(self) -> bool:
+        return bool(self._momentum[self._kernels.QUIET] > 0.0)
+
+    @property
+    def memory(self) -> Memory:
+        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
+
+    def start(self, want_cost: bool) -> float | None:
+        return self._look(self.w, self.before)
+
+    @OVERFLOW_IS_SEEN
+    def _look(self, theta: Floats, before: Floats) -> float:
+        """The cost at θ, and into `_gradient` that of the smooth part at `_at`."""
+        self.passes += 1
+        beta = self._kernels.pull(self._momentum, self._rule.momentum, self._rule.nesterov)
+        self._at = theta + beta * (theta - before) if beta else theta.copy()
+        cost, self._gradient = self._fold(theta, self._at if beta else None)
+        self._gradient += self._penalty.l2 * self._at
+        return cost + self._penalty.value(theta)
+
+    @OVERFLOW_IS_SEEN
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        theta, before, momentum, rule = self.w.copy(), self.before.copy(), self._momentum.copy(), self._rule
+        at, gradient = self._at, self._gradient
+        has_converged = self._kernels.step(
+            theta, before, at, gradient, float(rates[0]), rule.momentum, rule.nesterov, self._penalty.l1,
+            self._no_reference, self._momentum, self._until.tol, self._until.patience,
+        )  # fmt: skip
+        norm = self._momentum[self._kernels.LAST]
+        cost = self._look(theta, before)
+        if not (go_on or (math.isfinite(cost) and np.isfinite(theta).all())):
+            self._momentum, self._at, self._gradient = momentum, at, gradient
+            return 0
+        self.w, self.before, self.has_converged = theta, before, bool(has_converged)
+        keep.costs[:] = cost
+        keep.weights[:] = theta
+        keep.norms[:] = norm
+        return 1

@@ -1,0 +1,232 @@
+"""From an objective and a rule to the oracle that runs them, and what translates its points back.
+
+There are two tracks. The lesson's oracles take squared errors by single steps: in other coordinates they
+read rows that are made as they are read. The others take any objective by any rule.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from fastgd import planner
+from fastgd.coordinates import Coordinates
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.backend import Backend
+from fastgd.engine import Floats
+from fastgd.geometry import Geometry, Origin
+from fastgd.objective import Objective, Rule
+from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
+from fastgd.oracles.base import Memory, Oracle, new_memory
+from fastgd.oracles.choose import for_descent, for_sgd
+from fastgd.oracles.proximal import StreamedProximal, SummaryProximal, Until
+from fastgd.oracles.stepped import ScannedSgd
+from fastgd.orders import Order
+from fastgd.planner import Choice, Method
+from fastgd.schedules import LearningRate, as_rates
+from fastgd.solvers import Run
+from fastgd.survey import Kept, Survey
+
+Solver = Literal["gradient_descent", "sgd"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit asks for, checked."""
+
+    solver: Solver
+    goal: Objective
+    rule: Rule
+    learning_rate: LearningRate
+    n_epochs: int
+    until: Callable[[Method], Until]
+    has_tol: bool
+    method: Choice
+    order: Order
+    track_cost: bool
+    keeps_samples: bool
+    backend: Backend
+    n_threads: int | None
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run stood when it ended: what another needs to go on as if there had been no end."""
+
+    solver: Solver
+    epoch: int
+    order: Order
+    method: Method
+    memory: Memory | None
+    coordinates: Coordinates | None
+    origin: Origin | None
+    kept: Kept | None
+
+
+@dataclass
+class Track:
+    """An oracle at its start."""
+
+    kind: Solver
+    """The loop that it runs: SGD with a batch of all rows is full-batch descent."""
+    oracle: Oracle
+    rates: Floats
+    model: Callable[[Floats], tuple[Floats, Floats]] | None
+    """w and intercept of points; None where a point is w."""
+    limits: Survey | Geometry
+    epoch: int
+    coordinates: Coordinates | None
+    cost_scale: float = 1.0
+    """What turns the oracle's costs, means over rows, into means over weights."""
+
+    @property
+    def passes(self) -> int:
+        return self.limits.passes + self.oracle.passes
+
+    def result_point(self) -> Floats:
+        """Where the run ended: the average, where there is one."""
+        average = self.oracle.average() if isinstance(self.oracle, (ScannedSgd, AnyTwinSgd)) else None
+        return self.oracle.w if average is None else average
+
+    def state(self, done: int, order: Order) -> State:
+        memory = getattr(self.oracle, "memory", None)
+        if memory is None and self.coordinates is not None:
+            memory = new_memory(self.oracle.w)
+        is_survey = isinstance(self.limits, Survey)
+        return State(
+            self.kind,
+            self.epoch + done,
+            order,
+            self.oracle.method,
+            copy.deepcopy(memory),
+            self.coordinates,
+            None if is_survey else self.limits.kept_origin,
+            self.limits.kept if is_survey else None,
+        )
+
+
+def track(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State | None) -> Track:
+    """The lesson's oracles where they serve, else those of any objective."""
+    goal, rule = plan.goal, plan.rule
+    if plan.solver == "sgd" and 1 < rule.batch_size >= rows.n and not rule.average:
+        plan = dataclasses.replace(plan, solver="gradient_descent")
+    if plan.solver == "gradient_descent":
+        plan = dataclasses.replace(plan, rule=dataclasses.replace(rule, batch_size=1))
+        is_lessons = goal.is_plain and plan.rule.is_plain and not plan.has_tol
+    else:
+        is_lessons = goal.is_quadratic and rule.is_plain
+    if state is not None and state.solver != plan.solver:
+        state = None
+    if state is not None and plan.method == "auto":
+        plan = dataclasses.replace(plan, method=state.method)
+    return (_lessons if is_lessons else _any)(plan, rows, w, intercept, state)
+
+
+def _lessons(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State | None) -> Track:
+    goal, backend, n_threads = plan.goal, plan.backend, plan.n_threads
+    to: Coordinates | None = None
+    seen: Any = rows
+    extra, scale = 0, 1.0
+    if not goal.is_plain:
+        geometry = Geometry(rows, goal, plan.rule, backend, n_threads)
+        to = geometry.coordinates
+        extra, scale = geometry.passes, rows.n / geometry.total
+        seen = geometry.transformed(to.shift, to.scale)
+        w = _resumed_point(state, to, to.theta(w, intercept))
+    survey = Survey(seen, w, backend, n_threads, state.kept if state is not None else None)
+    survey.passes += extra
+    first = state.epoch if state is not None else 0
+    rate = plan.learning_rate
+    if isinstance(rate, str) and rate == "auto" and plan.n_epochs:
+        rate = survey.auto_rate(plan.solver)
+    rates = as_rates(rate, plan.n_epochs, first)
+    oracle: Oracle
+    if plan.solver == "sgd":
+        oracle = for_sgd(
+            seen, w, rates, backend=backend, n_threads=n_threads, method=plan.method, survey=survey,
+            order=plan.order, track_cost=plan.track_cost, keeps_samples=plan.keeps_samples, epoch=first,
+        )  # fmt: skip
+    else:
+        oracle = for_descent(
+            seen, w, plan.n_epochs, backend=backend, n_threads=n_threads, method=plan.method, survey=survey
+        )
+    return Track(plan.solver, oracle, rates, to and to.model, survey, first, to, scale)
+
+
+def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
+    """The very point where the run before stood, where it means the same here."""
+    if state is None or state.memory is None or not to.equals(state.coordinates):
+        return point
+    return state.memory.point.copy()
+
+
+def _any(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State | None) -> Track:
+    goal, rule, backend = plan.goal, plan.rule, plan.backend
+    geometry = Geometry(rows, goal, rule, backend, plan.n_threads, state.origin if state is not None else None)
+    first = state.epoch if state is not None else 0
+    is_sgd = plan.solver == "sgd"
+    is_summary = not is_sgd and backend == "numba" and _pays(plan, rows) and geometry.raw.is_finite()
+    rate = plan.learning_rate
+    if isinstance(rate, str) and rate == "auto" and plan.n_epochs:
+        rate = geometry.auto_rate(plan.solver)
+        if not np.isfinite(goal.curvature):  # towards a kink, steps must become short
+            rate = (rate * np.arange(first + 1.0, first + 1.0 + plan.n_epochs) ** -0.5).tolist()
+    rates = as_rates(rate, plan.n_epochs, first)
+    to = geometry.coordinates
+    point = to.theta(w, intercept)
+    if is_summary:
+        point -= geometry.statistics.w_ref
+    method: Method = "summary" if is_summary else "stream"
+    is_known = not is_summary or geometry.is_resumed
+    n_steps = plan.n_epochs * -(-rows.n // rule.batch_size)
+    memory = new_memory(point, rule.average_from(n_steps) if is_sgd else -1)
+    if (
+        state is not None
+        and state.memory is not None
+        and to.equals(state.coordinates)
+        and state.method == method
+        and is_known
+    ):
+        kept = copy.deepcopy(state.memory)
+        memory = kept if (kept.counts[1] >= 0) == (memory.counts[1] >= 0) else memory
+    oracle: Oracle
+    until = plan.until(method)
+    if is_sgd:
+        if backend == "python":
+            oracle = AnyTwinSgd(geometry, memory, rule, plan.order, first)
+        else:
+            oracle = ScannedSgd(geometry, memory, rule, plan.order, first, plan.n_threads)
+    elif backend == "python":
+        oracle = AnyTwinDescent(geometry, memory, rule, until)
+    elif is_summary:
+        oracle = SummaryProximal(geometry, memory, rule, until)
+    else:
+        oracle = StreamedProximal(geometry, memory, rule, until, plan.n_threads)
+    model = geometry.model if is_summary else to.model
+    return Track(plan.solver, oracle, rates, model, geometry, first, to)
+
+
+def _pays(plan: Plan, rows: ArrayRows) -> bool:
+    """Whether statistics are to be made: squared errors alone have them."""
+    if not plan.goal.is_squared or plan.method == "stream":
+        return False
+    if plan.method == "summary":
+        return True
+    d = rows.d + plan.goal.fit_intercept
+    return planner.descent(rows.n, d, plan.n_epochs, rows.row_bytes) == "summary"
+
+
+def has_grown(run: Run, rates: Floats, w: Floats, rows: ArrayRows, limits: Survey | Geometry) -> bool:
+    """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
+    first, last = run.first_cost, run.last_cost
+    if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):
+        return False
+    rounding = (1e-10 * max(abs(float(rows.y.max())), abs(float(rows.y.min())))) ** 2
+    if isinstance(limits, Survey) and limits.has_statistics:
+        rounding += 4 * limits.statistics.error(w)
+    return last > first + rounding and float(np.max(rates)) > limits.limit("gradient_descent")
