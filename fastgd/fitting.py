@@ -31,6 +31,8 @@ OnDivergence = Literal["raise", "warn", "ignore"]
 Tolerance = float | Literal["auto"] | None
 AUTO_TOL = 1e-6
 """Where an epoch is a read, "auto" stops at this part of the first gradient, or change of the cost."""
+FEW_DIGITS = 7.5
+"""Where fewer digits of the weights are to be expected, that is said."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +137,25 @@ def fit(
     if run.diverged:
         if how.on_divergence != "ignore":
             _report_divergence(result, run.first_cost, taken, grown, how.on_divergence)
-    elif how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
+        return result
+    if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
+        warnings.warn(_few_digits(taken.expected_digits()), ConvergenceWarning, stacklevel=3)
+    if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         sentence = forecast.ran_out(run.n_epochs, run.changes, how.tolerance(oracle.method), by_cost)
         warnings.warn(sentence, ConvergenceWarning, stacklevel=3)
     return result
+
+
+def _few_digits(digits: float) -> str:
+    if digits <= 0.0:
+        return (
+            "some columns of X are sums of others, to rounding: their weights are not determined (predictions "
+            "are); leave some out, or pass l2"
+        )
+    return (
+        f"the columns of X are so nearly dependent that about {max(1, round(digits))} digits of the weights are "
+        "to be expected; leave some out, or pass l2"
+    )
 
 
 def _checked(how: Options) -> Options:

@@ -292,6 +292,6 @@ def _accurate(rows: ArrayRows, w: Floats, n_threads: int | None) -> tuple[float,
     leaf = leaf_rows(rows.d)
 
     def task(_start: int, X: Array, y: Array) -> Floats:
-        return accurate.run(X, y, w, leaf)
+        return accurate.run(X, y, w, leaf, False)
 
     return cost_and_gradient_from(engine.fold(rows, task, n_threads, rows.d + 1), rows.n)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -87,6 +88,11 @@ class Track:
     @property
     def passes(self) -> int:
         return self.limits.passes + self.oracle.passes
+
+    def expected_digits(self) -> float:
+        """How many digits of the weights the data allows, where statistics tell."""
+        is_summary = isinstance(self.oracle, SummaryProximal) and isinstance(self.limits, Geometry)
+        return self.limits.digits if is_summary else math.inf
 
     def result_point(self) -> Floats:
         """Where the run ended: the average, where there is one."""

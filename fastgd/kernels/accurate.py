@@ -26,8 +26,11 @@ def add(sums, errors, j, value):
 
 
 @kernel
-def leaf(X, y, w, errors, dot, dot_error, out):
-    """One leaf's sums into `out`; errors (d + 1,), dot (1,) and dot_error (1,) are room to work in."""
+def leaf(X, y, w, is_deep, errors, dot, dot_error, out):
+    """One leaf's sums into `out`; errors (d + 1,), dot (1,) and dot_error (1,) are room to work in.
+
+    `is_deep`: the errors of the products x r, and of r itself, are summed too.
+    """
     n, d = X.shape
     for j in range(d + 1):
         out[j] = errors[j] = 0.0
@@ -42,15 +45,23 @@ def leaf(X, y, w, errors, dot, dot_error, out):
         square = residual * residual
         errors[0] += fma(residual, residual, -square)
         add(out, errors, 0, square)
-        for j in range(d):
-            add(out, errors, j + 1, X[i, j] * residual)
+        if is_deep:
+            rest = (dot[0] - residual) + dot_error[0]
+            for j in range(d):
+                x_ij = np.float64(X[i, j])
+                product = x_ij * residual
+                errors[j + 1] += fma(x_ij, residual, -product) + x_ij * rest
+                add(out, errors, j + 1, product)
+        else:
+            for j in range(d):
+                add(out, errors, j + 1, X[i, j] * residual)
     for j in range(d + 1):
         out[j] += errors[j]
 
 
 @kernel
-def run(X, y, w, leaf_rows):
-    """[Σ r², Σ x₀ r, …, Σ x_{d−1} r] of a run of blocks, as `fused.run_nd`."""
+def run(X, y, w, leaf_rows, is_deep):
+    """[Σ r², Σ x₀ r, …, Σ x_{d−1} r] of a run of blocks, as `fused.run`."""
     n_leaves = -(-len(y) // leaf_rows)
     size = len(w) + 1
     stack, errors = tree.new_stack(n_leaves, size), np.empty(size)
@@ -58,6 +69,6 @@ def run(X, y, w, leaf_rows):
     top = 0
     for number in range(n_leaves):
         rows = slice(number * leaf_rows, (number + 1) * leaf_rows)
-        leaf(X[rows], y[rows], w, errors, dot, dot_error, stack[top])
+        leaf(X[rows], y[rows], w, is_deep, errors, dot, dot_error, stack[top])
         top = tree.push(stack, top, number)
     return tree.total(stack, top)

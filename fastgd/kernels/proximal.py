@@ -48,11 +48,13 @@ def look_ahead(v, before, beta, p):
 
 
 @kernel
-def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state, tol, patience):
+def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state, tol, floor, patience):
     """One epoch's step of v; the gradient is that at p. Returns whether the run has converged.
 
     It has after `patience` epochs in a row in which the gradient's norm was at most tol times the first, or
-    no weight moved but by rounding; never with tol < 0.
+    at most `floor` times the largest |θ|; without a floor, in which no weight moved but by rounding. Never
+    with tol < 0. (With λ the least curvature, a gradient's norm is at least λ times the distance to go; how
+    far a weight moves says little of that right after a new start of the momentum.)
     """
     norm, against, is_still, size = 0.0, 0.0, True, 0.0
     for j in range(len(v)):
@@ -81,7 +83,7 @@ def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state,
     state[LAST] = norm
     t = state[T]
     state[T] = 1.0 if nesterov and against > 0.0 else 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t))
-    is_quiet = is_still or norm <= tol * state[FIRST]
+    is_quiet = norm <= tol * state[FIRST] or (norm <= floor * size if floor > 0.0 else is_still)
     state[QUIET] = state[QUIET] + 1.0 if is_quiet else 0.0
     return tol >= 0.0 and state[QUIET] >= patience
 
@@ -121,6 +123,7 @@ def descend(
     momentum,
     nesterov,
     tol,
+    floor,
     patience,
     go_on,
     costs,
@@ -144,7 +147,7 @@ def descend(
         copy(before, kept)
         t = state[T]
         has_converged = step(
-            v, before, p, gradient, rates[epoch], momentum, nesterov, l1, theta_ref, state, tol, patience
+            v, before, p, gradient, rates[epoch], momentum, nesterov, l1, theta_ref, state, tol, floor, patience
         )
         copy(h, h_before)
         product(G, c, v, h)

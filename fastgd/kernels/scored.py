@@ -20,6 +20,7 @@ from fastgd.kernels.losses import slope, value
 from fastgd.kernels.vectors import (
     LANES,
     load,
+    line_of,
     load_part,
     multiply_add,
     padded,
@@ -53,8 +54,9 @@ def run(X, y, weights, w, b, at, at_b, loss, leaf_rows):
         group *= 2
     group = max(group, MINIMUM)
     group = min(group, leaf_rows)
+    by_four = MODE == 4
     ahead = (AH or 64) * line
-    return run_many(X, y, weights, w, b, at, float(at_b), loss, leaf_rows, group, ahead)
+    return run_many(X, y, weights, w, b, at, float(at_b), loss, leaf_rows, group, by_four, ahead)
 
 
 @kernel(fastmath=FAST)
@@ -173,23 +175,64 @@ def step_short(x, new, old, group, d, w, b, ahead, slopes, partial, scores, sums
 
 
 @kernel(fastmath=FAST)
-def step(x, new, old, group, d, w, b, ahead, slopes, partial, scores, sums):
+def step_by_four(x, new, old, group, d, w, b, ahead, line, slopes, scores, sums):
+    """Scores of the `group` rows from x[new] on; slopes[i]·row i of those from x[old] on is added to sums."""
     whole = d - d % LANES
     rest = d - whole
-    for i in range(0, group, LANES):
-        for k in range(LANES):
-            a, o = new + (i + k) * d, old + (i + k) * d
-            near = a + ahead
-            s, v = splat(0.0), splat(slopes[i + k])
-            for j in range(0, whole, LANES):
-                s = multiply_add(load(x, a + j), load(w, j), s)
-                store(sums, j, multiply_add(load(x, o + j), v, load(sums, j)))
-                prefetch(x, near + j)
-            if rest:
-                s = multiply_add(load_part(x, a + whole, rest), load(w, whole), s)
-                store(sums, whole, multiply_add(load_part(x, o + whole, rest), v, load(sums, whole)))
-            store(partial, k * LANES, s)
-        store(scores, i, multiply_add(splat(1.0), totals(partial), splat(b)))
+    for i in range(0, group, 4):
+        a = new + i * d
+        p, c, e = a + d, a + 2 * d, a + 3 * d
+        near = a + ahead
+        oa = old + i * d
+        op, oc, oe = oa + d, oa + 2 * d, oa + 3 * d
+        va, vp, vc, ve = splat(slopes[i]), splat(slopes[i + 1]), splat(slopes[i + 2]), splat(slopes[i + 3])
+        sa = sb = sc = se = splat(0.0)
+        for j in range(0, whole, LANES):
+            w_j = load(w, j)
+            sa = multiply_add(load(x, a + j), w_j, sa)
+            sb = multiply_add(load(x, p + j), w_j, sb)
+            sc = multiply_add(load(x, c + j), w_j, sc)
+            se = multiply_add(load(x, e + j), w_j, se)
+            s = multiply_add(load(x, oa + j), va, load(sums, j))
+            s = multiply_add(load(x, op + j), vp, s)
+            s = multiply_add(load(x, oc + j), vc, s)
+            s = multiply_add(load(x, oe + j), ve, s)
+            store(sums, j, s)
+            for k in range(0, 4 * LANES, line):
+                prefetch(x, near + 4 * j + k)
+        if rest:
+            w_j = load(w, whole)
+            sa = multiply_add(load_part(x, a + whole, rest), w_j, sa)
+            sb = multiply_add(load_part(x, p + whole, rest), w_j, sb)
+            sc = multiply_add(load_part(x, c + whole, rest), w_j, sc)
+            se = multiply_add(load_part(x, e + whole, rest), w_j, se)
+            s = multiply_add(load_part(x, oa + whole, rest), va, load(sums, whole))
+            s = multiply_add(load_part(x, op + whole, rest), vp, s)
+            s = multiply_add(load_part(x, oc + whole, rest), vc, s)
+            s = multiply_add(load_part(x, oe + whole, rest), ve, s)
+            store(sums, whole, s)
+        scores[i] = total(sa) + b
+        scores[i + 1] = total(sb) + b
+        scores[i + 2] = total(sc) + b
+        scores[i + 3] = total(se) + b
+
+
+@kernel(fastmath=FAST)
+def step_by_one(x, new, old, group, d, w, b, ahead, slopes, scores, sums):
+    whole = d - d % LANES
+    rest = d - whole
+    for i in range(group):
+        a, o = new + i * d, old + i * d
+        near = a + ahead
+        s, v = splat(0.0), splat(slopes[i])
+        for j in range(0, whole, LANES):
+            s = multiply_add(load(x, a + j), load(w, j), s)
+            store(sums, j, multiply_add(load(x, o + j), v, load(sums, j)))
+            prefetch(x, near + j)
+        if rest:
+            s = multiply_add(load_part(x, a + whole, rest), load(w, whole), s)
+            store(sums, whole, multiply_add(load_part(x, o + whole, rest), v, load(sums, whole)))
+        scores[i] = total(s) + b
 
 
 @kernel(fastmath=FAST)
@@ -266,9 +309,9 @@ def slope_rows(y, weights, loss, scores, at_scores, slopes, out):
 
 
 @kernel
-def run_many(X, y, weights, w, b, at, at_b, loss, leaf_rows, group, ahead):
+def run_many(X, y, weights, w, b, at, at_b, loss, leaf_rows, group, by_four, ahead):
     n, d = X.shape
-    x = X.reshape(-1)
+    x, line = X.reshape(-1), line_of(X)
     stack = tree.new_stack(-(-n // leaf_rows), d + 2)
     w, sums, out = padded(w), padded(w), np.zeros(2)
     scores, slopes, partial = np.empty(group), np.zeros(group), np.empty(LANES * LANES)
@@ -289,8 +332,10 @@ def run_many(X, y, weights, w, b, at, at_b, loss, leaf_rows, group, ahead):
                 new = old
             if d <= 2 * LANES:
                 step_short(x, new, old, group, d, w, b, ahead, slopes, partial, scores, sums)
+            elif by_four:
+                step_by_four(x, new, old, group, d, w, b, ahead, line, slopes, scores, sums)
             else:
-                step(x, new, old, group, d, w, b, ahead, slopes, partial, scores, sums)
+                step_by_one(x, new, old, group, d, w, b, ahead, slopes, scores, sums)
         elif g:
             add_rows(x, old, start - old_start, d, slopes, 0, sums)
         if start % leaf_rows == 0 or g == n_groups:

@@ -91,6 +91,7 @@ def run_plain(
     sparse = False
     for j in range(d):
         sparse = sparse or l1[j] != 0.0
+    direct = batch_size == 1 and not heavy and not sparse
     for i in range(n + 1 if finish else n):
         if i < n:
             score = b[0]
@@ -103,22 +104,28 @@ def run_plain(
                     score += X[i, j] * (w[j] + look * (w[j] - before_w[j]))
             weight = weights[i] if weighted else 1.0
             factor = weight * short_slope(loss, score, np.float64(y[i]))
-            for j in range(d):
-                pending[j] += factor * X[i, j]
-            pending[d] += factor
-            pending[d + 1] += weight
-            pending[d + 2] += 1.0
-            if pending[d + 2] < batch_size:
-                continue
+            if direct:  # the same without the way through `pending`
+                for j in range(d):
+                    w[j] -= rate * (factor * X[i, j] + l2[j] * w[j])
+                if with_intercept:
+                    b[0] -= rate * factor
+            else:
+                for j in range(d):
+                    pending[j] += factor * X[i, j]
+                pending[d] += factor
+                pending[d + 1] += weight
+                pending[d + 2] += 1.0
+                if pending[d + 2] < batch_size:
+                    continue
         elif pending[d + 2] == 0.0:
             break
-        scale = 1.0
-        if batch_size > 1:
-            if pending[d + 1] == 0.0:
-                pending[: d + 1] = 0.0  # also of NaN
-            else:
-                scale = 1.0 / pending[d + 1]
-        if heavy or sparse:
+        if not direct:
+            scale = 1.0
+            if batch_size > 1:
+                if pending[d + 1] == 0.0:
+                    pending[: d + 1] = 0.0  # also of NaN
+                else:
+                    scale = 1.0 / pending[d + 1]
             for j in range(d):
                 old = w[j]
                 change = old - before_w[j] if heavy else 0.0
@@ -129,16 +136,13 @@ def run_plain(
                 w[j] = z - cut
                 if heavy:
                     before_w[j] = old
-        else:
-            for j in range(d):
-                w[j] -= rate * (scale * pending[j] + l2[j] * w[j])
-        if with_intercept:
-            old = b[0]
-            b[0] = old - rate * scale * pending[d]
-            if heavy:
-                b[0] += momentum * (old - before_b[0])
-                before_b[0] = old
-        pending[:] = 0.0
+            if with_intercept:
+                old = b[0]
+                change = old - before_b[0] if heavy else 0.0
+                b[0] = (old + momentum * change) - rate * scale * pending[d]
+                if heavy:
+                    before_b[0] = old
+            pending[:] = 0.0
         m = counts[0] - counts[1] + 1
         counts[0] += 1
         if counts[1] >= 0 and m > 0:

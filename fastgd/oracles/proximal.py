@@ -19,7 +19,8 @@ from fastgd.planner import Method
 
 # An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
 _EPOCH_NS, _CALL_NS = 100, 50_000_000
-_NONE: Floats = np.empty(0)
+ROUNDING = 2.0**-52
+"""A point that is within this part of its size from the optimum has got there."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class SummaryProximal:
 
         self._kernels, self._rule, self._until = proximal, rule, until
         self._sums = geometry.penalised()
+        self._floor = ROUNDING * geometry.least_curvature if until.tol >= 0.0 else 0.0
         self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
         self._memory = memory
         self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
@@ -67,7 +69,7 @@ class SummaryProximal:
         done: int
         done, self.has_converged = self._kernels.descend(
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1, self.w, self.before, self._momentum, rates,
-            rule.momentum, rule.nesterov, until.tol, until.patience, go_on, keep.costs, keep.weights, keep.norms,
+            rule.momentum, rule.nesterov, until.tol, self._floor, until.patience, go_on, keep.costs, keep.weights, keep.norms,
         )  # fmt: skip
         return done
 
@@ -120,7 +122,7 @@ class StreamedProximal:
         at, gradient = self._at, self._gradient
         has_converged = self._kernels.step(
             theta, before, at, gradient, float(rates[0]), rule.momentum, rule.nesterov, self._penalty.l1,
-            self._no_reference, self._momentum, self._until.tol, self._until.patience,
+            self._no_reference, self._momentum, self._until.tol, 0.0, self._until.patience,
         )  # fmt: skip
         norm = self._momentum[self._kernels.LAST]
         cost = self._look(theta, before)

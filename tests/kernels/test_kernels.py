@@ -30,7 +30,7 @@ def test_square_has_the_digits_of_pythons_power(r):
 def test_a_residual_is_rounded_once(x, y, w):
     """One row: Σ r² and x·r are those of the exact residual, rounded."""
     residual = Fraction(x) * Fraction(w) - Fraction(y)
-    squares, products = accurate.run(np.array([[x]]), np.array([y]), np.array([w]), 1)
+    squares, products = accurate.run(np.array([[x]]), np.array([y]), np.array([w]), 1, False)
     assert squares == pytest.approx(float(residual * residual), rel=1e-15)
     assert products == pytest.approx(float(Fraction(x) * residual), rel=1e-15)
 
@@ -55,7 +55,7 @@ def test_the_fused_kernels_sum_every_row_once(rng, n, d, dtype):
     expected = np.array([residual @ residual, *(X.astype(float).T @ residual)])
     tolerance = 1e-12 * np.abs(expected).max()
     np.testing.assert_allclose(fused.run(X, y, w, 128), expected, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(accurate.run(X, y, w, 128), expected, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(accurate.run(X, y, w, 128, False), expected, rtol=0, atol=tolerance)
     if d <= 7:
         few = fused.run_few(X.reshape(-1), y, tuple(w), 512)
         np.testing.assert_allclose(few, expected, rtol=0, atol=tolerance)
