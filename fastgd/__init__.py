@@ -26,10 +26,14 @@ _HOMES = {
     "SweepResult": "results",
     "Diagnosis": "diagnosis",
     "InvalidDataError": "data.checks",
+    "ConvergenceWarning": "results",
     "DivergenceError": "results",
 }
+_ROOMS = ("estimators", "losses", "schedules")
+"""Modules that users name: `fastgd.losses.Huber(2.0)`."""
 
 __all__ = [
+    "ConvergenceWarning",
     "Diagnosis",
     "DivergenceError",
     "FitResult",
@@ -54,11 +58,13 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
-    from fastgd.results import DivergenceError, FitResult, SweepResult
+    from fastgd.results import ConvergenceWarning, DivergenceError, FitResult, SweepResult
     from fastgd.sweeps import sweep
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"fastgd.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastgd' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"fastgd.{_HOMES[name]}"), name)

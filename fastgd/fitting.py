@@ -54,6 +54,8 @@ class Options:
     shuffle: Shuffle = False
     seed: int | None = None
     track_cost: bool = False
+    warning: type[Warning] = ConvergenceWarning
+    """What to warn with, where n_epochs ran out or few digits are to be expected."""
 
     def tolerance(self, method: Method) -> float:
         """tol as a number; −1 for none."""
@@ -105,6 +107,8 @@ def fit(
         watch=_watch(taken, how, held, rows.is_scalar, by_cost),
         want_norms=how.tol is not None and not is_sgd,
     )
+    if run.converged and how.tol is not None:
+        run.stopped = _reached(how.tolerance(oracle.method), how.patience, by_cost)
     _scale(run, taken.cost_scale)
     grown = not is_sgd and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
     run.diverged |= grown
@@ -139,11 +143,19 @@ def fit(
             _report_divergence(result, run.first_cost, taken, grown, how.on_divergence)
         return result
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
-        warnings.warn(_few_digits(taken.expected_digits()), ConvergenceWarning, stacklevel=3)
+        warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=3)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         sentence = forecast.ran_out(run.n_epochs, run.changes, how.tolerance(oracle.method), by_cost)
-        warnings.warn(sentence, ConvergenceWarning, stacklevel=3)
+        warnings.warn(sentence, how.warning, stacklevel=3)
     return result
+
+
+def _reached(tol: float, patience: int, by_cost: bool) -> str:
+    if by_cost:
+        return f"the last {patience} epochs changed the cost by no more than {tol:.2g} of it"
+    if tol == 0.0:
+        return "w is the optimum to rounding"
+    return f"the gradient's norm fell to {tol:.2g} of the first"
 
 
 def _few_digits(digits: float) -> str:
@@ -249,7 +261,7 @@ def _held_out(
         held_goal, goal = goal.of_rows(held_part.numbers()), goal.of_rows(part.numbers())
         for which, one in (("held-out", held_goal), ("other", goal)):
             if not one.weights.any():
-                raise InvalidDataError(f"sample_weight is 0 for every one of the {which} rows")
+                raise InvalidDataError(f"sample_weight is zero for every one of the {which} rows")
     else:
         held_goal = goal
     return kept, goal, _Held(held, held_goal, backend, n_threads)

@@ -109,7 +109,7 @@ def as_sample_weight(value: Any, n: int) -> Floats:
             f"sample_weight[{row}] is {weights[row]:g}; weights must be finite and not negative"
         )
     if not weights.any():
-        raise InvalidDataError("sample_weight is 0 for every row; at least one row must count")
+        raise InvalidDataError("sample_weight is zero for every row; at least one row must count")
     return np.ascontiguousarray(weights)
 
 

@@ -100,6 +100,11 @@ class FitResult:
     """Whether the cost is (1/n) Σ (x·w − y)²."""
 
     @property
+    def _first_rate(self) -> float:
+        """The learning rate of the very first epoch, also of the runs that this one went on from."""
+        return self._state.first_rate if self._state is not None else float(self.learning_rates[0])
+
+    @property
     def seed(self) -> int | None:
         """SGD: what `seed` repeats this run's shuffling, also where none was given; None in order."""
         return None if self._order.shuffle is False else self._order.seed

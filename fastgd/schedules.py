@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data import checks
 
+
+
+class TimesAuto(NamedTuple):
+    """The rate that "auto" takes, times a factor for each epoch."""
+
+    factor: Callable[[int], float]
+
+
 LearningRate: TypeAlias = (
-    Literal["auto"] | float | Sequence[float] | NDArray[np.floating] | Callable[[int], float]
+    Literal["auto"] | float | Sequence[float] | NDArray[np.floating] | Callable[[int], float] | TimesAuto
 )
 
 
-def as_rates(learning_rate: LearningRate, n_epochs: int, first: int = 0) -> NDArray[np.float64]:
+def as_rates(
+    learning_rate: LearningRate, n_epochs: int, first: int = 0, auto: Callable[[], float] | None = None
+) -> NDArray[np.float64]:
     """The rates of a run: `learning_rate` for every epoch, an array of them, or a function epoch → rate.
 
-    The first epoch has the number `first`.
+    The first epoch has the number `first`; `auto` tells the rate that "auto" takes.
     """
     if isinstance(learning_rate, str):
         if learning_rate != "auto":
             raise ValueError(
                 f'learning_rate must be "auto", a number, an array or a function, not {learning_rate!r}'
             )
-        learning_rate = 1.0  # no epochs: no rate
+        learning_rate = auto() if auto is not None and n_epochs else 1.0  # no epochs: no rate
+    if isinstance(learning_rate, TimesAuto):
+        rate, factor = auto() if auto is not None and n_epochs else 1.0, learning_rate.factor
+        learning_rate = [rate * factor(epoch) for epoch in range(first, first + n_epochs)]
     if callable(learning_rate):
         rates = [
             checks.positive(f"learning_rate({epoch})", learning_rate(epoch))

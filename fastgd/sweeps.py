@@ -102,7 +102,7 @@ def sweep(
     solvers.check_history(history, n_epochs, rows.n, rows.d, len(learning_rates))
     survey = Survey(rows, starts[0], runs_on, threads)
     rates = [
-        as_rates(survey.auto_rate(solver) if _is_auto(rate) and n_epochs else rate, n_epochs)
+        as_rates(rate, n_epochs, auto=lambda: survey.auto_rate(solver))
         for rate in learning_rates
     ]
     if solver == "sgd":
@@ -150,10 +150,6 @@ def sweep(
         for run, oracle, own in zip(runs, oracles, rates, strict=True)
     ]
     return SweepResult(fits, costs, n_passes, elapsed)
-
-
-def _is_auto(rate: LearningRate) -> bool:
-    return isinstance(rate, str) and rate == "auto"
 
 
 def _starts(w0: Any, n_runs: int, rows: ArrayRows) -> list[Floats]:

@@ -29,7 +29,7 @@ from fastgd.oracles.proximal import StreamedProximal, SummaryProximal, Until
 from fastgd.oracles.stepped import ScannedSgd
 from fastgd.orders import Order
 from fastgd.planner import Choice, Method
-from fastgd.schedules import LearningRate, as_rates
+from fastgd.schedules import LearningRate, TimesAuto, as_rates
 from fastgd.solvers import Run
 from fastgd.survey import Kept, Survey
 
@@ -67,6 +67,7 @@ class State:
     coordinates: Coordinates | None
     origin: Origin | None
     kept: Kept | None
+    first_rate: float
 
 
 @dataclass
@@ -82,6 +83,8 @@ class Track:
     limits: Survey | Geometry
     epoch: int
     coordinates: Coordinates | None
+    first_rate: float = math.nan
+    """Of the very first epoch, also of runs that this one goes on from."""
     cost_scale: float = 1.0
     """What turns the oracle's costs, means over rows, into means over weights."""
 
@@ -113,6 +116,7 @@ class Track:
             self.coordinates,
             None if is_survey else self.limits.kept_origin,
             self.limits.kept if is_survey else None,
+            self.first_rate,
         )
 
 
@@ -130,7 +134,12 @@ def track(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State
         state = None
     if state is not None and plan.method == "auto":
         plan = dataclasses.replace(plan, method=state.method)
-    return (_lessons if is_lessons else _any)(plan, rows, w, intercept, state)
+    taken = (_lessons if is_lessons else _any)(plan, rows, w, intercept, state)
+    if state is not None:
+        taken.first_rate = state.first_rate
+    elif len(taken.rates):
+        taken.first_rate = float(taken.rates[0])
+    return taken
 
 
 def _lessons(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State | None) -> Track:
@@ -147,10 +156,7 @@ def _lessons(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: St
     survey = Survey(seen, w, backend, n_threads, state.kept if state is not None else None)
     survey.passes += extra
     first = state.epoch if state is not None else 0
-    rate = plan.learning_rate
-    if isinstance(rate, str) and rate == "auto" and plan.n_epochs:
-        rate = survey.auto_rate(plan.solver)
-    rates = as_rates(rate, plan.n_epochs, first)
+    rates = as_rates(plan.learning_rate, plan.n_epochs, first, lambda: survey.auto_rate(plan.solver))
     oracle: Oracle
     if plan.solver == "sgd":
         oracle = for_sgd(
@@ -161,7 +167,7 @@ def _lessons(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: St
         oracle = for_descent(
             seen, w, plan.n_epochs, backend=backend, n_threads=n_threads, method=plan.method, survey=survey
         )
-    return Track(plan.solver, oracle, rates, to and to.model, survey, first, to, scale)
+    return Track(plan.solver, oracle, rates, to and to.model, survey, first, to, cost_scale=scale)
 
 
 def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
@@ -178,11 +184,9 @@ def _any(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State 
     is_sgd = plan.solver == "sgd"
     is_summary = not is_sgd and backend == "numba" and _pays(plan, rows) and geometry.raw.is_finite()
     rate = plan.learning_rate
-    if isinstance(rate, str) and rate == "auto" and plan.n_epochs:
-        rate = geometry.auto_rate(plan.solver)
-        if not np.isfinite(goal.curvature):  # towards a kink, steps must become short
-            rate = (rate * np.arange(first + 1.0, first + 1.0 + plan.n_epochs) ** -0.5).tolist()
-    rates = as_rates(rate, plan.n_epochs, first)
+    if isinstance(rate, str) and rate == "auto" and not math.isfinite(goal.curvature):
+        rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)  # towards a kink, steps must become short
+    rates = as_rates(rate, plan.n_epochs, first, lambda: geometry.auto_rate(plan.solver))
     to = geometry.coordinates
     point = to.theta(w, intercept)
     if is_summary:

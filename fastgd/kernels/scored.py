@@ -1,9 +1,13 @@
-"""Any loss of a linear score, its slope and its gradient in one read: Σ s value, Σ s slope, Σ s slope x.
+"""Σ s value, Σ s slope and Σ s slope x of any loss of the score x·w + b, in one read of the rows.
 
-Called on a run of blocks, as `fused.py`, and its sums are of the same tree. The loss is a function of
-(score, y) that may take long, so it is not called row by row: a group of rows that stays in the
-processor's nearest cache is gone through three times, for the scores, for the losses and slopes (a vector
-loop over rows), and for the sums.
+Called on a run of blocks; leaves and the tree of their sums are those of `fused.py`. A loss may cost more
+than reading its row, so it is never called row by row: rows are taken in groups that stay in the nearest
+cache, and a group is gone through three times, for its scores, for values and slopes (a vector loop over
+rows, see `losses.py`), and for the sums. With many columns the last of these is done while the scores of
+the *next* group are made, so that the memory has something to bring all the time.
+
+`weights` and `at` may be None, a type of its own: what is not asked for is not in the machine code, and
+value and slope of one and the same score share their exp.
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ from fastgd.kernels.arithmetic import with_item
 from fastgd.kernels.losses import slope, value
 from fastgd.kernels.vectors import (
     LANES,
-    load,
     line_of,
+    load,
     load_part,
     multiply_add,
     padded,
@@ -32,58 +36,54 @@ from fastgd.kernels.vectors import (
 )
 
 FEW = 7
-import os
-GROUP_NUMBERS = int(os.environ.get("GN","2048"))
-AH=int(os.environ.get("AH","0"))
-MODE=int(os.environ.get("MODE","0"))
-MINIMUM=int(os.environ.get("MI","8"))
-LEAST_GROUP = 8
+"""Up to so many columns w is a tuple: the loops over it unroll and all is one vector loop over rows."""
+GROUP_NUMBERS, LEAST_GROUP = 2048, 8
+"""A group has the most rows (a power of two) that hold so many numbers, for two groups are in the nearest
+cache together; but not fewer than the loss takes at once."""
+AHEAD_LINES = 64
+"""How many cache lines before their turn rows are fetched: about a group."""
 
 
 def run(X, y, weights, w, b, at, at_b, loss, leaf_rows):
+    """[Σ s_i value(x_i·w + b, y_i), Σ s_i slope(x_i·at + at_b, y_i), the same times x_i0, …, x_i,d−1].
+
+    X (n, d), y (n,); weights s (n,) or of length 0: all 1; w (d,); at (d,) or of length 0: w and b.
+    """
+    n, d = X.shape
     weights = weights if len(weights) else None
-    b = float(b)
-    if X.shape[1] <= FEW:
+    if d <= FEW:
         at = (*at.tolist(), float(at_b)) if len(at) else None
-        return run_few(X.reshape(-1), y, weights, (*w.tolist(), b), at, loss, leaf_rows)
+        return run_few(X.reshape(n * d), y, weights, (*w.tolist(), float(b)), at, loss, leaf_rows)
     at = at if len(at) else None
-    d = X.shape[1]
-    line = 64 // X.itemsize
-    group = 8
-    while 2 * group * d <= GROUP_NUMBERS:
-        group *= 2
-    group = max(group, MINIMUM)
-    group = min(group, leaf_rows)
-    by_four = MODE == 4
-    ahead = (AH or 64) * line
-    return run_many(X, y, weights, w, b, at, float(at_b), loss, leaf_rows, group, by_four, ahead)
+    return run_many(X, y, weights, w, float(b), at, float(at_b), loss, leaf_rows)
 
 
 @kernel(fastmath=FAST)
 def leaf_few(x, y, weights, w, at, loss, out):
+    """A few columns: w and at are tuples (w_0, …, w_{d−1}, b), x (n·d,) has the rows one after the other."""
     d = len(w) - 1
     values = slopes = 0.0
     sums = w
     for j in range(d):
         sums = with_item(sums, j, 0.0)
     for i in range(len(y)):
+        target = np.float64(y[i])
         score = w[d]
         for j in range(d):
-            score += x[i * d + j] * w[j]
-        target = np.float64(y[i])
-        one = value(loss, score, target)
+            score += np.float64(x[i * d + j]) * w[j]
+        v = value(loss, score, target)
         if at is not None:
             score = at[d]
             for j in range(d):
-                score += x[i * d + j] * at[j]
+                score += np.float64(x[i * d + j]) * at[j]
         r = slope(loss, score, target)
         if weights is not None:
-            one *= weights[i]
+            v *= weights[i]
             r *= weights[i]
-        values += one
+        values += v
         slopes += r
         for j in range(d):
-            sums = with_item(sums, j, sums[j] + x[i * d + j] * r)
+            sums = with_item(sums, j, sums[j] + np.float64(x[i * d + j]) * r)
     out[0] = values
     out[1] = slopes
     for j in range(d):
@@ -92,11 +92,13 @@ def leaf_few(x, y, weights, w, at, loss, out):
 
 @kernel
 def run_few(x, y, weights, w, at, loss, leaf_rows):
+    """The run of `leaf_few`."""
     d = len(w) - 1
     n_leaves = -(-len(y) // leaf_rows)
     stack = tree.new_stack(n_leaves, d + 2)
     top = 0
     for leaf in range(n_leaves):
+        # Sliced, so that the leaf is indexed from 0: a start:stop index would not vectorise.
         start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows
         part = None if weights is None else weights[start:stop]
         leaf_few(x[start * d : stop * d], y[start:stop], part, w, at, loss, stack[top])
@@ -105,120 +107,64 @@ def run_few(x, y, weights, w, at, loss, leaf_rows):
 
 
 @intrinsic
-def _totals(typing_context, sums):
+def _totals(typing_context, numbers):
     def code(context, builder, signature, arguments):
-        address = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        numbers = ir.VectorType(ir.DoubleType(), LANES)
-        rows = builder.bitcast(address, numbers.as_pointer())
+        lanes = ir.VectorType(ir.DoubleType(), LANES)
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        rows = builder.bitcast(data, lanes.as_pointer())
         parts = [builder.load(builder.gep(rows, [ir.IntType(64)(i)]), align=8) for i in range(LANES)]
-        # Each round adds neighbours in a pair of vectors: eight vectors, then four, two, one.
-        while len(parts) > 1:
-            half = len(parts) // 2
-            width = LANES // len(parts)
-            pairs = zip(parts[:half], parts[half:], strict=True)
-            parts = [_folded(builder, first, second, half * 1, width) for first, second in pairs]
+        # Each round folds every row in half and puts two vectors of folded rows into one.
+        gap = LANES // 2
+        while gap:
+            low = [base + k for c in range(0, LANES, 2 * gap) for base in (c, LANES + c) for k in range(gap)]
+            places = ir.VectorType(ir.IntType(32), LANES)
+            lows = ir.Constant(places, low)
+            highs = ir.Constant(places, [place + gap for place in low])
+            parts = [
+                builder.fadd(builder.shuffle_vector(a, b, lows), builder.shuffle_vector(a, b, highs))
+                for a, b in zip(parts[:gap], parts[gap:], strict=True)
+            ]
+            gap //= 2
         return parts[0]
 
-    return vector(sums), code
+    return vector(numbers), code
 
 
-def _folded(builder, first, second, gap, _):
-    """For lanes in chunks of 2·gap: first's chunk halves added, then second's."""
-    low, high = [], []
-    for chunk in range(0, LANES, 2 * gap):
-        for base in (chunk, LANES + chunk):
-            low += [base + k for k in range(gap)]
-            high += [base + gap + k for k in range(gap)]
-    places = ir.VectorType(ir.IntType(32), LANES)
-    return builder.fadd(
-        builder.shuffle_vector(first, second, ir.Constant(places, low)),
-        builder.shuffle_vector(first, second, ir.Constant(places, high)),
-    )
-
-
-def _plain_totals(sums):
-    return sums.reshape(LANES, LANES).sum(axis=1)
-
-
-totals = _plain_totals if config.DISABLE_JIT else _totals
-"""The sums of each eight of the 64 numbers."""
+totals = (lambda numbers: numbers.reshape(LANES, LANES).sum(axis=1)) if config.DISABLE_JIT else _totals
+"""Of 64 numbers, the sums of the first eight, the next eight, …: cheaper than eight times `total`."""
 
 
 @kernel(fastmath=FAST)
-def step_short(x, new, old, group, d, w, b, ahead, slopes, partial, scores, sums):
+def step_short(x, new, old, group, d, w, b, ahead, slopes, scores, partial, sums):
+    """`step` for rows of one or two vectors, LANES <= d <= 2 LANES: the sums stay in registers."""
     rest = d - LANES
-    w_0, w_1 = load(w, 0), load(w, len(w) - LANES)
-    s_0 = load(sums, 0)
-    s_1 = t_0 = t_1 = splat(0.0)
+    one, zero, w_0, w_1 = splat(1.0), splat(0.0), load(w, 0), load(w, len(w) - LANES)
+    even_0, even_1, odd_0, odd_1 = zero, zero, zero, zero
     for i in range(0, group, LANES):
         for k in range(0, LANES, 2):
             a, o = new + (i + k) * d, old + (i + k) * d
             c, e = a + d, o + d
-            v_a, v_c = splat(slopes[i + k]), splat(slopes[i + k + 1])
-            p_a, p_c = multiply_add(load(x, a), w_0, splat(0.0)), multiply_add(load(x, c), w_0, splat(0.0))
-            s_0 = multiply_add(load(x, o), v_a, s_0)
-            t_0 = multiply_add(load(x, e), v_c, t_0)
+            va, vc = splat(slopes[i + k]), splat(slopes[i + k + 1])
+            sa, sc = multiply_add(load(x, a), w_0, zero), multiply_add(load(x, c), w_0, zero)
+            even_0, odd_0 = multiply_add(load(x, o), va, even_0), multiply_add(load(x, e), vc, odd_0)
             if rest:
-                p_a = multiply_add(load_part(x, a + LANES, rest), w_1, p_a)
-                p_c = multiply_add(load_part(x, c + LANES, rest), w_1, p_c)
-                s_1 = multiply_add(load_part(x, o + LANES, rest), v_a, s_1)
-                t_1 = multiply_add(load_part(x, e + LANES, rest), v_c, t_1)
-            store(partial, LANES * k, p_a)
-            store(partial, LANES * k + LANES, p_c)
+                sa = multiply_add(load_part(x, a + LANES, rest), w_1, sa)
+                sc = multiply_add(load_part(x, c + LANES, rest), w_1, sc)
+                even_1 = multiply_add(load_part(x, o + LANES, rest), va, even_1)
+                odd_1 = multiply_add(load_part(x, e + LANES, rest), vc, odd_1)
+            store(partial, LANES * k, sa)
+            store(partial, LANES * (k + 1), sc)
             prefetch(x, a + ahead)
             prefetch(x, c + ahead)
-        store(scores, i, multiply_add(splat(1.0), totals(partial), splat(b)))
-    store(sums, 0, multiply_add(splat(1.0), s_0, t_0))
+        store(scores, i, multiply_add(one, totals(partial), splat(b)))
+    store(sums, 0, multiply_add(one, load(sums, 0), multiply_add(one, even_0, odd_0)))
     if rest:
-        s_1 = multiply_add(splat(1.0), s_1, t_1)
-        store(sums, LANES, multiply_add(splat(1.0), s_1, load(sums, LANES)))
+        store(sums, LANES, multiply_add(one, load(sums, LANES), multiply_add(one, even_1, odd_1)))
 
 
 @kernel(fastmath=FAST)
-def step_by_four(x, new, old, group, d, w, b, ahead, line, slopes, scores, sums):
-    """Scores of the `group` rows from x[new] on; slopes[i]·row i of those from x[old] on is added to sums."""
-    whole = d - d % LANES
-    rest = d - whole
-    for i in range(0, group, 4):
-        a = new + i * d
-        p, c, e = a + d, a + 2 * d, a + 3 * d
-        near = a + ahead
-        oa = old + i * d
-        op, oc, oe = oa + d, oa + 2 * d, oa + 3 * d
-        va, vp, vc, ve = splat(slopes[i]), splat(slopes[i + 1]), splat(slopes[i + 2]), splat(slopes[i + 3])
-        sa = sb = sc = se = splat(0.0)
-        for j in range(0, whole, LANES):
-            w_j = load(w, j)
-            sa = multiply_add(load(x, a + j), w_j, sa)
-            sb = multiply_add(load(x, p + j), w_j, sb)
-            sc = multiply_add(load(x, c + j), w_j, sc)
-            se = multiply_add(load(x, e + j), w_j, se)
-            s = multiply_add(load(x, oa + j), va, load(sums, j))
-            s = multiply_add(load(x, op + j), vp, s)
-            s = multiply_add(load(x, oc + j), vc, s)
-            s = multiply_add(load(x, oe + j), ve, s)
-            store(sums, j, s)
-            for k in range(0, 4 * LANES, line):
-                prefetch(x, near + 4 * j + k)
-        if rest:
-            w_j = load(w, whole)
-            sa = multiply_add(load_part(x, a + whole, rest), w_j, sa)
-            sb = multiply_add(load_part(x, p + whole, rest), w_j, sb)
-            sc = multiply_add(load_part(x, c + whole, rest), w_j, sc)
-            se = multiply_add(load_part(x, e + whole, rest), w_j, se)
-            s = multiply_add(load_part(x, oa + whole, rest), va, load(sums, whole))
-            s = multiply_add(load_part(x, op + whole, rest), vp, s)
-            s = multiply_add(load_part(x, oc + whole, rest), vc, s)
-            s = multiply_add(load_part(x, oe + whole, rest), ve, s)
-            store(sums, whole, s)
-        scores[i] = total(sa) + b
-        scores[i + 1] = total(sb) + b
-        scores[i + 2] = total(sc) + b
-        scores[i + 3] = total(se) + b
-
-
-@kernel(fastmath=FAST)
-def step_by_one(x, new, old, group, d, w, b, ahead, slopes, scores, sums):
+def step(x, new, old, group, d, w, b, ahead, slopes, scores, sums):
+    """scores of the `group` rows from x[new] on; sums += Σ slopes[i]·(row i of those from x[old] on)."""
     whole = d - d % LANES
     rest = d - whole
     for i in range(group):
@@ -236,52 +182,27 @@ def step_by_one(x, new, old, group, d, w, b, ahead, slopes, scores, sums):
 
 
 @kernel(fastmath=FAST)
-def dot_rows(x, start, n, d, w, ahead, partial, first):
+def score_rows(x, start, n, d, w, b, scores):
+    """scores[i] = x_i·w + b of the n rows from x[start] on."""
     whole = d - d % LANES
     rest = d - whole
     for i in range(n):
         a = start + i * d
-        near = a + ahead
         s = splat(0.0)
         for j in range(0, whole, LANES):
             s = multiply_add(load(x, a + j), load(w, j), s)
-            prefetch(x, near + j)
         if rest:
             s = multiply_add(load_part(x, a + whole, rest), load(w, whole), s)
-        store(partial, (first + i) * LANES, s)
+        scores[i] = total(s) + b
 
 
 @kernel(fastmath=FAST)
-def score_rows(x, start, n, d, w, b, partial, scores):
-    for i in range(n):
-        dot_rows(x, start + i * d, 1, d, w, 0, partial, 0)
-        scores[i] = total(load(partial, 0)) + b
-
-
-@kernel(fastmath=FAST)
-def add_rows(x, start, n, d, slopes, first, sums):
+def add_rows(x, start, n, d, slopes, sums):
+    """sums += Σ slopes[i] x_i of the n rows from x[start] on."""
     whole = d - d % LANES
     rest = d - whole
-    for i in range(0, n - n % 4, 4):
-        a = start + i * d
-        p, c, e = a + d, a + 2 * d, a + 3 * d
-        k = first + i
-        va, vp, vc, ve = splat(slopes[k]), splat(slopes[k + 1]), splat(slopes[k + 2]), splat(slopes[k + 3])
-        for j in range(0, whole, LANES):
-            s = multiply_add(load(x, a + j), va, load(sums, j))
-            s = multiply_add(load(x, p + j), vp, s)
-            s = multiply_add(load(x, c + j), vc, s)
-            s = multiply_add(load(x, e + j), ve, s)
-            store(sums, j, s)
-        if rest:
-            s = multiply_add(load_part(x, a + whole, rest), va, load(sums, whole))
-            s = multiply_add(load_part(x, p + whole, rest), vp, s)
-            s = multiply_add(load_part(x, c + whole, rest), vc, s)
-            s = multiply_add(load_part(x, e + whole, rest), ve, s)
-            store(sums, whole, s)
-    for i in range(n - n % 4, n):
-        a = start + i * d
-        v = splat(slopes[first + i])
+    for i in range(n):
+        a, v = start + i * d, splat(slopes[i])
         for j in range(0, whole, LANES):
             store(sums, j, multiply_add(load(x, a + j), v, load(sums, j)))
         if rest:
@@ -290,18 +211,19 @@ def add_rows(x, start, n, d, slopes, first, sums):
 
 @kernel(fastmath=FAST)
 def slope_rows(y, weights, loss, scores, at_scores, slopes, out):
+    """slopes[i] = s_i slope_i; out += Σ s_i value_i, Σ s_i slope_i. at_scores None: the scores themselves."""
     values = all_slopes = 0.0
     for i in range(len(y)):
         target = np.float64(y[i])
-        one = value(loss, scores[i], target)
+        v = value(loss, scores[i], target)
         if at_scores is None:
             r = slope(loss, scores[i], target)
         else:
             r = slope(loss, at_scores[i], target)
         if weights is not None:
-            one *= weights[i]
+            v *= weights[i]
             r *= weights[i]
-        values += one
+        values += v
         all_slopes += r
         slopes[i] = r
     out[0] += values
@@ -309,51 +231,56 @@ def slope_rows(y, weights, loss, scores, at_scores, slopes, out):
 
 
 @kernel
-def run_many(X, y, weights, w, b, at, at_b, loss, leaf_rows, group, by_four, ahead):
+def run_many(X, y, weights, w, b, at, at_b, loss, leaf_rows):
+    """The run of more columns: X (n, d), w and at (d,).
+
+    Group g is scored while group g − 1 is added. Whole groups are always scored and added by `step`, a last
+    shorter one never is: a row's bits do not depend on where a run ends. So the first group stands in for
+    the one before it, with slopes 0, and the last whole one for the one behind it.
+    """
     n, d = X.shape
-    x, line = X.reshape(-1), line_of(X)
-    stack = tree.new_stack(-(-n // leaf_rows), d + 2)
+    x = X.reshape(n * d)
+    group = LEAST_GROUP
+    while 2 * group * d <= GROUP_NUMBERS:
+        group *= 2
+    group = min(group, leaf_rows)
+    is_short = d <= 2 * LANES and group % LANES == 0
+    ahead = AHEAD_LINES * line_of(X)
     w, sums, out = padded(w), padded(w), np.zeros(2)
     scores, slopes, partial = np.empty(group), np.zeros(group), np.empty(LANES * LANES)
-    if at is not None:
-        at_point, at_scores = padded(at), np.empty(group)
+    if at is None:
+        at_w, at_scores = w, None
     else:
-        at_point, at_scores = w, None
-    top = leaf = 0
-    n_groups = -(-n // group)
-    for g in range(n_groups + 1):
-        start, stop = min(n, g * group), min(n, (g + 1) * group)
-        old_start = max(0, start - 1) // group * group
-        new, old = start * d, old_start * d
-        is_new_whole = stop - start == group and group >= LANES
-        is_old_whole = (g == 0 and is_new_whole) or (g > 0 and start - old_start == group and group >= LANES)
-        if is_old_whole:
-            if not is_new_whole:
+        at_w, at_scores = padded(at), np.empty(group)
+    stack = tree.new_stack(-(-n // leaf_rows), d + 2)
+    top = leaf = count = start = 0
+    while True:
+        before, stop = count, min(n, start + group)
+        count = stop - start
+        new, old = start * d, (start - before) * d
+        if group in (before, count):
+            if count < group:
                 new = old
-            if d <= 2 * LANES:
-                step_short(x, new, old, group, d, w, b, ahead, slopes, partial, scores, sums)
-            elif by_four:
-                step_by_four(x, new, old, group, d, w, b, ahead, line, slopes, scores, sums)
+            if is_short:
+                step_short(x, new, old, group, d, w, b, ahead, slopes, scores, partial, sums)
             else:
-                step_by_one(x, new, old, group, d, w, b, ahead, slopes, scores, sums)
-        elif g:
-            add_rows(x, old, start - old_start, d, slopes, 0, sums)
-        if start % leaf_rows == 0 or g == n_groups:
-            if g:
-                stack[top, 0] = out[0]
-                stack[top, 1] = out[1]
-                for j in range(d):
-                    stack[top, j + 2] = sums[j]
-                top = tree.push(stack, top, leaf)
-                leaf += 1
+                step(x, new, old, group, d, w, b, ahead, slopes, scores, sums)
+        elif before:
+            add_rows(x, old, before, d, slopes, sums)
+        if start and (start % leaf_rows == 0 or count == 0):
+            stack[top, :2] = out
+            stack[top, 2:] = sums[:d]
+            top = tree.push(stack, top, leaf)
+            leaf += 1
+        if count == 0:
+            return tree.total(stack, top)
+        if start % leaf_rows == 0:
             out[:] = 0.0
             sums[:] = 0.0
-        if g == n_groups:
-            break
-        if not is_new_whole:
-            score_rows(x, start * d, stop - start, d, w, b, partial, scores)
-        if at is not None:
-            score_rows(x, start * d, stop - start, d, at_point, at_b, partial, at_scores)
+        if count < group:
+            score_rows(x, start * d, count, d, w, b, scores)
+        if at_scores is not None:
+            score_rows(x, start * d, count, d, at_w, at_b, at_scores)
         part = None if weights is None else weights[start:stop]
         slope_rows(y[start:stop], part, loss, scores, at_scores, slopes, out)
-    return tree.total(stack, top)
+        start = stop

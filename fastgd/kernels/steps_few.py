@@ -40,7 +40,7 @@ def _sigmoid_near(places, per_unit):
     """Coefficients in r, |r| <= h = 1/(2·per_unit), of 1/(1 + exp(−c − r)) at c = k/per_unit, in row k or −k.
 
     Taylor's, from σ' = σ − σ²: (n + 1) a_{n+1} = a_n − Σ a_i a_{n−i}; the powers 8 and 9 are spread over
-    the lower ones by Chebyshev's T₈ and T₉. For c > 0 by σ(c + r) = 1 − σ(−c − r). Within 2e-16 of σ.
+    the lower ones by Chebyshev's T₈ and T₉. For c > 0 by σ(c + r) = 1 − σ(−c − r).
     """
     c = np.arange(places + 1) / per_unit
     a = np.zeros((10, places + 1))
@@ -65,7 +65,10 @@ TO_PLACE = 1.5 * 2.0**52 / PER_UNIT
 
 
 def _log_slope(loss, score, y):
-    """1/(1 + exp(−score)) − y from a table, in half the time that exp and a division make one wait for."""
+    """1/(1 + exp(−score)) − y from a table, in half the time that exp and a division make one wait for.
+
+    Within 4e-16 of it, and of y = 0 within 8e-16 relatively. Past the table's ends as everywhere else.
+    """
     if not abs(score) < (PLACES - 1) / PER_UNIT:
         return log_slope(loss, score, y)
     shifted = np.float64(score + TO_PLACE)
@@ -83,7 +86,7 @@ def short_slope(loss, score, y):
     return _log_slope(loss, score, y) if isinstance(loss, losses.LogLoss) else slope(loss, score, y)
 
 
-# Inlined by force: a call costs a tenth of a step. Contracted, never regrouped: k is had by rounding.
+# Inlined by force: calls would cost a quarter of a step. Contracted, never regrouped: k is had by rounding.
 @overload(short_slope, jit_options={"forceinline": True, "fastmath": set(CONTRACT), "error_model": "numpy"})
 def _short_slope(loss, score, y):
     if loss.instance_class is losses.LogLoss:
