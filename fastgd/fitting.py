@@ -82,7 +82,7 @@ def fit(
     order = as_order(how.shuffle, how.seed)
     if state is not None and how.seed is None and how.shuffle == state.order.shuffle:
         order = state.order
-    _check_method(how, backend, order, goal, rule)
+    _check_method(solver, how, backend, order, goal, rule)
     held = None
     if how.validation_fraction is not None:
         rows, goal, held = _held_out(rows, goal, how.validation_fraction, backend, how.n_threads)
@@ -194,7 +194,9 @@ def _checked(how: Options) -> Options:
     )
 
 
-def _check_method(how: Options, backend: Backend, order: Order, goal: Objective, rule: Rule) -> None:
+def _check_method(
+    solver: Solver, how: Options, backend: Backend, order: Order, goal: Objective, rule: Rule
+) -> None:
     """Refuse a method, or a history, that cannot do what is asked."""
     if how.history == "samples" and not (goal.is_plain and rule.is_plain):
         raise ValueError(
@@ -204,8 +206,14 @@ def _check_method(how: Options, backend: Backend, order: Order, goal: Objective,
     check_summary(how.method, backend, how.history, order)
     if how.method == "summary" and not goal.is_squared:
         raise ValueError('method="summary" knows squared errors alone; other losses stream')
-    if how.method == "summary" and how.shuffle is not None and not rule.is_plain and rule.batch_size > 1:
-        raise ValueError('method="summary" takes single steps; batches stream')
+    is_single = rule.is_plain and goal.is_quadratic
+    if how.method == "summary" and solver == "sgd" and not is_single:
+        raise ValueError(
+            'method="summary" of SGD takes the single steps of squared errors; penalties, momentum, batches and '
+            "averages stream"
+        )
+    if solver == "sgd" and rule.nesterov and not rule.momentum:
+        raise ValueError("nesterov=True of SGD needs a momentum; pass one, momentum=0.9 say")
 
 
 def check_summary(method: Choice, backend: Backend, history: solvers.History, order: Order) -> None:
