@@ -55,27 +55,29 @@ def gradient_descent(
     y : array (n,)
         The targets.
     w0 : number, array (d,) or FitResult, optional
-        Where to start; zeros by default (as is the intercept). A fit goes on where it ended: with its intercept,
-        momentum, average, seed and number of epochs, so that a + b epochs in two calls are a + b in one, to the
-        bit for a given method, unless the rates depend on the total, or statistics had to be read anew.
+        Where to start; zeros by default (as is the intercept). A fit goes on where it ended: with its
+        intercept, momentum, average, seed and number of epochs, so that a + b epochs in two calls are a + b
+        in one, to the bit for a given method, unless the rates depend on the total, or statistics had to be
+        read anew.
     learning_rate : "auto", float, array (n_epochs,) or callable, default "auto"
         α, or a rate for each epoch (`fastgd.schedules` makes some), or a function epoch → rate. With λ the
         eigenvalues of XᵀX/n, the run converges where α is below the stability limit 1/λmax; "auto" is
-        1/(λmax + max(λmin, λmax/10)). In general the limit is 2/L, L the curvature of the loss times λmax, plus
-        l2; with l1 or momentum "auto" is 1/L. For a loss whose slope jumps it falls as 1/√(epoch + 1).
+        1/(λmax + max(λmin, λmax/10)). In general the limit is 2/L, L the curvature of the loss times λmax,
+        plus l2; with l1 or momentum "auto" is 1/L. For a loss whose slope jumps it falls as 1/√(epoch + 1).
     n_epochs : int, default 100
         0 gives w0 and its cost.
     fit_intercept : bool, default False
         Fit b too, without penalty.
     standardize : bool, default False
-        Descend in columns that are centred (with an intercept) and of variance 1. X is not copied, and the result
-        is w and b for X as it is; the objective stays the same, penalties too: only the way there is another. A
-        constant column gets weight 0.
+        Descend in columns that are centred (with an intercept) and of variance 1. X is not copied, and the
+        result is w and b for X as it is; the objective stays the same, penalties too: only the way there is
+        another. A constant column gets weight 0.
     sample_weight : array (n,), optional
         s ≥ 0: weight 2 is the row twice, weight 0 the row left out, to rounding.
     loss : {"squared_error", "huber", "log_loss", "quantile"} or object, default "squared_error"
-        The loss of a sample, see `fastgd.losses`; `fastgd.losses.Huber(delta)` and `Quantile(q)` have parameters,
-        and an object with methods value(self, score, y) and slope(self, score, y) is a loss of your own.
+        The loss of a sample, see `fastgd.losses`; `fastgd.losses.Huber(delta)` and `Quantile(q)` have
+        parameters, and an object with methods value(self, score, y) and slope(self, score, y) is a loss of
+        your own.
     l1, l2 : float, default 0.0
         Penalties of w. An l1 step is proximal: weights become exactly 0.
     momentum : float, default 0.0
@@ -84,22 +86,22 @@ def gradient_descent(
         Step from w + β (w − w_before) instead, β = μ; with momentum=0 β grows by itself (FISTA). Where a step
         goes against the way it came, momentum starts anew.
     tol : float, "auto" or None, default None
-        Stop when the gradient's norm (in the coordinates of the descent; with l1 that of the gradient mapping)
-        has been at most tol times the first for `patience` epochs in a row, or w is the optimum to rounding.
-        "auto" is 0 on statistics, else 1e-6. When n_epochs run out first, ConvergenceWarning forecasts how many
-        it takes; and says so where the data allows few digits.
+        Stop when the gradient's norm (in the coordinates of the descent; with l1 that of the gradient
+        mapping) has been at most tol times the first for `patience` epochs in a row, or w is the optimum to
+        rounding. "auto" is 0 on statistics, else 1e-6. When n_epochs run out first, ConvergenceWarning
+        forecasts how many it takes; and says so where the data allows few digits.
     patience : int, default 5
     validation_fraction : float, optional
-        Hold out every k-th block of rows (of few rows every k-th row), k = round(1/fraction), and stop when their
-        mean loss has not fallen for `patience` epochs (by more than tol of it).
+        Hold out every k-th block of rows (of few rows every k-th row), k = round(1/fraction), and stop when
+        their mean loss has not fallen for `patience` epochs (by more than tol of it).
     callback : callable, optional
         Called after each epoch with a `solvers.EpochState`: epoch, w, intercept, cost, learning_rate,
         validation_cost. Returning True stops the run; an exception carries the run so far as its `.result`.
     method : {"auto", "summary", "stream"}, default "auto"
         "summary" runs the epochs on the sufficient statistics XᵀX, Xᵀy and yᵀy, which one read makes;
-        "stream" reads the data once an epoch, as every other loss than squared errors does. "auto" is what takes
-        less time by a cost model of the sizes alone; an input of one block is streamed where none of the options
-        above is used. `FitResult.method` says which ran.
+        "stream" reads the data once an epoch, as every other loss than squared errors does. "auto" is what
+        takes less time by a cost model of the sizes alone; an input of one block is streamed where none of
+        the options above is used. `FitResult.method` says which ran.
     history : {"epochs", "costs", None}, default "epochs"
         What to keep: weights and costs of every epoch, the costs alone, or neither. At most 1 GB.
     on_divergence : {"raise", "warn", "ignore"}, default "raise"
@@ -126,13 +128,13 @@ def gradient_descent(
 
     Notes
     -----
-    With none of the options from fit_intercept to tol, an input of one block of rows (4096, fewer where d > 16)
-    has every digit of the plain loop. Over more rows a streamed epoch's cost and gradient are those of `cost_and_gradient`. On statistics the
-    weights are the streamed ones to some 1e-13 of the largest for well-scaled data (to about eps times
-    the condition number of XᵀX otherwise). They are kept about weights that fit the first rows, so that a
-    cost has the digits of the direct sum down to 1e-25 of mean(y²); where those weights tell little of
-    the rest, the data is read once more. What costs lose is what w − w* does along eigenvectors of small λ:
-    there they are right to about eps·λmax/λ.
+    With none of the options from fit_intercept to tol, an input of one block of rows (4096, fewer where d >
+    16) has every digit of the plain loop. Over more rows a streamed epoch's cost and gradient are those of
+    `cost_and_gradient`. On statistics the weights are the streamed ones to some 1e-13 of the largest for
+    well-scaled data (to about eps times the condition number of XᵀX otherwise). They are kept about weights
+    that fit the first rows, so that a cost has the digits of the direct sum down to 1e-25 of mean(y²);
+    where those weights tell little of the rest, the data is read once more. What costs lose is what w − w*
+    does along eigenvectors of small λ: there they are right to about eps·λmax/λ.
 
     Cost: one read (rarely two; and the first block or so a few times more, which nothing counts) and d²
     numbers for "summary";
@@ -209,16 +211,16 @@ def sgd(
         is below 1/max‖x‖²; "auto" is half of that, where no step overshoots its own target. In general it is
         one over the curvature of the loss times max s(‖x‖² + 1 with an intercept), plus l2.
     sample_weight : array (n,), optional
-        Scales each sample's step: weight 2 is one step twice as long, which is not two steps. A batch's gradient
-        is the weighted mean over its rows.
+        Scales each sample's step: weight 2 is one step twice as long, which is not two steps. A batch's
+        gradient is the weighted mean over its rows.
     momentum, nesterov
         As in `gradient_descent`, from step to step; nesterov needs a momentum, and there is no new start.
     batch_size : int, default 1
         Rows of a step, the last of an epoch has what is left; each averages over its own. From n on it is
         full-batch descent, to the bit.
     average : bool, int or float, default False
-        w is the mean of the weights after each step (Polyak and Ruppert): of all (True), from step number k on
-        (int), or of the last share of the steps (float).
+        w is the mean of the weights after each step (Polyak and Ruppert): of all (True), from step number k
+        on (int), or of the last share of the steps (float).
     shuffle : {False, "blocks", True}, default False
         False takes the rows in order, as the lesson does. "blocks" draws a new order of the grid's blocks
         (4096 rows, fewer where d > 16) for each epoch and keeps the order within a block, which costs
@@ -232,8 +234,8 @@ def sgd(
         What to keep: weights and last losses of every epoch; also every step's gradient; the costs
         and losses alone; or nothing. At most 1 GB.
     tol : float, "auto" or None, default None
-        Stop when the cost has changed by no more than tol of it for `patience` epochs in a row; "auto" is 1e-6.
-        This keeps the cost, for one more read of the data an epoch.
+        Stop when the cost has changed by no more than tol of it for `patience` epochs in a row; "auto" is
+        1e-6. This keeps the cost, for one more read of the data an epoch.
     patience, validation_fraction, callback
         As in `gradient_descent`.
     track_cost : bool, default False
@@ -254,8 +256,9 @@ def sgd(
     Notes
     -----
     With none of the options from fit_intercept to average, an input of one block of rows (4096, fewer where
-    d > 16), and any input with `history="samples"`, has every digit of the plain loop. Otherwise the steps of several rows are taken together: the same
-    sequence of steps, and the same iterates to rounding (some 1e-13 of the largest) while the run is stable.
+    d > 16), and any input with `history="samples"`, has every digit of the plain loop. Otherwise the steps
+    of several rows are taken together: the same sequence of steps, and the same iterates to rounding (some
+    1e-13 of the largest) while the run is stable.
 
     A step about reference weights is u ← (I − 2αxxᵀ)u + 2αx r, with u = w − w_ref and r = y − x·w_ref.
     Such maps compose, so a block is one map (A, b), made by any thread, and in order so is the epoch.

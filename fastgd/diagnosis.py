@@ -155,9 +155,7 @@ def diagnose(
     checks.choice("solver", solver, ("gradient_descent", "sgd"))
     runs_on = resolve(backend)
     n_threads = engine.checked_threads(n_threads)
-    l2 = checks.number("l2", l2)
-    if l2 < 0.0:
-        raise ValueError(f"l2 must not be negative, not {l2!r}")
+    l2 = checks.not_negative("l2", l2)
     if l2 and solver == "sgd":
         raise ValueError('l2 counts in full-batch descent only: solver="gradient_descent"')
     rows = ArrayRows(X, y)

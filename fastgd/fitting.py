@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import coordinates, engine, forecast, objective, reference, solvers
 from fastgd.data import checks, holdout
-from fastgd.data.arrays import ArrayRows, as_weights
+from fastgd.data.arrays import ArrayRows, Table, as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Floats
@@ -161,12 +161,12 @@ def _reached(tol: float, patience: int, by_cost: bool) -> str:
 def _few_digits(digits: float) -> str:
     if digits <= 0.0:
         return (
-            "some columns of X are sums of others, to rounding: their weights are not determined (predictions "
-            "are); leave some out, or pass l2"
+            "some columns of X are sums of others, to rounding: their weights are not determined "
+            "(predictions are); leave some out, or pass l2"
         )
     return (
-        f"the columns of X are so nearly dependent that about {max(1, round(digits))} digits of the weights are "
-        "to be expected; leave some out, or pass l2"
+        f"the columns of X are so nearly dependent that about {max(1, round(digits))} digits of the weights "
+        "are to be expected; leave some out, or pass l2"
     )
 
 
@@ -175,9 +175,7 @@ def _checked(how: Options) -> Options:
     checks.choice("track_cost", how.track_cost, (True, False))
     tol, fraction = how.tol, how.validation_fraction
     if tol is not None and not (isinstance(tol, str) and tol == "auto"):
-        tol = checks.number("tol", tol)
-        if tol < 0.0:
-            raise ValueError(f"tol must not be negative, not {tol!r}")
+        tol = checks.not_negative("tol", tol)
     if fraction is not None:
         fraction = checks.number("validation_fraction", fraction)
         if not 0.0 < fraction <= 0.5:
@@ -209,8 +207,8 @@ def _check_method(
     is_single = rule.is_plain and goal.is_quadratic
     if how.method == "summary" and solver == "sgd" and not is_single:
         raise ValueError(
-            'method="summary" of SGD takes the single steps of squared errors; penalties, momentum, batches and '
-            "averages stream"
+            'method="summary" of SGD takes the single steps of squared errors; penalties, momentum, batches '
+            "and averages stream"
         )
     if solver == "sgd" and rule.nesterov and not rule.momentum:
         raise ValueError("nesterov=True of SGD needs a momentum; pass one, momentum=0.9 say")
@@ -231,7 +229,7 @@ def check_summary(method: Choice, backend: Backend, history: solvers.History, or
         )
 
 
-def _start(w0: Any, rows: ArrayRows) -> tuple[Floats, float, State | None]:
+def _start(w0: Any, rows: Table) -> tuple[Floats, float, State | None]:
     """The weights and the intercept to begin with, and where an earlier run stood."""
     if w0 is None:
         return np.zeros(rows.d), 0.0, None
@@ -261,7 +259,7 @@ class _Held:
 
 
 def _held_out(
-    rows: ArrayRows, goal: Objective, fraction: float, backend: Backend, n_threads: int | None
+    rows: Table, goal: Objective, fraction: float, backend: Backend, n_threads: int | None
 ) -> tuple[Any, Objective, _Held]:
     """The rows and the objective that are left, and the cost of those held out."""
     kept, held, part, held_part = holdout.split(rows, fraction)

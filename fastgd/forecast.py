@@ -8,7 +8,7 @@ from fastgd.engine import Floats
 
 
 def epochs_needed(values: Floats, target: float) -> float:
-    """How many more until the values, at the pace of their last half, reach the target; inf if they never do."""
+    """How many more until the values, at the pace of their last half, reach the target; inf for never."""
     last = float(values[-1]) if len(values) else math.nan
     if last <= target:
         return 0

@@ -1,9 +1,7 @@
-"""The shape of an objective on the data: coordinates, statistics in them, curvature, and the rates it allows.
+"""The shape of an objective on the data: coordinates, statistics in them, curvature, the rates it allows.
 
-Rows are read as √s·[x − x_ref, 1]: centred by the first rows, so that columns far from zero keep their
-digits; with any x_ref the statistics of standardised columns follow from the same read, with
-m = mean(x) − x_ref: Σ (u − m)(u − m)ᵀ = Σ uuᵀ − n m mᵀ. Where x_ref, or the weights about which residuals are
-kept, tell little of the later rows, the data is read once more about better ones.
+The statistics of standardised columns follow from the centred ones, u = x − x_ref and m = mean(u), without
+another read: Σ (u − m)(u − m)ᵀ = Σ uuᵀ − n m mᵀ.
 """
 
 from __future__ import annotations
@@ -11,16 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgd import coordinates, engine, summaries
+from fastgd import coordinates, engine
+from fastgd.centred import ACCURATE_ROWS, Centred, Origin
 from fastgd.coordinates import Coordinates
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
-from fastgd.data.transformed import TransformedRows
 from fastgd.engine import Array, Floats
 from fastgd.losses import SquaredError
 from fastgd.objective import Objective, Rule
@@ -30,156 +27,24 @@ from fastgd.planner import MOST_COLUMNS
 from fastgd.summaries import EPS, FAR, RANK_TOLERANCE, Statistics
 from fastgd.survey import NULL, SLOWEST, lanczos
 
-ACCURATE_ROWS = 4096
-"""Up to so many rows the reference is refined with residuals in twice the working precision."""
-REFINEMENTS = 4
 CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
-SHIFT_BITS = 2.0**-4
-"""x_ref is a multiple of about this part of a column's spread: x − x_ref is then exact for most data."""
 
 
-class Origin(NamedTuple):
-    """Where statistics were kept: x_ref, and weights (the last the intercept's) of x − x_ref."""
-
-    x_ref: Floats
-    weights: Floats
-    is_final: bool
-    """Whether another read would not be due."""
-    squares: float = math.nan
-    """Σ r² about it, by which the same data is known again."""
-
-
-class Geometry:
-    """Reads the data when something is asked that no read so far has told; `passes` counts them."""
+class Geometry(Centred):
+    """What follows for an objective and a rule; reads what it must."""
 
     def __init__(
         self,
-        rows: ArrayRows,
+        rows: Table,
         objective: Objective,
         rule: Rule,
         backend: Backend,
         n_threads: int | None,
         origin: Origin | None = None,
     ):
-        self.rows, self.objective, self._rule = rows, objective, rule
-        self._backend, self._n_threads = backend, n_threads
-        self.total = objective.total_weight(rows.n)
-        self.passes = 0
-        size = rows.d + objective.fit_intercept
-        self._given = origin if origin is not None and len(origin.weights) == size else None
-        self.is_resumed = False
-        """Whether the origin is one that an earlier run had on the same data."""
-        self._raw: Statistics | None = None
-
-    # Reads ------------------------------------------------------------------------------------------------
-
-    def transformed(self, shift: Floats, scale: Floats, *, is_weighted: bool = True) -> TransformedRows:
-        objective = self.objective
-        weights = objective.weights if is_weighted else np.empty(0)
-        return TransformedRows(self.rows, shift, scale, has_ones=objective.fit_intercept, weights=weights)
-
-    @property
-    def has_statistics(self) -> bool:
-        return self._raw is not None
-
-    @property
-    def raw(self) -> Statistics:
-        """The statistics of √s·[x − x_ref, 1] about `origin`."""
-        if self._raw is None:
-            self.origin, self._raw = self._read()
-        return self._raw
-
-    @property
-    def kept_origin(self) -> Origin | None:
-        """For a run that goes on where this one ends."""
-        return self._given if self._raw is None else self.origin._replace(squares=self._raw.s)
-
-    def _read(self) -> tuple[Origin, Statistics]:
-        few = self.rows.n <= ACCURATE_ROWS and self._backend == "numba"
-        if self._given is not None:
-            raw = self._statistics(self._given)
-            raw = self._refined(self._given, raw, 0)[1] if few and raw.is_finite() else raw
-            self.is_resumed = raw.s == self._given.squares
-            if self.is_resumed:
-                return self._given, raw
-        origin = self._first_origin()
-        raw = self._statistics(origin)
-        if not origin.is_final and raw.is_finite():
-            v = self._solution(raw)
-            has_intercept, squares = self.objective.fit_intercept, np.diag(raw.G)[: self.rows.d]
-            m = raw.G[-1, :-1] / raw.G[-1, -1] if has_intercept else 0.0 * squares
-            is_off = bool((m * m * self.total * FAR > squares - m * m * self.total).any())
-            if is_off or raw.is_far_from(_cost(raw, v)):
-                origin = _moved(origin, v, m if is_off else 0.0 * m, has_intercept)
-                raw = self._statistics(origin)
-        if few and raw.is_finite():
-            origin, raw = self._refined(origin, raw, REFINEMENTS)
-        return origin, raw
-
-    def _statistics(self, origin: Origin) -> Statistics:
-        self.passes += 1
-        rows = self.transformed(origin.x_ref, np.ones(self.rows.d))
-        if self._backend == "python":
-            with np.errstate(all="ignore"):
-                X, y = (np.array(part) for part in rows.lists())
-                r = y - X @ origin.weights
-                raw = Statistics(rows.n, origin.weights, X.T @ X, X.T @ r, float(r @ r))
-        else:
-            raw = summaries.statistics(rows, origin.weights, self._n_threads)
-        if not raw.is_finite():
-            rows.refuse_nonfinite()
-        return raw
-
-    def _first_origin(self) -> Origin:
-        d, rows = self.rows.d, self.rows
-        n = min(rows.n, -(-4 * d // engine.block_rows(d)) * engine.block_rows(d))
-        X = rows.reader().read(0, n)[0].astype(np.float64)
-        x_ref = np.zeros(d)
-        if self.objective.fit_intercept:
-            with np.errstate(all="ignore"):
-                first = X[0]
-                mean, spread = first + np.mean(X - first, axis=0), np.std(X - first, axis=0)
-                unit = SHIFT_BITS * np.exp2(np.floor(np.log2(spread)))
-                x_ref = np.where(spread > 0.0, np.round(mean / unit) * unit, first)
-            if not np.isfinite(x_ref).all():
-                rows.refuse_nonfinite()
-                raise InvalidDataError("X is too large: its squares overflow; scale it")
-        size = d + self.objective.fit_intercept
-        if self._backend == "python":
-            return Origin(x_ref, np.zeros(size), True)
-        reference = summaries.reference(self.transformed(x_ref, np.ones(d)), np.zeros(size))
-        if not np.isfinite(reference).all():
-            reference = np.zeros(size)
-        return Origin(x_ref, reference, False)
-
-    def _solution(self, raw: Statistics) -> Floats:
-        from fastgd.kernels import symmetric
-
-        v = np.empty(len(raw.c))
-        symmetric.solve(raw.G, raw.c, RANK_TOLERANCE, v)
-        return v
-
-    def _refined(self, origin: Origin, raw: Statistics, most: int) -> tuple[Origin, Statistics]:
-        """Few rows: residuals, and their products with X, as if in twice the precision."""
-        from fastgd.kernels import accurate
-
-        X, y = self.transformed(origin.x_ref, np.ones(self.rows.d)).whole()
-
-        def about(weights: Floats) -> Statistics:
-            sums = accurate.run(X, y, weights, leaf_rows(len(weights)), True)
-            return Statistics(raw.n, weights, raw.G, -sums[1:], float(sums[0]))
-
-        best = about(origin.weights)
-        v = self._solution(best)
-        for _ in range(most):
-            moved = about(best.w_ref + v)
-            moved_v = self._solution(moved)
-            # What the cost could still fall by, c·v, tells when the cost itself no longer can.
-            if not moved.c @ moved_v < 0.25 * (best.c @ v):
-                break
-            best, v = moved, moved_v
-        return Origin(origin.x_ref, best.w_ref, True), best
+        super().__init__(rows, objective, backend, n_threads, origin)
+        self._rule = rule
 
     # Coordinates ------------------------------------------------------------------------------------------
 
@@ -194,9 +59,11 @@ class Geometry:
             sums = self.raw.G[-1, :-1] if has_intercept else np.zeros(d)
             x_ref = self.origin.x_ref
         else:
-            x_ref = (self._given or self._first_origin()).x_ref
+            x_ref = (self._given or self.first_origin()).x_ref
             sums, squares = self._moments(x_ref)
-        return Coordinates(*_standard(x_ref, sums / self.total, squares / self.total, has_intercept), has_intercept)
+        return Coordinates(
+            *_standard(x_ref, sums / self.total, squares / self.total, has_intercept), has_intercept
+        )
 
     def _moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
         """Σ s u and Σ s u², u = x − x_ref (about a better one where that is due)."""
@@ -246,9 +113,9 @@ class Geometry:
         m = to.shift - self.origin.x_ref
         n, sums = G[d, d], G[d, :d]
         out = np.empty_like(G)
-        out[:d, :d] = (
-            G[:d, :d] - np.outer(sums, m) - np.outer(m, sums) + n * np.outer(m, m)
-        ) * np.outer(scale, scale)
+        out[:d, :d] = (G[:d, :d] - np.outer(sums, m) - np.outer(m, sums) + n * np.outer(m, m)) * np.outer(
+            scale, scale
+        )
         out[d, :d] = out[:d, d] = 0.0 if self.objective.standardize else (sums - n * m) * scale
         out[d, d] = n
         by = np.append((c[:d] - m * c[d]) * scale, c[d])
@@ -276,14 +143,18 @@ class Geometry:
         half = 0.5 * base.n * l2
         theta = base.w_ref
         return Statistics(
-            base.n, theta, base.G + np.diag(half), base.c - half * theta, base.s + float(half @ (theta * theta))
+            base.n,
+            theta,
+            base.G + np.diag(half),
+            base.c - half * theta,
+            base.s + float(half @ (theta * theta)),
         )
 
     # Rates ------------------------------------------------------------------------------------------------
 
     @cached_property
     def _extremes(self) -> tuple[float, float]:
-        """Of the Hessian's bound, curvature·XᵀSX/Σ s + l2: the smallest eigenvalue that is not 0, the largest."""
+        """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
         rows, curvature = self.rows, self.objective.curvature
         l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
         if rows.d > MOST_COLUMNS and self._backend == "numba":
@@ -294,7 +165,9 @@ class Geometry:
             return math.nan, math.nan
         if self._backend == "python":
             values = np.linalg.eigvalsh(H)
-            return float(values[values > NULL * len(H) * values[-1]].min(initial=values[-1])), float(values[-1])
+            return float(values[values > NULL * len(H) * values[-1]].min(initial=values[-1])), float(
+                values[-1]
+            )
         from fastgd.kernels import symmetric
 
         smallest, largest = symmetric.extreme_eigenvalues(H, NULL * len(H))
@@ -387,18 +260,6 @@ class Geometry:
         y = np.asarray(self.rows.y, dtype=np.float64)
         mean = float(np.average(y, weights=weights))
         return math.sqrt(float(np.average(np.square(y - mean), weights=weights))) or 1.0
-
-
-def _cost(raw: Statistics, v: Floats) -> float:
-    return max(0.0, raw.s - float(np.sum(v * raw.c))) / raw.n
-
-
-def _moved(origin: Origin, v: Floats, m: Any, has_intercept: bool) -> Origin:
-    """The origin at the optimum, its x_ref moved by m."""
-    weights = origin.weights + v
-    if has_intercept:
-        weights[-1] += math.fsum((m * weights[:-1]).tolist())
-    return Origin(origin.x_ref + m, weights, True)
 
 
 def _standard(x_ref: Floats, m: Floats, squares: Floats, has_intercept: bool) -> tuple[Floats, Floats]:

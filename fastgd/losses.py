@@ -41,7 +41,7 @@ class SquaredError(NamedTuple):
 
 
 class Huber(NamedTuple):
-    """r² up to |r| = delta, then 2 delta |r| − delta², r = score − y (Huber, Ann. Math. Statist. 35, 1964)."""
+    """r² up to |r| = delta, then 2 delta |r| − delta², r = score − y (Huber, Ann. Math. Stat. 35, 1964)."""
 
     delta: float = 1.35
 
@@ -139,7 +139,7 @@ def _own(given: Any, kind: type) -> Any:
     numbers.setdefault("curvature", math.inf)
     key = kind, tuple(numbers)
     if key not in _own_types:
-        fields = namedtuple(f"{OWN}{kind.__name__}", list(numbers))  # type: ignore[misc]  # noqa: PYI024
+        fields = namedtuple(f"{OWN}{kind.__name__}", list(numbers))  # type: ignore[misc]
         # A static method stays one: it is called as type.value(score, y), without self.
         methods = {name: _plain(kind, name) for name in ("value", "slope")}
         _own_types[key] = type(fields.__name__, (fields,), methods | {"__slots__": ()})

@@ -88,20 +88,19 @@ class Rule:
 def as_objective(
     loss: Any, l1: Any, l2: Any, fit_intercept: Any, standardize: Any, sample_weight: Any, n: int
 ) -> Objective:
-    strengths = [checks.number(name, value) for name, value in (("l1", l1), ("l2", l2))]
-    for name, value in zip(("l1", "l2"), strengths, strict=True):
-        if value < 0.0:
-            raise ValueError(f"{name} must not be negative, not {value!r}")
+    l1, l2 = checks.not_negative("l1", l1), checks.not_negative("l2", l2)
     checks.choice("fit_intercept", fit_intercept, (True, False))
     checks.choice("standardize", standardize, (True, False))
     weights = NO_WEIGHTS if sample_weight is None else as_sample_weight(sample_weight, n)
-    return Objective(as_loss(loss), *strengths, bool(fit_intercept), bool(standardize), weights)
+    return Objective(as_loss(loss), l1, l2, bool(fit_intercept), bool(standardize), weights)
 
 
 def as_sample_weight(value: Any, n: int) -> Floats:
     weights = as_array("sample_weight", value).astype(np.float64)
     if weights.shape != (n,):
-        raise InvalidDataError(f"sample_weight has shape {weights.shape}; X has {n} rows, so it must be ({n},)")
+        raise InvalidDataError(
+            f"sample_weight has shape {weights.shape}; X has {n} rows, so it must be ({n},)"
+        )
     bad = ~(np.isfinite(weights) & (weights >= 0.0))
     if bad.any():
         row = int(bad.argmax())
@@ -142,7 +141,7 @@ _checked: set[type] = set()
 
 
 def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
-    """Value and slope at scores around some of y: finite, and the slope between the differences at its sides."""
+    """Value and slope at scores around some of y: finite, the slope between the differences at its sides."""
     targets = np.unique(np.quantile(y[np.isfinite(y)], [0.0, 0.3, 0.5, 0.8, 1.0]))
     size = max(1.0, float(np.abs(targets).max(initial=0.0)))
     scores = (np.linspace(-1.53, 1.61, 14) * size)[:, None] + np.zeros(len(targets))
@@ -158,7 +157,7 @@ def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
         at = int(bad.argmax())
         raise ValueError(
             f"loss {_name(loss)}: slope({scores[at]:.4g}, {ys[at]:.4g}) is {slope[at]:.6g}, and its value "
-            f"changes by {0.5 * (left[at] + right[at]):.6g} a unit of score there; slope must be ∂value/∂score"
+            f"changes by {0.5 * (left[at] + right[at]):.6g} a unit of score; slope must be ∂value/∂score"
         )
 
 

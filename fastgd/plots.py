@@ -15,7 +15,7 @@ from fastgd.functions import cost_and_gradient
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.data.arrays import ArrayRows
+    from fastgd.data.arrays import Table
     from fastgd.results import FitResult, SweepResult
 
 HIGHEST = 1e200
@@ -180,7 +180,7 @@ class Bowl:
     H: Floats
 
     @classmethod
-    def of(cls, rows: ArrayRows, start: Floats, backend: str) -> Bowl:
+    def of(cls, rows: Table, start: Floats, backend: str) -> Bowl:
         """The bowl of these rows, by d + 2 reads."""
 
         def at(w: Floats, y: NDArray[Any]) -> tuple[float, Floats]:

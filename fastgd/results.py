@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.engine import Floats
 from fastgd.orders import IN_ORDER, Order
@@ -39,8 +39,8 @@ class FitResult:
         The same of a fitted intercept.
     cost_history : ndarray (n_epochs + 1,) or None
         The cost at each entry of w_history, penalties included: (1/n) Σ (x·w − y)² by default. Where SGD
-        streams more than one block of rows it takes one more read an epoch and is there with `track_cost=True`
-        or `tol`.
+        streams more than one block of rows it takes one more read an epoch and is there with
+        `track_cost=True` or `tol`.
     validation_history : ndarray (n_epochs,) or None
         With `validation_fraction`: the mean loss of the held-out rows after each epoch.
     loss_history : ndarray (n_epochs,) or None
@@ -52,8 +52,8 @@ class FitResult:
     n_epochs, n_samples, n_updates, n_passes : int
         Epochs done, rows, updates of w, and reads of the data.
     converged, diverged : bool
-        Whether `tol` was reached or, without it, the last epoch left w as it was, to rounding; whether w or its
-        cost stopped being finite, or a full-batch run ended above its start with a rate over the limit.
+        Whether `tol` was reached or, without it, the last epoch left w as it was, to rounding; whether w or
+        its cost stopped being finite, or a full-batch run ended above its start with a rate over the limit.
     solver : {"gradient_descent", "sgd"}
     backend : {"numba", "python"}
         What ran.
@@ -82,7 +82,7 @@ class FitResult:
     backend: Backend
     method: Method
     elapsed: float
-    _rows: ArrayRows | None = field(default=None, repr=False)
+    _rows: Table | None = field(default=None, repr=False)
     """The caller's arrays, not copied, and not kept by pickle."""
     _samples: tuple[list[Any], list[Any]] | None = field(default=None, repr=False)
     """With history="samples": X and y as they were, for the trace."""
@@ -283,7 +283,7 @@ def from_run(
     result_point: Floats | None = None,
     model: Callable[[Floats], tuple[Floats, Floats]] | None = None,
     rates: Floats,
-    rows: ArrayRows,
+    rows: Table,
     n_samples: int,
     steps: int,
     has_intercept: bool = False,
@@ -307,14 +307,14 @@ def from_run(
     weights, gradients, intercepts = run.weights, run.gradients, None
     last, intercept = point, 0.0
     if model is not None:
-        w, b = model(point)
-        last, intercept = w, float(b)
+        last, at_last = model(point)
+        intercept = float(at_last)
         if weights is not None:
             weights, intercepts = model(weights)
     w, b = last, intercept
     if model is not None and result_point is not None and result_point is not point:
-        w, b_of = model(result_point)
-        b = float(b_of)
+        w, at_result = model(result_point)
+        b = float(at_result)
     if rows.is_scalar:
         weights = None if weights is None else weights[:, 0]
         gradients = None if gradients is None else gradients[:, :, 0]

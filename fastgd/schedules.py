@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from fastgd.data import checks
 
 
-
 class TimesAuto(NamedTuple):
     """The rate that "auto" takes, times a factor for each epoch."""
 
@@ -53,9 +52,9 @@ def as_rates(
         rates = [checks.positive(f"learning_rate[{epoch}]", rate) for epoch, rate in enumerate(learning_rate)]
         return np.array(rates, dtype=np.float64)
     # One number in memory, however many epochs (np.broadcast_to takes five times as long).
-    rate = np.array([checks.positive("learning_rate", learning_rate)])
-    rate.flags.writeable = False
-    return np.ndarray(n_epochs, rate.dtype, rate, strides=(0,))
+    one = np.array([checks.positive("learning_rate", learning_rate)])
+    one.flags.writeable = False
+    return np.ndarray(n_epochs, one.dtype, one, strides=(0,))
 
 
 def _is_number(value: object) -> bool:
@@ -92,5 +91,5 @@ def _epochs(n_epochs: int) -> int:
     return checks.whole("n_epochs", n_epochs, 0)
 
 
-def _schedule(first: float, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-    return checks.positive("first", first) * factors
+def _schedule(first: float, factors: NDArray[np.floating]) -> NDArray[np.float64]:
+    return np.asarray(checks.positive("first", first) * factors, dtype=np.float64)

@@ -68,8 +68,8 @@ class Watch:
     """What is looked at after each epoch, and may end the run."""
 
     tol: float | None = None
-    """SGD: has converged after `patience` epochs in a row that changed the cost by no more than this part of it
-    (full-batch descent is told by its oracle)."""
+    """SGD: has converged after `patience` epochs in a row that changed the cost by no more than this part of
+    it (full-batch descent is told by its oracle)."""
     patience: int = 1
     callback: Callback | None = None
     validate: Callable[[Floats], float] | None = None

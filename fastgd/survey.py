@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import engine, planner, summaries
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Array, Floats
@@ -53,7 +53,7 @@ class Survey:
     """Reads the data when something is asked that no read so far has told; `passes` counts them."""
 
     def __init__(
-        self, rows: ArrayRows, w0: Floats, backend: Backend, n_threads: int | None, kept: Kept | None = None
+        self, rows: Table, w0: Floats, backend: Backend, n_threads: int | None, kept: Kept | None = None
     ):
         self._rows, self._w0, self._backend, self._n_threads = rows, w0, backend, n_threads
         self._kept = kept

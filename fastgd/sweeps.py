@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import engine, planner, solvers
-from fastgd.fitting import check_summary
-from fastgd.tracks import Solver, has_grown
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.engine import Floats
+from fastgd.fitting import check_summary
 from fastgd.oracles.base import Oracle
 from fastgd.oracles.choose import distinct_rates, for_descent, for_sgd, map_sgd
 from fastgd.orders import Order, Shuffle, as_order
@@ -24,6 +23,7 @@ from fastgd.planner import Choice
 from fastgd.results import SweepResult, from_run
 from fastgd.schedules import LearningRate, as_rates
 from fastgd.survey import Survey
+from fastgd.tracks import Solver, has_grown
 
 
 def sweep(
@@ -101,10 +101,7 @@ def sweep(
     starts = _starts(w0, len(learning_rates), rows)
     solvers.check_history(history, n_epochs, rows.n, rows.d, len(learning_rates))
     survey = Survey(rows, starts[0], runs_on, threads)
-    rates = [
-        as_rates(rate, n_epochs, auto=lambda: survey.auto_rate(solver))
-        for rate in learning_rates
-    ]
+    rates = [as_rates(rate, n_epochs, auto=lambda: survey.auto_rate(solver)) for rate in learning_rates]
     if solver == "sgd":
         oracles = _sgd_oracles(rows, starts, rates, runs_on, threads, method, survey, order)
     else:

@@ -16,11 +16,12 @@ from typing import Any, Literal
 import numpy as np
 
 from fastgd import planner
+from fastgd.centred import Origin
 from fastgd.coordinates import Coordinates
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.engine import Floats
-from fastgd.geometry import Geometry, Origin
+from fastgd.geometry import Geometry
 from fastgd.objective import Objective, Rule
 from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
 from fastgd.oracles.base import Memory, Oracle, new_memory
@@ -94,8 +95,9 @@ class Track:
 
     def expected_digits(self) -> float:
         """How many digits of the weights the data allows, where statistics tell."""
-        is_summary = isinstance(self.oracle, SummaryProximal) and isinstance(self.limits, Geometry)
-        return self.limits.digits if is_summary else math.inf
+        if isinstance(self.oracle, SummaryProximal) and isinstance(self.limits, Geometry):
+            return self.limits.digits
+        return math.inf
 
     def result_point(self) -> Floats:
         """Where the run ended: the average, where there is one."""
@@ -106,7 +108,6 @@ class Track:
         memory = getattr(self.oracle, "memory", None)
         if memory is None and self.coordinates is not None:
             memory = new_memory(self.oracle.w)
-        is_survey = isinstance(self.limits, Survey)
         return State(
             self.kind,
             self.epoch + done,
@@ -114,13 +115,13 @@ class Track:
             self.oracle.method,
             copy.deepcopy(memory),
             self.coordinates,
-            None if is_survey else self.limits.kept_origin,
-            self.limits.kept if is_survey else None,
+            self.limits.kept_origin if isinstance(self.limits, Geometry) else None,
+            self.limits.kept if isinstance(self.limits, Survey) else None,
             self.first_rate,
         )
 
 
-def track(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State | None) -> Track:
+def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     """The lesson's oracles where they serve, else those of any objective."""
     goal, rule = plan.goal, plan.rule
     if plan.solver == "sgd" and 1 < rule.batch_size >= rows.n and not rule.average:
@@ -142,7 +143,7 @@ def track(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State
     return taken
 
 
-def _lessons(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State | None) -> Track:
+def _lessons(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     goal, backend, n_threads = plan.goal, plan.backend, plan.n_threads
     to: Coordinates | None = None
     seen: Any = rows
@@ -167,7 +168,8 @@ def _lessons(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: St
         oracle = for_descent(
             seen, w, plan.n_epochs, backend=backend, n_threads=n_threads, method=plan.method, survey=survey
         )
-    return Track(plan.solver, oracle, rates, to and to.model, survey, first, to, cost_scale=scale)
+    model = None if to is None else to.model
+    return Track(plan.solver, oracle, rates, model, survey, first, to, cost_scale=scale)
 
 
 def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
@@ -177,9 +179,11 @@ def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Float
     return state.memory.point.copy()
 
 
-def _any(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State | None) -> Track:
+def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     goal, rule, backend = plan.goal, plan.rule, plan.backend
-    geometry = Geometry(rows, goal, rule, backend, plan.n_threads, state.origin if state is not None else None)
+    geometry = Geometry(
+        rows, goal, rule, backend, plan.n_threads, state.origin if state is not None else None
+    )
     first = state.epoch if state is not None else 0
     is_sgd = plan.solver == "sgd"
     is_summary = not is_sgd and backend == "numba" and _pays(plan, rows) and geometry.raw.is_finite()
@@ -221,7 +225,7 @@ def _any(plan: Plan, rows: ArrayRows, w: Floats, intercept: float, state: State 
     return Track(plan.solver, oracle, rates, model, geometry, first, to)
 
 
-def _pays(plan: Plan, rows: ArrayRows) -> bool:
+def _pays(plan: Plan, rows: Table) -> bool:
     """Whether statistics are to be made: squared errors alone have them."""
     if not plan.goal.is_squared or plan.method == "stream":
         return False
@@ -231,7 +235,7 @@ def _pays(plan: Plan, rows: ArrayRows) -> bool:
     return planner.descent(rows.n, d, plan.n_epochs, rows.row_bytes) == "summary"
 
 
-def has_grown(run: Run, rates: Floats, w: Floats, rows: ArrayRows, limits: Survey | Geometry) -> bool:
+def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Geometry) -> bool:
     """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
     first, last = run.first_cost, run.last_cost
     if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):

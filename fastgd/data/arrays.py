@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Array, block_rows, first_nonfinite
+from fastgd.engine import Array, RandomReader, block_rows, first_nonfinite
 
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 _CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread
@@ -59,6 +59,35 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
         if isinstance(item, int) and abs(item) > sys.float_info.max:
             raise InvalidDataError(f"{place} is too large for a float")
     return value.astype(np.float64)
+
+
+class Table(Protocol):
+    """n rows of d numbers and their targets, from wherever they are."""
+
+    n: int
+    d: int
+    is_scalar: bool
+    """The lesson's case: a row is a number."""
+    row_bytes: int
+    is_one_block: bool
+    run_numbers: int
+
+    @property
+    def X(self) -> NDArray[Any]: ...  # noqa: N802 - the field's name for it
+
+    @property
+    def y(self) -> NDArray[Any]: ...
+
+    def reader(self) -> RandomReader: ...
+
+    def whole(self) -> tuple[Array, Array]:
+        """All rows at once: for inputs of one block."""
+
+    def lists(self) -> tuple[list[Any], list[float]]:
+        """The rows as lists of Python floats, for the twins."""
+
+    def refuse_nonfinite(self) -> None:
+        """Raise InvalidDataError if X or y holds a NaN or an infinity, naming the first."""
 
 
 class ArrayRows:

@@ -57,6 +57,14 @@ def positive(name: str, value: Any) -> float:
     return result
 
 
+def not_negative(name: str, value: Any) -> float:
+    """A finite number from 0 on."""
+    result = number(name, value)
+    if result < 0.0:
+        raise ValueError(f"{name} must not be negative, not {value!r}")
+    return result
+
+
 def choice(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     """One of the allowed values."""
     if isinstance(value, str) and value in allowed:

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import ArrayRows, Table
 from fastgd.engine import Array, RandomReader, block_rows
 
 
-def split(rows: ArrayRows, fraction: float) -> tuple[ArrayRows | PartRows, ArrayRows | PartRows, Part, Part]:
-    """(training rows, validation rows, and which rows of `rows` each has), every round(1/fraction)-th held out.
+def split(rows: Table, fraction: float) -> tuple[Table, Table, Part, Part]:
+    """(training rows, validation rows, and which of `rows` each has).
 
-    What is held out are blocks of the grid; of fewer rows than that makes, single rows, copied.
+    Every round(1/fraction)-th is held out: of the blocks of the grid or, of fewer rows than that makes, of
+    single rows, which are copied.
     """
     every = max(2, round(1.0 / fraction))
     unit = block_rows(rows.d)
@@ -54,7 +55,7 @@ class Part:
 class PartRows:
     """The rows of a part, read where they are."""
 
-    def __init__(self, rows: ArrayRows, part: Part):
+    def __init__(self, rows: Table, part: Part):
         self._rows, self._part = rows, part
         self.X, self.y, self.is_scalar, self.d = rows.X, rows.y, rows.is_scalar, rows.d
         self.n, self.row_bytes = part.n, rows.row_bytes

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import reference
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.engine import Array, Floats, RandomReader, block_rows
 
 RUN_NUMBERS = 1 << 15
@@ -23,7 +23,7 @@ class TransformedRows:
 
     def __init__(
         self,
-        rows: ArrayRows,
+        rows: Table,
         shift: Floats,
         scale: Floats,
         *,
@@ -41,7 +41,7 @@ class TransformedRows:
         return self._rows.y
 
     @property
-    def X(self) -> Floats:
+    def X(self) -> Floats:  # noqa: N802 - as the rows of arrays have it
         """The whole table, for plain Python."""
         return np.array(self.lists()[0])
 

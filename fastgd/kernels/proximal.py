@@ -27,7 +27,7 @@ STILL, NOTHING = 2.0**-50, 2.0**-20
 second part of the largest is taken for as much."""
 
 T, QUIET, FIRST, LAST = 0, 1, 2, 3
-"""What `state` holds: t, quiet epochs in a row, the first gradient's norm (negative before it), the last one's."""
+"""What `state` holds: t, quiet epochs in a row, the first gradient's norm (before it −1), the last's."""
 
 
 @kernel
@@ -97,7 +97,7 @@ def product(G, c, v, h):
 
 @kernel
 def cost_at(c, s, n, l1, theta_ref, v, h):
-    """(s − v·(c + h))/n + Σ l1 |θ|, with h = c − G v; rounding may take a cost of nothing below 0: it is 0."""
+    """(s − v·(c + h))/n + Σ l1 |θ|, h = c − G v; where rounding takes the first part below 0, it is 0."""
     total = s
     for j in range(len(v)):
         total -= v[j] * (c[j] + h[j])
@@ -147,7 +147,19 @@ def descend(
         copy(before, kept)
         t = state[T]
         has_converged = step(
-            v, before, p, gradient, rates[epoch], momentum, nesterov, l1, theta_ref, state, tol, floor, patience
+            v,
+            before,
+            p,
+            gradient,
+            rates[epoch],
+            momentum,
+            nesterov,
+            l1,
+            theta_ref,
+            state,
+            tol,
+            floor,
+            patience,
         )
         copy(h, h_before)
         product(G, c, v, h)

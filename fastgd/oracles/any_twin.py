@@ -17,7 +17,7 @@ from fastgd.planner import Method
 
 
 class _AnyTwin:
-    """What the two twins of any objective share: rows in the coordinates, a 1 for the intercept at their ends."""
+    """What the two twins share: rows in the coordinates, with a 1 for the intercept at their ends."""
 
     epochs_per_call = 1
     method: Method = "stream"
@@ -32,9 +32,7 @@ class _AnyTwin:
 
     def _cost(self, theta: list[float]) -> float:
         self.passes += 1
-        return reference.objective(
-            self._xs, self._ys, self._weights, theta, self._loss, self._l1, self._l2
-        )
+        return reference.objective(self._xs, self._ys, self._weights, theta, self._loss, self._l1, self._l2)
 
     def _is_finite(self, theta: list[float], cost: float) -> bool:
         return math.isfinite(cost) and all(map(math.isfinite, theta))
@@ -122,8 +120,9 @@ class AnyTwinSgd(Stillness, _AnyTwin):
                 average[:] = [a + (w - a) / share for a, w in zip(average, theta, strict=True)]
 
         new, before = reference.descend_in_batches(
-            self._xs, self._ys, self._weights, order, rule.batch_size, self.w.tolist(), self.memory.before.tolist(),
-            self._loss, float(rates[0]), rule.momentum, rule.nesterov, self._l1, self._l2, after,
+            self._xs, self._ys, self._weights, order, rule.batch_size,
+            self.w.tolist(), self.memory.before.tolist(), self._loss, float(rates[0]),
+            rule.momentum, rule.nesterov, self._l1, self._l2, after,
         )  # fmt: skip
         cost = self._cost(new) if len(keep.costs) else 0.0
         if not (go_on or self._is_finite(new, cost)):

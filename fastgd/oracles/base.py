@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from fastgd.engine import Floats
 from fastgd.planner import Method
 
+
 class Stillness:
     """Of oracles that have no stopping rule of their own: whether the last epoch left w as it was."""
 
-    has_converged = None
+    has_converged: bool | None = None
     w: Floats
     before: Floats
 
@@ -91,12 +92,16 @@ class Oracle(Protocol):
     epochs_per_call: int
     """How many epochs one `advance` may do without keeping an interrupt waiting."""
     method: Method
-    has_converged: bool | None
-    """Whether a stopping rule of the oracle's own says so; None: it has none."""
-    is_still: bool
-    """Whether the last epoch moved no weight but by rounding."""
     has_costs: bool
     """Whether costs come without a read of their own, and so are kept unless nothing is."""
+
+    @property
+    def has_converged(self) -> bool | None:
+        """Whether a stopping rule of the oracle's own says so; None: it has none."""
+
+    @property
+    def is_still(self) -> bool:
+        """Whether the last epoch moved no weight but by rounding."""
 
     def start(self, want_cost: bool) -> float | None:
         """The cost at w, or None where it was neither wanted nor needed."""

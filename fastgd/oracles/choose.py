@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd import planner
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.engine import Floats
 from fastgd.oracles.base import Oracle
@@ -24,7 +24,7 @@ MOST_SCANNED = 0.125
 
 
 def for_descent(
-    rows: ArrayRows,
+    rows: Table,
     w: Floats,
     n_epochs: int,
     *,
@@ -47,7 +47,7 @@ def for_descent(
 
 
 def for_sgd(
-    rows: ArrayRows,
+    rows: Table,
     w: Floats,
     rates: Floats,
     *,
@@ -67,7 +67,7 @@ def for_sgd(
 
 
 def _for_sgd(
-    rows: ArrayRows,
+    rows: Table,
     w: Floats,
     rates: Floats,
     backend: Backend,
@@ -93,7 +93,7 @@ def _for_sgd(
 
 
 def map_sgd(
-    rows: ArrayRows,
+    rows: Table,
     w: Floats,
     survey: Survey,
     all_rates: Floats,

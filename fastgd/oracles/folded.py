@@ -6,7 +6,7 @@ import numpy as np
 
 from fastgd import engine
 from fastgd.coordinates import Coordinates
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.engine import Array, Floats
 from fastgd.losses import Loss
 from fastgd.oracles.base import OVERFLOW_IS_SEEN
@@ -20,7 +20,7 @@ class FoldedObjective:
 
     def __init__(
         self,
-        rows: ArrayRows,
+        rows: Table,
         weights: Floats,
         loss: Loss,
         coordinates: Coordinates,
@@ -28,14 +28,14 @@ class FoldedObjective:
     ):
         from fastgd.kernels import scored
 
-        self._run, self._rows, self._weights, self._loss = scored.run, rows, weights, loss
+        self._kernels, self._rows, self._weights, self._loss = scored, rows, weights, loss
         self._coordinates, self._n_threads = coordinates, n_threads
         self._total = float(np.sum(weights)) if len(weights) else float(rows.n)
 
     @OVERFLOW_IS_SEEN
     def __call__(self, theta: Floats, at: Floats | None = None) -> tuple[float, Floats]:
         """The cost at θ, and the gradient at `at` (at θ by default)."""
-        to, run, leaf, loss = self._coordinates, self._run, leaf_rows(self._rows.d), self._loss
+        to, kernels, leaf, loss = self._coordinates, self._kernels, leaf_rows(self._rows.d), self._loss
         w, intercept = to.model(theta)
         w_at, intercept_at = (_NONE, _NONE.sum()) if at is None else to.model(at)
         point = w, float(intercept), w_at, float(intercept_at)
@@ -43,7 +43,7 @@ class FoldedObjective:
 
         def task(start: int, X: Array, y: Array) -> Floats:
             part = weights[start : start + len(y)] if len(weights) else _NONE
-            return run(X, y, part, *point, loss, leaf)
+            return kernels.run(X, y, part, *point, loss, leaf)
 
         sums = engine.fold(self._rows, task, self._n_threads, self._rows.d + 2)
         sums /= self._total

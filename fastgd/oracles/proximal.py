@@ -68,8 +68,9 @@ class SummaryProximal:
         sums, rule, until = self._sums, self._rule, self._until
         done: int
         done, self.has_converged = self._kernels.descend(
-            sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1, self.w, self.before, self._momentum, rates,
-            rule.momentum, rule.nesterov, until.tol, self._floor, until.patience, go_on, keep.costs, keep.weights, keep.norms,
+            sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
+            self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
+            until.tol, self._floor, until.patience, go_on, keep.costs, keep.weights, keep.norms,
         )  # fmt: skip
         return done
 
@@ -82,9 +83,7 @@ class StreamedProximal:
     epochs_per_call = 1
     has_converged = False
 
-    def __init__(
-        self, geometry: Geometry, memory: Memory, rule: Rule, until: Until, n_threads: int | None
-    ):
+    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until, n_threads: int | None):
         from fastgd.kernels import proximal
 
         objective, to = geometry.objective, geometry.coordinates

@@ -1,4 +1,4 @@
-"""SGD of any objective, by any rule: a scan an epoch, each step taken from the row or the batch it belongs to."""
+"""SGD of any objective, by any rule: a scan an epoch, a step a row or a batch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd import engine
+from fastgd.data.arrays import Table
 from fastgd.data.transformed import TransformedRows
 from fastgd.engine import Array, Floats
 from fastgd.geometry import Geometry
@@ -23,7 +25,7 @@ _Step = Callable[[Array, Array, Floats, bool], None]
 
 
 class ScannedSgd(Stillness):
-    """SGD in any order; several rows' steps are taken together where each is one row's, without l1 or momentum.
+    """SGD in any order; single rows' steps without l1 or momentum are taken several together.
 
     The point that moves is θ of the coordinates; standardised rows are made as they are read.
     """
@@ -42,7 +44,7 @@ class ScannedSgd(Stillness):
         self._objective, self._rule, self._order, self.epoch = objective, rule, order, epoch
         self._fold = FoldedObjective(geometry.rows, objective.weights, objective.loss, to, n_threads)
         self._penalty = to.penalty(objective.l1, objective.l2)
-        self._rows = geometry.rows
+        self._rows: Table = geometry.rows
         if objective.standardize:
             self._rows = TransformedRows(geometry.rows, to.shift, to.scale, has_ones=False)
         self.w, self.before, self.memory, self.passes = memory.point, memory.before, memory, 0
@@ -103,7 +105,7 @@ class ScannedSgd(Stillness):
         return self._scan(task)
 
     def _plain(
-        self, theta: Floats, before: Floats, average: Floats, counts: Floats, rate: float
+        self, theta: Floats, before: Floats, average: Floats, counts: NDArray[np.int64], rate: float
     ) -> tuple[Array, float]:
         d, loss, rule, penalty = self._rows.d, self._objective.loss, self._rule, self._penalty
         pending, has_intercept = np.zeros(d + 3), len(theta) > d

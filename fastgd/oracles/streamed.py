@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fastgd import engine
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.engine import Array, Floats
 from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories, Stillness
 from fastgd.orders import Order
@@ -22,7 +22,7 @@ FEW_SINGLE = 10
 class FoldedCost:
     """cost_and_gradient(w) by one fold over the rows."""
 
-    def __init__(self, rows: ArrayRows, n_threads: int | None):
+    def __init__(self, rows: Table, n_threads: int | None):
         from fastgd.kernels import fused
 
         self._kernels = fused
@@ -63,7 +63,7 @@ class StreamedDescent(Stillness):
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int | None):
+    def __init__(self, rows: Table, w: Floats, n_threads: int | None):
         self.w, self.before, self.passes = w, w, 0
         self._cost_and_gradient = FoldedCost(rows, n_threads)
 
@@ -93,7 +93,7 @@ class StreamedSgd(Stillness):
     has_costs = False
     method: Method = "stream"
 
-    def __init__(self, rows: ArrayRows, w: Floats, n_threads: int | None, order: Order):
+    def __init__(self, rows: Table, w: Floats, n_threads: int | None, order: Order):
         from fastgd.kernels import strict
 
         self.w, self.before, self.passes = w, w, 0

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.engine import Floats, block_rows
 from fastgd.oracles.base import Histories, Stillness
 from fastgd.oracles.streamed import in_order_steps
@@ -75,7 +75,7 @@ class MapSgd(Stillness):
 
     def __init__(
         self,
-        rows: ArrayRows,
+        rows: Table,
         w: Floats,
         survey: Survey,
         all_rates: Floats,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.engine import Floats
 from fastgd.oracles.base import Histories, Stillness
 from fastgd.orders import Order
@@ -21,7 +21,7 @@ class BlockDescent(Stillness):
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: ArrayRows, w: Floats):
+    def __init__(self, rows: Table, w: Floats):
         from fastgd.kernels import strict
 
         self.w, self.passes = w, 0
@@ -48,7 +48,7 @@ class BlockSgd(Stillness):
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: ArrayRows, w: Floats, order: Order):
+    def __init__(self, rows: Table, w: Floats, order: Order):
         from fastgd.kernels import strict
 
         self.w, self.passes = w, 0
@@ -86,5 +86,5 @@ class BlockSgd(Stillness):
         return done
 
 
-def _epochs_per_call(rows: ArrayRows) -> int:
+def _epochs_per_call(rows: Table) -> int:
     return max(1, _CALL_NS // (_STRICT_NS * rows.n * (rows.d + 3)))

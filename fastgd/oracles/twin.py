@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgd import reference
-from fastgd.data.arrays import ArrayRows
+from fastgd.data.arrays import Table
 from fastgd.engine import Floats, block_rows
 from fastgd.oracles.base import Histories, Stillness
 from fastgd.orders import Order
@@ -21,7 +21,7 @@ class _Twin(Stillness):
     epochs_per_call = 1
     method: Method = "stream"
 
-    def __init__(self, rows: ArrayRows, w: Floats):
+    def __init__(self, rows: Table, w: Floats):
         self.w, self.before, self.passes = w, w, 0
         self._xs, self._ys = rows.lists()
         self._is_scalar = rows.is_scalar
@@ -64,7 +64,7 @@ class TwinDescent(_Twin):
 class TwinSgd(_Twin):
     """SGD in plain Python."""
 
-    def __init__(self, rows: ArrayRows, w: Floats, order: Order):
+    def __init__(self, rows: Table, w: Floats, order: Order):
         super().__init__(rows, w)
         self.has_costs = rows.is_one_block
         self._order, self.epoch, self._block_rows = order, 0, block_rows(rows.d)

@@ -1,0 +1,182 @@
+"""Statistics of centred rows about weights that fit them: one read, rarely two.
+
+Rows are read as √s·[x − x_ref, 1]: centred by the first rows, so that columns far from zero keep their
+digits. Where x_ref, or the weights about which residuals are kept, tell little of the later rows, the data is
+read once more about better ones; of few rows the weights are refined until they have all their digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgd import engine, summaries
+from fastgd.data.arrays import Table
+from fastgd.data.backend import Backend
+from fastgd.data.checks import InvalidDataError
+from fastgd.data.transformed import TransformedRows
+from fastgd.engine import Floats
+from fastgd.objective import Objective
+from fastgd.oracles.streamed import leaf_rows
+from fastgd.summaries import FAR, RANK_TOLERANCE, Statistics
+
+ACCURATE_ROWS = 4096
+"""Up to so many rows the reference is refined with residuals in twice the working precision."""
+REFINEMENTS = 4
+SHIFT_BITS = 2.0**-4
+"""x_ref is a multiple of about this part of a column's spread: x − x_ref is then exact for most data."""
+
+
+class Origin(NamedTuple):
+    """Where statistics were kept: x_ref, and weights (the last the intercept's) of x − x_ref."""
+
+    x_ref: Floats
+    weights: Floats
+    is_final: bool
+    """Whether another read would not be due."""
+    squares: float = math.nan
+    """Σ r² about it, by which the same data is known again."""
+
+
+class Centred:
+    """Reads the data when something is asked that no read so far has told; `passes` counts them."""
+
+    def __init__(
+        self,
+        rows: Table,
+        objective: Objective,
+        backend: Backend,
+        n_threads: int | None,
+        origin: Origin | None = None,
+    ):
+        """`origin` is that of an earlier run, kept where the data is the same."""
+        self.rows, self.objective = rows, objective
+        self._backend, self._n_threads = backend, n_threads
+        self.total = objective.total_weight(rows.n)
+        self.passes = 0
+        size = rows.d + objective.fit_intercept
+        self._given = origin if origin is not None and len(origin.weights) == size else None
+        self.is_resumed = False
+        """Whether the origin is one that an earlier run had on the same data."""
+        self._raw: Statistics | None = None
+
+    def transformed(self, shift: Floats, scale: Floats, *, is_weighted: bool = True) -> TransformedRows:
+        objective = self.objective
+        weights = objective.weights if is_weighted else np.empty(0)
+        return TransformedRows(self.rows, shift, scale, has_ones=objective.fit_intercept, weights=weights)
+
+    @property
+    def has_statistics(self) -> bool:
+        return self._raw is not None
+
+    @property
+    def raw(self) -> Statistics:
+        """The statistics of √s·[x − x_ref, 1] about `origin`."""
+        if self._raw is None:
+            self.origin, self._raw = self._read()
+        return self._raw
+
+    @property
+    def kept_origin(self) -> Origin | None:
+        """For a run that goes on where this one ends."""
+        return self._given if self._raw is None else self.origin._replace(squares=self._raw.s)
+
+    def _read(self) -> tuple[Origin, Statistics]:
+        few = self.rows.n <= ACCURATE_ROWS and self._backend == "numba"
+        if self._given is not None:
+            raw = self._statistics(self._given)
+            raw = self._refined(self._given, raw, 0)[1] if few and raw.is_finite() else raw
+            self.is_resumed = raw.s == self._given.squares
+            if self.is_resumed:
+                return self._given, raw
+        origin = self.first_origin()
+        raw = self._statistics(origin)
+        if not origin.is_final and raw.is_finite():
+            v = self.solution(raw)
+            has_intercept, squares = self.objective.fit_intercept, np.diag(raw.G)[: self.rows.d]
+            m = raw.G[-1, :-1] / raw.G[-1, -1] if has_intercept else 0.0 * squares
+            is_off = bool((m * m * self.total * FAR > squares - m * m * self.total).any())
+            if is_off or raw.is_far_from(cost_at(raw, v)):
+                origin = _moved(origin, v, m if is_off else 0.0 * m, has_intercept)
+                raw = self._statistics(origin)
+        if few and raw.is_finite():
+            origin, raw = self._refined(origin, raw, REFINEMENTS)
+        return origin, raw
+
+    def _statistics(self, origin: Origin) -> Statistics:
+        self.passes += 1
+        rows = self.transformed(origin.x_ref, np.ones(self.rows.d))
+        if self._backend == "python":
+            with np.errstate(all="ignore"):
+                X, y = (np.array(part) for part in rows.lists())
+                r = y - X @ origin.weights
+                raw = Statistics(rows.n, origin.weights, X.T @ X, X.T @ r, float(r @ r))
+        else:
+            raw = summaries.statistics(rows, origin.weights, self._n_threads)
+        if not raw.is_finite():
+            rows.refuse_nonfinite()
+        return raw
+
+    def first_origin(self) -> Origin:
+        d, rows = self.rows.d, self.rows
+        n = min(rows.n, -(-4 * d // engine.block_rows(d)) * engine.block_rows(d))
+        X = rows.reader().read(0, n)[0].astype(np.float64)
+        x_ref = np.zeros(d)
+        if self.objective.fit_intercept:
+            with np.errstate(all="ignore"):
+                first = X[0]
+                mean, spread = first + np.mean(X - first, axis=0), np.std(X - first, axis=0)
+                unit = SHIFT_BITS * np.exp2(np.floor(np.log2(spread)))
+                x_ref = np.where(spread > 0.0, np.round(mean / unit) * unit, first)
+            if not np.isfinite(x_ref).all():
+                rows.refuse_nonfinite()
+                raise InvalidDataError("X is too large: its squares overflow; scale it")
+        size = d + self.objective.fit_intercept
+        if self._backend == "python":
+            return Origin(x_ref, np.zeros(size), True)
+        reference = summaries.reference(self.transformed(x_ref, np.ones(d)), np.zeros(size))
+        if not np.isfinite(reference).all():
+            reference = np.zeros(size)
+        return Origin(x_ref, reference, False)
+
+    def solution(self, raw: Statistics) -> Floats:
+        from fastgd.kernels import symmetric
+
+        v = np.empty(len(raw.c))
+        symmetric.solve(raw.G, raw.c, RANK_TOLERANCE, v)
+        return v
+
+    def _refined(self, origin: Origin, raw: Statistics, most: int) -> tuple[Origin, Statistics]:
+        """Few rows: residuals, and their products with X, as if in twice the precision."""
+        from fastgd.kernels import accurate
+
+        X, y = self.transformed(origin.x_ref, np.ones(self.rows.d)).whole()
+
+        def about(weights: Floats) -> Statistics:
+            sums = accurate.run(X, y, weights, leaf_rows(len(weights)), True)
+            return Statistics(raw.n, weights, raw.G, -sums[1:], float(sums[0]))
+
+        best = about(origin.weights)
+        v = self.solution(best)
+        for _ in range(most):
+            moved = about(best.w_ref + v)
+            moved_v = self.solution(moved)
+            # What the cost could still fall by, c·v, tells when the cost itself no longer can.
+            if not moved.c @ moved_v < 0.25 * (best.c @ v):
+                break
+            best, v = moved, moved_v
+        return Origin(origin.x_ref, best.w_ref, True), best
+
+
+def cost_at(raw: Statistics, v: Floats) -> float:
+    return max(0.0, raw.s - float(np.sum(v * raw.c))) / raw.n
+
+
+def _moved(origin: Origin, v: Floats, m: Any, has_intercept: bool) -> Origin:
+    """The origin at the optimum, its x_ref moved by m."""
+    weights = origin.weights + v
+    if has_intercept:
+        weights[-1] += math.fsum((m * weights[:-1]).tolist())
+    return Origin(origin.x_ref + m, weights, True)

@@ -1,0 +1,14 @@
+"""The scikit-learn face, in its terms: GDRegressor, GDClassifier, SGDRegressor, SGDClassifier."""
+
+try:
+    import sklearn  # noqa: F401
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "fastgd.estimators needs scikit-learn: pip install 'fastgd[sklearn]'"
+    ) from missing
+
+from fastgd.estimators.classifiers import GDClassifier, SGDClassifier
+from fastgd.estimators.linear import EstimatorConvergenceWarning
+from fastgd.estimators.regressors import GDRegressor, SGDRegressor
+
+__all__ = ["EstimatorConvergenceWarning", "GDClassifier", "GDRegressor", "SGDClassifier", "SGDRegressor"]

@@ -1,0 +1,290 @@
+"""GDClassifier and SGDClassifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastgd.engine import Floats
+from fastgd.estimators.linear import Linear, Stochastic
+
+
+class _Classifier(ClassifierMixin, Linear):
+    _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
+        "loss": [StrOptions({"log_loss"})],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def _loss(self) -> Any:
+        return self.loss
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to X (n, d) and labels y (n,), one class against the rest where there are more than two."""
+        before = getattr(self, "results_", None) if self.warm_start else None
+        X, y = self._data(X, y, reset=True)
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        classes, codes = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y holds one class only, {classes[0]!r}; {type(self).__name__} needs samples of two or more"
+            )
+        known = classes if before is None else self.classes_
+        if not np.array_equal(classes, known):
+            raise ValueError(f"y holds the classes {classes}, and the warm start {known}; they must agree")
+        self.classes_: Any = classes
+        return self._fit_all(X, codes, sample_weight, before)
+
+    def _fit_all(self, X: Any, codes: Any, sample_weight: Any, before: Any, **changed: Any) -> Self:
+        """A model a class, or one for two classes; `codes` are places in classes_."""
+        n_models = 1 if len(self.classes_) == 2 else len(self.classes_)
+        weights = self._weights(codes, sample_weight)
+        results = []
+        for k in range(n_models):
+            target = (codes == (1 if n_models == 1 else k)).astype(np.float64)
+            results.append(self._fitted(X, target, weights, before[k] if before else None, **changed))
+        self.results_ = results
+        self.coef_ = np.array([np.atleast_1d(result.w) for result in results])
+        self.intercept_ = np.array([result.intercept for result in results])
+        self.n_iter_ = max(result.n_epochs for result in results)
+        costs = [self._costs(result) for result in results]
+        self.history_ = costs[0] if n_models == 1 else costs
+        return self
+
+    def _weights(self, codes: Any, sample_weight: Any) -> Any:
+        if self.class_weight is None:
+            return sample_weight
+        classes = np.arange(len(self.classes_))
+        given = self.class_weight
+        if isinstance(given, dict):
+            labels = {label: place for place, label in enumerate(self.classes_.tolist())}
+            given = {labels[label]: value for label, value in given.items() if label in labels}
+        each = compute_class_weight(given, classes=classes, y=codes)[codes]
+        return each if sample_weight is None else each * np.asarray(sample_weight, dtype=np.float64)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Scores X·coef_ᵀ + intercept_: (n,) for two classes, else (n, n_classes)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_all_finite=False)
+        scores = [self._scores(X, w, b) for w, b in zip(self.coef_, self.intercept_, strict=True)]
+        return scores[0] if len(scores) == 1 else np.column_stack(scores)
+
+    def predict(self, X: Any) -> Any:
+        """The class with the highest score, (n,)."""
+        scores = self.decision_function(X)
+        return self.classes_[scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0.0).astype(int)]
+
+    def predict_proba(self, X: Any) -> Floats:
+        """1/(1 + exp(−score)), (n, n_classes); of more than two classes scaled so that a row adds up to 1."""
+        scores = self.decision_function(X)
+        e = np.exp(-np.abs(scores))
+        share = np.where(scores >= 0.0, 1.0, e) / (1.0 + e)
+        if scores.ndim == 1:
+            rest = np.where(scores >= 0.0, e, 1.0) / (1.0 + e)
+            return np.column_stack([rest, share])
+        total = share.sum(axis=1, keepdims=True)
+        even = total == 0.0  # every class is ruled out to the last bit
+        return np.where(even, 1.0 / scores.shape[1], share / np.where(even, 1.0, total))
+
+    def predict_log_proba(self, X: Any) -> Floats:
+        """ln of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+
+class GDClassifier(_Classifier):
+    """Logistic regression by full-batch gradient descent, binary or one class against the rest.
+
+    Parameters
+    ----------
+    loss : {"log_loss"}
+    alpha : float, default 1e-4
+        Strength of the penalty, as in SGDClassifier; LogisticRegression's C is 1/(alpha n).
+    class_weight : dict, "balanced" or None
+        Weights of the classes, multiplied with sample_weight.
+    max_iter : int, default 1000
+        Epochs at most, a read of the data each.
+    penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \
+early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
+        As in `GDRegressor`.
+
+    Attributes
+    ----------
+    classes_ : ndarray (n_classes,)
+    coef_ : ndarray (1, d) or (n_classes, d)
+    intercept_ : ndarray (1,) or (n_classes,)
+    n_iter_ : int
+        Epochs of the model that took most.
+    history_ : ndarray, or a list with one a class
+        The objective at the start and after each epoch.
+    results_ : list of FitResult
+    n_features_in_, feature_names_in_
+
+    Examples
+    --------
+    >>> from fastgd.estimators import GDClassifier
+    >>> model = GDClassifier().fit([[0.0], [1.0], [3.0], [4.0]], ["a", "a", "b", "b"])
+    >>> model.predict([[0.5], [3.5]]).tolist()
+    ['a', 'b']
+    """
+
+    def __init__(
+        self,
+        loss: str = "log_loss",
+        *,
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        max_iter: int = 1000,
+        tol: Any = "auto",
+        learning_rate: str = "constant",
+        eta0: Any = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.0,
+        nesterov: bool = True,
+        class_weight: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+
+class SGDClassifier(Stochastic, _Classifier):
+    """Logistic regression by stochastic gradient descent, binary or one class against the rest.
+
+    Weights scale steps, as in `SGDRegressor`, with the same consequence for scikit-learn's checks.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        As in `GDClassifier`.
+    loss, penalty, alpha, l1_ratio, fit_intercept, standardize, max_iter, tol, shuffle, random_state, \
+learning_rate, eta0, power_t, momentum, nesterov, batch_size, average, early_stopping, validation_fraction, \
+n_iter_no_change, warm_start, n_jobs
+        As in `SGDRegressor`; the loss is "log_loss".
+
+    Attributes
+    ----------
+    classes_, coef_, intercept_, n_iter_, history_, results_, n_features_in_, feature_names_in_
+        As in `GDClassifier`.
+
+    Examples
+    --------
+    >>> from fastgd.estimators import SGDClassifier
+    >>> model = SGDClassifier(random_state=0).fit([[0.0], [1.0], [3.0], [4.0]] * 50, ["a", "a", "b", "b"] *
+    50)
+    >>> model.predict([[0.5], [3.5]]).tolist()
+    ['a', 'b']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = (
+        _Classifier._parameter_constraints | Stochastic._parameter_constraints
+    )
+
+    def __init__(
+        self,
+        loss: str = "log_loss",
+        *,
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        max_iter: int = 1000,
+        tol: Any = 1e-3,
+        shuffle: Any = True,
+        random_state: Any = None,
+        learning_rate: str = "invscaling",
+        eta0: Any = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        batch_size: int = 1,
+        average: Any = False,
+        class_weight: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.batch_size = batch_size
+        self.average = average
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """One epoch over these rows, from where the last call ended; the first call names all classes."""
+        before = getattr(self, "results_", None)
+        X, y = self._data(X, y, reset=before is None)
+        y = column_or_1d(y, warn=True)
+        if before is None:
+            if classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit")
+            self.classes_ = np.unique(classes)
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"classes holds one class only, {self.classes_[0]!r}; two or more are needed"
+                )
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={classes!r} is not the same as on the last call to partial_fit: {self.classes_}"
+            )
+        codes = np.searchsorted(self.classes_, y)
+        known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == y
+        if not np.all(known):
+            raise ValueError(
+                f"y[{int(np.argmin(known))}] is {y[np.argmin(known)]!r}, which is not among the classes"
+            )
+        self._fit_all(X, codes, sample_weight, before, **self._once(before and before[0]))
+        return self

@@ -1,0 +1,278 @@
+"""GDRegressor and SGDRegressor."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastgd import losses
+from fastgd.engine import Floats
+from fastgd.estimators.linear import Linear, Stochastic
+from fastgd.results import FitResult
+
+
+class _Regressor(RegressorMixin, Linear):
+    _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
+        "loss": [StrOptions({"squared_error", "huber", "quantile"}), callable, object],
+        "epsilon": [Interval(numbers.Real, 0, None, closed="neither")],
+        "quantile": [Interval(numbers.Real, 0, 1, closed="neither")],
+    }
+
+    def _loss(self) -> Any:
+        if self.loss == "huber":
+            return losses.Huber(float(self.epsilon))
+        return losses.Quantile(float(self.quantile)) if self.loss == "quantile" else self.loss
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit the model to X (n, d) and y (n,); sample_weight (n,) scales each sample's loss."""
+        before = getattr(self, "result_", None) if self.warm_start else None
+        X, y = self._data(X, y, reset=True)
+        return self._keep(self._fitted(X, y, sample_weight, before))
+
+    def _keep(self, result: FitResult) -> Self:
+        self.result_ = result
+        self.coef_ = np.atleast_1d(result.w)
+        self.intercept_ = np.array([result.intercept]) if self._solver == "sgd" else result.intercept
+        self.n_iter_ = result.n_epochs
+        self.history_ = self._costs(result)
+        return self
+
+    def predict(self, X: Any) -> Floats:
+        """ŷ = X·coef_ + intercept_, (n,)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_all_finite=False)
+        return self._scores(X, self.coef_, np.ravel(self.intercept_)[0])
+
+
+class GDRegressor(_Regressor):
+    """Linear regression by full-batch gradient descent, with the history of its cost.
+
+    Minimises (1/Σ s) Σ s·loss(x·w + b, y) + alpha·(l1_ratio Σ|w| + (1 − l1_ratio)/2 Σ w²).
+
+    Parameters
+    ----------
+    loss : {"squared_error", "huber", "quantile"} or a loss object, default "squared_error"
+        r²/2; r²/2 up to |r| = epsilon and linear beyond; the pinball loss of `quantile`; or a loss of your
+        own (see `fastgd.losses`).
+    penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
+    alpha : float, default 0.0
+        Strength of the penalty (0: least squares).
+    l1_ratio : float, default 0.15
+        The share of l1 under penalty="elasticnet".
+    fit_intercept : bool, default True
+    standardize : bool, default True
+        Descend in centred columns of variance 1. The result, and what is penalised, are w of X as it is.
+    max_iter : int, default 10_000
+        Epochs at most. Of squared errors they cost next to nothing: all run on statistics made by one read.
+    tol : float, "auto" or None, default "auto"
+        Stop when the gradient's norm has been at most tol times the first for n_iter_no_change epochs.
+        "auto" is 0 on statistics (until w has all its digits) and 1e-6 otherwise.
+    learning_rate : {"constant", "invscaling"}, default "constant"
+        eta0, or eta0/(k + 1)^power_t in epoch k.
+    eta0 : float or "auto", default "auto"
+        "auto" is safe for the data.
+    power_t : float, default 0.5
+    momentum : float, default 0.0
+    nesterov : bool, default True
+        With momentum=0 its momentum grows by itself, and starts anew where it overshoots.
+    epsilon : float, default 1.35
+        Where huber becomes linear, in units of y.
+    quantile : float, default 0.5
+    early_stopping : bool, default False
+        Stop when the loss of held-out rows (validation_fraction of all) has not fallen for n_iter_no_change
+        epochs.
+    validation_fraction : float, default 0.1
+    n_iter_no_change : int, default 5
+    warm_start : bool, default False
+        `fit` goes on where the last one ended.
+    n_jobs : int, optional
+        Threads at most; as many as there are processors by default. No bit of the result depends on it.
+
+    Attributes
+    ----------
+    coef_ : ndarray (d,)
+    intercept_ : float
+    n_iter_ : int
+        Epochs done.
+    history_ : ndarray (n_iter_ + 1,)
+        The objective at the start and after each epoch.
+    result_ : FitResult
+        Everything else: status, reads of the data, rates.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> from fastgd.estimators import GDRegressor
+    >>> model = GDRegressor().fit([[1.0], [2.0], [3.0]], [3.0, 5.0, 7.0])
+    >>> round(float(model.coef_[0]), 12), round(model.intercept_, 12)
+    (2.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        *,
+        penalty: str | None = "l2",
+        alpha: float = 0.0,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        max_iter: int = 10_000,
+        tol: Any = "auto",
+        learning_rate: str = "constant",
+        eta0: Any = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.0,
+        nesterov: bool = True,
+        epsilon: float = 1.35,
+        quantile: float = 0.5,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.epsilon = epsilon
+        self.quantile = quantile
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+
+class SGDRegressor(Stochastic, _Regressor):
+    """Linear regression by stochastic gradient descent, row by row or batch by batch.
+
+    A sample's weight scales its step: weight 2 is not two steps, and weight 0 still decays w under l2. So no
+    method whose result depends on the order of the rows can pass scikit-learn's check that weights equal
+    repeated rows; all its other checks pass.
+
+    Parameters
+    ----------
+    alpha : float, default 1e-4
+        Strength of the penalty.
+    standardize : bool, default True
+        As in `GDRegressor`; `partial_fit` takes means and deviations anew from the rows of each call.
+    max_iter : int, default 1000
+    tol : float, "auto" or None, default 1e-3
+        Stop when an epoch has changed the objective by at most this part of it, n_iter_no_change times in a
+        row (a read of the data for each epoch's objective); "auto" is 1e-6.
+    learning_rate : {"invscaling", "constant"}, default "invscaling"
+        A rate for each epoch k, the same for all its steps: eta0/(k + 1)^power_t, or eta0.
+    eta0 : float or "auto", default "auto"
+        "auto" is half the rate below which every single step is stable.
+    power_t : float, default 0.5
+    shuffle : {True, "blocks", False}, default True
+        Each epoch: all rows in a new order; the blocks of 4096 rows (fewer of wide ones), much cheaper; or
+        not.
+    batch_size : int, default 1
+        Rows of a step.
+    average : bool, int or float, default False
+        coef_ is the mean of the weights after each step (True), from this step on (int), or of the last
+        share of them (float below 1).
+    random_state : int, RandomState or None
+        Of the shuffling.
+    loss, penalty, l1_ratio, fit_intercept, momentum, nesterov, epsilon, quantile, early_stopping, \
+validation_fraction, n_iter_no_change, warm_start, n_jobs
+        As in `GDRegressor`; nesterov is False by default and needs a momentum.
+
+    Attributes
+    ----------
+    coef_ : ndarray (d,)
+    intercept_ : ndarray (1,)
+    n_iter_, history_, result_, n_features_in_, feature_names_in_
+        As in `GDRegressor`; history_ is None where the objective was not followed.
+
+    Examples
+    --------
+    >>> from fastgd.estimators import SGDRegressor
+    >>> model = SGDRegressor(alpha=0.0, random_state=0).fit([[1.0], [2.0], [3.0]] * 50, [3.0, 5.0, 7.0] * 50)
+    >>> round(float(model.coef_[0]), 3)
+    2.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = (
+        _Regressor._parameter_constraints | Stochastic._parameter_constraints
+    )
+
+    def __init__(
+        self,
+        loss: Any = "squared_error",
+        *,
+        penalty: str | None = "l2",
+        alpha: float = 1e-4,
+        l1_ratio: float = 0.15,
+        fit_intercept: bool = True,
+        standardize: bool = True,
+        max_iter: int = 1000,
+        tol: Any = 1e-3,
+        shuffle: Any = True,
+        epsilon: float = 0.1,
+        quantile: float = 0.5,
+        random_state: Any = None,
+        learning_rate: str = "invscaling",
+        eta0: Any = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        batch_size: int = 1,
+        average: Any = False,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        n_jobs: int | None = None,
+    ):
+        self.loss = loss
+        self.penalty = penalty
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.standardize = standardize
+        self.max_iter = max_iter
+        self.tol = tol
+        self.shuffle = shuffle
+        self.epsilon = epsilon
+        self.quantile = quantile
+        self.random_state = random_state
+        self.learning_rate = learning_rate
+        self.eta0 = eta0
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.batch_size = batch_size
+        self.average = average
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.n_jobs = n_jobs
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """One epoch over these rows, from where the last call ended."""
+        before = getattr(self, "result_", None)
+        X, y = self._data(X, y, reset=before is None)
+        result = self._fitted(X, y, sample_weight, before, **self._once(before))
+        return self._keep(result)
