@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import engine, reference
+from fastgd import coordinates, engine, reference
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
-from fastgd.data.backend import resolve
+from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError
+from fastgd.data.transformed import TransformedRows
 from fastgd.engine import Array, Floats
+from fastgd.losses import Loss, SquaredError, as_loss
+from fastgd.objective import Objective, as_objective, check_loss
+from fastgd.oracles.folded import FoldedObjective
 from fastgd.oracles.streamed import FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
@@ -89,10 +93,12 @@ def loss(
     y: ArrayLike,
     w: ArrayLike,
     *,
+    intercept: float = 0.0,
+    loss: str | Loss | Any = "squared_error",
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> float | Floats:
-    """The squared error of each sample, (x·w − y)².
+    """The loss of each sample: the squared error (x·w + intercept − y)² by default.
 
     Parameters
     ----------
@@ -102,13 +108,17 @@ def loss(
         The targets.
     w : number or array (d,)
         The weights.
+    intercept : float, default 0.0
+        Added to every score.
+    loss : {"squared_error", "huber", "log_loss", "quantile"} or object, default "squared_error"
+        As in `gradient_descent`.
     backend, n_threads
         As in `forward`.
 
     Returns
     -------
     float or ndarray (n,)
-        A float for a number X. The digits are those of the lesson's own function.
+        A float for a number X. The digits of the squared error are those of the lesson's own function.
 
     Raises
     ------
@@ -127,13 +137,23 @@ def loss(
     if is_number and target.ndim != 0:
         raise InvalidDataError(f"y has shape {target.shape}; X is one number, so y is one number")
     rows = ArrayRows(values.reshape(1), target.reshape(1)) if is_number else ArrayRows(values, target)
+    intercept, kind = checks.number("intercept", intercept), as_loss(loss)
+    is_lesson = isinstance(kind, SquaredError) and intercept == 0.0
+    check_loss(kind, rows.y, resolve(backend))
+
+    def twin(x: Any, y: float, w: Any) -> float:
+        return reference.loss(x, y, w) if is_lesson else kind.value(reference.forward(x, w) + intercept, y)
 
     def compiled(X: Array, y: Array, w: Floats, out: Floats) -> None:
         from fastgd.kernels import pointwise
 
-        pointwise.losses(X, y, w, 2.0, out)
+        if is_lesson:
+            pointwise.losses(X, y, w, 2.0, out)
+        else:
+            pointwise.scores(X, w, intercept, out)
+            pointwise.values(kind, out, y, out)
 
-    losses = _each_row(rows, w, reference.loss, compiled, backend, n_threads)
+    losses = _each_row(rows, w, twin, compiled, backend, n_threads)
     return float(losses[0]) if is_number else losses
 
 
@@ -174,10 +194,15 @@ def cost(
     y: ArrayLike,
     w: ArrayLike,
     *,
+    intercept: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    loss: str | Loss | Any = "squared_error",
+    l1: float = 0.0,
+    l2: float = 0.0,
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> float:
-    """The mean squared error, (1/n) Σ (x·w − y)².
+    """The cost: the mean squared error (1/n) Σ (x·w − y)² by default.
 
     See `cost_and_gradient` for the parameters, the accuracy and the errors.
 
@@ -187,7 +212,18 @@ def cost(
     >>> fastgd.cost([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 1.0)
     4.666666666666667
     """
-    return cost_and_gradient(X, y, w, backend=backend, n_threads=n_threads)[0]
+    return cost_and_gradient(
+        X,
+        y,
+        w,
+        intercept=intercept,
+        sample_weight=sample_weight,
+        loss=loss,
+        l1=l1,
+        l2=l2,
+        backend=backend,
+        n_threads=n_threads,
+    )[0]
 
 
 def gradient(
@@ -195,10 +231,15 @@ def gradient(
     y: ArrayLike,
     w: ArrayLike,
     *,
+    intercept: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    loss: str | Loss | Any = "squared_error",
+    l1: float = 0.0,
+    l2: float = 0.0,
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> float | Floats:
-    """The gradient of the mean squared error, ∂cost/∂w = (2/n) Σ x (x·w − y).
+    """The gradient ∂cost/∂w: (2/n) Σ x (x·w − y) by default.
 
     See `cost_and_gradient` for the parameters, the accuracy and the errors.
 
@@ -208,7 +249,18 @@ def gradient(
     >>> fastgd.gradient([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 1.0)
     -9.333333333333334
     """
-    return cost_and_gradient(X, y, w, backend=backend, n_threads=n_threads)[1]
+    return cost_and_gradient(
+        X,
+        y,
+        w,
+        intercept=intercept,
+        sample_weight=sample_weight,
+        loss=loss,
+        l1=l1,
+        l2=l2,
+        backend=backend,
+        n_threads=n_threads,
+    )[1]
 
 
 def cost_and_gradient(
@@ -216,12 +268,19 @@ def cost_and_gradient(
     y: ArrayLike,
     w: ArrayLike,
     *,
+    intercept: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    loss: str | Loss | Any = "squared_error",
+    l1: float = 0.0,
+    l2: float = 0.0,
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> tuple[float, float | Floats]:
-    """The mean squared error and its gradient, in one read of the data.
+    """The cost and its gradient, in one read of the data.
 
-    cost = (1/n) Σ (x·w − y)² and ∂cost/∂w = (2/n) Σ x (x·w − y).
+    cost = (1/n) Σ (x·w − y)² and ∂cost/∂w = (2/n) Σ x (x·w − y); in general
+    cost = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w² and
+    ∂cost/∂w = (1/Σ s) Σ s·slope·x + l1 sign(w) + l2 w, s the sample weights, b the intercept.
 
     Parameters
     ----------
@@ -231,6 +290,10 @@ def cost_and_gradient(
         The targets.
     w : number or array (d,)
         The weights.
+    intercept : float, default 0.0
+        b, added to every score.
+    sample_weight, loss, l1, l2
+        As in `gradient_descent`.
     backend : {"auto", "numba", "python"}, default "auto"
         Compiled kernels, or the plain Python loop; "auto" is the kernels where Numba is installed.
     n_threads : int, optional
@@ -250,14 +313,15 @@ def cost_and_gradient(
 
     Notes
     -----
-    Accuracy: up to 4096 rows sums are carried in twice the working precision (Ogita, Rump and Oishi
-    2005): the cost is within 4 ulp of the exact value and each gradient component within 4 eps of
-    (2/n) Σ |x (x·w − y)|, wherever the cost is above 1e-20 of mean((Σ |x_j w_j| + |y|)²). Over more rows
-    the same bounds hold where the cost is at least 1e-3 of mean(y²) and the rounding errors of single
-    residuals, each up to (d + 1)/2 eps of Σ |x_j w_j| + |y|, average out; where the same few rows repeat
-    thousands of times they do not, and add up to so much. float32 data is accumulated in float64.
-    `backend="python"` has the rounding errors of the plain loop. The loops' `cost_history` too is the
-    plain loop's on one block of rows, and can differ from this function in the last digits.
+    Accuracy, with none of the options from intercept to l2: up to 4096 rows sums are carried in twice the
+    working precision (Ogita, Rump and Oishi 2005): the cost is within 4 ulp of the exact value and each
+    gradient component within 4 eps of (2/n) Σ |x (x·w − y)|, wherever the cost is above 1e-20 of mean((Σ
+    |x_j w_j| + |y|)²). Over more rows the same bounds hold where the cost is at least 1e-3 of mean(y²) and
+    the rounding errors of single residuals, each up to (d + 1)/2 eps of Σ |x_j w_j| + |y|, average out;
+    where the same few rows repeat thousands of times they do not, and add up to so much. float32 data is
+    accumulated in float64. `backend="python"` has the rounding errors of the plain loop. The loops'
+    `cost_history` too is the plain loop's on one block of rows, and can differ from this function in the
+    last digits.
 
     Cost: one read; memory for about log2(n) + 6 vectors of length d.
 
@@ -270,6 +334,10 @@ def cost_and_gradient(
     rows = ArrayRows(X, y)
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     n_threads = engine.checked_threads(n_threads)
+    goal = as_objective(loss, l1, l2, True, False, sample_weight, rows.n)
+    intercept = checks.number("intercept", intercept)
+    if not goal.is_quadratic or len(goal.weights) or intercept != 0.0:
+        return _of_any(rows, weights, intercept, goal, resolve(backend), n_threads)
     value: float
     grad: Any
     if resolve(backend) == "python":
@@ -295,3 +363,24 @@ def _accurate(rows: ArrayRows, w: Floats, n_threads: int | None) -> tuple[float,
         return accurate.run(X, y, w, leaf, False)
 
     return cost_and_gradient_from(engine.fold(rows, task, n_threads, rows.d + 1), rows.n)
+
+
+def _of_any(
+    rows: ArrayRows, w: Floats, intercept: float, goal: Objective, backend: Backend, n_threads: int | None
+) -> tuple[float, float | Floats]:
+    """The cost and the gradient of any objective."""
+    check_loss(goal.loss, rows.y, backend)
+    to = coordinates.plain(rows.d, True)
+    theta, penalty = np.append(w, intercept), to.penalty(goal.l1, goal.l2)
+    if backend == "python":
+        xs, ys = TransformedRows(rows, to.shift, to.scale, has_ones=True).lists()
+        point, weights, none = theta.tolist(), goal.weights.tolist(), [0.0] * len(theta)
+        value = reference.objective(xs, ys, weights, point, goal.loss, none, none)
+        gradient = np.array(reference.smooth_gradient(xs, ys, weights, point, goal.loss, none))
+    else:
+        value, gradient = FoldedObjective(rows, goal.weights, goal.loss, to, n_threads)(theta)
+    if not math.isfinite(value):
+        rows.refuse_nonfinite()
+    gradient += penalty.l1 * np.sign(theta) + penalty.l2 * theta
+    grad = gradient[: rows.d]
+    return value + penalty.value(theta), float(grad[0]) if rows.is_scalar else grad
