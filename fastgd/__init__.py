@@ -26,7 +26,7 @@ _HOMES = {
     "SweepResult": "results",
     "Diagnosis": "diagnosis",
     "InvalidDataError": "data.checks",
-    "ConvergenceWarning": "results",
+    "ConvergenceWarning": "options",
     "DivergenceError": "results",
 }
 _ROOMS = ("estimators", "losses", "schedules")
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
-    from fastgd.results import ConvergenceWarning, DivergenceError, FitResult, SweepResult
+    from fastgd.options import ConvergenceWarning
+    from fastgd.results import DivergenceError, FitResult, SweepResult
     from fastgd.sweeps import sweep
 
 

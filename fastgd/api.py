@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 
 from fastgd import solvers
 from fastgd.data import checks
-from fastgd.fitting import OnDivergence, Options, Tolerance, fit
+from fastgd.fitting import fit
 from fastgd.losses import Loss
 from fastgd.objective import as_rule
+from fastgd.options import OnDivergence, Options, Tolerance
 from fastgd.orders import Shuffle
 from fastgd.planner import Choice
 from fastgd.results import FitResult

@@ -13,6 +13,7 @@ threads, on k, or on how the rows arrived. That is why the bits of a result neve
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import threading
@@ -43,6 +44,7 @@ POOL_THREADS = 256
 SUMMARY_NUMBERS = 1 << 19
 
 
+@functools.cache
 def block_rows(d: int) -> int:
     """Rows of a block of the grid: 4096, or a power of two with about 64 Ki numbers when d is large."""
     return min(BLOCK_ROWS, 1 << max(0, (BLOCK_NUMBERS // max(1, d)).bit_length() - 1))

@@ -2,68 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import coordinates, engine, forecast, objective, reference, solvers
-from fastgd.data import checks, holdout
+from fastgd import coordinates, forecast, objective, reference, solvers
+from fastgd.data import holdout
 from fastgd.data.arrays import ArrayRows, Table, as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Floats
 from fastgd.objective import Objective, Rule
+from fastgd.options import OnDivergence, Options, Plan, Solver
 from fastgd.oracles.folded import FoldedObjective
-from fastgd.oracles.proximal import Until
-from fastgd.orders import Order, Shuffle, as_order
-from fastgd.planner import CHOICES, Choice, Method
-from fastgd.results import ConvergenceWarning, DivergenceError, FitResult, from_run
-from fastgd.schedules import LearningRate
-from fastgd.solvers import Callback, Run, Watch
-from fastgd.tracks import Plan, Solver, State, Track, has_grown, track
+from fastgd.orders import Order, as_order
+from fastgd.planner import Choice
+from fastgd.results import DivergenceError, FitResult, from_run
+from fastgd.solvers import Run, Watch
+from fastgd.tracks import State, Track, has_grown, track
 
-OnDivergence = Literal["raise", "warn", "ignore"]
-Tolerance = float | Literal["auto"] | None
-AUTO_TOL = 1e-6
-"""Where an epoch is a read, "auto" stops at this part of the first gradient, or change of the cost."""
 FEW_DIGITS = 7.5
 """Where fewer digits of the weights are to be expected, that is said."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a fit takes beside the data, the objective and the rule."""
-
-    w0: Any
-    learning_rate: LearningRate
-    n_epochs: int
-    tol: Tolerance
-    patience: int
-    validation_fraction: float | None
-    callback: Callback | None
-    method: Choice
-    history: solvers.History
-    on_divergence: OnDivergence
-    backend: str
-    n_threads: int | None
-    shuffle: Shuffle = False
-    seed: int | None = None
-    track_cost: bool = False
-    warning: type[Warning] = ConvergenceWarning
-    """What to warn with, where n_epochs ran out or few digits are to be expected."""
-
-    def tolerance(self, method: Method) -> float:
-        """tol as a number; −1 for none."""
-        if self.tol is None:
-            return -1.0
-        if self.tol == "auto":
-            return 0.0 if method == "summary" else AUTO_TOL
-        return self.tol
 
 
 def fit(
@@ -71,13 +33,12 @@ def fit(
 ) -> FitResult:
     """`given` are the arguments of `objective.as_objective`."""
     began = time.perf_counter()
-    how = _checked(how)
+    how.check()
     backend = resolve(how.backend)
     everything: Any = ArrayRows(X, y)
     rows = everything
     goal = objective.as_objective(**given, n=rows.n)
-    if not goal.is_squared:
-        objective.check_loss(goal.loss, rows.y, backend)
+    objective.check_loss(goal.loss, rows.y, backend)
     w, intercept, state = _start(how.w0, rows)
     order = as_order(how.shuffle, how.seed)
     if state is not None and how.seed is None and how.shuffle == state.order.shuffle:
@@ -87,11 +48,7 @@ def fit(
     if how.validation_fraction is not None:
         rows, goal, held = _held_out(rows, goal, how.validation_fraction, backend, how.n_threads)
     solvers.check_history(how.history, how.n_epochs, rows.n, rows.d)
-    plan = Plan(
-        solver, goal, rule, how.learning_rate, how.n_epochs,
-        lambda method: Until(how.tolerance(method), how.patience), how.tol is not None, how.method, order,
-        how.track_cost, how.history == "samples", backend, how.n_threads,
-    )  # fmt: skip
+    plan = Plan(solver, goal, rule, how, order, backend)
     taken = track(plan, rows, w, intercept, state)
     oracle, is_sgd = taken.oracle, taken.kind == "sgd"
     by_cost = is_sgd and how.tol is not None
@@ -129,7 +86,7 @@ def fit(
         n_passes=taken.passes,
         elapsed=time.perf_counter() - began,
         samples=(_listed(X), _listed(y)) if how.history == "samples" else None,
-        w0=None if state is not None else how.w0,
+        w0=None if isinstance(how.w0, FitResult) else how.w0,
         order=order,
         state=taken.state(run.n_epochs, order),
         constant=_constant(taken),
@@ -145,7 +102,8 @@ def fit(
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
         warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=3)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
-        sentence = forecast.ran_out(run.n_epochs, run.changes, how.tolerance(oracle.method), by_cost)
+        seen = np.empty(0) if run.changes is None else run.changes
+        sentence = forecast.ran_out(run.n_epochs, seen, how.tolerance(oracle.method), by_cost)
         warnings.warn(sentence, how.warning, stacklevel=3)
     return result
 
@@ -167,28 +125,6 @@ def _few_digits(digits: float) -> str:
     return (
         f"the columns of X are so nearly dependent that about {max(1, round(digits))} digits of the weights "
         "are to be expected; leave some out, or pass l2"
-    )
-
-
-def _checked(how: Options) -> Options:
-    checks.choice("on_divergence", how.on_divergence, ("raise", "warn", "ignore"))
-    checks.choice("track_cost", how.track_cost, (True, False))
-    tol, fraction = how.tol, how.validation_fraction
-    if tol is not None and not (isinstance(tol, str) and tol == "auto"):
-        tol = checks.not_negative("tol", tol)
-    if fraction is not None:
-        fraction = checks.number("validation_fraction", fraction)
-        if not 0.0 < fraction <= 0.5:
-            raise ValueError(f"validation_fraction must be above 0 and at most 0.5, not {fraction!r}")
-    if how.callback is not None and not callable(how.callback):
-        raise TypeError(f"callback must be a function of the epoch's state, not {how.callback!r}")
-    return dataclasses.replace(
-        how,
-        n_epochs=checks.whole("n_epochs", how.n_epochs, 0),
-        n_threads=engine.checked_threads(how.n_threads),
-        patience=checks.whole("patience", how.patience, 1),
-        tol=tol,
-        validation_fraction=fraction,
     )
 
 
@@ -216,7 +152,6 @@ def _check_method(
 
 def check_summary(method: Choice, backend: Backend, history: solvers.History, order: Order) -> None:
     """Refuse method="summary" where there is none."""
-    checks.choice("method", method, CHOICES)
     if method != "summary":
         return
     if backend == "python":

@@ -334,9 +334,9 @@ def cost_and_gradient(
     rows = ArrayRows(X, y)
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     n_threads = engine.checked_threads(n_threads)
-    goal = as_objective(loss, l1, l2, True, False, sample_weight, rows.n)
+    goal = as_objective(loss, l1, l2, False, False, sample_weight, rows.n)
     intercept = checks.number("intercept", intercept)
-    if not goal.is_quadratic or len(goal.weights) or intercept != 0.0:
+    if not goal.is_plain or intercept != 0.0:
         return _of_any(rows, weights, intercept, goal, resolve(backend), n_threads)
     value: float
     grad: Any

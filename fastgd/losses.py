@@ -65,7 +65,8 @@ class LogLoss(NamedTuple):
 
     def slope(self, score: float, y: float) -> float:
         e = math.exp(-abs(score))
-        return (1.0 if score >= 0 else e) / (1.0 + e) - y
+        rest = e / (1.0 + e)  # of the probability of the likelier class
+        return (1.0 - y) - rest if score > 0.0 else rest - y
 
     @property
     def curvature(self) -> float:

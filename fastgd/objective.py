@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ NO_WEIGHTS: Floats = np.empty(0)
 LOOK_ROWS = 1 << 16
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Objective:
     """The loss, the penalties, and whose samples count how much."""
 
@@ -35,19 +35,18 @@ class Objective:
     weights: Floats
     """(n,), or of length 0 where all samples count alike."""
 
-    @property
-    def is_squared(self) -> bool:
-        return isinstance(self.loss, SquaredError)
+    is_squared: bool = field(init=False)
+    is_quadratic: bool = field(init=False)
+    """Squared errors and nothing else: one step of SGD is an affine map."""
+    is_plain: bool = field(init=False)
+    """The lesson's: (1/n) Σ (x·w − y)²."""
 
-    @property
-    def is_quadratic(self) -> bool:
-        """Squared errors and nothing else: one step of SGD is an affine map."""
-        return self.is_squared and not self.l1 and not self.l2
-
-    @property
-    def is_plain(self) -> bool:
-        """The lesson's: (1/n) Σ (x·w − y)²."""
-        return self.is_quadratic and not (self.fit_intercept or self.standardize or len(self.weights))
+    def __post_init__(self) -> None:
+        self.is_squared = isinstance(self.loss, SquaredError)
+        self.is_quadratic = self.is_squared and not self.l1 and not self.l2
+        self.is_plain = self.is_quadratic and not (
+            self.fit_intercept or self.standardize or len(self.weights)
+        )
 
     @property
     def curvature(self) -> float:
@@ -61,7 +60,7 @@ class Objective:
         return dataclasses.replace(self, weights=self.weights[numbers]) if len(self.weights) else self
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Rule:
     """How a step is taken: momentum μ, looking ahead or not, over how many rows; and what is averaged."""
 
@@ -70,9 +69,11 @@ class Rule:
     batch_size: int = 1
     average: bool | int | float = False
 
-    @property
-    def is_plain(self) -> bool:
-        return not (self.momentum or self.nesterov or self.average or self.batch_size > 1)
+    is_plain: bool = field(init=False)
+    """A step a row, or of all rows, down the gradient there."""
+
+    def __post_init__(self) -> None:
+        self.is_plain = not (self.momentum or self.nesterov or self.average or self.batch_size > 1)
 
     def average_from(self, n_steps: int) -> int:
         """The first step whose result is averaged; −1 for none."""
@@ -85,14 +86,26 @@ class Rule:
         return self.average
 
 
+LESSON = Objective(SquaredError(), 0.0, 0.0, False, False, NO_WEIGHTS)
+"""(1/n) Σ (x·w − y)²."""
+SINGLE_STEPS = Rule()
+"""w ← w − α gradient, a row at a time in SGD."""
+
+
 def as_objective(
     loss: Any, l1: Any, l2: Any, fit_intercept: Any, standardize: Any, sample_weight: Any, n: int
 ) -> Objective:
+    if (
+        sample_weight is None
+        and loss == "squared_error"
+        and l1 == l2 == 0.0
+        and not (fit_intercept or standardize)
+    ):
+        return LESSON
     l1, l2 = checks.not_negative("l1", l1), checks.not_negative("l2", l2)
-    checks.choice("fit_intercept", fit_intercept, (True, False))
-    checks.choice("standardize", standardize, (True, False))
     weights = NO_WEIGHTS if sample_weight is None else as_sample_weight(sample_weight, n)
-    return Objective(as_loss(loss), l1, l2, bool(fit_intercept), bool(standardize), weights)
+    fit_intercept = checks.flag("fit_intercept", fit_intercept)
+    return Objective(as_loss(loss), l1, l2, fit_intercept, checks.flag("standardize", standardize), weights)
 
 
 def as_sample_weight(value: Any, n: int) -> Floats:
@@ -113,10 +126,12 @@ def as_sample_weight(value: Any, n: int) -> Floats:
 
 
 def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> Rule:
+    if nesterov is average is False and type(momentum) is float and momentum == 0.0 and batch_size == 1:
+        return SINGLE_STEPS
     momentum = checks.number("momentum", momentum)
     if not 0.0 <= momentum < 1.0:
         raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
-    checks.choice("nesterov", nesterov, (True, False))
+    nesterov = checks.flag("nesterov", nesterov)
     batch_size = checks.whole("batch_size", batch_size, 1)
     if isinstance(average, (bool, np.bool_)):
         average = bool(average)
@@ -125,11 +140,13 @@ def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = Fa
             raise ValueError(f"average, a share of the steps, must be above 0 and at most 1, not {average!r}")
     else:
         average = checks.whole("average", average, 0)
-    return Rule(momentum, bool(nesterov), batch_size, average)
+    return Rule(momentum, nesterov, batch_size, average)
 
 
 def check_loss(loss: Loss, y: Any, backend: Backend) -> None:
     """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
+    if isinstance(loss, SquaredError):
+        return
     _check_targets(loss, y)
     if is_own(loss) and type(loss) not in _checked:
         _check_own(loss, np.asarray(y[:LOOK_ROWS], dtype=np.float64), backend)

@@ -97,6 +97,8 @@ def _dealt(piles: NDArray[np.uint8], ends: Numbers) -> Numbers:
 
 def as_order(shuffle: Any, seed: Any) -> Order:
     """The order that the caller asks for; without a seed, one drawn from the system."""
+    if shuffle is False and seed is None:
+        return IN_ORDER
     checks.choice("shuffle", shuffle, SHUFFLES)
     if seed is not None:
         seed = checks.whole("seed", seed, 0, 2**64 - 1)

@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike
 from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.engine import Floats
+from fastgd.options import Solver
 from fastgd.orders import IN_ORDER, Order
 from fastgd.planner import Method
 from fastgd.solvers import Run
-from fastgd.tracks import Solver, State
+from fastgd.tracks import State
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -348,12 +349,6 @@ def from_run(
         _constant=constant,
         _is_lesson=is_lesson,
     )
-
-
-class ConvergenceWarning(UserWarning):
-    """n_epochs ran out before `tol` was reached; the sentence forecasts what would have been needed."""
-
-    __module__ = "fastgd"
 
 
 def _epochs(number: int) -> str:

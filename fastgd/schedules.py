@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ def as_rates(
 
     The first epoch has the number `first`; `auto` tells the rate that "auto" takes.
     """
+    if type(learning_rate) is float:  # the lesson's call, kept short
+        return _constant(learning_rate, n_epochs)
     if isinstance(learning_rate, str):
         if learning_rate != "auto":
             raise ValueError(
@@ -51,8 +53,12 @@ def as_rates(
             )
         rates = [checks.positive(f"learning_rate[{epoch}]", rate) for epoch, rate in enumerate(learning_rate)]
         return np.array(rates, dtype=np.float64)
-    # One number in memory, however many epochs (np.broadcast_to takes five times as long).
-    one = np.array([checks.positive("learning_rate", learning_rate)])
+    return _constant(learning_rate, n_epochs)
+
+
+def _constant(rate: Any, n_epochs: int) -> NDArray[np.float64]:
+    """One number in memory, however many epochs (np.broadcast_to takes five times as long)."""
+    one = np.array([checks.positive("learning_rate", rate)])
     one.flags.writeable = False
     return np.ndarray(n_epochs, one.dtype, one, strides=(0,))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from fastgd.oracles.base import Histories, Oracle
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
 HISTORY_BYTES = 1_000_000_000
-_NO_LOSSES = np.empty(0)
+_NO_LOSSES: Floats = np.empty(0)
 _NO_GRADIENTS = np.empty((0, 0, 0))
 
 
@@ -38,7 +38,7 @@ class Run:
     """The cost at w0 and at the end, also where it is not kept; None where it was not known."""
     stopped: str = ""
     """What ended it before its last epoch, a part of a sentence."""
-    changes: Floats = field(default_factory=lambda: np.empty(0))
+    changes: Floats | None = None
     """What the stopping rule looked at: norms of the gradients, or relative changes of the cost."""
     validation_costs: Floats | None = None
     error: BaseException | None = None
@@ -94,7 +94,7 @@ class Watch:
         cost = run.last_cost
         if self.tol is not None and cost is not None and before is not None:
             change = abs(before - cost) / max(abs(before), abs(cost), sys.float_info.min)
-            run.changes = np.append(run.changes, change)
+            run.changes = np.append(_NO_LOSSES if run.changes is None else run.changes, change)
             self._quiet = self._quiet + 1 if change <= self.tol else 0
             run.converged = self._quiet >= self.patience
         if self.validate is not None:
@@ -161,34 +161,32 @@ def run_epochs(
     run = Run(0, None, None, None, None, False, False, first, first if watch_costs or want_costs else None)
     validations: list[float] = []
     per_call = 1 if watch is not None and watch.wants_each_epoch else oracle.epochs_per_call
-    run.diverged = first is not None and not math.isfinite(first)
-    if run.diverged:
+    epoch, go_on = 0, not stop_when_diverged
+    diverged = first is not None and not math.isfinite(first)
+    if diverged:
         check_data()
-    while run.n_epochs < n_epochs and not (run.diverged and stop_when_diverged):
-        epoch, before = run.n_epochs, run.last_cost
-        stop = min(n_epochs, epoch + per_call)
+    while epoch < n_epochs and (go_on or not diverged):
+        stop, before = min(n_epochs, epoch + per_call), run.last_cost
         part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
         if watch_costs and not want_costs:
             part = replace(part, costs=np.empty(stop - epoch))
-        done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, not stop_when_diverged)
-        has_converged = bool(oracle.has_converged)
-        if done < stop - epoch and not has_converged:
-            run.diverged = True
-        if (
-            epoch == 0
-            and (done == 0 or not stop_when_diverged)
-            and (run.diverged or not _is_finite(oracle.w))
-        ):
+        done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, go_on)
+        if done < stop - epoch and not oracle.has_converged:
+            diverged = True
+        if epoch == 0 and (done == 0 or go_on) and (diverged or not _is_finite(oracle.w)):
             check_data()
         if done and len(part.costs):
             run.last_cost = float(part.costs[done - 1])
-        run.n_epochs += done
+        epoch += done
         if watch is not None and done:
-            watch.after(run, oracle, float(rates[epoch]), before, validations)
-        if has_converged or run.converged or run.stopped or run.error is not None:
-            run.converged |= has_converged
+            run.n_epochs = epoch
+            watch.after(run, oracle, float(rates[epoch - 1]), before, validations)
+            if run.converged or run.stopped or run.error is not None:
+                break
+        if oracle.has_converged:
+            run.converged = True
             break
-    epoch = run.n_epochs
+    run.n_epochs, run.diverged = epoch, diverged
     run.costs = costs[: epoch + 1] if want_costs else None
     run.losses = losses[:epoch] if want_losses else None
     run.weights = weights[: epoch + 1] if want_weights else None

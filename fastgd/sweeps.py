@@ -16,6 +16,7 @@ from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.engine import Floats
 from fastgd.fitting import check_summary
+from fastgd.options import Solver
 from fastgd.oracles.base import Oracle
 from fastgd.oracles.choose import distinct_rates, for_descent, for_sgd, map_sgd
 from fastgd.orders import Order, Shuffle, as_order
@@ -23,7 +24,7 @@ from fastgd.planner import Choice
 from fastgd.results import SweepResult, from_run
 from fastgd.schedules import LearningRate, as_rates
 from fastgd.survey import Survey
-from fastgd.tracks import Solver, has_grown
+from fastgd.tracks import has_grown
 
 
 def sweep(

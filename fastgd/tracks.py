@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,44 +19,22 @@ from fastgd import planner
 from fastgd.centred import Origin
 from fastgd.coordinates import Coordinates
 from fastgd.data.arrays import Table
-from fastgd.data.backend import Backend
 from fastgd.engine import Floats
 from fastgd.geometry import Geometry
-from fastgd.objective import Objective, Rule
+from fastgd.options import Plan, Solver
 from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
 from fastgd.oracles.base import Memory, Oracle, new_memory
 from fastgd.oracles.choose import for_descent, for_sgd
 from fastgd.oracles.proximal import StreamedProximal, SummaryProximal, Until
 from fastgd.oracles.stepped import ScannedSgd
 from fastgd.orders import Order
-from fastgd.planner import Choice, Method
-from fastgd.schedules import LearningRate, TimesAuto, as_rates
+from fastgd.planner import Method
+from fastgd.schedules import TimesAuto, as_rates
 from fastgd.solvers import Run
 from fastgd.survey import Kept, Survey
 
-Solver = Literal["gradient_descent", "sgd"]
 
-
-@dataclass(frozen=True)
-class Plan:
-    """What a fit asks for, checked."""
-
-    solver: Solver
-    goal: Objective
-    rule: Rule
-    learning_rate: LearningRate
-    n_epochs: int
-    until: Callable[[Method], Until]
-    has_tol: bool
-    method: Choice
-    order: Order
-    track_cost: bool
-    keeps_samples: bool
-    backend: Backend
-    n_threads: int | None
-
-
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class State:
     """Where a run stood when it ended: what another needs to go on as if there had been no end."""
 
@@ -71,7 +49,7 @@ class State:
     first_rate: float
 
 
-@dataclass
+@dataclass(slots=True)
 class Track:
     """An oracle at its start."""
 
@@ -113,7 +91,7 @@ class Track:
             self.epoch + done,
             order,
             self.oracle.method,
-            copy.deepcopy(memory),
+            memory and copy.deepcopy(memory),
             self.coordinates,
             self.limits.kept_origin if isinstance(self.limits, Geometry) else None,
             self.limits.kept if isinstance(self.limits, Survey) else None,
@@ -127,14 +105,15 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
     if plan.solver == "sgd" and 1 < rule.batch_size >= rows.n and not rule.average:
         plan = dataclasses.replace(plan, solver="gradient_descent")
     if plan.solver == "gradient_descent":
-        plan = dataclasses.replace(plan, rule=dataclasses.replace(rule, batch_size=1))
-        is_lessons = goal.is_plain and plan.rule.is_plain and not plan.has_tol
+        if rule.batch_size > 1:
+            plan = dataclasses.replace(plan, rule=dataclasses.replace(rule, batch_size=1))
+        is_lessons = goal.is_plain and plan.rule.is_plain and plan.how.tol is None
     else:
         is_lessons = goal.is_quadratic and rule.is_plain
     if state is not None and state.solver != plan.solver:
         state = None
-    if state is not None and plan.method == "auto":
-        plan = dataclasses.replace(plan, method=state.method)
+    if state is not None and plan.how.method == "auto":
+        plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
     taken = (_lessons if is_lessons else _any)(plan, rows, w, intercept, state)
     if state is not None:
         taken.first_rate = state.first_rate
@@ -144,7 +123,7 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
 
 
 def _lessons(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
-    goal, backend, n_threads = plan.goal, plan.backend, plan.n_threads
+    goal, how, backend, n_threads = plan.goal, plan.how, plan.backend, plan.how.n_threads
     to: Coordinates | None = None
     seen: Any = rows
     extra, scale = 0, 1.0
@@ -157,16 +136,22 @@ def _lessons(plan: Plan, rows: Table, w: Floats, intercept: float, state: State 
     survey = Survey(seen, w, backend, n_threads, state.kept if state is not None else None)
     survey.passes += extra
     first = state.epoch if state is not None else 0
-    rates = as_rates(plan.learning_rate, plan.n_epochs, first, lambda: survey.auto_rate(plan.solver))
+    rates = as_rates(how.learning_rate, how.n_epochs, first, lambda: survey.auto_rate(plan.solver))
     oracle: Oracle
     if plan.solver == "sgd":
         oracle = for_sgd(
-            seen, w, rates, backend=backend, n_threads=n_threads, method=plan.method, survey=survey,
-            order=plan.order, track_cost=plan.track_cost, keeps_samples=plan.keeps_samples, epoch=first,
+            seen, w, rates, backend=backend, n_threads=n_threads, method=how.method, survey=survey,
+            order=plan.order, track_cost=how.track_cost, keeps_samples=how.history == "samples", epoch=first,
         )  # fmt: skip
     else:
         oracle = for_descent(
-            seen, w, plan.n_epochs, backend=backend, n_threads=n_threads, method=plan.method, survey=survey
+            seen,
+            w,
+            how.n_epochs,
+            backend=backend,
+            n_threads=n_threads,
+            method=how.method,
+            survey=survey,
         )
     model = None if to is None else to.model
     return Track(plan.solver, oracle, rates, model, survey, first, to, cost_scale=scale)
@@ -180,24 +165,22 @@ def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Float
 
 
 def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
-    goal, rule, backend = plan.goal, plan.rule, plan.backend
-    geometry = Geometry(
-        rows, goal, rule, backend, plan.n_threads, state.origin if state is not None else None
-    )
+    goal, rule, how, backend = plan.goal, plan.rule, plan.how, plan.backend
+    geometry = Geometry(rows, goal, rule, backend, how.n_threads, state.origin if state is not None else None)
     first = state.epoch if state is not None else 0
     is_sgd = plan.solver == "sgd"
     is_summary = not is_sgd and backend == "numba" and _pays(plan, rows) and geometry.raw.is_finite()
-    rate = plan.learning_rate
+    rate = how.learning_rate
     if isinstance(rate, str) and rate == "auto" and not math.isfinite(goal.curvature):
         rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)  # towards a kink, steps must become short
-    rates = as_rates(rate, plan.n_epochs, first, lambda: geometry.auto_rate(plan.solver))
+    rates = as_rates(rate, how.n_epochs, first, lambda: geometry.auto_rate(plan.solver))
     to = geometry.coordinates
     point = to.theta(w, intercept)
     if is_summary:
         point -= geometry.statistics.w_ref
     method: Method = "summary" if is_summary else "stream"
     is_known = not is_summary or geometry.is_resumed
-    n_steps = plan.n_epochs * -(-rows.n // rule.batch_size)
+    n_steps = how.n_epochs * -(-rows.n // rule.batch_size)
     memory = new_memory(point, rule.average_from(n_steps) if is_sgd else -1)
     if (
         state is not None
@@ -209,30 +192,30 @@ def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | No
         kept = copy.deepcopy(state.memory)
         memory = kept if (kept.counts[1] >= 0) == (memory.counts[1] >= 0) else memory
     oracle: Oracle
-    until = plan.until(method)
+    until = Until(how.tolerance(method), how.patience)
     if is_sgd:
         if backend == "python":
             oracle = AnyTwinSgd(geometry, memory, rule, plan.order, first)
         else:
-            oracle = ScannedSgd(geometry, memory, rule, plan.order, first, plan.n_threads)
+            oracle = ScannedSgd(geometry, memory, rule, plan.order, first, how.n_threads)
     elif backend == "python":
         oracle = AnyTwinDescent(geometry, memory, rule, until)
     elif is_summary:
         oracle = SummaryProximal(geometry, memory, rule, until)
     else:
-        oracle = StreamedProximal(geometry, memory, rule, until, plan.n_threads)
+        oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
     model = geometry.model if is_summary else to.model
     return Track(plan.solver, oracle, rates, model, geometry, first, to)
 
 
 def _pays(plan: Plan, rows: Table) -> bool:
     """Whether statistics are to be made: squared errors alone have them."""
-    if not plan.goal.is_squared or plan.method == "stream":
+    if not plan.goal.is_squared or plan.how.method == "stream":
         return False
-    if plan.method == "summary":
+    if plan.how.method == "summary":
         return True
     d = rows.d + plan.goal.fit_intercept
-    return planner.descent(rows.n, d, plan.n_epochs, rows.row_bytes) == "summary"
+    return planner.descent(rows.n, d, plan.how.n_epochs, rows.row_bytes) == "summary"
 
 
 def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Geometry) -> bool:

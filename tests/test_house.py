@@ -32,6 +32,7 @@ FLOORS = [
     ["oracles.choose", "oracles.proximal", "oracles.stepped"],
     ["oracles.any_twin"],
     ["functions", "solvers"],
+    ["options"],
     ["tracks"],
     ["results"],
     ["fitting"],

@@ -108,7 +108,7 @@ class ArrayRows:
         self.d: int = 1 if self.is_scalar else self.X.shape[1]
         self.row_bytes: int = self.d * self.X.itemsize + self.y.itemsize
         self.is_one_block = self.n <= block_rows(self.d)
-        self._table = _read_only(self.X.reshape(-1, 1) if self.is_scalar else self.X)
+        self._table = _read_only(self.X[:, None] if self.is_scalar else self.X)
         self._target = _read_only(self.y)
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
         self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else _CONVERTED_RUN_NUMBERS
@@ -227,7 +227,8 @@ def _kernel_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _is_direct(values: NDArray[Any]) -> bool:
-    return values.dtype in _KERNEL_DTYPES and values.flags.c_contiguous and values.flags.aligned
+    flags = values.flags
+    return values.dtype in _KERNEL_DTYPES and flags.c_contiguous and flags.aligned
 
 
 def _read_only(values: NDArray[Any]) -> NDArray[Any]:

@@ -33,6 +33,8 @@ def whole(name: str, value: Any, least: int, most: int = 2**53) -> int:
 
 def number(name: str, value: Any) -> float:
     """A finite real number."""
+    if type(value) is float and math.isfinite(value):
+        return value
     try:
         if (
             isinstance(value, (bool, str, bytes))
@@ -63,6 +65,13 @@ def not_negative(name: str, value: Any) -> float:
     if result < 0.0:
         raise ValueError(f"{name} must not be negative, not {value!r}")
     return result
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if value is True or value is False:
+        return bool(value)
+    return bool(choice(name, value, (True, False)))
 
 
 def choice(name: str, value: Any, allowed: Sequence[Any]) -> Any:

@@ -21,10 +21,11 @@ from sklearn.utils.validation import validate_data
 
 from fastgd import losses
 from fastgd.engine import Floats
-from fastgd.fitting import Options, fit
+from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.objective import as_rule
-from fastgd.results import ConvergenceWarning, FitResult
+from fastgd.options import ConvergenceWarning, Options
+from fastgd.results import FitResult
 from fastgd.schedules import LearningRate, TimesAuto
 
 

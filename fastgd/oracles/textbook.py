@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from types import ModuleType
+
 import numpy as np
 
 from fastgd.data.arrays import Table
@@ -22,10 +25,8 @@ class BlockDescent(Stillness):
     method: Method = "stream"
 
     def __init__(self, rows: Table, w: Floats):
-        from fastgd.kernels import strict
-
         self.w, self.passes = w, 0
-        self._kernels = strict
+        self._kernels = _strict()
         self._X, self._y = rows.whole()
         self.before, self._gradient = np.empty(rows.d), np.empty(rows.d)
         self.epochs_per_call = _epochs_per_call(rows)
@@ -49,10 +50,8 @@ class BlockSgd(Stillness):
     method: Method = "stream"
 
     def __init__(self, rows: Table, w: Floats, order: Order):
-        from fastgd.kernels import strict
-
         self.w, self.passes = w, 0
-        self._kernels, self._order, self.epoch = strict, order, 0
+        self._kernels, self._order, self.epoch = _strict(), order, 0
         self._X, self._y = rows.whole()
         self.before = np.empty(rows.d)
         self.epochs_per_call = 1 if order.shuffle is True else _epochs_per_call(rows)
@@ -84,6 +83,14 @@ class BlockSgd(Stillness):
         self.epoch += done
         self.passes += min(done + 1, len(rates)) * (2 if len(keep.costs) else 1)
         return done
+
+
+@functools.cache
+def _strict() -> ModuleType:
+    """The kernels, imported at the first fit; a cached call is shorter than an import statement."""
+    from fastgd.kernels import strict
+
+    return strict
 
 
 def _epochs_per_call(rows: Table) -> int:

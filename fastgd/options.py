@@ -1,0 +1,88 @@
+"""What a fit takes beside the data, the objective and the rule; and all of it together, a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastgd import engine, solvers
+from fastgd.data import checks
+from fastgd.data.backend import Backend
+from fastgd.objective import Objective, Rule
+from fastgd.orders import Order, Shuffle
+from fastgd.planner import CHOICES, Choice, Method
+from fastgd.schedules import LearningRate
+from fastgd.solvers import Callback
+
+Solver = Literal["gradient_descent", "sgd"]
+OnDivergence = Literal["raise", "warn", "ignore"]
+Tolerance = float | Literal["auto"] | None
+AUTO_TOL = 1e-6
+"""Where an epoch is a read, "auto" stops at this part of the first gradient, or change of the cost."""
+
+
+class ConvergenceWarning(UserWarning):
+    """n_epochs ran out before `tol` was reached, and how many it takes; or few digits are to be had."""
+
+    __module__ = "fastgd"
+
+
+@dataclass(slots=True)
+class Options:
+    """What a fit takes beside the data, the objective and the rule."""
+
+    w0: Any
+    learning_rate: LearningRate
+    n_epochs: int
+    tol: Tolerance
+    patience: int
+    validation_fraction: float | None
+    callback: Callback | None
+    method: Choice
+    history: solvers.History
+    on_divergence: OnDivergence
+    backend: str
+    n_threads: int | None
+    shuffle: Shuffle = False
+    seed: int | None = None
+    track_cost: bool = False
+    warning: type[Warning] = ConvergenceWarning
+    """What to warn with, where n_epochs ran out or few digits are to be expected."""
+
+    def tolerance(self, method: Method) -> float:
+        """tol as a number; −1 for none."""
+        if self.tol is None:
+            return -1.0
+        if self.tol == "auto":
+            return 0.0 if method == "summary" else AUTO_TOL
+        return self.tol
+
+    def check(self) -> None:
+        """Refuse what cannot be; make numbers of what are numbers."""
+        checks.choice("on_divergence", self.on_divergence, ("raise", "warn", "ignore"))
+        checks.flag("track_cost", self.track_cost)
+        checks.choice("method", self.method, CHOICES)
+        self.n_epochs = checks.whole("n_epochs", self.n_epochs, 0)
+        self.n_threads = engine.checked_threads(self.n_threads)
+        self.patience = checks.whole("patience", self.patience, 1)
+        if self.tol is not None and not (isinstance(self.tol, str) and self.tol == "auto"):
+            self.tol = checks.not_negative("tol", self.tol)
+        if self.validation_fraction is not None:
+            fraction = checks.number("validation_fraction", self.validation_fraction)
+            if not 0.0 < fraction <= 0.5:
+                raise ValueError(f"validation_fraction must be above 0 and at most 0.5, not {fraction!r}")
+            self.validation_fraction = fraction
+        if self.callback is not None and not callable(self.callback):
+            raise TypeError(f"callback must be a function of the epoch's state, not {self.callback!r}")
+
+
+@dataclass(slots=True)
+class Plan:
+    """Everything that a fit asks for, checked."""
+
+    solver: Solver
+    goal: Objective
+    rule: Rule
+    how: Options
+    order: Order
+    backend: Backend
