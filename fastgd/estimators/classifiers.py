@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -31,7 +30,6 @@ class _Classifier(ClassifierMixin, Linear):
         before = getattr(self, "results_", None) if self.warm_start else None
         X, y = self._data(X, y, reset=True)
         check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
@@ -267,7 +265,6 @@ n_iter_no_change, warm_start, n_jobs
         """One epoch over these rows, from where the last call ended; the first call names all classes."""
         before = getattr(self, "results_", None)
         X, y = self._data(X, y, reset=before is None)
-        y = column_or_1d(y, warn=True)
         if before is None:
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit")

@@ -13,9 +13,9 @@ import numbers
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
@@ -62,10 +62,11 @@ class Linear(BaseEstimator):
     }
 
     def _data(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        """X and y as they are, but for shape, type and names; what is not finite the fit itself finds."""
-        is_regressor = isinstance(self, RegressorMixin)
-        X, y = validate_data(self, X, y, reset=reset, y_numeric=is_regressor, ensure_all_finite=False)
-        return X, y
+        """X and y as they are, but for shape and names; what is not finite the fit finds."""
+        if y is None:
+            return validate_data(self, X, y)  # which says that y is needed
+        X = validate_data(self, X, reset=reset, ensure_all_finite=False)
+        return X, column_or_1d(y, warn=True)
 
     def _translated(self) -> tuple[dict[str, Any], float]:
         """The objective in fastgd's terms, and what turns its cost into scikit-learn's."""
