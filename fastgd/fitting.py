@@ -51,7 +51,7 @@ def fit(
     plan = Plan(solver, goal, rule, how, order, backend)
     taken = track(plan, rows, w, intercept, state)
     oracle, is_sgd = taken.oracle, taken.kind == "sgd"
-    by_cost = is_sgd and how.tol is not None
+    by_cost = how.tol is not None and (is_sgd or not goal.is_smooth)
     run = solvers.run_epochs(
         oracle,
         taken.rates,
@@ -62,7 +62,7 @@ def fit(
         stop_when_diverged=how.on_divergence != "ignore",
         check_data=rows.refuse_nonfinite,
         watch=_watch(taken, how, held, rows.is_scalar, by_cost),
-        want_norms=how.tol is not None and not is_sgd,
+        want_norms=how.tol is not None and not by_cost,
     )
     if run.converged and how.tol is not None:
         run.stopped = _reached(how.tolerance(oracle.method), how.patience, by_cost)
@@ -100,11 +100,11 @@ def fit(
             _report_divergence(result, run.first_cost, taken, grown, how.on_divergence)
         return result
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
-        warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=3)
+        warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         seen = np.empty(0) if run.changes is None else run.changes
         sentence = forecast.ran_out(run.n_epochs, seen, how.tolerance(oracle.method), by_cost)
-        warnings.warn(sentence, how.warning, stacklevel=3)
+        warnings.warn(sentence, how.warning, stacklevel=how.depth)
     return result
 
 

@@ -244,7 +244,7 @@ class Geometry(Centred):
 
     def auto_rate(self, solver: str) -> float:
         """What learning_rate="auto" takes; for a loss whose slope jumps, of the first epoch."""
-        if not math.isfinite(self.objective.curvature):
+        if not self.objective.is_smooth:
             is_sgd = solver == "sgd" or self.rows.d > MOST_COLUMNS
             squares = self.largest_square if is_sgd else float(np.trace(self.statistics.G)) / self.total
             return _usable(_ratio(self._spread_of_y(), squares))

@@ -52,6 +52,11 @@ class Objective:
     def curvature(self) -> float:
         return float(self.loss.curvature)
 
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the slope has no jumps."""
+        return math.isfinite(self.curvature)
+
     def total_weight(self, n: int) -> float:
         return float(np.sum(self.weights)) if len(self.weights) else float(n)
 
@@ -147,7 +152,7 @@ def check_loss(loss: Loss, y: Any, backend: Backend) -> None:
     """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
     if isinstance(loss, SquaredError):
         return
-    _check_targets(loss, y)
+    _check_targets(loss, y, backend)
     if is_own(loss) and type(loss) not in _checked:
         _check_own(loss, np.asarray(y[:LOOK_ROWS], dtype=np.float64), backend)
         _checked.add(type(loss))
@@ -204,15 +209,20 @@ def _name(loss: Loss) -> str:
     return type(loss).__name__.removeprefix(OWN)
 
 
-def _check_targets(loss: Loss, y: Any) -> None:
+def _check_targets(loss: Loss, y: Any, backend: Backend) -> None:
     """Refuse a y that the loss is not made for, naming the row."""
     if not isinstance(loss, LogLoss):
         return
     for start in range(0, len(y), LOOK_ROWS):
-        part = np.asarray(y[start : start + LOOK_ROWS])
-        bad = (part != 0) & (part != 1)
-        if bad.any():
-            row = int(bad.argmax())
+        part = np.asarray(y[start : start + LOOK_ROWS], dtype=np.float64)
+        if backend == "numba":
+            from fastgd.kernels import pointwise
+
+            row = pointwise.first_beside(part, 0.0, 1.0)
+        else:
+            good = (part == 0.0) | (part == 1.0)
+            row = len(part) if good.all() else int(good.argmin())
+        if row < len(part):
             raise InvalidDataError(
                 f"y[{start + row}] is {part[row]:g}; log_loss takes y of 0 and 1 (a classifier of "
                 "fastgd.estimators takes any labels)"

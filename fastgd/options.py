@@ -49,6 +49,9 @@ class Options:
     warning: type[Warning] = ConvergenceWarning
     """What to warn with, where n_epochs ran out or few digits are to be expected."""
 
+    depth: int = 3
+    """How many calls the user's own is away from the warning."""
+
     def tolerance(self, method: Method) -> float:
         """tol as a number; −1 for none."""
         if self.tol is None:

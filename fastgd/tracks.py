@@ -171,7 +171,7 @@ def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | No
     is_sgd = plan.solver == "sgd"
     is_summary = not is_sgd and backend == "numba" and _pays(plan, rows) and geometry.raw.is_finite()
     rate = how.learning_rate
-    if isinstance(rate, str) and rate == "auto" and not math.isfinite(goal.curvature):
+    if isinstance(rate, str) and rate == "auto" and not goal.is_smooth:
         rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)  # towards a kink, steps must become short
     rates = as_rates(rate, how.n_epochs, first, lambda: geometry.auto_rate(plan.solver))
     to = geometry.coordinates
@@ -192,7 +192,7 @@ def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | No
         kept = copy.deepcopy(state.memory)
         memory = kept if (kept.counts[1] >= 0) == (memory.counts[1] >= 0) else memory
     oracle: Oracle
-    until = Until(how.tolerance(method), how.patience)
+    until = Until(how.tolerance(method), how.patience) if goal.is_smooth else Until()
     if is_sgd:
         if backend == "python":
             oracle = AnyTwinSgd(geometry, memory, rule, plan.order, first)

@@ -66,7 +66,8 @@ class Linear(BaseEstimator):
         if y is None:
             return validate_data(self, X, y)  # which says that y is needed
         X = validate_data(self, X, reset=reset, ensure_all_finite=False)
-        return X, column_or_1d(y, warn=True)
+        is_line = type(y) is np.ndarray and y.ndim == 1
+        return X, y if is_line else column_or_1d(y, warn=True)
 
     def _translated(self) -> tuple[dict[str, Any], float]:
         """The objective in fastgd's terms, and what turns its cost into scikit-learn's."""

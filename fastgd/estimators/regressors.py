@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -33,7 +34,17 @@ class _Regressor(RegressorMixin, Linear):
         """Fit the model to X (n, d) and y (n,); sample_weight (n,) scales each sample's loss."""
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._data(X, y, reset=True)
+        if before is None and self._solver == "gradient_descent" and self.loss != "squared_error":
+            before = self._least_squares(X, y, sample_weight)
         return self._keep(self._fitted(X, y, sample_weight, before))
+
+    def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
+        """Where other losses start: slopes that are bounded would take many epochs from zero to a y far off."""
+        model = type(self)(
+            penalty=None, fit_intercept=self.fit_intercept, standardize=self.standardize, max_iter=1000,
+            tol=None, n_jobs=self.n_jobs,
+        )  # fmt: skip
+        return replace(model._fitted(X, y, weights, None), _state=None)
 
     def _keep(self, result: FitResult) -> Self:
         self.result_ = result

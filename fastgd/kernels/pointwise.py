@@ -30,6 +30,15 @@ def values(loss, scores, y, out):
 
 
 @kernel
+def first_beside(y, a, b):
+    """The first place where y is neither a nor b; its length where there is none."""
+    for i in range(len(y)):
+        if y[i] != a and y[i] != b:
+            return i
+    return len(y)
+
+
+@kernel
 def slopes(loss, scores, y, out):
     """out_i = ∂loss/∂score at score_i, y_i."""
     for i in range(len(out)):
