@@ -21,6 +21,8 @@ class _Classifier(ClassifierMixin, Linear):
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
+    _depth = 1
+
     def _loss(self) -> Any:
         return self.loss
 

@@ -40,10 +40,8 @@ class _Regressor(RegressorMixin, Linear):
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
         """Where other losses start: slopes that are bounded would take many epochs from zero to a y far off."""
-        model = type(self)(
-            penalty=None, fit_intercept=self.fit_intercept, standardize=self.standardize, max_iter=1000,
-            tol=None, n_jobs=self.n_jobs,
-        )  # fmt: skip
+        shared = {name: getattr(self, name) for name in ("fit_intercept", "standardize", "n_jobs")}
+        model = type(self)(penalty=None, max_iter=1000, tol=None, **shared)
         return replace(model._fitted(X, y, weights, None), _state=None)
 
     def _keep(self, result: FitResult) -> Self:
