@@ -1,4 +1,4 @@
-"""The estimators beside what scikit-learn's users pick: to the solution, to the same objective; and the face."""
+"""The estimators beside what scikit-learn's users pick: to the solution, or to the same objective."""
 
 from __future__ import annotations
 

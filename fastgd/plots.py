@@ -46,7 +46,8 @@ def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axe
     "path" reads the data d + 2 times, however many steps it shows.
     """
     checks.choice("kind", kind, (None, "cost", "path"))
-    has_path = np.size(fit.w) <= 2 and fit.w_history is not None and fit._rows is not None
+    has_data = fit.w_history is not None and fit._rows is not None
+    has_path = np.size(fit.w) <= 2 and has_data and fit._is_lesson
     kind = kind or ("path" if has_path else "cost")
     ax = _plot_cost(fit, ax) if kind == "cost" else _plot_path(fit, ax)
     ax.set_title(_title(fit), fontsize="medium")
@@ -113,6 +114,11 @@ def _plot_cost(fit: FitResult, ax: Axes | None) -> Axes:
 def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
     if np.size(fit.w) > 2:
         raise ValueError(f'plot(kind="path") draws 1 weight or 2, not {np.size(fit.w)}: use kind="cost"')
+    if not fit._is_lesson:
+        raise ValueError(
+            'plot(kind="path") draws the bowl of mean squared errors, and this fit has an intercept, weights, a '
+            'penalty or another loss: use kind="cost"'
+        )
     if fit.w_history is None:
         raise ValueError('plot(kind="path") needs the weights of every epoch: fit with history="epochs"')
     path = fit.w_history.reshape(len(fit.w_history), -1)

@@ -58,6 +58,8 @@ def _predictions(fit: FitResult, digits: int | None, x: Any) -> tuple[list[str],
     w0 = fit._w0 if isinstance(fit._w0, int) else _plain(fit.w_history[0])
     w = _plain(fit.w) if fit.n_epochs else w0
     first, last = (reference.forward(row.tolist(), weights) for weights in (w0, w))
+    if fit.intercept_history is not None:
+        first, last = first + float(fit.intercept_history[0]), last + fit.intercept
     before = f"Predict (before training) {x} {first}"
     if digits is None:
         return [before], [f"Predict (after training) {x} {last}"]

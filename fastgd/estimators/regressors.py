@@ -39,7 +39,7 @@ class _Regressor(RegressorMixin, Linear):
         return self._keep(self._fitted(X, y, sample_weight, before))
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
-        """Where other losses start: slopes that are bounded would take many epochs from zero to a y far off."""
+        """Where other losses start: bounded slopes would take many epochs from zero to a y far off."""
         shared = {name: getattr(self, name) for name in ("fit_intercept", "standardize", "n_jobs")}
         model = type(self)(penalty=None, max_iter=1000, tol=None, **shared)
         return replace(model._fitted(X, y, weights, None), _state=None)
