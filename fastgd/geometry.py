@@ -25,7 +25,7 @@ from fastgd.oracles.folded import FoldedObjective
 from fastgd.oracles.streamed import leaf_rows
 from fastgd.planner import MOST_COLUMNS
 from fastgd.summaries import EPS, FAR, RANK_TOLERANCE, Statistics
-from fastgd.survey import NULL, SLOWEST, lanczos
+from fastgd.survey import NULL, SLOWEST, lanczos, largest_square
 
 CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
@@ -156,11 +156,13 @@ class Geometry(Centred):
     def _extremes(self) -> tuple[float, float]:
         """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
         rows, curvature = self.rows, self.objective.curvature
+        by_statistics = rows.d <= MOST_COLUMNS or self._backend == "python"
+        statistics = self.statistics if by_statistics else None  # before the coordinates, which they tell
         l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
-        if rows.d > MOST_COLUMNS and self._backend == "numba":
+        if statistics is None:
             smallest, largest = lanczos(self._squared_gradient(), self.coordinates.size)
             return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
-        H = (curvature / self.total) * self.statistics.G + np.diag(l2)
+        H = (curvature / self.total) * statistics.G + np.diag(l2)
         if not np.isfinite(H).all():
             return math.nan, math.nan
         if self._backend == "python":
@@ -219,16 +221,7 @@ class Geometry(Centred):
         if self._backend == "python":
             largest = float(np.max(np.sum(np.square(rows.X), axis=1)))
         else:
-            from fastgd.kernels import norms
-
-            found: list[float] = []
-
-            def task(_start: int, X: Array, _y: Array) -> Floats:
-                found.append(norms.largest_square(X))
-                return engine.NOTHING
-
-            engine.fold(rows, task, self._n_threads)
-            largest = float(np.max(found))
+            largest = largest_square(rows, self._n_threads)
         if not math.isfinite(largest):
             rows.refuse_nonfinite()
         return largest

@@ -116,8 +116,8 @@ def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
         raise ValueError(f'plot(kind="path") draws 1 weight or 2, not {np.size(fit.w)}: use kind="cost"')
     if not fit._is_lesson:
         raise ValueError(
-            'plot(kind="path") draws the bowl of mean squared errors, and this fit has an intercept, weights, a '
-            'penalty or another loss: use kind="cost"'
+            'plot(kind="path") draws the bowl of mean squared errors; this fit has an intercept, weights, '
+            'a penalty or another loss: use kind="cost"'
         )
     if fit.w_history is None:
         raise ValueError('plot(kind="path") needs the weights of every epoch: fit with history="epochs"')

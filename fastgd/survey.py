@@ -20,7 +20,7 @@ from fastgd import engine, planner, summaries
 from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Array, Floats
+from fastgd.engine import Array, Floats, Rows
 from fastgd.oracles.streamed import FoldedCost
 from fastgd.summaries import Maps, Statistics
 
@@ -189,16 +189,7 @@ class Survey:
             with np.errstate(all="ignore"):
                 largest = float(np.max(np.sum(np.square(self._table()), axis=1)))
         else:
-            from fastgd.kernels import norms
-
-            found: list[float] = []
-
-            def task(_start: int, X: Array, _y: Array) -> Floats:
-                found.append(norms.largest_square(X))
-                return engine.NOTHING
-
-            engine.fold(rows, task, self._n_threads)
-            largest = float(np.max(found))
+            largest = largest_square(rows, self._n_threads)
         if not math.isfinite(largest):
             rows.refuse_nonfinite()
         return largest
@@ -270,6 +261,20 @@ class Survey:
         if not math.isfinite(largest):
             rows.refuse_nonfinite()
         return Eigenvalues(smallest, largest, True)
+
+
+def largest_square(rows: Rows, n_threads: int | None) -> float:
+    """max ‖x‖² of the rows, NaN where one is: one read."""
+    from fastgd.kernels import norms
+
+    found: list[float] = []
+
+    def task(_start: int, X: Array, _y: Array) -> Floats:
+        found.append(norms.largest_square(X))
+        return engine.NOTHING
+
+    engine.fold(rows, task, n_threads)
+    return float(np.max(found))
 
 
 def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]:

@@ -99,7 +99,7 @@ class AnyTwinSgd(Stillness, _AnyTwin):
 
     def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, order: Order, epoch: int):
         super().__init__(geometry, memory, rule)
-        self._order, self.epoch, self._block_rows = order, epoch, block_rows(geometry.rows.d)
+        self._order, self._epoch, self._block_rows = order, epoch, block_rows(geometry.rows.d)
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist()) if want_cost else None
@@ -110,7 +110,7 @@ class AnyTwinSgd(Stillness, _AnyTwin):
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         self.passes += 1
-        order = self._order.indices(self.epoch, len(self._ys), self._block_rows).tolist()
+        order = self._order.indices(self._epoch, len(self._ys), self._block_rows).tolist()
         average, counts, rule = self.memory.average.tolist(), self.memory.counts.copy(), self._rule
 
         def after(theta: list[float]) -> None:
@@ -133,5 +133,5 @@ class AnyTwinSgd(Stillness, _AnyTwin):
         if len(keep.losses):
             x, y = self._xs[order[-1]], self._ys[order[-1]]
             keep.losses[0] = self._loss.value(reference.forward(x, new), y)
-        self.epoch += 1
+        self._epoch += 1
         return 1

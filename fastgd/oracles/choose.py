@@ -61,25 +61,8 @@ def for_sgd(
     epoch: int = 0,
 ) -> Oracle:
     """The oracle of SGD for these rows; the orders drawn are those of epoch number `epoch` and on."""
-    oracle = _for_sgd(rows, w, rates, backend, n_threads, method, survey, order, track_cost, keeps_samples)
-    oracle.epoch = epoch
-    return oracle
-
-
-def _for_sgd(
-    rows: Table,
-    w: Floats,
-    rates: Floats,
-    backend: Backend,
-    n_threads: int | None,
-    method: Choice,
-    survey: Survey,
-    order: Order,
-    track_cost: bool,
-    keeps_samples: bool,
-) -> TwinSgd | MapSgd | BlockSgd | StreamedSgd:
     if backend == "python":
-        return TwinSgd(rows, w, order)
+        return TwinSgd(rows, w, order, epoch)
     if order.shuffle is True or keeps_samples or not len(rates) or (method == "auto" and rows.is_one_block):
         method = "stream"
     distinct = distinct_rates(rates)
@@ -87,9 +70,13 @@ def _for_sgd(
         method = planner.sgd(
             rows.n, rows.d, len(rates), len(distinct), track_cost, rows.row_bytes, order.shuffle is False
         )
-    if method == "summary" and (by_maps := map_sgd(rows, w, survey, distinct, distinct, order, track_cost)):
-        return by_maps
-    return BlockSgd(rows, w, order) if rows.is_one_block else StreamedSgd(rows, w, n_threads, order)
+    if method == "summary":
+        by_maps = map_sgd(rows, w, survey, distinct, distinct, order, track_cost, epoch)
+        if by_maps is not None:
+            return by_maps
+    if rows.is_one_block:
+        return BlockSgd(rows, w, order, epoch)
+    return StreamedSgd(rows, w, n_threads, order, epoch)
 
 
 def map_sgd(
@@ -100,11 +87,12 @@ def map_sgd(
     rates: Floats,
     order: Order,
     track_cost: bool,
+    epoch: int = 0,
 ) -> MapSgd | None:
     """SGD by maps; None where most digits would be lost, or squares overflow."""
     if not (RATES[0] < all_rates[0] and all_rates[-1] < RATES[1]):
         return None
-    oracle = MapSgd(rows, w, survey, all_rates, rates, order, track_cost)
+    oracle = MapSgd(rows, w, survey, all_rates, rates, order, track_cost, epoch)
     can = survey.statistics.is_finite() and np.mean(~oracle.is_safe) <= MOST_SCANNED
     return oracle if can else None
 

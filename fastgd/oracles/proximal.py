@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 
@@ -31,13 +32,31 @@ class Until:
     patience: int = 1
 
 
-class SummaryProximal:
+class _Proximal:
+    """What the two share: where they stand."""
+
+    w: Floats
+    before: Floats
+    has_converged = False
+    _kernels: ModuleType
+    _momentum: Floats
+    _memory: Memory
+
+    @property
+    def is_still(self) -> bool:
+        return bool(self._momentum[self._kernels.QUIET] > 0.0)
+
+    @property
+    def memory(self) -> Memory:
+        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
+
+
+class SummaryProximal(_Proximal):
     """Squared errors: an epoch is a product of the statistics with v. The reads are the geometry's."""
 
     has_costs = True
     method: Method = "summary"
     passes = 0
-    has_converged = False
 
     def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
         from fastgd.kernels import proximal
@@ -49,14 +68,6 @@ class SummaryProximal:
         self._memory = memory
         self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
-
-    @property
-    def is_still(self) -> bool:
-        return bool(self._momentum[self._kernels.QUIET] > 0.0)
-
-    @property
-    def memory(self) -> Memory:
-        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
 
     def start(self, want_cost: bool) -> float | None:
         sums, h = self._sums, np.empty(len(self.w))
@@ -75,13 +86,12 @@ class SummaryProximal:
         return done
 
 
-class StreamedProximal:
+class StreamedProximal(_Proximal):
     """Any loss: a fold an epoch tells the cost at θ and the gradient at the point that looks ahead."""
 
     has_costs = True
     method: Method = "stream"
     epochs_per_call = 1
-    has_converged = False
 
     def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until, n_threads: int | None):
         from fastgd.kernels import proximal
@@ -93,14 +103,6 @@ class StreamedProximal:
         self._no_reference = np.zeros(to.size)
         self._memory = memory
         self.w, self.before, self._momentum, self.passes = memory.point, memory.before, memory.momentum, 0
-
-    @property
-    def is_still(self) -> bool:
-        return bool(self._momentum[self._kernels.QUIET] > 0.0)
-
-    @property
-    def memory(self) -> Memory:
-        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
 
     def start(self, want_cost: bool) -> float | None:
         return self._look(self.w, self.before)

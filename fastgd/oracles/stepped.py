@@ -41,7 +41,7 @@ class ScannedSgd(Stillness):
 
         self._kernels: ModuleType = steps
         objective, to = geometry.objective, geometry.coordinates
-        self._objective, self._rule, self._order, self.epoch = objective, rule, order, epoch
+        self._objective, self._rule, self._order, self._epoch = objective, rule, order, epoch
         self._fold = FoldedObjective(geometry.rows, objective.weights, objective.loss, to, n_threads)
         self._penalty = to.penalty(objective.l1, objective.l2)
         self._rows: Table = geometry.rows
@@ -82,7 +82,7 @@ class ScannedSgd(Stillness):
             return 0
         self.memory = Memory(theta, before, memory.momentum, average, counts)
         self.before, self.w = self.w, theta
-        self.epoch += 1
+        self._epoch += 1
         keep.costs[:] = cost
         keep.weights[:] = theta
         if len(keep.losses):
@@ -127,7 +127,7 @@ class ScannedSgd(Stillness):
         rows, order, weights, n = self._rows, self._order, self._objective.weights, self._rows.n
         taken = 0
         last: tuple[Array, float] = _NONE, 0.0
-        numbers = order.rows(self.epoch, n) if order.shuffle is True else None
+        numbers = order.rows(self._epoch, n) if order.shuffle is True else None
 
         def task(start: int, X: Array, y: Array) -> None:
             nonlocal taken, last
@@ -140,7 +140,7 @@ class ScannedSgd(Stillness):
             engine.scan_rows(rows, task, numbers)
         elif order.shuffle == "blocks":
             n_blocks = -(-n // engine.block_rows(rows.d))
-            engine.scan_blocks(rows, task, order.blocks(range(self.epoch, self.epoch + 1), n_blocks)[0])
+            engine.scan_blocks(rows, task, order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0])
         else:
             engine.scan(rows, task)
         return last

@@ -93,11 +93,11 @@ class StreamedSgd(Stillness):
     has_costs = False
     method: Method = "stream"
 
-    def __init__(self, rows: Table, w: Floats, n_threads: int | None, order: Order):
+    def __init__(self, rows: Table, w: Floats, n_threads: int | None, order: Order, epoch: int):
         from fastgd.kernels import strict
 
         self.w, self.before, self.passes = w, w, 0
-        self._rows, self._order, self.epoch = rows, order, 0
+        self._rows, self._order, self._epoch = rows, order, epoch
         self._strict = strict
         self._cost_and_gradient = FoldedCost(rows, n_threads)
 
@@ -120,7 +120,7 @@ class StreamedSgd(Stillness):
         if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
             return 0
         self.before, self.w = self.w, w
-        self.epoch += 1
+        self._epoch += 1
         keep.costs[:] = value
         keep.weights[:] = w
         if len(keep.losses):
@@ -148,10 +148,10 @@ class StreamedSgd(Stillness):
 
         rows, order = self._rows, self._order
         if order.shuffle is True:
-            engine.scan_rows(rows, task, order.rows(self.epoch, rows.n))
+            engine.scan_rows(rows, task, order.rows(self._epoch, rows.n))
         elif order.shuffle == "blocks":
             n_blocks = -(-rows.n // engine.block_rows(rows.d))
-            engine.scan_blocks(rows, task, order.blocks(range(self.epoch, self.epoch + 1), n_blocks)[0])
+            engine.scan_blocks(rows, task, order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0])
         else:
             engine.scan(rows, task)
         return last

@@ -82,6 +82,7 @@ class MapSgd(Stillness):
         rates: Floats,
         order: Order,
         track_cost: bool,
+        epoch: int,
     ):
         """The survey's read makes maps for `all_rates`; this run takes `rates` of them: both ascend."""
         from fastgd.kernels import epochs
@@ -89,7 +90,7 @@ class MapSgd(Stillness):
         self.w, self.before, self.passes = w, np.empty(rows.d), 0
         self._kernels, self._rows, self._survey, self._order = epochs, rows, survey, order
         self._all_rates, self._rates, self._track_cost = all_rates, rates, track_cost
-        self.epoch = 0
+        self._epoch = epoch
         self._v, self._h = np.empty(rows.d), np.empty(rows.d)
         self._take_maps()
 
@@ -125,7 +126,7 @@ class MapSgd(Stillness):
         if self._has_recentred_for(lowest, at_first):
             self.w[:] = at_first
             done, _ = self._epochs(rates, keep, go_on)
-        self.epoch += done
+        self._epoch += done
         return done
 
     def _has_recentred_for(self, cost: float, at_first: Floats | None = None) -> bool:
@@ -152,7 +153,7 @@ class MapSgd(Stillness):
         sums = self._statistics
         # In order one line serves all epochs.
         drawn = 1 if self._order.shuffle is False else len(rates)
-        orders = self._order.blocks(range(self.epoch, self.epoch + drawn), self._n_blocks)
+        orders = self._order.blocks(range(self._epoch, self._epoch + drawn), self._n_blocks)
         return self._kernels.descend_by_maps(
             self._a, self._b, which, orders, self._last_x, self._last_y,
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
@@ -164,7 +165,7 @@ class MapSgd(Stillness):
     ) -> tuple[int, float]:
         """One epoch, some of its blocks scanned: counted as a read."""
         statistics, k, n = self._statistics, int(which[0]), self._rows.n
-        order = self._order.blocks(range(self.epoch, self.epoch + 1), self._n_blocks)[0]
+        order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
         w, w_ref = self.w.copy(), statistics.w_ref
         reader, steps, block = self._rows.reader(), in_order_steps(self._rows.d), block_rows(self._rows.d)
         self.passes += 1

@@ -49,9 +49,9 @@ class BlockSgd(Stillness):
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: Table, w: Floats, order: Order):
+    def __init__(self, rows: Table, w: Floats, order: Order, epoch: int):
         self.w, self.passes = w, 0
-        self._kernels, self._order, self.epoch = _strict(), order, 0
+        self._kernels, self._order, self._epoch = _strict(), order, epoch
         self._X, self._y = rows.whole()
         self.before = np.empty(rows.d)
         self.epochs_per_call = 1 if order.shuffle is True else _epochs_per_call(rows)
@@ -65,7 +65,7 @@ class BlockSgd(Stillness):
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
         X, y = self._X, self._y
         if self._order.shuffle is True:
-            order = self._order.rows(self.epoch, len(y))
+            order = self._order.rows(self._epoch, len(y))
             X, y = X[order], y[order]
         done: int = self._kernels.descend_in_order(
             X,
@@ -80,7 +80,7 @@ class BlockSgd(Stillness):
             keep.weights,
             keep.gradients,
         )
-        self.epoch += done
+        self._epoch += done
         self.passes += min(done + 1, len(rates)) * (2 if len(keep.costs) else 1)
         return done
 

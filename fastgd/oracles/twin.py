@@ -64,10 +64,10 @@ class TwinDescent(_Twin):
 class TwinSgd(_Twin):
     """SGD in plain Python."""
 
-    def __init__(self, rows: Table, w: Floats, order: Order):
+    def __init__(self, rows: Table, w: Floats, order: Order, epoch: int):
         super().__init__(rows, w)
         self.has_costs = rows.is_one_block
-        self._order, self.epoch, self._block_rows = order, 0, block_rows(rows.d)
+        self._order, self._epoch, self._block_rows = order, epoch, block_rows(rows.d)
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self._plain()) if want_cost else None
@@ -76,7 +76,7 @@ class TwinSgd(_Twin):
         w, rate = self._plain(), float(rates[0])
         self.passes += 1
         xs, ys = self._xs, self._ys
-        order = self._order.indices(self.epoch, len(ys), self._block_rows)
+        order = self._order.indices(self._epoch, len(ys), self._block_rows)
         for step, i in enumerate(order):
             grad = reference.sample_gradient(xs[i], ys[i], w)
             w = reference.step(w, grad, rate)
@@ -86,5 +86,5 @@ class TwinSgd(_Twin):
             return 0
         if len(keep.losses):
             keep.losses[0] = reference.loss(xs[order[-1]], ys[order[-1]], w)
-        self.epoch += 1
+        self._epoch += 1
         return 1
