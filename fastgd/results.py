@@ -21,6 +21,9 @@ from fastgd.tracks import State
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MAPPED = 1 << 12
+"""Epochs whose points are translated at once."""
+
 
 @dataclass(slots=True, eq=False)
 class FitResult:
@@ -45,7 +48,7 @@ class FitResult:
     validation_history : ndarray (n_epochs,) or None
         With `validation_fraction`: the mean loss of the held-out rows after each epoch.
     loss_history : ndarray (n_epochs,) or None
-        SGD: the loss of each epoch's last sample, after it.
+        SGD: the loss of each epoch's last sample, after it; times its weight, where there are weights.
     gradient_history : ndarray (n_epochs, n) or (n_epochs, n, d), or None
         SGD with `history="samples"`: the gradient of every step, in the order of the steps.
     learning_rates : ndarray (n_epochs,)
@@ -311,7 +314,7 @@ def from_run(
         last, at_last = model(point)
         intercept = float(at_last)
         if weights is not None:
-            weights, intercepts = model(weights)
+            weights, intercepts = _mapped(model, weights, len(last))
     w, b = last, intercept
     if model is not None and result_point is not None and result_point is not point:
         w, at_result = model(result_point)
@@ -349,6 +352,17 @@ def from_run(
         _constant=constant,
         _is_lesson=is_lesson,
     )
+
+
+def _mapped(
+    model: Callable[[Floats], tuple[Floats, Floats]], points: Floats, d: int
+) -> tuple[Floats, Floats]:
+    """w (n, d) and intercept (n,) of points, w where the points stood: a long history is not kept twice."""
+    intercepts = np.empty(len(points))
+    for start in range(0, len(points), MAPPED):
+        part = slice(start, start + MAPPED)
+        points[part, :d], intercepts[part] = model(points[part])
+    return points[:, :d], intercepts
 
 
 def _epochs(number: int) -> str:

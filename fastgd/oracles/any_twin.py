@@ -132,6 +132,7 @@ class AnyTwinSgd(Stillness, _AnyTwin):
         keep.costs[:], keep.weights[:] = cost, new
         if len(keep.losses):
             x, y = self._xs[order[-1]], self._ys[order[-1]]
-            keep.losses[0] = self._loss.value(reference.forward(x, new), y)
+            weight = self._weights[order[-1]] if self._weights else 1.0
+            keep.losses[0] = weight * self._loss.value(reference.forward(x, new), y)
         self._epoch += 1
         return 1

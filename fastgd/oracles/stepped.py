@@ -22,6 +22,8 @@ from fastgd.planner import Method
 
 _NONE: Floats = np.empty(0)
 _Step = Callable[[Array, Array, Floats, bool], None]
+_Last = tuple[Array, float, float]
+"""The x, y and weight of an epoch's last row."""
 
 
 class ScannedSgd(Stillness):
@@ -89,12 +91,13 @@ class ScannedSgd(Stillness):
             keep.losses[0] = self._loss(theta, *last)
         return 1
 
-    def _loss(self, theta: Floats, x: Array, y: float) -> float:
+    def _loss(self, theta: Floats, x: Array, y: float, weight: float) -> float:
+        """The loss of the last row, times its weight."""
         d = len(x)
         score = float(np.sum(x * theta[:d])) + (float(theta[d]) if len(theta) > d else 0.0)
-        return float(self._objective.loss.value(score, y))
+        return weight * float(self._objective.loss.value(score, y))
 
-    def _blocked(self, theta: Floats, rate: float) -> tuple[Array, float]:
+    def _blocked(self, theta: Floats, rate: float) -> _Last:
         d, objective = self._rows.d, self._objective
         w, b, l2 = theta[:d], theta[d:], float(objective.l2)
         intercept = b if len(b) else np.zeros(1)
@@ -106,7 +109,7 @@ class ScannedSgd(Stillness):
 
     def _plain(
         self, theta: Floats, before: Floats, average: Floats, counts: NDArray[np.int64], rate: float
-    ) -> tuple[Array, float]:
+    ) -> _Last:
         d, loss, rule, penalty = self._rows.d, self._objective.loss, self._rule, self._penalty
         pending, has_intercept = np.zeros(d + 3), len(theta) > d
         parts = [part if len(part) else np.zeros(1) for part in (theta[d:], before[d:], average[d:])]
@@ -121,20 +124,21 @@ class ScannedSgd(Stillness):
 
         return self._scan(task)
 
-    def _scan(self, step: _Step) -> tuple[Array, float]:
+    def _scan(self, step: _Step) -> _Last:
         """Call `step(X, y, weights, is_last)` on runs in this epoch's order; returns the last row."""
         self.passes += 1
         rows, order, weights, n = self._rows, self._order, self._objective.weights, self._rows.n
         taken = 0
-        last: tuple[Array, float] = _NONE, 0.0
+        last: _Last = _NONE, 0.0, 1.0
         numbers = order.rows(self._epoch, n) if order.shuffle is True else None
 
         def task(start: int, X: Array, y: Array) -> None:
             nonlocal taken, last
             taken += len(y)
             these = slice(start, start + len(y)) if numbers is None else numbers[start : start + len(y)]
-            step(X, y, weights[these] if len(weights) else _NONE, taken == n)
-            last = X[-1].copy(), float(y[-1])
+            part = weights[these] if len(weights) else _NONE
+            step(X, y, part, taken == n)
+            last = X[-1].copy(), float(y[-1]), float(part[-1]) if len(part) else 1.0
 
         if numbers is not None:
             engine.scan_rows(rows, task, numbers)
