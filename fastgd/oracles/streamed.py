@@ -15,7 +15,7 @@ from fastgd.orders import Order
 from fastgd.planner import Method
 from fastgd.summaries import FEW
 
-FEW_SINGLE = 10
+FEW_SINGLE = 8
 """Up to so many columns of float32 the compiler keeps a row, w and the sums in registers; FEW of float64."""
 
 
