@@ -25,6 +25,7 @@ from fastgd.summaries import FAR, RANK_TOLERANCE, Statistics
 ACCURATE_ROWS = 4096
 """Up to so many rows the reference is refined with residuals in twice the working precision."""
 REFINEMENTS = 4
+TINY = 1e-150
 SHIFT_BITS = 2.0**-4
 """x_ref is a multiple of about this part of a column's spread: x − x_ref is then exact for most data."""
 
@@ -124,6 +125,13 @@ class Centred:
         n = min(rows.n, -(-4 * d // engine.block_rows(d)) * engine.block_rows(d))
         X = rows.reader().read(0, n)[0].astype(np.float64)
         x_ref = np.zeros(d)
+        with np.errstate(all="ignore"):
+            size = np.max(np.abs(X - (X[0] if self.objective.fit_intercept else 0.0)), axis=0)
+        if ((size > 0.0) & (size < TINY)).any():
+            column = int(((size > 0.0) & (size < TINY)).argmax())
+            raise InvalidDataError(
+                f"column {column} of X spans {size[column]:g}: its squares vanish; scale X"
+            )
         if self.objective.fit_intercept:
             with np.errstate(all="ignore"):
                 first = X[0]

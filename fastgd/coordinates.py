@@ -46,6 +46,7 @@ class Coordinates:
             theta[d] = math.fsum([intercept, *(self.shift * w).tolist()])
         return theta
 
+    @np.errstate(over="ignore", invalid="ignore")
     def model(self, theta: Floats) -> tuple[Floats, Floats]:
         """(w, intercept) of θ (…, size): arrays (…, d) and (…)."""
         d = len(self.scale)

@@ -16,7 +16,7 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Floats
 from fastgd.objective import Objective, Rule
-from fastgd.options import OnDivergence, Options, Plan, Solver
+from fastgd.options import Options, Plan, Solver
 from fastgd.oracles.folded import FoldedObjective
 from fastgd.orders import Order, as_order
 from fastgd.planner import Choice
@@ -51,6 +51,7 @@ def fit(
     plan = Plan(solver, goal, rule, how, order, backend)
     taken = track(plan, rows, w, intercept, state)
     oracle, is_sgd = taken.oracle, taken.kind == "sgd"
+    tolerance = how.tolerance("stream" if taken.kind == "sgd" else oracle.method)
     by_cost = how.tol is not None and (is_sgd or not goal.is_smooth)
     run = solvers.run_epochs(
         oracle,
@@ -65,7 +66,7 @@ def fit(
         want_norms=how.tol is not None and not by_cost,
     )
     if run.converged and how.tol is not None:
-        run.stopped = _reached(how.tolerance(oracle.method), how.patience, by_cost)
+        run.stopped = _reached(tolerance, how.patience, by_cost)
     _scale(run, taken.cost_scale)
     grown = not is_sgd and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
     run.diverged |= grown
@@ -97,13 +98,13 @@ def fit(
         raise run.error
     if run.diverged:
         if how.on_divergence != "ignore":
-            _report_divergence(result, run.first_cost, taken, grown, how.on_divergence)
+            _report_divergence(result, run.first_cost, taken, grown, how)
         return result
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
         warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         seen = np.empty(0) if run.changes is None else run.changes
-        sentence = forecast.ran_out(run.n_epochs, seen, how.tolerance(oracle.method), by_cost)
+        sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, by_cost)
         warnings.warn(sentence, how.warning, stacklevel=how.depth)
     return result
 
@@ -230,6 +231,7 @@ def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_c
         improvement=max(0.0, how.tolerance("stream")),
         model=shaped,
         first_epoch=taken.epoch,
+        cost_scale=taken.cost_scale,
     )
 
 
@@ -254,14 +256,17 @@ def _listed(values: ArrayLike) -> list[Any]:
 
 
 def _report_divergence(
-    result: FitResult, first_cost: float | None, taken: Track, grown: bool, on_divergence: OnDivergence
+    result: FitResult, first_cost: float | None, taken: Track, grown: bool, how: Options
 ) -> None:
-    epoch, rates = result.n_epochs, taken.rates
+    words = how.words
+    epoch, rates = result.n_epochs, taken.rates * words.rate_unit
     limit = rate = None
     if first_cost is not None and not np.isfinite(first_cost):
         message = f"the cost at w0 overflows: scale X and y before {result.solver}, or take a smaller w0"
     else:
         limit, rate = _safe(taken)
+        if limit is not None and rate is not None:
+            limit, rate = limit * words.rate_unit, rate * words.rate_unit
         if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
             limit = rate = None
         if grown:
@@ -277,12 +282,14 @@ def _report_divergence(
             what = "the stability limit"
             if taken.kind == "sgd":
                 what = "the limit of every single step" + ", 1/max‖x‖²," * result._is_lesson
-            message += f'; {what} is {limit:.6g}: take learning_rate="auto", here {rate:.6g}'
-    if on_divergence == "raise":
+            message += f'; {what} is {limit:.6g}: take {words.learning_rate}="auto", here {rate:.6g}'
+    if how.on_divergence == "raise":
         raise DivergenceError(
             f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate
         )
-    warnings.warn(f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=4)
+    warnings.warn(
+        f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=how.depth + 1
+    )
 
 
 def _safe(taken: Track) -> tuple[float, float] | tuple[None, None]:

@@ -19,8 +19,8 @@ def epochs_needed(values: Floats, target: float) -> float:
     return math.ceil(math.log(target / last) / pace) if target > 0.0 else math.inf
 
 
-def ran_out(n_epochs: int, values: Floats, tol: float, is_cost: bool) -> str:
-    """The sentence of a ConvergenceWarning; `values` is what the stopping rule looked at, an epoch each."""
+def ran_out(name: str, n_epochs: int, values: Floats, tol: float, is_cost: bool) -> str:
+    """The sentence of a ConvergenceWarning; `name` is that of n_epochs, `values` is what the stopping rule looked at, an epoch each."""
     what = "the relative change of the cost" if is_cost else "the gradient's norm, as a part of the first,"
     if not is_cost and len(values):
         values = values / values[0] if values[0] > 0.0 else values
@@ -33,4 +33,4 @@ def ran_out(n_epochs: int, values: Floats, tol: float, is_cost: bool) -> str:
     )
     if tol == 0.0:
         needed = "w was still moving"
-    return f"n_epochs={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"
+    return f"{name}={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"

@@ -122,6 +122,7 @@ class Geometry(Centred):
         theta[d] = math.fsum([raw.w_ref[d], *(m * raw.w_ref[:d]).tolist()])
         return Statistics(self.total, theta, out, by, raw.s)  # type: ignore[arg-type]
 
+    @np.errstate(over="ignore", invalid="ignore")
     def model(self, v: Floats) -> tuple[Floats, Floats]:
         """(w, intercept) of θ_ref + v, v (…, size): from the origin, with all digits of v."""
         d, to, origin, theta = self.rows.d, self.coordinates, self.origin, self.statistics.w_ref
@@ -156,6 +157,8 @@ class Geometry(Centred):
     def _extremes(self) -> tuple[float, float]:
         """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
         rows, curvature = self.rows, self.objective.curvature
+        if not self.objective.is_smooth:
+            return math.nan, math.nan
         by_statistics = rows.d <= MOST_COLUMNS or self._backend == "python"
         statistics = self.statistics if by_statistics else None  # before the coordinates, which they tell
         l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
@@ -176,9 +179,9 @@ class Geometry(Centred):
         return float(smallest), float(largest)
 
     @property
-    def least_curvature(self) -> float:
-        """The smallest eigenvalue of the Hessian's bound that is not 0."""
-        return self._extremes[0]
+    def curvatures(self) -> tuple[float, float]:
+        """The least that is not 0, and the largest."""
+        return self._extremes
 
     @cached_property
     def digits(self) -> float:

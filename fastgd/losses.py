@@ -13,6 +13,7 @@ compiled as it is, and checked against finite differences when it is first used.
 from __future__ import annotations
 
 import math
+import numbers
 from collections import namedtuple
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -99,6 +100,8 @@ NAMED: dict[str, Loss] = {
 }
 """The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
 
+_BUILT_IN = tuple(type(one) for one in NAMED.values())
+
 OWN = "OwnLoss_"
 """How the type of a loss of the user's own begins: its machine code is never kept on disk."""
 _own_types: dict[tuple[type, tuple[str, ...]], Any] = {}
@@ -110,11 +113,16 @@ def as_loss(given: Any) -> Loss:
         if given not in NAMED:
             raise ValueError(f"loss must be {' or '.join(map(repr, NAMED))} or an object, not {given!r}")
         return NAMED[given]
+    if isinstance(given, type) and given in _BUILT_IN:
+        given = given()
+    for name in getattr(given, "_fields", ()) if isinstance(given, _BUILT_IN) else ():
+        if not isinstance(getattr(given, name), numbers.Real):
+            raise TypeError(f"{type(given).__name__}'s {name} must be a number, not {getattr(given, name)!r}")
     if isinstance(given, Huber) and not 0.0 < given.delta < math.inf:
         raise ValueError(f"Huber's delta must be positive and finite, not {given.delta!r}")
     if isinstance(given, Quantile) and not 0.0 < given.quantile < 1.0:
         raise ValueError(f"quantile must be between 0 and 1, not {given.quantile!r}")
-    if isinstance(given, tuple(type(one) for one in NAMED.values())) or is_own(given):
+    if isinstance(given, _BUILT_IN) or is_own(given):
         return cast(Loss, given)
     kind = given if isinstance(given, type) else type(given)
     for method in ("value", "slope"):
@@ -132,19 +140,20 @@ def is_own(loss: Any) -> bool:
 
 def _own(given: Any, kind: type) -> Any:
     """A named tuple with the numbers of `given` and the functions of its class: what Numba can take."""
-    numbers = {}
+    values = {}
     for name in dir(given):
         value = getattr(given, name, None) if not name.startswith("_") else None
-        if isinstance(value, (int, float)):
-            numbers[name] = float(value)
-    numbers.setdefault("curvature", math.inf)
-    key = kind, tuple(numbers)
+        if isinstance(value, numbers.Real):
+            values[name] = float(value)
+    if not values.setdefault("curvature", math.inf) > 0.0:
+        raise ValueError(f"loss {kind.__name__}: curvature must be positive, not {values['curvature']!r}")
+    key = kind, tuple(values)
     if key not in _own_types:
-        fields = namedtuple(f"{OWN}{kind.__name__}", list(numbers))  # type: ignore[misc]
+        fields = namedtuple(f"{OWN}{kind.__name__}", list(values))  # type: ignore[misc]
         # A static method stays one: it is called as type.value(score, y), without self.
         methods = {name: _plain(kind, name) for name in ("value", "slope")}
         _own_types[key] = type(fields.__name__, (fields,), methods | {"__slots__": ()})
-    return _own_types[key](**numbers)
+    return _own_types[key](**values)
 
 
 def _plain(kind: type, name: str) -> Any:

@@ -125,6 +125,10 @@ def as_sample_weight(value: Any, n: int) -> Floats:
         raise InvalidDataError(
             f"sample_weight[{row}] is {weights[row]:g}; weights must be finite and not negative"
         )
+    with np.errstate(over="ignore"):
+        total = np.sum(weights)
+    if total == np.inf:
+        raise InvalidDataError("sample_weight adds up to more than a float holds; scale it")
     if not weights.any():
         raise InvalidDataError("sample_weight is zero for every row; at least one row must count")
     return np.ascontiguousarray(weights)
@@ -164,7 +168,10 @@ _checked: set[type] = set()
 
 def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
     """Value and slope at scores around some of y: finite, the slope between the differences at its sides."""
-    targets = np.unique(np.quantile(y[np.isfinite(y)], [0.0, 0.3, 0.5, 0.8, 1.0]))
+    y = y[np.isfinite(y)]
+    if not len(y):
+        return  # which the fit will tell
+    targets = np.unique(np.quantile(y, [0.0, 0.3, 0.5, 0.8, 1.0]))
     size = max(1.0, float(np.abs(targets).max(initial=0.0)))
     scores = (np.linspace(-1.53, 1.61, 14) * size)[:, None] + np.zeros(len(targets))
     scores, ys = scores.ravel(), np.tile(targets, 14)
@@ -198,8 +205,10 @@ def _probed(loss: Loss, scores: Floats, y: Floats, step: float, backend: Backend
             pointwise.values(loss, scores + h, y, part)
         pointwise.slopes(loss, scores, y, out[3])
     except Exception as error:  # whatever the user's code, or Numba, raises
-        reason = str(error).strip().splitlines()
-        first = next((line for line in reason if line.strip()), type(error).__name__)
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        # Numba tells the stage of the compiler, and again within, and the reason after the last of these.
+        stages = [place for place, line in enumerate(lines[:-1]) if line.startswith("Failed in")]
+        first = lines[stages[-1] + 1] if stages else lines[0]
         where = "Numba cannot compile" if backend == "numba" else "an error in"
         raise ValueError(f"loss {_name(loss)}: {where} its value or slope ({first:.200})") from error
     return out

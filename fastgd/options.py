@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from fastgd import engine, solvers
 from fastgd.data import checks
@@ -25,6 +25,18 @@ class ConvergenceWarning(UserWarning):
     """n_epochs ran out before `tol` was reached, and how many it takes; or few digits are to be had."""
 
     __module__ = "fastgd"
+
+
+class Words(NamedTuple):
+    """How the caller names things, for sentences."""
+
+    n_epochs: str = "n_epochs"
+    learning_rate: str = "learning_rate"
+    rate_unit: float = 1.0
+    """What turns a learning rate into the caller's."""
+
+
+WORDS = Words()
 
 
 @dataclass(slots=True)
@@ -51,6 +63,7 @@ class Options:
 
     depth: int = 3
     """How many calls the user's own is away from the warning."""
+    words: Words = WORDS
 
     def tolerance(self, method: Method) -> float:
         """tol as a number; −1 for none."""

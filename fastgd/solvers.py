@@ -76,6 +76,8 @@ class Watch:
     """The cost of the held-out rows at the oracle's point: the run ends when it has not become lower, by more
     than this part of it, for `patience` epochs."""
     improvement: float = 0.0
+    cost_scale: float = 1.0
+    """What turns the oracle's costs into those that the callback sees."""
     model: Callable[[Floats], tuple[float | Floats, float]] | None = None
     """w and intercept of the oracle's point, for the callback."""
     first_epoch: int = 0
@@ -110,12 +112,13 @@ class Watch:
             state = EpochState(
                 self.first_epoch + run.n_epochs - 1,
                 *self.model(oracle.w),
-                cost,
+                None if cost is None else cost * self.cost_scale,
                 rate,
                 validations[-1] if validations else None,
             )
             try:
-                if self.callback(state) is True:
+                answer = self.callback(state)
+                if isinstance(answer, (bool, np.bool_)) and answer:
                     run.stopped = "the callback asked for it"
             except BaseException as error:
                 run.error = error

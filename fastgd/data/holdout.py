@@ -57,10 +57,20 @@ class PartRows:
 
     def __init__(self, rows: Table, part: Part):
         self._rows, self._part = rows, part
-        self.X, self.y, self.is_scalar, self.d = rows.X, rows.y, rows.is_scalar, rows.d
+        self.is_scalar, self.d = rows.is_scalar, rows.d
         self.n, self.row_bytes = part.n, rows.row_bytes
         self.is_one_block = self.n <= block_rows(self.d)
         self.run_numbers = 1  # a run is a block, which lies in one piece
+
+    @property
+    def X(self) -> NDArray[Any]:  # noqa: N802 - as the rows of arrays have it
+        """A copy."""
+        return self._rows.X[self._part.numbers()]
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """A copy."""
+        return self._rows.y[self._part.numbers()]
 
     def reader(self) -> PartReader:
         return PartReader(self._rows.reader(), self._part)
@@ -69,8 +79,7 @@ class PartRows:
         return self.reader().read(0, self.n)
 
     def lists(self) -> tuple[list[Any], list[float]]:
-        numbers = self._part.numbers()
-        return ArrayRows(self._rows.X[numbers], self._rows.y[numbers]).lists()
+        return ArrayRows(self.X, self.y).lists()
 
     def refuse_nonfinite(self) -> None:
         self._rows.refuse_nonfinite()

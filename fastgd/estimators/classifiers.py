@@ -7,12 +7,22 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastgd.data.checks import InvalidDataError
 from fastgd.engine import Floats
 from fastgd.estimators.linear import Linear, Stochastic
+from fastgd.objective import as_sample_weight
+
+
+def _refuse_nonfinite(y: Any) -> None:
+    """Labels may be numbers, but NaN and infinity are none."""
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        row = int(np.isfinite(y).argmin())
+        raise InvalidDataError(
+            f"y[{row}] is {'NaN' if np.isnan(y[row]) else 'infinite'}; drop such rows or fill them"
+        )
 
 
 class _Classifier(ClassifierMixin, Linear):
@@ -31,11 +41,12 @@ class _Classifier(ClassifierMixin, Linear):
         """Fit to X (n, d) and labels y (n,), one class against the rest where there are more than two."""
         before = getattr(self, "results_", None) if self.warm_start else None
         X, y = self._data(X, y, reset=True)
+        _refuse_nonfinite(y)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y holds one class only, {classes[0]!r}; {type(self).__name__} needs samples of two or more"
+                f"y holds one class only, {classes.tolist()[0]!r}; {type(self).__name__} needs two or more"
             )
         known = classes if before is None else self.classes_
         if not np.array_equal(classes, known):
@@ -43,14 +54,14 @@ class _Classifier(ClassifierMixin, Linear):
         self.classes_: Any = classes
         return self._fit_all(X, codes, sample_weight, before)
 
-    def _fit_all(self, X: Any, codes: Any, sample_weight: Any, before: Any, **changed: Any) -> Self:
+    def _fit_all(self, X: Any, codes: Any, sample_weight: Any, before: Any, *, is_part: bool = False) -> Self:
         """A model a class, or one for two classes; `codes` are places in classes_."""
         n_models = 1 if len(self.classes_) == 2 else len(self.classes_)
         weights = self._weights(codes, sample_weight)
         results = []
         for k in range(n_models):
             target = (codes == (1 if n_models == 1 else k)).astype(np.float64)
-            results.append(self._fitted(X, target, weights, before[k] if before else None, **changed))
+            results.append(self._fitted(X, target, weights, before[k] if before else None, is_part=is_part))
         self.results_ = results
         self.coef_ = np.array([np.atleast_1d(result.w) for result in results])
         self.intercept_ = np.array([result.intercept for result in results])
@@ -60,15 +71,17 @@ class _Classifier(ClassifierMixin, Linear):
         return self
 
     def _weights(self, codes: Any, sample_weight: Any) -> Any:
+        """Each sample's weight, times that of its class; balanced ones make the classes' sums equal."""
         if self.class_weight is None:
             return sample_weight
-        classes = np.arange(len(self.classes_))
-        given = self.class_weight
-        if isinstance(given, dict):
-            labels = {label: place for place, label in enumerate(self.classes_.tolist())}
-            given = {labels[label]: value for label, value in given.items() if label in labels}
-        each = compute_class_weight(given, classes=classes, y=codes)[codes]
-        return each if sample_weight is None else each * np.asarray(sample_weight, dtype=np.float64)
+        n_classes = len(self.classes_)
+        each = np.ones(len(codes)) if sample_weight is None else as_sample_weight(sample_weight, len(codes))
+        if self.class_weight == "balanced":
+            sums = np.bincount(codes, each, n_classes)
+            of_class = np.divide(sums.sum(), n_classes * sums, out=np.zeros(n_classes), where=sums > 0.0)
+        else:
+            of_class = np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
+        return each * of_class[codes]
 
     def decision_function(self, X: Any) -> Floats:
         """Scores X·coef_ᵀ + intercept_: (n,) for two classes, else (n, n_classes)."""
@@ -265,8 +278,13 @@ n_iter_no_change, warm_start, n_jobs
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch over these rows, from where the last call ended; the first call names all classes."""
+        if self.class_weight == "balanced":
+            raise ValueError(
+                'class_weight="balanced" is not known from a part of the data: pass the weights as a dict'
+            )
         before = getattr(self, "results_", None)
         X, y = self._data(X, y, reset=before is None)
+        _refuse_nonfinite(y)
         if before is None:
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit")
@@ -285,5 +303,5 @@ n_iter_no_change, warm_start, n_jobs
             raise ValueError(
                 f"y[{int(np.argmin(known))}] is {y[np.argmin(known)]!r}, which is not among the classes"
             )
-        self._fit_all(X, codes, sample_weight, before, **self._once(before and before[0]))
+        self._fit_all(X, codes, sample_weight, before, is_part=True)
         return self

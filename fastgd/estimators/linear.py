@@ -24,7 +24,7 @@ from fastgd.engine import Floats
 from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.objective import as_rule
-from fastgd.options import ConvergenceWarning, Options
+from fastgd.options import ConvergenceWarning, Options, Words
 from fastgd.results import FitResult
 from fastgd.schedules import LearningRate, TimesAuto
 
@@ -73,7 +73,7 @@ class Linear(BaseEstimator):
 
     def _translated(self) -> tuple[dict[str, Any], float]:
         """The objective in fastgd's terms, and what turns its cost into scikit-learn's."""
-        loss: Any = self._loss()
+        loss: Any = losses.as_loss(self._loss())
         half = 0.5 if isinstance(loss, tuple(_HALVED.values())) else 1.0
         ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": self.l1_ratio, None: 0.0}[self.penalty]
         alpha = 0.0 if self.penalty is None else self.alpha / half
@@ -91,8 +91,10 @@ class Linear(BaseEstimator):
         rate = half * float(eta0)
         return rate if power == 0.0 else lambda epoch: rate * (epoch + 1.0) ** -power
 
-    def _fitted(self, X: Any, y: Any, weights: Any, before: FitResult | None, **changed: Any) -> FitResult:
-        """One model, from where `before` ended."""
+    def _fitted(
+        self, X: Any, y: Any, weights: Any, before: FitResult | None, *, is_part: bool = False
+    ) -> FitResult:
+        """One model, from where `before` ended; of a part of the data one pass, without stopping rules."""
         goal, half = self._translated()
         is_sgd = self._solver == "sgd"
         rule = as_rule(self.momentum, self.nesterov, *((self.batch_size, self.average) if is_sgd else ()))
@@ -102,11 +104,16 @@ class Linear(BaseEstimator):
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
             n_threads=self.n_jobs, warning=EstimatorConvergenceWarning, depth=6 + self._depth,
+            words=Words("max_iter", "eta0", 1.0 / half),
         )  # fmt: skip
         if is_sgd:
             how |= dict(shuffle=self.shuffle, seed=self._seed(before))
+        if is_part:
+            how |= dict(n_epochs=1, tol=None, validation_fraction=None)
+            if self.eta0 == "auto" and before is not None:  # the rate found from the first rows is kept
+                how["learning_rate"] = self._rate(1.0, before._first_rate)
         goal["sample_weight"] = weights
-        return fit(self._solver, X, y, goal, rule, Options(**(how | changed)))
+        return fit(self._solver, X, y, goal, rule, Options(**how))
 
     def _seed(self, before: FitResult | None) -> int | None:
         if self.shuffle is False or (before is not None and before.seed is not None):
@@ -131,10 +138,3 @@ class Stochastic(Linear):
         "average": ["boolean", Interval(numbers.Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
-
-    def _once(self, before: FitResult | None) -> dict[str, Any]:
-        """One pass, without stopping rules; a rate found from the first rows is kept for the others."""
-        changed: dict[str, Any] = dict(n_epochs=1, tol=None, validation_fraction=None, w0=before)
-        if self.eta0 == "auto" and before is not None:
-            changed["learning_rate"] = self._rate(1.0, before._first_rate)
-        return changed

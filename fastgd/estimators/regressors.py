@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastgd import losses
@@ -19,7 +19,7 @@ from fastgd.results import FitResult
 
 class _Regressor(RegressorMixin, Linear):
     _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
-        "loss": [StrOptions({"squared_error", "huber", "quantile"}), callable, object],
+        "loss": [StrOptions({"squared_error", "huber", "quantile"}), HasMethods(["value", "slope"])],
         "epsilon": [Interval(numbers.Real, 0, None, closed="neither")],
         "quantile": [Interval(numbers.Real, 0, 1, closed="neither")],
     }
@@ -283,5 +283,5 @@ validation_fraction, n_iter_no_change, warm_start, n_jobs
         """One epoch over these rows, from where the last call ended."""
         before = getattr(self, "result_", None)
         X, y = self._data(X, y, reset=before is None)
-        result = self._fitted(X, y, sample_weight, before, **self._once(before))
+        result = self._fitted(X, y, sample_weight, before, is_part=True)
         return self._keep(result)

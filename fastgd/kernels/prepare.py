@@ -28,7 +28,7 @@ def fill(X, y, weights, shift, scale, out, target):
         else:
             for j in range(d):
                 row[j] = (x[j] - shift[j]) * scale[j] * root
-            target[i] = y[i] * root
+            target[i] = np.float64(y[i]) * root
         if has_ones:
             row[d] = root
 

@@ -48,17 +48,18 @@ def look_ahead(v, before, beta, p):
 
 
 @kernel
-def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state, tol, floor, patience):
+def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state, tol, floor, noise, patience):
     """One epoch's step of v; the gradient is that at p. Returns whether the run has converged.
 
     It has after `patience` epochs in a row in which the gradient's norm was at most tol times the first, or
-    at most `floor` times the largest |θ|; without a floor, in which no weight moved but by rounding. Never
+    at most floor·max|θ| + noise·max|v|; without a floor, in which no weight moved but by rounding. Never
     with tol < 0. (With λ the least curvature, a gradient's norm is at least λ times the distance to go; how
-    far a weight moves says little of that right after a new start of the momentum.)
+    far a weight moves says little of that right after a new start of the momentum. `noise` is what rounding
+    does to a gradient.)
     """
-    norm, against, is_still, size = 0.0, 0.0, True, 0.0
+    norm, against, is_still, size, far = 0.0, 0.0, True, 0.0, 0.0
     for j in range(len(v)):
-        size = max(size, abs(theta_ref[j] + v[j]))
+        size, far = max(size, abs(theta_ref[j] + v[j])), max(far, abs(v[j]))
     for j in range(len(v)):
         z = p[j] - rate * gradient[j]
         if not nesterov:
@@ -83,7 +84,7 @@ def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state,
     state[LAST] = norm
     t = state[T]
     state[T] = 1.0 if nesterov and against > 0.0 else 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t))
-    is_quiet = norm <= tol * state[FIRST] or (norm <= floor * size if floor > 0.0 else is_still)
+    is_quiet = norm <= tol * state[FIRST] or (norm <= floor * size + noise * far if floor > 0.0 else is_still)
     state[QUIET] = state[QUIET] + 1.0 if is_quiet else 0.0
     return tol >= 0.0 and state[QUIET] >= patience
 
@@ -124,6 +125,7 @@ def descend(
     nesterov,
     tol,
     floor,
+    noise,
     patience,
     go_on,
     costs,
@@ -159,6 +161,7 @@ def descend(
             state,
             tol,
             floor,
+            noise,
             patience,
         )
         copy(h, h_before)

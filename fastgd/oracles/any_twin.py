@@ -49,7 +49,7 @@ class AnyTwinDescent(_AnyTwin):
 
     @property
     def is_still(self) -> bool:
-        return bool(self.memory.momentum[1] > 0)
+        return self._until.tol < 0 and bool(self.memory.momentum[1] > 0)
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist())

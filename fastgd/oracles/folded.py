@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd import engine
-from fastgd.coordinates import Coordinates
+from fastgd.coordinates import Coordinates, plain
 from fastgd.data.arrays import Table
+from fastgd.data.transformed import TransformedRows
 from fastgd.engine import Array, Floats
 from fastgd.losses import Loss
 from fastgd.oracles.base import OVERFLOW_IS_SEEN
 from fastgd.oracles.streamed import leaf_rows
 
 _NONE: Floats = np.empty(0)
+FAR_OFF = 2.0**10
+"""Of columns that lie so many deviations from 0, Σ φ x − shift Σ φ would lose more than ten bits: their rows
+are centred as they are read."""
 
 
 class FoldedObjective:
@@ -28,8 +32,12 @@ class FoldedObjective:
     ):
         from fastgd.kernels import scored
 
-        self._kernels, self._rows, self._weights, self._loss = scored, rows, weights, loss
+        self._kernels, self._weights, self._loss = scored, weights, loss
+        self._rows: Table = rows
         self._coordinates, self._n_threads = coordinates, n_threads
+        if (np.abs(coordinates.shift) * coordinates.scale > FAR_OFF).any():
+            self._rows = TransformedRows(rows, coordinates.shift, coordinates.scale, has_ones=False)
+            self._coordinates = plain(rows.d, coordinates.has_intercept)
         self._total = float(np.sum(weights)) if len(weights) else float(rows.n)
 
     @OVERFLOW_IS_SEEN

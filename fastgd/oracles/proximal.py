@@ -39,12 +39,13 @@ class _Proximal:
     before: Floats
     has_converged = False
     _kernels: ModuleType
+    _until: Until
     _momentum: Floats
     _memory: Memory
 
     @property
     def is_still(self) -> bool:
-        return bool(self._momentum[self._kernels.QUIET] > 0.0)
+        return self._until.tol < 0.0 and bool(self._momentum[self._kernels.QUIET] > 0.0)
 
     @property
     def memory(self) -> Memory:
@@ -63,7 +64,8 @@ class SummaryProximal(_Proximal):
 
         self._kernels, self._rule, self._until = proximal, rule, until
         self._sums = geometry.penalised()
-        self._floor = ROUNDING * geometry.least_curvature if until.tol >= 0.0 else 0.0
+        least, most = geometry.curvatures if until.tol >= 0.0 else (0.0, 0.0)
+        self._floor, self._noise = ROUNDING * least, 4.0 * ROUNDING * len(memory.point) ** 0.5 * most
         self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
         self._memory = memory
         self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
@@ -81,7 +83,7 @@ class SummaryProximal(_Proximal):
         done, self.has_converged = self._kernels.descend(
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
             self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
-            until.tol, self._floor, until.patience, go_on, keep.costs, keep.weights, keep.norms,
+            until.tol, self._floor, self._noise, until.patience, go_on, keep.costs, keep.weights, keep.norms,
         )  # fmt: skip
         return done
 
@@ -123,7 +125,7 @@ class StreamedProximal(_Proximal):
         at, gradient = self._at, self._gradient
         has_converged = self._kernels.step(
             theta, before, at, gradient, float(rates[0]), rule.momentum, rule.nesterov, self._penalty.l1,
-            self._no_reference, self._momentum, self._until.tol, 0.0, self._until.patience,
+            self._no_reference, self._momentum, self._until.tol, 0.0, 0.0, self._until.patience,
         )  # fmt: skip
         norm = self._momentum[self._kernels.LAST]
         cost = self._look(theta, before)
