@@ -20,7 +20,10 @@ def epochs_needed(values: Floats, target: float) -> float:
 
 
 def ran_out(name: str, n_epochs: int, values: Floats, tol: float, is_cost: bool) -> str:
-    """The sentence of a ConvergenceWarning; `name` is that of n_epochs, `values` is what the stopping rule looked at, an epoch each."""
+    """The sentence of a ConvergenceWarning.
+
+    `name` is that of n_epochs; `values` is what the stopping rule looked at, an epoch each.
+    """
     what = "the relative change of the cost" if is_cost else "the gradient's norm, as a part of the first,"
     if not is_cost and len(values):
         values = values / values[0] if values[0] > 0.0 else values
