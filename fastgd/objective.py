@@ -227,11 +227,11 @@ def _check_targets(loss: Loss, y: Any, backend: Backend) -> None:
         if backend == "numba":
             from fastgd.kernels import pointwise
 
-            row = pointwise.first_beside(part, 0.0, 1.0)
-        else:
-            good = (part == 0.0) | (part == 1.0)
-            row = len(part) if good.all() else int(good.argmin())
-        if row < len(part):
+            if not pointwise.count_beside(part, 0.0, 1.0):
+                continue
+        is_other = (part != 0.0) & (part != 1.0)
+        if is_other.any():
+            row = int(is_other.argmax())
             raise InvalidDataError(
                 f"y[{start + row}] is {part[row]:g}; log_loss takes y of 0 and 1 (a classifier of "
                 "fastgd.estimators takes any labels)"
