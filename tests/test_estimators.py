@@ -466,3 +466,28 @@ class LogCosh:
 
     def slope(self, score, y):
         return np.tanh(score - y)
+
+
+def test_held_out_rows_are_not_seen_by_the_start():
+    """Other losses start from least squares of all rows, but for early stopping."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 60))
+    y = X[:, 0] + 2 * rng.normal(size=120)
+    model = GDRegressor(
+        "huber", epsilon=3.0, early_stopping=True, validation_fraction=0.25, max_iter=50, tol=None
+    )
+    assert not model.fit(X, y).result_.w_history
+    costs = model.result_.validation_history
+    assert costs[0] < costs[-1] or costs[0] > costs.min()
+    other = y.copy()
+    other[3::4] += 100.0  # the held-out ones
+    assert clone(model).fit(X, other).coef_.tolist() == model.coef_.tolist()
+
+
+def test_a_subclass_with_parameters_of_its_own():
+    class Robust(GDRegressor):
+        def __init__(self, epsilon=1.35):
+            super().__init__("huber", epsilon=epsilon)
+
+    X, y, _ = data(MODELS[0])
+    np.testing.assert_array_equal(Robust().fit(X, y).coef_, GDRegressor("huber").fit(X, y).coef_)

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastgd import losses
+from fastgd.api import gradient_descent
 from fastgd.engine import Floats
 from fastgd.estimators.linear import Linear, Stochastic
 from fastgd.results import FitResult
@@ -34,15 +35,18 @@ class _Regressor(RegressorMixin, Linear):
         """Fit the model to X (n, d) and y (n,); sample_weight (n,) scales each sample's loss."""
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._data(X, y, reset=True)
-        if before is None and self._solver == "gradient_descent" and self.loss != "squared_error":
+        starts_at_zero = self._solver == "sgd" or self.loss == "squared_error" or self.early_stopping
+        if before is None and not starts_at_zero:
             before = self._least_squares(X, y, sample_weight)
         return self._keep(self._fitted(X, y, sample_weight, before))
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
         """Where other losses start: bounded slopes would take many epochs from zero to a y far off."""
-        shared = {name: getattr(self, name) for name in ("fit_intercept", "standardize", "n_jobs")}
-        model = type(self)(penalty=None, max_iter=1000, tol=None, **shared)
-        return replace(model._fitted(X, y, weights, None), _state=None)
+        result = gradient_descent(
+            X, y, fit_intercept=self.fit_intercept, standardize=self.standardize, sample_weight=weights,
+            nesterov=True, n_epochs=1000, history=None, n_threads=self.n_jobs,
+        )  # fmt: skip
+        return replace(result, _state=None)
 
     def _keep(self, result: FitResult) -> Self:
         self.result_ = result
