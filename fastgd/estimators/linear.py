@@ -9,6 +9,7 @@ and fastgd's does not: `_translated` is where one becomes the other.
 
 from __future__ import annotations
 
+import functools
 import numbers
 from typing import Any, ClassVar, Literal
 
@@ -62,6 +63,12 @@ class Linear(BaseEstimator):
         "warm_start": ["boolean"],
         "n_jobs": [Interval(numbers.Integral, 1, None, closed="left"), None],
     }
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls) -> list[str]:
+        """scikit-learn looks at the signature in every fit, which takes longer than all its checks of X."""
+        return list(super()._get_param_names())
 
     def _data(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
         """X and y as they are, but for shape and names; what is not finite the fit finds."""
