@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastgd import engine, summaries
+from fastgd import summaries
 from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
@@ -25,6 +25,8 @@ from fastgd.summaries import FAR, RANK_TOLERANCE, Statistics
 ACCURATE_ROWS = 4096
 """Up to so many rows the reference is refined with residuals in twice the working precision."""
 REFINEMENTS = 4
+FIRST_NUMBERS = 1 << 16
+"""Of the rows that x_ref is told by."""
 TINY = 1e-150
 SHIFT_BITS = 2.0**-4
 """x_ref is a multiple of about this part of a column's spread: x − x_ref is then exact for most data."""
@@ -120,27 +122,29 @@ class Centred:
             rows.refuse_nonfinite()
         return raw
 
-    def first_origin(self) -> Origin:
-        d, rows = self.rows.d, self.rows
-        n = min(rows.n, -(-4 * d // engine.block_rows(d)) * engine.block_rows(d))
+    def x_ref(self) -> Floats:
+        """About the first rows' means, with an intercept; zeros without."""
+        d, rows, has_intercept = self.rows.d, self.rows, self.objective.fit_intercept
+        n = min(rows.n, max(2, FIRST_NUMBERS // d))
         X = rows.reader().read(0, n)[0].astype(np.float64)
-        x_ref = np.zeros(d)
         with np.errstate(all="ignore"):
-            size = np.max(np.abs(X - (X[0] if self.objective.fit_intercept else 0.0)), axis=0)
+            first = X[0].copy()
+            if has_intercept:
+                X -= first
+            size = np.abs(X).max(axis=0)
+            mean, spread = first + np.mean(X, axis=0), np.std(X, axis=0)
+            unit = SHIFT_BITS * np.exp2(np.floor(np.log2(spread)))
+            x_ref = np.where(spread > 0.0, np.round(mean / unit) * unit, first)
+        if not np.isfinite(x_ref).all() and has_intercept:
+            rows.refuse_nonfinite()
+            raise InvalidDataError("X is too large: its squares overflow; scale it")
         if ((size > 0.0) & (size < TINY)).any():
-            column = int(((size > 0.0) & (size < TINY)).argmax())
-            raise InvalidDataError(
-                f"column {column} of X spans {size[column]:g}: its squares vanish; scale X"
-            )
-        if self.objective.fit_intercept:
-            with np.errstate(all="ignore"):
-                first = X[0]
-                mean, spread = first + np.mean(X - first, axis=0), np.std(X - first, axis=0)
-                unit = SHIFT_BITS * np.exp2(np.floor(np.log2(spread)))
-                x_ref = np.where(spread > 0.0, np.round(mean / unit) * unit, first)
-            if not np.isfinite(x_ref).all():
-                rows.refuse_nonfinite()
-                raise InvalidDataError("X is too large: its squares overflow; scale it")
+            j = int(((size > 0.0) & (size < TINY)).argmax())
+            raise InvalidDataError(f"column {j} of X spans {size[j]:g}: its squares vanish; scale X")
+        return x_ref if has_intercept else np.zeros(d)
+
+    def first_origin(self) -> Origin:
+        d, x_ref = self.rows.d, self.x_ref()
         size = d + self.objective.fit_intercept
         if self._backend == "python":
             return Origin(x_ref, np.zeros(size), True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from typing import Any
@@ -24,6 +25,7 @@ from fastgd.results import DivergenceError, FitResult, from_run
 from fastgd.solvers import Run, Watch
 from fastgd.tracks import State, Track, has_grown, track
 
+NOTE = "fastgd: the run up to this epoch is this error's .result"
 FEW_DIGITS = 7.5
 """Where fewer digits of the weights are to be expected, that is said."""
 
@@ -43,6 +45,11 @@ def fit(
     order = as_order(how.shuffle, how.seed)
     if state is not None and how.seed is None and how.shuffle == state.order.shuffle:
         order = state.order
+    if intercept and not goal.fit_intercept:
+        raise ValueError(
+            f"w0 is a fit with the intercept {intercept:.6g}: pass fit_intercept=True, or its weights, "
+            "w0=fit.w"
+        )
     _check_method(solver, how, backend, order, goal, rule)
     held = None
     if how.validation_fraction is not None:
@@ -94,11 +101,12 @@ def fit(
     )
     if run.error is not None:
         run.error.result = result  # type: ignore[attr-defined]
-        run.error.add_note("fastgd: the run up to this epoch is this error's .result")
+        if NOTE not in getattr(run.error, "__notes__", ()):
+            run.error.add_note(NOTE)
         raise run.error
     if run.diverged:
         if how.on_divergence != "ignore":
-            _report_divergence(result, run.first_cost, taken, grown, how)
+            _report_divergence(result, run.first_cost, taken, grown, rule.is_plain, how)
         return result
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
         warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth)
@@ -171,7 +179,11 @@ def _start(w0: Any, rows: Table) -> tuple[Floats, float, State | None]:
         return np.zeros(rows.d), 0.0, None
     if isinstance(w0, FitResult):
         if np.size(w0.w) != rows.d or (np.ndim(w0.w) == 0) != rows.is_scalar:
-            raise InvalidDataError(f"w0 is a fit of {np.size(w0.w)} columns, and X has {rows.d}")
+            shapes = [
+                "(n,)" if is_line else f"(n, {d})"
+                for is_line, d in ((np.ndim(w0.w) == 0, np.size(w0.w)), (rows.is_scalar, rows.d))
+            ]
+            raise InvalidDataError(f"w0 is a fit of X of shape {shapes[0]}, and this X has shape {shapes[1]}")
         return w0._last[0].copy(), w0._last[1], w0._state
     return as_weights("w0", w0, rows.d, rows.is_scalar), 0.0, None
 
@@ -186,6 +198,13 @@ class _Held:
             self._fold = FoldedObjective(rows, goal.weights, goal.loss, to, n_threads)
 
     def __call__(self, w: Floats, intercept: float) -> float:
+        cost = self._cost(w, intercept)
+        if not math.isfinite(cost):
+            self._rows.refuse_nonfinite()
+            return math.inf
+        return cost
+
+    def _cost(self, w: Floats, intercept: float) -> float:
         if self._backend == "numba":
             return self._fold(np.append(w, intercept))[0]
         xs, ys = self._rows.lists()
@@ -213,21 +232,23 @@ def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_c
     if how.callback is None and held is None and not by_cost:
         return None
 
-    def model(point: Floats) -> tuple[Floats, float]:
+    def model() -> tuple[Floats, float]:
+        """Where the fit would end if it ended now."""
+        point = taken.result_point()
         if taken.model is None:
             return point, 0.0
         w, intercept = taken.model(point)
         return w, float(intercept)
 
-    def shaped(point: Floats) -> tuple[float | Floats, float]:
-        w, intercept = model(point)
+    def shaped() -> tuple[float | Floats, float]:
+        w, intercept = model()
         return (float(w[0]) if is_scalar else w.copy()), intercept
 
     return Watch(
         tol=how.tolerance("stream") if by_cost else None,
         patience=how.patience,
         callback=how.callback,
-        validate=None if held is None else lambda point: held(*model(point)),
+        validate=None if held is None else lambda: held(*model()),
         improvement=max(0.0, how.tolerance("stream")),
         model=shaped,
         first_epoch=taken.epoch,
@@ -256,7 +277,7 @@ def _listed(values: ArrayLike) -> list[Any]:
 
 
 def _report_divergence(
-    result: FitResult, first_cost: float | None, taken: Track, grown: bool, how: Options
+    result: FitResult, first_cost: float | None, taken: Track, grown: bool, is_plain: bool, how: Options
 ) -> None:
     words = how.words
     epoch, rates = result.n_epochs, taken.rates * words.rate_unit
@@ -281,7 +302,7 @@ def _report_divergence(
         else:
             what = "the stability limit"
             if taken.kind == "sgd":
-                what = "the limit of every single step" + ", 1/max‖x‖²," * result._is_lesson
+                what = "the limit of every single step" + ", 1/max‖x‖²," * (result._is_lesson and is_plain)
             message += f'; {what} is {limit:.6g}: take {words.learning_rate}="auto", here {rate:.6g}'
     if how.on_divergence == "raise":
         raise DivergenceError(

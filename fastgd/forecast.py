@@ -29,6 +29,11 @@ def ran_out(name: str, n_epochs: int, values: Floats, tol: float, is_cost: bool)
         values = values / values[0] if values[0] > 0.0 else values
     last = f"{values[-1]:.2g}" if len(values) else "unknown"
     more = epochs_needed(values, tol)
+    if len(values) and values[-1] <= tol:
+        return (
+            f"{name}={n_epochs} ran out: {what} has reached tol={tol:.2g}, but not yet for as many epochs in "
+            "a row as `patience` asks for"
+        )
     needed = (
         "it was not falling: try another learning_rate, standardize=True or nesterov=True"
         if more == math.inf

@@ -42,16 +42,20 @@ class Geometry(Centred):
         backend: Backend,
         n_threads: int | None,
         origin: Origin | None = None,
+        parts: Coordinates | None = None,
     ):
+        """`parts`: coordinates that earlier parts of the data had."""
         super().__init__(rows, objective, backend, n_threads, origin)
-        self._rule = rule
+        self._rule, self._parts = rule, parts
 
     # Coordinates ------------------------------------------------------------------------------------------
 
     @cached_property
     def coordinates(self) -> Coordinates:
-        """As they are, or centred (with an intercept) and of variance 1."""
+        """As they are, or centred (with an intercept) and of variance 1; of parts those of the first."""
         d, has_intercept = self.rows.d, self.objective.fit_intercept
+        if self._parts is not None:
+            return self._parts
         if not self.objective.standardize:
             return coordinates.plain(d, has_intercept)
         if self.has_statistics:
@@ -59,7 +63,7 @@ class Geometry(Centred):
             sums = self.raw.G[-1, :-1] if has_intercept else np.zeros(d)
             x_ref = self.origin.x_ref
         else:
-            x_ref = (self._given or self.first_origin()).x_ref
+            x_ref = self.x_ref() if self._given is None else self._given.x_ref
             sums, squares = self._moments(x_ref)
         return Coordinates(
             *_standard(x_ref, sums / self.total, squares / self.total, has_intercept), has_intercept
@@ -164,6 +168,8 @@ class Geometry(Centred):
         l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
         if statistics is None:
             smallest, largest = lanczos(self._squared_gradient(), self.coordinates.size)
+            if not math.isfinite(largest):
+                rows.refuse_nonfinite()
             return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
         H = (curvature / self.total) * statistics.G + np.diag(l2)
         if not np.isfinite(H).all():

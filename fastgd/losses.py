@@ -12,6 +12,7 @@ compiled as it is, and checked against finite differences when it is first used.
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 from collections import namedtuple
@@ -104,7 +105,8 @@ _BUILT_IN = tuple(type(one) for one in NAMED.values())
 
 OWN = "OwnLoss_"
 """How the type of a loss of the user's own begins: its machine code is never kept on disk."""
-_own_types: dict[tuple[type, tuple[str, ...]], Any] = {}
+_own_types: dict[tuple[Any, ...], Any] = {}
+_numbers = itertools.count()  # next() is atomic
 
 
 def as_loss(given: Any) -> Loss:
@@ -147,12 +149,14 @@ def _own(given: Any, kind: type) -> Any:
             values[name] = float(value)
     if not values.setdefault("curvature", math.inf) > 0.0:
         raise ValueError(f"loss {kind.__name__}: curvature must be positive, not {values['curvature']!r}")
-    key = kind, tuple(values)
+    # A static method stays one: it is called as type.value(score, y), without self.
+    methods = {name: _plain(kind, name) for name in ("value", "slope")}
+    key = kind, tuple(values), *methods.values()
     if key not in _own_types:
-        fields = namedtuple(f"{OWN}{kind.__name__}", list(values))  # type: ignore[misc]
-        # A static method stays one: it is called as type.value(score, y), without self.
-        methods = {name: _plain(kind, name) for name in ("value", "slope")}
-        _own_types[key] = type(fields.__name__, (fields,), methods | {"__slots__": ()})
+        # Numba tells named tuples apart by their names alone, so no two may have one.
+        name = f"{OWN}{kind.__name__}_{next(_numbers)}"
+        fields = namedtuple(name, list(values))  # type: ignore[misc]
+        _own_types[key] = type(name, (fields,), methods | {"__slots__": ()})
     return _own_types[key](**values)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,7 +136,12 @@ def as_sample_weight(value: Any, n: int) -> Floats:
 
 
 def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> Rule:
-    if nesterov is average is False and type(momentum) is float and momentum == 0.0 and batch_size == 1:
+    if (
+        nesterov is average is False
+        and type(momentum) is float
+        and type(batch_size) is int
+        and (momentum, batch_size) == (0.0, 1)
+    ):
         return SINGLE_STEPS
     momentum = checks.number("momentum", momentum)
     if not 0.0 <= momentum < 1.0:
@@ -157,12 +163,13 @@ def check_loss(loss: Loss, y: Any, backend: Backend) -> None:
     if isinstance(loss, SquaredError):
         return
     _check_targets(loss, y, backend)
-    if is_own(loss) and type(loss) not in _checked:
+    one = type(loss), loss, backend  # tuples of other types may be equal
+    if is_own(loss) and one not in _checked:
         _check_own(loss, np.asarray(y[:LOOK_ROWS], dtype=np.float64), backend)
-        _checked.add(type(loss))
+        _checked.add(one)
 
 
-_checked: set[type] = set()
+_checked: set[tuple[type, Any, Backend]] = set()
 """The user's own losses that have been found good."""
 
 
@@ -173,12 +180,14 @@ def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
         return  # which the fit will tell
     targets = np.unique(np.quantile(y, [0.0, 0.3, 0.5, 0.8, 1.0]))
     size = max(1.0, float(np.abs(targets).max(initial=0.0)))
-    scores = (np.linspace(-1.53, 1.61, 14) * size)[:, None] + np.zeros(len(targets))
-    scores, ys = scores.ravel(), np.tile(targets, 14)
-    step = 1e-6 * size
-    low, value, high, slope = _probed(loss, scores, ys, step, backend)
-    if not np.isfinite([low, value, high, slope]).all():
-        raise ValueError(f"loss {_name(loss)}: its value or slope is not finite at some score near y")
+    around = np.concatenate([np.linspace(-1.53, 1.61, 14) * size, np.linspace(-3.07, 3.03, 14)])
+    scores, ys = np.repeat(around, len(targets)), np.tile(targets, len(around))
+    step = np.repeat(1e-6 * np.repeat([size, 1.0], 14), len(targets))
+    parts = np.array(_probed(loss, scores, ys, step, backend))
+    known = np.isfinite(parts).all(axis=0)  # scores and y may have units of their own: some overflow
+    if not known.any():
+        raise ValueError(f"loss {_name(loss)}: its value or slope is not finite at any score near y or 0")
+    (low, value, high, slope), scores, ys, step = parts[:, known], scores[known], ys[known], step[known]
     left, right = (value - low) / step, (high - value) / step
     slack = 1e-3 * (np.abs(left) + np.abs(right)) + 1e-7 * (1.0 + np.abs(value) / step * 1e-7)
     bad = (slope < np.minimum(left, right) - slack) | (slope > np.maximum(left, right) + slack)
@@ -190,19 +199,19 @@ def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
         )
 
 
-def _probed(loss: Loss, scores: Floats, y: Floats, step: float, backend: Backend) -> list[Floats]:
+def _probed(loss: Loss, scores: Floats, y: Floats, step: Floats, backend: Backend) -> list[Floats]:
     """value at score − step, at score and at score + step, and slope at score."""
     try:
         if backend == "python":
-            parts = [[loss.value(s + h, t) for s, t in zip(scores.tolist(), y.tolist(), strict=True)]
-                     for h in (-step, 0.0, step)]  # fmt: skip
-            parts.append([loss.slope(s, t) for s, t in zip(scores.tolist(), y.tolist(), strict=True)])
-            return [np.array(part, dtype=np.float64) for part in parts]
+            places = [scores - step, scores, scores + step]
+            parts = [[_plain(loss.value, *one) for one in zip(at, y, strict=True)] for at in places]
+            parts.append([_plain(loss.slope, *one) for one in zip(scores, y, strict=True)])
+            return [np.array(part) for part in parts]
         from fastgd.kernels import pointwise
 
         out = [np.empty(len(y)) for _ in range(4)]
-        for h, part in zip((-step, 0.0, step), out, strict=False):
-            pointwise.values(loss, scores + h, y, part)
+        for at, part in zip((scores - step, scores, scores + step), out, strict=False):
+            pointwise.values(loss, at, y, part)
         pointwise.slopes(loss, scores, y, out[3])
     except Exception as error:  # whatever the user's code, or Numba, raises
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
@@ -214,8 +223,15 @@ def _probed(loss: Loss, scores: Floats, y: Floats, step: float, backend: Backend
     return out
 
 
+def _plain(function: Callable[[float, float], float], score: float, y: float) -> float:
+    try:
+        return float(function(float(score), float(y)))
+    except OverflowError:
+        return math.inf
+
+
 def _name(loss: Loss) -> str:
-    return type(loss).__name__.removeprefix(OWN)
+    return type(loss).__name__.removeprefix(OWN).rpartition("_")[0]
 
 
 def _check_targets(loss: Loss, y: Any, backend: Backend) -> None:

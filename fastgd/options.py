@@ -64,6 +64,8 @@ class Options:
     depth: int = 3
     """How many calls the user's own is away from the warning."""
     words: Words = WORDS
+    is_part: bool = False
+    """Whether X is a part of the data, and a run goes on from part to part."""
 
     def tolerance(self, method: Method) -> float:
         """tol as a number; −1 for none."""

@@ -49,7 +49,8 @@ class Run:
 class EpochState:
     """What a callback sees after an epoch.
 
-    epoch counts from 0; w and intercept are after it, as is cost (None where it is not known).
+    epoch counts from 0; w and intercept are what the fit would come to if it ended now; cost is None where it
+    is not known.
     """
 
     epoch: int
@@ -72,14 +73,14 @@ class Watch:
     it (full-batch descent is told by its oracle)."""
     patience: int = 1
     callback: Callback | None = None
-    validate: Callable[[Floats], float] | None = None
-    """The cost of the held-out rows at the oracle's point: the run ends when it has not become lower, by more
+    validate: Callable[[], float] | None = None
+    """The cost of the held-out rows where the run stands: the run ends when it has not become lower, by more
     than this part of it, for `patience` epochs."""
     improvement: float = 0.0
     cost_scale: float = 1.0
     """What turns the oracle's costs into those that the callback sees."""
-    model: Callable[[Floats], tuple[float | Floats, float]] | None = None
-    """w and intercept of the oracle's point, for the callback."""
+    model: Callable[[], tuple[float | Floats, float]] | None = None
+    """w and intercept where the run stands, for the callback."""
     first_epoch: int = 0
     _quiet: int = 0
     _best: float = math.inf
@@ -89,9 +90,7 @@ class Watch:
     def wants_each_epoch(self) -> bool:
         return self.callback is not None or self.validate is not None or self.tol is not None
 
-    def after(
-        self, run: Run, oracle: Oracle, rate: float, before: float | None, validations: list[float]
-    ) -> None:
+    def after(self, run: Run, rate: float, before: float | None, validations: list[float]) -> None:
         """Look at the epoch just done, and set what it says in the run."""
         cost = run.last_cost
         if self.tol is not None and cost is not None and before is not None:
@@ -100,8 +99,9 @@ class Watch:
             self._quiet = self._quiet + 1 if change <= self.tol else 0
             run.converged = self._quiet >= self.patience
         if self.validate is not None:
-            validations.append(self.validate(oracle.w))
-            if validations[-1] < self._best - self.improvement * abs(self._best) or self._best == math.inf:
+            validations.append(self.validate())
+            slack = self.improvement * abs(self._best) if math.isfinite(self._best) else 0.0
+            if validations[-1] < self._best - slack:
                 self._best, self._since = validations[-1], 0
             else:
                 self._since += 1
@@ -111,7 +111,7 @@ class Watch:
             assert self.model is not None
             state = EpochState(
                 self.first_epoch + run.n_epochs - 1,
-                *self.model(oracle.w),
+                *self.model(),
                 None if cost is None else cost * self.cost_scale,
                 rate,
                 validations[-1] if validations else None,
@@ -183,7 +183,7 @@ def run_epochs(
         epoch += done
         if watch is not None and done:
             run.n_epochs = epoch
-            watch.after(run, oracle, float(rates[epoch - 1]), before, validations)
+            watch.after(run, float(rates[epoch - 1]), before, validations)
             if run.converged or run.stopped or run.error is not None:
                 break
         if oracle.has_converged:

@@ -47,6 +47,8 @@ class State:
     origin: Origin | None
     kept: Kept | None
     first_rate: float
+    about: tuple[Any, ...]
+    """The objective, the rule and the data: momentum, averages and counts are of these alone."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class Track:
     limits: Survey | Geometry
     epoch: int
     coordinates: Coordinates | None
+    about: tuple[Any, ...] = ()
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
     cost_scale: float = 1.0
@@ -96,6 +99,7 @@ class Track:
             self.limits.kept_origin if isinstance(self.limits, Geometry) else None,
             self.limits.kept if isinstance(self.limits, Survey) else None,
             self.first_rate,
+            self.about,
         )
 
 
@@ -110,16 +114,41 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
         is_lessons = goal.is_plain and plan.rule.is_plain and plan.how.tol is None
     else:
         is_lessons = goal.is_quadratic and rule.is_plain
-    if state is not None and state.solver != plan.solver:
+    about = () if is_lessons and goal.is_plain else _about(plan, rows)
+    if state is not None and (state.solver != plan.solver or state.about != about):
         state = None
     if state is not None and plan.how.method == "auto":
         plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
     taken = (_lessons if is_lessons else _any)(plan, rows, w, intercept, state)
+    taken.about = about
     if state is not None:
         taken.first_rate = state.first_rate
     elif len(taken.rates):
         taken.first_rate = float(taken.rates[0])
     return taken
+
+
+def _about(plan: Plan, rows: Table) -> tuple[Any, ...]:
+    """What a run shares with the one it goes on from; the parts of `partial_fit` are parts of one run."""
+    goal, rule = plan.goal, plan.rule
+    options: tuple[Any, ...] = (type(goal.loss).__name__, *tuple(goal.loss))  # type: ignore[arg-type]
+    options += (goal.l1, goal.l2, goal.fit_intercept, goal.standardize)
+    options += (rule.momentum, rule.nesterov, rule.batch_size, rule.average)
+    if plan.how.is_part:
+        return options
+    few = [0, rows.n // 2, rows.n - 1]
+    X, y = rows.reader().take(np.array(few))
+    return *options, rows.n, rows.d, goal.total_weight(rows.n), X.tobytes(), y.tobytes()
+
+
+def _part_coordinates(plan: Plan, geometry: Geometry, state: State | None) -> Coordinates | None:
+    """Of a part of the data those of the first; what was constant there may not remain so."""
+    if not plan.how.is_part:
+        return None
+    if state is not None and state.coordinates is not None:
+        return state.coordinates
+    first = geometry.coordinates
+    return dataclasses.replace(first, scale=np.where(first.scale == 0.0, 1.0, first.scale))
 
 
 def _lessons(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
@@ -129,7 +158,7 @@ def _lessons(plan: Plan, rows: Table, w: Floats, intercept: float, state: State 
     extra, scale = 0, 1.0
     if not goal.is_plain:
         geometry = Geometry(rows, goal, plan.rule, backend, n_threads)
-        to = geometry.coordinates
+        to = _part_coordinates(plan, geometry, state) or geometry.coordinates
         extra, scale = geometry.passes, rows.n / geometry.total
         seen = geometry.transformed(to.shift, to.scale)
         w = _resumed_point(state, to, to.theta(w, intercept))
@@ -166,7 +195,10 @@ def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Float
 
 def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     goal, rule, how, backend = plan.goal, plan.rule, plan.how, plan.backend
-    geometry = Geometry(rows, goal, rule, backend, how.n_threads, state.origin if state is not None else None)
+    origin = state.origin if state is not None else None
+    geometry = Geometry(rows, goal, rule, backend, how.n_threads, origin)
+    if parts := _part_coordinates(plan, geometry, state):
+        geometry = Geometry(rows, goal, rule, backend, how.n_threads, origin, parts)
     first = state.epoch if state is not None else 0
     is_sgd = plan.solver == "sgd"
     is_summary = not is_sgd and backend == "numba" and _pays(plan, rows) and geometry.raw.is_finite()

@@ -31,7 +31,7 @@ OUT_OF_RANGE = [
     ("validation_fraction", [0.0, 0.6, -0.1, "x"]),
     ("n_iter_no_change", [0, 2.5]),
     ("warm_start", ["x", 3]),
-    ("n_jobs", [0, -1, 1.5, "x"]),
+    ("n_jobs", [0, -2, 1.5, "x"]),
     ("loss", ["hinge"]),
     ("epsilon", [0.0, -1.0, "x"]),
     ("quantile", [0.0, 1.0, 1.5, "x"]),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -254,7 +257,7 @@ class TestWarmStart:
     def test_other_columns_are_refused(self):
         X, y = data(n=60)
         model = GDRegressor(warm_start=True).fit(X, y)
-        with pytest.raises(ValueError, match="w0 is a fit of 3 columns, and X has 2"):
+        with pytest.raises(ValueError, match=r"this X has shape \(n, 2\)"):
             model.fit(X[:, :2], y)
 
 
@@ -271,3 +274,41 @@ class TestRandomState:
         one, two = (SGDRegressor(random_state=state).fit(X, y) for _ in range(2))
         assert not np.array_equal(one.coef_, two.coef_)
         assert_same_bits(one, SGDRegressor(random_state=np.random.RandomState(5)).fit(X, y))
+
+
+class TestParts:
+    """partial_fit keeps the coordinates of its first call, and what it has learnt."""
+
+    def test_a_column_that_is_constant_in_some_parts(self):
+        X, _ = data(n=400)
+        X[:100, 0], X[300:, 1] = 1.5, -2.0
+        y = X @ [1.0, 2.0, 3.0] + 0.5
+        model = SGDRegressor(alpha=0.0)
+        for _ in range(30):
+            for start in range(0, 400, 100):
+                model.partial_fit(X[start : start + 100], y[start : start + 100])
+        np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0], atol=0.02)
+
+    def test_a_row_at_a_time(self):
+        X, _ = data(n=400)
+        y = X @ [1.0, 2.0, 3.0] + 0.5
+        model = SGDRegressor(alpha=0.0, eta0=0.05, learning_rate="constant")
+        for row in range(len(y)):
+            model.partial_fit(X[row : row + 1], y[row : row + 1])
+        np.testing.assert_allclose(model.coef_, [1.0, 2.0, 3.0], atol=0.1)
+
+    def test_the_average_is_of_all_parts(self):
+        X, y = data(n=400)
+        model = SGDRegressor(average=True)
+        for start in range(0, 400, 50):
+            model.partial_fit(X[start : start + 50], y[start : start + 50])
+        assert model.result_._state.memory.counts[0] == 400
+
+    def test_a_fitted_model_does_not_keep_its_data(self):
+        X, y = data(n=400)
+        model = GDRegressor(n_jobs=-1)
+        kept = weakref.ref(X)
+        model.fit(X, y)
+        del X
+        gc.collect()
+        assert kept() is None

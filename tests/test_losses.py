@@ -17,6 +17,8 @@ from fastgd import losses
 from tests.conftest import JIT_IS_OFF
 from tests.test_objective import LOSSES, Smooth, problem
 
+BACKENDS = ["numba", "python"]
+
 linear_model = pytest.importorskip("sklearn.linear_model")
 optimize = pytest.importorskip("scipy.optimize")
 
@@ -217,7 +219,7 @@ def test_static_methods_and_parameters_as_attributes(rng, backend):
     ("loss", "message"),
     [
         (Wrong(), r"^loss Wrong: slope\(.*\) is .*, and its value changes by .*; slope must be ∂value"),
-        (Infinite(), r"^loss Infinite: its value or slope is not finite at some score near y$"),
+        (Infinite(), r"^loss Infinite: its value or slope is not finite at any score near y or 0$"),
         (Uncompiled(), r"^loss Uncompiled: (Numba cannot compile|an error in) its value or slope \(.*\)$"),
     ],
 )
@@ -325,3 +327,48 @@ def test_machine_code_of_an_own_loss_is_not_kept(tmp_path):
     # The same names and numbers, other code.
     assert run(0.5) == pytest.approx([0.25, 0.46], rel=1e-14)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == files
+
+
+def same_name(factor):
+    class Scaled:
+        curvature = 2.0 * factor
+
+        def value(self, score, y):
+            return factor * (score - y) ** 2
+
+        def slope(self, score, y):
+            return 2.0 * factor * (score - y)
+
+    return Scaled()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_classes_of_one_name_are_not_taken_for_one_another(backend):
+    X, y = [1.0, 2.0, 4.0], [1.0, 0.0, 2.0]
+    first, third = (fastgd.cost(X, y, 0.3, loss=same_name(factor), backend=backend) for factor in (1.0, 3.0))
+    assert third == pytest.approx(3.0 * first, rel=1e-14)
+
+
+class Poisson:
+    """exp(score) − y·score: the score is the logarithm of what y counts."""
+
+    def value(self, score, y):
+        return math.exp(score) - y * score
+
+    def slope(self, score, y):
+        return math.exp(score) - y
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_loss_whose_score_has_another_unit_than_y(backend):
+    y = [700.0, 800.0, 1000.0, 900.0]
+    fit = fastgd.gradient_descent(
+        [[1.0]] * 4,
+        y,
+        loss=Poisson(),
+        learning_rate=1e-3,
+        n_epochs=300,
+        w0=[6.0],
+        backend=backend,
+    )
+    assert fit.w[0] == pytest.approx(math.log(850.0), rel=1e-9)

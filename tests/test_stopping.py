@@ -244,9 +244,9 @@ def test_a_callback_sees_every_epoch_and_changes_nothing(rng, fit_by, how, d, ba
     assert [state.epoch for state in seen] == [0, 1, 2, 3]
     for k, state in enumerate(seen):
         assert type(state.w) is (float if d is None else np.ndarray)
-        np.testing.assert_array_equal(state.w, fit.w_history[k + 1])
-        if fit.intercept_history is not None:
-            assert state.intercept == fit.intercept_history[k + 1]
+        stands = fit_by(X, y, n_epochs=k + 1, backend=backend, **how)  # an average is not in the history
+        np.testing.assert_array_equal(state.w, stands.w)
+        assert state.intercept == stands.intercept
         scale = 1.0 if fit.cost_history is None else fit.cost_history[k + 1]
         assert state.cost == pytest.approx(scale, rel=1e-13)
         assert state.learning_rate == fit.learning_rates[k]
@@ -310,3 +310,25 @@ def test_an_exception_of_a_callback_carries_the_run_so_far(rng, fit_by, how, kin
     again = fit_by(X, y, w0=part, n_epochs=2, backend=backend, **how)
     whole = fit_by(X, y, n_epochs=5, backend=backend, **how)
     assert again.w_history[-1].tobytes() == whole.w_history[-1].tobytes()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("row", [9, 50])
+def test_nan_among_held_out_rows_or_others_is_refused_by_its_own_number(rng, row, backend):
+    X, y = problem(rng, 100, 2)
+    X[row, 1] = np.nan
+    with pytest.raises(fastgd.InvalidDataError, match=rf"^X\[{row}, 1\] is NaN"):
+        fastgd.gradient_descent(X, y, validation_fraction=0.1, backend=backend)
+
+
+def test_the_held_out_rows_judge_the_average():
+    rng = np.random.default_rng(1)
+    X, y = problem(rng, 200, 2)
+    fit = fastgd.sgd(X, y, average=True, validation_fraction=0.25, n_epochs=3, learning_rate=0.05)
+    assert fit.validation_history[-1] == pytest.approx(fastgd.cost(X[3::4], y[3::4], fit.w), rel=1e-12)
+
+
+def test_a_tolerance_without_patience_is_told():
+    X, y = problem(np.random.default_rng(1), 50, 2)
+    with pytest.warns(fastgd.ConvergenceWarning, match="has reached tol=0.9, but not yet for as many epochs"):
+        fastgd.gradient_descent(X, y, tol=0.9, n_epochs=3, learning_rate=0.3)

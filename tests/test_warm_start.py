@@ -197,3 +197,22 @@ def test_no_more_epochs_leave_a_fit_where_it_is(rng, d):
         assert same.intercept == first.intercept
         after = fastgd.gradient_descent(X, y, w0=same, n_epochs=3, **how)
         assert bits(after) == bits(fastgd.gradient_descent(X, y, n_epochs=7, **how))
+
+
+@pytest.mark.parametrize(
+    "how", [dict(loss="huber"), dict(l2=0.5), dict(momentum=0.3), dict(average=False)], ids=str
+)
+def test_another_objective_or_rule_takes_the_weights_alone(rng, how):
+    X, y = problem(rng, 60, 2)
+    first = fastgd.sgd(X, y, average=True, momentum=0.5, n_epochs=4, learning_rate=0.01)
+    changed = dict(average=True, momentum=0.5, n_epochs=3, learning_rate=0.01) | how
+    goes_on = fastgd.sgd(X, y, w0=first, **changed)
+    start = first.w_history[-1]
+    assert goes_on.w.tolist() == fastgd.sgd(X, y, w0=start, **changed).w.tolist()
+
+
+def test_an_intercept_is_not_dropped_in_silence(rng):
+    X, y = problem(rng, 60, 2)
+    fit = fastgd.gradient_descent(X, y + 7.0, fit_intercept=True)
+    with pytest.raises(ValueError, match=r"^w0 is a fit with the intercept .*: pass fit_"):
+        fastgd.gradient_descent(X, y, w0=fit)

@@ -10,26 +10,30 @@ from numpy.typing import NDArray
 from fastgd.data.arrays import ArrayRows, Table
 from fastgd.engine import Array, RandomReader, block_rows
 
+COPIED_NUMBERS = 1 << 18
+"""Up to so many numbers are copied rather than pieced together at every read."""
+
 
 def split(rows: Table, fraction: float) -> tuple[Table, Table, Part, Part]:
     """(training rows, validation rows, and which of `rows` each has).
 
-    Every round(1/fraction)-th is held out: of the blocks of the grid or, of fewer rows than that makes, of
-    single rows, which are copied.
+    Every round(1/fraction)-th is held out, of the blocks of the grid; of too few rows for that, of single
+    rows, which are copied; of few but long rows, of the largest parts of blocks that leave one to hold out.
     """
     every = max(2, round(1.0 / fraction))
-    unit = block_rows(rows.d)
-    if rows.n >= every * unit:
-        parts = Part(rows.n, unit, every, False), Part(rows.n, unit, every, True)
-        return PartRows(rows, parts[0]), PartRows(rows, parts[1]), *parts
     if rows.n < every:
         raise ValueError(
             f"validation_fraction={fraction:g} holds out one row in {every}, and there are {rows.n}; take a "
             "larger fraction"
         )
-    parts = Part(rows.n, 1, every, False), Part(rows.n, 1, every, True)
-    copies = [ArrayRows(rows.X[part.numbers()], rows.y[part.numbers()]) for part in parts]
-    return copies[0], copies[1], *parts
+    unit = block_rows(rows.d)
+    is_small = rows.n < every * unit and rows.n * rows.d <= COPIED_NUMBERS
+    while rows.n < every * unit:
+        unit //= 2
+    unit = 1 if is_small else unit
+    parts = Part(rows.n, unit, every, False), Part(rows.n, unit, every, True)
+    of = Copied if is_small else PartRows
+    return of(rows, parts[0]), of(rows, parts[1]), *parts
 
 
 class Part:
@@ -50,6 +54,19 @@ class Part:
 
     def numbers(self) -> NDArray[np.int64]:
         return np.asarray(self.row(np.arange(self.n)))
+
+
+class Copied(ArrayRows):
+    """The rows of a part, copied: where there are few of them."""
+
+    def __init__(self, rows: Table, part: Part):
+        numbers = part.numbers()
+        super().__init__(rows.X[numbers], rows.y[numbers])
+        self._whole_rows = rows
+
+    def refuse_nonfinite(self) -> None:
+        """The place that is named is that among all rows."""
+        self._whole_rows.refuse_nonfinite()
 
 
 class PartRows:

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Options as Among
 from sklearn.utils.validation import validate_data
 
 from fastgd import losses
@@ -61,7 +62,11 @@ class Linear(BaseEstimator):
         "validation_fraction": [Interval(numbers.Real, 0, 0.5, closed="right")],
         "n_iter_no_change": [Interval(numbers.Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
-        "n_jobs": [Interval(numbers.Integral, 1, None, closed="left"), None],
+        "n_jobs": [
+            Interval(numbers.Integral, 1, None, closed="left"),
+            Among(numbers.Integral, {-1}),
+            None,
+        ],
     }
 
     @classmethod
@@ -110,17 +115,22 @@ class Linear(BaseEstimator):
             patience=self.n_iter_no_change,
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
-            n_threads=self.n_jobs, warning=EstimatorConvergenceWarning, depth=6 + self._depth,
+            n_threads=self._threads(), warning=EstimatorConvergenceWarning, depth=6 + self._depth,
             words=Words("max_iter", "eta0", 1.0 / half),
         )  # fmt: skip
         if is_sgd:
             how |= dict(shuffle=self.shuffle, seed=self._seed(before))
         if is_part:
-            how |= dict(n_epochs=1, tol=None, validation_fraction=None)
+            how |= dict(n_epochs=1, tol=None, validation_fraction=None, is_part=True)
             if self.eta0 == "auto" and before is not None:  # the rate found from the first rows is kept
                 how["learning_rate"] = self._rate(1.0, before._first_rate)
         goal["sample_weight"] = weights
-        return fit(self._solver, X, y, goal, rule, Options(**how))
+        result = fit(self._solver, X, y, goal, rule, Options(**how))
+        result._rows = None  # a model does not keep the data that it was fitted to
+        return result
+
+    def _threads(self) -> int | None:
+        return None if self.n_jobs == -1 else self.n_jobs
 
     def _seed(self, before: FitResult | None) -> int | None:
         if self.shuffle is False or (before is not None and before.seed is not None):
@@ -132,7 +142,7 @@ class Linear(BaseEstimator):
         return None if history is None else history * self._translated()[1]
 
     def _scores(self, X: Any, w: Floats, intercept: float) -> Floats:
-        return np.asarray(forward(X, w, intercept=float(intercept), n_threads=self.n_jobs))
+        return np.asarray(forward(X, w, intercept=float(intercept), n_threads=self._threads()))
 
 
 class Stochastic(Linear):

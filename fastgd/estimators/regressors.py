@@ -15,6 +15,7 @@ from fastgd import losses
 from fastgd.api import gradient_descent
 from fastgd.engine import Floats
 from fastgd.estimators.linear import Linear, Stochastic
+from fastgd.planner import MOST_COLUMNS
 from fastgd.results import FitResult
 
 
@@ -35,16 +36,21 @@ class _Regressor(RegressorMixin, Linear):
         """Fit the model to X (n, d) and y (n,); sample_weight (n,) scales each sample's loss."""
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._data(X, y, reset=True)
-        starts_at_zero = self._solver == "sgd" or self.loss == "squared_error" or self.early_stopping
+        is_squared = isinstance(losses.as_loss(self._loss()), losses.SquaredError)
+        is_wide = X.shape[1] > MOST_COLUMNS
+        starts_at_zero = self._solver == "sgd" or is_squared or is_wide or self.early_stopping
         if before is None and not starts_at_zero:
-            before = self._least_squares(X, y, sample_weight)
+            start = self._least_squares(X, y, sample_weight)
+            result = self._fitted(X, y, sample_weight, start)
+            result.n_passes += start.n_passes
+            return self._keep(result)
         return self._keep(self._fitted(X, y, sample_weight, before))
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
         """Where other losses start: bounded slopes would take many epochs from zero to a y far off."""
         result = gradient_descent(
             X, y, fit_intercept=self.fit_intercept, standardize=self.standardize, sample_weight=weights,
-            nesterov=True, n_epochs=1000, history=None, n_threads=self.n_jobs,
+            nesterov=True, n_epochs=1000, history=None, n_threads=self._threads(),
         )  # fmt: skip
         return replace(result, _state=None)
 
@@ -105,7 +111,8 @@ class GDRegressor(_Regressor):
     warm_start : bool, default False
         `fit` goes on where the last one ended.
     n_jobs : int, optional
-        Threads at most; as many as there are processors by default. No bit of the result depends on it.
+        Threads at most; as many as there are processors by default and with -1. No bit of the result
+        depends on it.
 
     Attributes
     ----------
@@ -186,7 +193,7 @@ class SGDRegressor(Stochastic, _Regressor):
     alpha : float, default 1e-4
         Strength of the penalty.
     standardize : bool, default True
-        As in `GDRegressor`; `partial_fit` takes means and deviations anew from the rows of each call.
+        As in `GDRegressor`; `partial_fit` keeps the means and deviations of its first call's rows.
     max_iter : int, default 1000
     tol : float, "auto" or None, default 1e-3
         Stop when an epoch has changed the objective by at most this part of it, n_iter_no_change times in a
