@@ -26,7 +26,9 @@ def test_the_examples_of_the_readme():
     assert failures("\n".join(blocks), "README.md") == 0
 
 
-@pytest.mark.parametrize("module", ["functions", "api", "data.synthetic"])
+@pytest.mark.parametrize(
+    "module", ["functions", "api", "data.synthetic", "estimators.regressors", "estimators.classifiers"]
+)
 def test_the_examples_of_the_docstrings(module):
     found = importlib.import_module(f"fastgd.{module}")
     result = doctest.testmod(found, optionflags=FLAGS)

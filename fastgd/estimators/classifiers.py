@@ -214,8 +214,8 @@ n_iter_no_change, warm_start, n_jobs
     Examples
     --------
     >>> from fastgd.estimators import SGDClassifier
-    >>> model = SGDClassifier(random_state=0).fit([[0.0], [1.0], [3.0], [4.0]] * 50, ["a", "a", "b", "b"] *
-    50)
+    >>> X, y = [[0.0], [1.0], [3.0], [4.0]] * 50, ["a", "a", "b", "b"] * 50
+    >>> model = SGDClassifier(random_state=0).fit(X, y)
     >>> model.predict([[0.5], [3.5]]).tolist()
     ['a', 'b']
     """

@@ -227,7 +227,8 @@ validation_fraction, n_iter_no_change, warm_start, n_jobs
     Examples
     --------
     >>> from fastgd.estimators import SGDRegressor
-    >>> model = SGDRegressor(alpha=0.0, random_state=0).fit([[1.0], [2.0], [3.0]] * 50, [3.0, 5.0, 7.0] * 50)
+    >>> X, y = [[1.0], [2.0], [3.0]] * 50, [3.0, 5.0, 7.0] * 50
+    >>> model = SGDRegressor(alpha=0.0, random_state=0).fit(X, y)
     >>> round(float(model.coef_[0]), 3)
     2.0
     """
