@@ -78,8 +78,8 @@ class GDRegressor(_Regressor):
     ----------
     loss : {"squared_error", "huber", "quantile"} or a loss object, default "squared_error"
         r²/2; r²/2 up to |r| = epsilon and linear beyond; the pinball loss of `quantile`; or a loss of your
-        own (see `fastgd.losses`). Others than the first start from least squares (up to 1024 columns, and without
-        early_stopping: held-out rows must not have been seen), which counts in `result_.n_passes`.
+        own (see `fastgd.losses`). Others than the first start from least squares (up to 1024 columns, and
+        without early_stopping: held-out rows must not have been seen), which counts in `result_.n_passes`.
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
     alpha : float, default 0.0
         Strength of the penalty (0: least squares).
