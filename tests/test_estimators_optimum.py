@@ -147,7 +147,7 @@ def test_the_median_nears_that_of_quantile_regression(diabetes):
 @pytest.mark.parametrize("frame", ["numpy", "pandas", "polars"])
 def test_logistic_regression(cancer, frame):
     X, y = cancer
-    names = list(load_breast_cancer().feature_names)
+    names = load_breast_cancer().feature_names.tolist()  # str, not np.str_
     given = X
     if frame == "pandas":
         given = pytest.importorskip("pandas").DataFrame(X, columns=names)
