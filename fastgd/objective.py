@@ -213,6 +213,8 @@ def _probed(loss: Loss, scores: Floats, y: Floats, step: Floats, backend: Backen
         for at, part in zip((scores - step, scores, scores + step), out, strict=False):
             pointwise.values(loss, at, y, part)
         pointwise.slopes(loss, scores, y, out[3])
+    except OverflowError:  # kernels that run as Python functions
+        return _probed(loss, scores, y, step, "python")
     except Exception as error:  # whatever the user's code, or Numba, raises
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         # Numba tells the stage of the compiler, and again within, and the reason after the last of these.
