@@ -113,7 +113,7 @@ class Geometry(Centred):
         theta = np.zeros(to.size)
         np.divide(raw.w_ref[:d], scale, out=theta[:d], where=scale != 0.0)
         if not to.has_intercept:
-            return Statistics(self.total, theta, G * np.outer(scale, scale), c * scale, raw.s)  # type: ignore[arg-type]
+            return Statistics(self.total, theta, G * np.outer(scale, scale), c * scale, raw.s)
         m = to.shift - self.origin.x_ref
         n, sums = G[d, d], G[d, :d]
         out = np.empty_like(G)
@@ -124,7 +124,7 @@ class Geometry(Centred):
         out[d, d] = n
         by = np.append((c[:d] - m * c[d]) * scale, c[d])
         theta[d] = math.fsum([raw.w_ref[d], *(m * raw.w_ref[:d]).tolist()])
-        return Statistics(self.total, theta, out, by, raw.s)  # type: ignore[arg-type]
+        return Statistics(self.total, theta, out, by, raw.s)
 
     @np.errstate(over="ignore", invalid="ignore")
     def model(self, v: Floats) -> tuple[Floats, Floats]:

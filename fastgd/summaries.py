@@ -43,7 +43,8 @@ class Statistics:
     Schleich, Olteanu, Ciucanu, "Learning linear regression models over factorized joins", SIGMOD 2016.)
     """
 
-    n: int
+    n: float
+    """Rows or, weighted, the sum of their weights."""
     w_ref: Floats
     G: Floats
     c: Floats
