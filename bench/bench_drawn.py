@@ -7,7 +7,7 @@ import pytest
 
 import fastgd
 from bench.harness import SMOKE, measure_calls
-from fastgd import engine, summaries
+from fastgd import engine, grid, summaries
 from fastgd.data.arrays import ArrayRows
 from fastgd.kernels import random
 
@@ -35,7 +35,7 @@ class _Drawing:
     def read(self, start, stop):
         if len(self.y) < stop - start:
             self.X, self.y = np.empty((stop - start, 1), np.float32), np.empty(stop - start, np.float32)
-        X, y, block = self.X[: stop - start], self.y[: stop - start], engine.block_rows(1)
+        X, y, block = self.X[: stop - start], self.y[: stop - start], grid.block_rows(1)
         random.fill_rows(X, y, W, 0.0, NOISE, np.uint64(SEED), start // block, block)
         for part in (X, y):
             part.flags.writeable = False

@@ -22,6 +22,7 @@ _HOMES = {
     "sweep": "sweeps",
     "diagnose": "diagnosis",
     "make_linear": "data.synthetic",
+    "chunks": "data.chunks",
     "FitResult": "results",
     "SweepResult": "results",
     "Diagnosis": "diagnosis",
@@ -40,6 +41,7 @@ __all__ = [
     "InvalidDataError",
     "SweepResult",
     "__version__",
+    "chunks",
     "cost",
     "cost_and_gradient",
     "diagnose",
@@ -55,6 +57,7 @@ __all__ = [
 if TYPE_CHECKING:
     from fastgd.api import gradient_descent, sgd
     from fastgd.data.checks import InvalidDataError
+    from fastgd.data.chunks import chunks
     from fastgd.data.synthetic import make_linear
     from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss

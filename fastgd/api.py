@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import solvers
 from fastgd.data import checks
+from fastgd.data.chunks import Source
 from fastgd.fitting import fit
 from fastgd.losses import Loss
 from fastgd.objective import as_rule
@@ -20,8 +21,8 @@ from fastgd.solvers import Callback
 
 
 def gradient_descent(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
     *,
     w0: ArrayLike | FitResult | None = None,
     learning_rate: LearningRate = "auto",
@@ -159,11 +160,8 @@ def gradient_descent(
     """
     checks.choice("history", history, ("epochs", "costs", None))
     return fit(
-        "gradient_descent", X, y,
-        dict(
-            loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize,
-            sample_weight=sample_weight,
-        ),
+        "gradient_descent", X, y, sample_weight,
+        dict(loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize),
         as_rule(momentum, nesterov),
         Options(
             w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,
@@ -173,8 +171,8 @@ def gradient_descent(
 
 
 def sgd(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
     *,
     w0: ArrayLike | FitResult | None = None,
     learning_rate: LearningRate = "auto",
@@ -282,11 +280,8 @@ def sgd(
     """
     checks.choice("history", history, solvers.HISTORIES)
     return fit(
-        "sgd", X, y,
-        dict(
-            loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize,
-            sample_weight=sample_weight,
-        ),
+        "sgd", X, y, sample_weight,
+        dict(loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize),
         as_rule(momentum, nesterov, batch_size, average),
         Options(
             w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastgd import summaries
-from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
+from fastgd.data.table import Table
 from fastgd.data.transformed import TransformedRows
-from fastgd.engine import Floats
+from fastgd.grid import Floats
 from fastgd.objective import Objective
 from fastgd.oracles.streamed import leaf_rows
 from fastgd.summaries import FAR, RANK_TOLERANCE, Statistics
@@ -57,7 +57,6 @@ class Centred:
         """`origin` is that of an earlier run, kept where the data is the same."""
         self.rows, self.objective = rows, objective
         self._backend, self._n_threads = backend, n_threads
-        self.total = objective.total_weight(rows.n)
         self.passes = 0
         size = rows.d + objective.fit_intercept
         self._given = origin if origin is not None and len(origin.weights) == size else None
@@ -65,10 +64,14 @@ class Centred:
         """Whether the origin is one that an earlier run had on the same data."""
         self._raw: Statistics | None = None
 
+    @property
+    def total(self) -> float:
+        """Σ s."""
+        return self.rows.total_weight
+
     def transformed(self, shift: Floats, scale: Floats, *, is_weighted: bool = True) -> TransformedRows:
-        objective = self.objective
-        weights = objective.weights if is_weighted else np.empty(0)
-        return TransformedRows(self.rows, shift, scale, has_ones=objective.fit_intercept, weights=weights)
+        has_ones = self.objective.fit_intercept
+        return TransformedRows(self.rows, shift, scale, has_ones=has_ones, is_weighted=is_weighted)
 
     @property
     def has_statistics(self) -> bool:
@@ -87,7 +90,7 @@ class Centred:
         return self._given if self._raw is None else self.origin._replace(squares=self._raw.s)
 
     def _read(self) -> tuple[Origin, Statistics]:
-        few = self.rows.n <= ACCURATE_ROWS and self._backend == "numba"
+        few = self.rows.has_at_most(ACCURATE_ROWS) and self._backend == "numba"
         if self._given is not None:
             raw = self._statistics(self._given)
             raw = self._refined(self._given, raw, 0)[1] if few and raw.is_finite() else raw
@@ -113,7 +116,7 @@ class Centred:
         rows = self.transformed(origin.x_ref, np.ones(self.rows.d))
         if self._backend == "python":
             with np.errstate(all="ignore"):
-                X, y = (np.array(part) for part in rows.lists())
+                X, y = (np.array(part) for part in rows.lists()[:2])
                 r = y - X @ origin.weights
                 raw = Statistics(rows.n, origin.weights, X.T @ X, X.T @ r, float(r @ r))
         else:
@@ -125,8 +128,7 @@ class Centred:
     def x_ref(self) -> Floats:
         """About the first rows' means, with an intercept; zeros without."""
         d, rows, has_intercept = self.rows.d, self.rows, self.objective.fit_intercept
-        n = min(rows.n, max(2, FIRST_NUMBERS // d))
-        X = rows.reader().read(0, n)[0].astype(np.float64)
+        X = rows.head(max(2, FIRST_NUMBERS // d))[0].astype(np.float64)
         with np.errstate(all="ignore"):
             first = X[0].copy()
             if has_intercept:
@@ -164,7 +166,7 @@ class Centred:
         """Few rows: residuals, and their products with X, as if in twice the precision."""
         from fastgd.kernels import accurate
 
-        X, y = self.transformed(origin.x_ref, np.ones(self.rows.d)).whole()
+        X, y, _ = self.transformed(origin.x_ref, np.ones(self.rows.d)).whole()
 
         def about(weights: Floats) -> Statistics:
             sums = accurate.run(X, y, weights, leaf_rows(len(weights)), True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastgd.engine import Floats
+from fastgd.grid import Floats
 from fastgd.penalties import Penalty
 
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
-from fastgd import engine, lesson
+from fastgd import engine, grid, lesson, pool
 from fastgd.api import gradient_descent, sgd
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
 from fastgd.data.synthetic import make_linear
 from fastgd.diagnosis import diagnose
-from fastgd.engine import Floats
+from fastgd.grid import Floats
 from fastgd.results import FitResult
 
 PYTHON_ROWS = 50_000
@@ -35,7 +35,7 @@ def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
     """Read every byte of X and y once, by *the* plain-read kernel: what speeds are compared with."""
     from fastgd.kernels import plain_read as kernel
 
-    def task(_start: int, X: engine.Array, y: engine.Array) -> Floats:
+    def task(_start: int, X: grid.Array, y: grid.Array, _weights: Floats) -> Floats:
         return kernel.run(X.reshape(-1), y)
 
     return engine.fold(rows, task, n_threads)
@@ -51,7 +51,7 @@ def demo(n_samples: int) -> Iterator[str]:
 
 
 def _fit_millions(n_samples: int) -> Iterator[str]:
-    threads = engine.default_threads()
+    threads = pool.default_threads()
     backend = resolve("auto")
     if backend == "python":
         n_samples = min(n_samples, PYTHON_ROWS)
@@ -97,7 +97,7 @@ _RUNS: dict[str, Callable[..., FitResult]] = {
 
 def _warm_up() -> None:
     """Compile, so that the timings are of the work alone."""
-    X, y, _ = make_linear(3 * engine.BLOCK_ROWS, noise=0.1)
+    X, y, _ = make_linear(3 * grid.BLOCK_ROWS, noise=0.1)
     if resolve("auto") == "numba":
         plain_read(ArrayRows(X, y), 1)
     diagnose(X, y)

@@ -9,12 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import engine, planner
+from fastgd import planner, pool
 from fastgd.data import checks
-from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Floats
+from fastgd.data.chunks import Source
+from fastgd.data.sources import as_rows, refuse_weights
+from fastgd.data.table import Table
+from fastgd.grid import Floats
 from fastgd.summaries import MAPS_BYTES, maps_bytes
 from fastgd.survey import Survey
 
@@ -106,8 +108,8 @@ class Diagnosis:
 
 
 def diagnose(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
     *,
     solver: Solver = "gradient_descent",
     learning_rate: float | Literal["auto"] = "auto",
@@ -154,11 +156,12 @@ def diagnose(
     """
     checks.choice("solver", solver, ("gradient_descent", "sgd"))
     runs_on = resolve(backend)
-    n_threads = engine.checked_threads(n_threads)
+    n_threads = pool.checked_threads(n_threads)
     l2 = checks.not_negative("l2", l2)
     if l2 and solver == "sgd":
         raise ValueError('l2 counts in full-batch descent only: solver="gradient_descent"')
-    rows = ArrayRows(X, y)
+    rows = as_rows(X, y)
+    refuse_weights(rows, "diagnose")
     survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
     radius: float | None
     if solver == "sgd":
@@ -189,7 +192,7 @@ def diagnose(
         solver=solver,
         n_samples=rows.n,
         n_features=rows.d,
-        n_passes=survey.passes,
+        n_passes=rows.passes + survey.passes,
         largest_eigenvalue=largest,
         smallest_eigenvalue=smallest,
         is_estimate=is_estimate,
@@ -202,7 +205,7 @@ def diagnose(
     )
 
 
-def _radius_of_an_epoch(rows: ArrayRows, survey: Survey, rate: float, backend: str) -> float | None:
+def _radius_of_an_epoch(rows: Table, survey: Survey, rate: float, backend: str) -> float | None:
     """The spectral radius of A, w ← A w + b an epoch of SGD in order."""
     d = rows.d
     if d > MOST_COLUMNS_OF_A_MAP or (backend == "numba" and maps_bytes(rows.n, d, 1) > MAPS_BYTES):

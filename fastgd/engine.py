@@ -1,4 +1,4 @@
-"""Reading: the grid of blocks, `fold`, `scan`, the pool of threads, interrupts.
+"""Reading: the grid of blocks, `fold` and `scan`.
 
 Rows are cut on one fixed grid: `block_rows(d)` rows a block, from row 0 on. There are two ways over
 them, and no third. `fold` takes blocks in parallel, gets a small summary of each and adds the
@@ -8,311 +8,298 @@ Kernels are called on *runs*: 2^k whole blocks, aligned (the last run may be sho
 added as a binary counter counts: a node of 2^k blocks is the sum of its two halves, and at the end
 the remaining nodes are added from the right. A kernel does the same inside its run
 (`kernels/tree.py`), so the tree of additions depends on the number of blocks alone: never on
-threads, on k, or on how the rows arrived. That is why the bits of a result never change.
+threads, on k, on how the rows arrived, or on who read them. That is why the bits of a result never change.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
-import os
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data import checks
+from fastgd.grid import (
+    Array,
+    Entry,
+    Floats,
+    Fold,
+    Kept,
+    Pass,
+    Place,
+    Rows,
+    Run,
+    Step,
+    Summary,
+    Task,
+    block_rows,
+    pieces,
+)
+from fastgd.pool import Team, default_threads, run_on_threads
 
-Array = NDArray[np.floating]
-Floats = NDArray[np.float64]
-Summary = Floats
-
-NOTHING: Summary = np.empty(0)
-"""The summary of a run that only writes."""
-
-BLOCK_ROWS = 4096
-BLOCK_NUMBERS = 1 << 16
 RUNS_PER_THREAD = 8
 # Waking a sleeping thread, and waiting for it at the end, takes some 0.2 ms: it must find more to do.
 LEAST_RUN_NUMBERS = 1 << 17
 LEAST_THREAD_NUMBERS = 1 << 21
-POOL_THREADS = 256
 SUMMARY_NUMBERS = 1 << 19
+MANY_ROWS = 1 << 40
+"""Of rows that have not been counted."""
 
 
-@functools.cache
-def block_rows(d: int) -> int:
-    """Rows of a block of the grid: 4096, or a power of two with about 64 Ki numbers when d is large."""
-    return min(BLOCK_ROWS, 1 << max(0, (BLOCK_NUMBERS // max(1, d)).bit_length() - 1))
-
-
-def default_threads() -> int:
-    """The number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def checked_threads(n_threads: int | None) -> int | None:
-    """At most so many threads; None is as many as there are processors, looked up where they are of use."""
-    return n_threads if n_threads is None else checks.whole("n_threads", n_threads, 1)
-
-
-class Reader(Protocol):
-    def read(self, start: int, stop: int) -> tuple[Array, Array]:
-        """Rows start:stop of X and y: C-contiguous, float32 or float64, not to be written (unless they are
-        what a task is there to fill)."""
-
-
-class RandomReader(Reader, Protocol):
-    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array]:
-        """The rows of these numbers, in their order."""
-
-
-class Rows(Protocol):
-    """What `fold` and `scan` read: n rows of d numbers and a target."""
-
-    n: int
-    d: int
-    run_numbers: int
-    """About how many numbers a run holds: enough that Python's share is small, few enough that an
-    interrupt is answered within some milliseconds and a thread's buffer stays small."""
-
-    def reader(self) -> Reader:
-        """A reader for one thread; it may reuse its memory from one `read` to the next."""
-
-
-class RandomRows(Rows, Protocol):
-    """Rows that can be read in any order."""
-
-    def reader(self) -> RandomReader: ...
-
-
+@dataclass(slots=True)
 class Counter:
-    """Adds summaries as a binary counter counts; holds at most log2(their number) of them, and owns them."""
+    """Adds summaries as a binary counter counts; holds at most twice log2(their number) of them, and owns
+    them. They are those of rows from `stop` on."""
 
-    def __init__(self) -> None:
-        self._nodes: list[Summary] = []
-        self._count = 0
+    stop: int = 0
+    add: Callable[..., Any] = np.add
+    nodes: list[tuple[int, Summary]] = field(default_factory=list)
+    """Of so many rows each, in their order."""
 
-    def push(self, node: Summary) -> None:
-        carry = self._count
-        while carry & 1:
-            node = _added(self._nodes.pop(), node)
-            carry >>= 1
-        self._nodes.append(node)
-        self._count += 1
+    def push(self, node: Summary, size: int = 1) -> None:
+        """The summary of the next rows: a power of two of them, aligned, or the last."""
+        start = self.stop
+        self.stop += size
+        while start & size and self.nodes and self.nodes[-1][0] == size:
+            left = self.nodes.pop()[1]
+            node = self.add(left, node, out=left)  # in place: with many columns a summary is large
+            start -= size
+            size *= 2
+        self.nodes.append((size, node))
 
     def total(self) -> Summary:
-        total = self._nodes.pop()
-        while self._nodes:
-            total = _added(self._nodes.pop(), total)
+        total = self.nodes.pop()[1]
+        while self.nodes:
+            left = self.nodes.pop()[1]
+            total = self.add(left, total, out=left)
         return total
-
-
-def _added(left: Summary, right: Summary) -> Summary:
-    left += right  # in place: with many columns a summary is large
-    return left
 
 
 def fold(
     rows: Rows,
-    task: Callable[[int, Array, Array], Summary],
+    task: Task,
     n_threads: int | None,
     node_size: int = 1,
     effort: int = 1,
     least_rows: int = 1,
+    *,
+    add: Callable[..., Any] = np.add,
+    kept: Kept | None = None,
 ) -> Summary:
     """Σ over the blocks of `rows` of their summaries, in the one order of the grid.
 
-    `task(start, X, y)` is called on aligned runs of blocks, from several threads at once, and
+    `task(start, X, y, weights)` is called on aligned runs of blocks, from several threads at once, and
     returns the summary of the run, a new array of `node_size` numbers. `effort` is about how many
     times as long as a plain read it takes. Runs have `least_rows`, a power of two, or more (the last may
-    have fewer): where a summary is large it is better made of many rows at once.
+    have fewer): where a summary is large it is better made of many rows at once. Summaries are joined by
+    `add`, an ufunc. `kept` are arrays with an entry a block: the task gets those of its run.
     """
+    order = Fold(task, node_size, effort, least_rows, add, kept)
+    entry = None if rows.log is None else rows.log.read(rows.known_n)
+    counter = Counter(add=add)
+    if entry is not None and entry.found is not None:
+        row, sizes, arrays = entry.found
+        counter.stop, counter.nodes = row, list(zip(sizes, arrays, strict=False))
+        if kept is not None:
+            for array, found in zip(kept.arrays, arrays[len(sizes) :], strict=True):
+                array[...] = found
+    if counter.stop == rows.known_n:
+        total = counter.total()
+    elif rows.executor is not None:
+        total = rows.executor.fold(rows, order, n_threads)
+    else:
+        push_nodes(rows, order, n_threads, counter, entry=entry)
+        total = counter.total()
+    if entry is not None and (n := rows.known_n) is not None:
+        arrays = [total] if kept is None else [total, *kept.arrays]
+        entry.reached(n, lambda: Place(n, [n], arrays))
+        total = total.copy()  # the log's is its own
+    return total
+
+
+def push_nodes(
+    rows: Rows,
+    order: Fold,
+    n_threads: int | None,
+    counter: Counter,
+    stop: int | None = None,
+    offset: int = 0,
+    entry: Entry | None = None,
+) -> None:
+    """Push the summaries of the rows that follow into the counter, up to row `stop`, or all.
+
+    `offset` is the row that the arrays kept begin with.
+    """
+    last = rows.known_n if stop is None else stop
+    n = (MANY_ROWS if last is None else last) - counter.stop
     # Threads hold a few summaries each: where a summary is large for its work, fewer keep memory small.
     useful = min(
-        max(1, rows.n * (rows.d + 1) * effort // LEAST_THREAD_NUMBERS),
-        max(1, SUMMARY_NUMBERS * effort // node_size),
+        max(1, n * (rows.d + 1) * order.effort // LEAST_THREAD_NUMBERS),
+        max(1, SUMMARY_NUMBERS * order.effort // order.node_size),
     )
     n_threads = 1 if useful == 1 else min(useful, default_threads() if n_threads is None else n_threads)
-    run = max(least_rows, _run_rows(rows, n_threads, effort))
-    n_runs = -(-rows.n // run)
-    n_threads = min(n_threads, n_runs)
-    counter = Counter()
-    if n_threads == 1:
-        reader = rows.reader()
-        for start in range(0, rows.n, run):
-            counter.push(task(start, *reader.read(start, min(start + run, rows.n))))
-        return counter.total()
-    _fold_parallel(rows, task, run, n_runs, n_threads, counter)
-    return counter.total()
+    run = max(order.least_rows, _run_rows(rows, n, n_threads, order.effort))
+    n_threads = min(n_threads, -(-n // run))
+    reading = rows.begin(pieces(counter.stop, last, run, rows.known_n))
+
+    def place() -> Place:
+        arrays = [node for _, node in counter.nodes]
+        arrays += [] if order.kept is None else order.kept.arrays
+        return Place(counter.stop, [size for size, _ in counter.nodes], arrays)
+
+    def push(node: Summary, size: int) -> None:
+        counter.push(node, size)
+        if entry is not None:
+            entry.reached(counter.stop, place)
+
+    try:
+        if n_threads == 1:
+            for start, X, y, weights in reading.runs():
+                push(order(start, X, y, weights, offset), len(y))
+        else:
+            _push_parallel(reading, order, n_threads, counter, push, offset)
+    finally:
+        reading.end()
 
 
-def scan(rows: Rows, task: Callable[[int, Array, Array], None]) -> None:
-    """Call `task(start, X, y)` on runs of blocks in order; the task carries its state along."""
-    run = _run_rows(rows, 1, 1)
-    reader = rows.reader()
-    for start in range(0, rows.n, run):
-        task(start, *reader.read(start, min(start + run, rows.n)))
+def scan(rows: Rows, step: Step, state: Sequence[Any] = ()) -> None:
+    """Call `step(start, X, y, weights, *state)` on runs of blocks in order; it moves the state's arrays."""
+    if (executor := rows.executor) is not None:
+        _in_one_piece(rows, state, lambda: executor.scan(rows, step, state, None))
+        return
+    n = rows.known_n
+    run = _run_rows(rows, MANY_ROWS if n is None else n, 1, 1)
+    _scan(rows, step, state, lambda start: rows.begin(pieces(start, n, run, n)))
 
 
-def scan_blocks(rows: Rows, task: Callable[[int, Array, Array], None], blocks: NDArray[np.integer]) -> None:
-    """`scan`, the blocks in the order of these numbers, one at a time."""
-    block = block_rows(rows.d)
-    reader = rows.reader()
-    for start in (blocks * block).tolist():
-        task(start, *reader.read(start, min(start + block, rows.n)))
+def scan_blocks(rows: Rows, step: Step, blocks: NDArray[np.integer], state: Sequence[Any] = ()) -> None:
+    """`scan` over the blocks of these numbers, in their order, one at a time."""
+    if (executor := rows.executor) is not None:
+        _in_one_piece(rows, state, lambda: executor.scan(rows, step, state, blocks))
+        return
+    n, block = rows.n, block_rows(rows.d)
+    each = [(start, min(start + block, n)) for start in (blocks * block).tolist()]
+    _scan(rows, step, state, lambda done: rows.begin(each[-(-done // block) :]))
 
 
-def scan_rows(
-    rows: RandomRows, task: Callable[[int, Array, Array], None], order: NDArray[np.integer]
-) -> None:
+def scan_rows(rows: Rows, step: Step, order: NDArray[np.integer], state: Sequence[Any] = ()) -> None:
     """`scan`, the rows in the order of these numbers; `start` is a place in the order."""
     run = block_rows(rows.d)
-    reader = rows.reader()
-    for start in range(0, rows.n, run):
-        task(start, *reader.take(order[start : start + run]))
+
+    class Taken:
+        def __init__(self, first: int):
+            self._first = first
+
+        def runs(self) -> Iterator[Run]:
+            reader = rows.reader()
+            for start in range(self._first, len(order), run):
+                yield start, *reader.take(order[start : start + run])
+
+        def end(self) -> None: ...
+
+    _scan(rows, step, state, Taken)
 
 
-def _run_rows(rows: Rows, n_threads: int, effort: int) -> int:
+def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], Pass]) -> None:
+    """Call `step` on the runs of the pass that begins after so many rows."""
+    entry = None if rows.log is None else rows.log.read(rows.known_n)
+    done = _restored(entry, state)
+    reading = begin(done)
+    try:
+        for start, X, y, weights in reading.runs():
+            step(start, X, y, weights, *state)
+            done += len(y)
+            if entry is not None:
+                entry.reached(done, functools.partial(Place, done, [], list(state)))
+    finally:
+        reading.end()
+
+
+def _in_one_piece(rows: Rows, state: Sequence[Any], scan: Callable[[], None]) -> None:
+    """A scan by someone else."""
+    n, entry = rows.known_n, None if rows.log is None else rows.log.read(rows.known_n)
+    if entry is None or n is None or _restored(entry, state) < n:
+        scan()
+    if entry is not None and n is not None:
+        entry.reached(n, lambda: Place(n, [], list(state)))
+
+
+def _restored(entry: Entry | None, state: Sequence[Any]) -> int:
+    """How many rows an earlier process has gone over; the state is then as it left it."""
+    if entry is None or entry.found is None:
+        return 0
+    for array, found in zip(state, entry.found.arrays, strict=True):
+        array[...] = found
+    return entry.found.row
+
+
+def _run_rows(rows: Rows, n: int, n_threads: int, effort: int) -> int:
     """Rows of a run: a power of two of blocks. Any power gives the same bits; this one gives the speed."""
     block = block_rows(rows.d)
     numbers = rows.run_numbers // effort
     if n_threads > 1:
-        fair = rows.n * (rows.d + 1) // (RUNS_PER_THREAD * n_threads)
+        fair = n * (rows.d + 1) // (RUNS_PER_THREAD * n_threads)
         numbers = min(numbers, max(fair, LEAST_RUN_NUMBERS // effort))
     blocks = max(1, numbers // (block * (rows.d + 1)))
     return block << (blocks.bit_length() - 1)
 
 
-def _fold_parallel(
-    rows: Rows,
-    task: Callable[[int, Array, Array], Summary],
-    run: int,
-    n_runs: int,
+def _push_parallel(
+    reading: Pass,
+    order: Fold,
     n_threads: int,
     counter: Counter,
+    push: Callable[[Summary, int], None],
+    offset: int,
 ) -> None:
     """Runs are taken in order by whichever thread is free, and pushed in order.
 
     No thread ever waits for a lock: waking a sleeping thread takes longer than most runs.
     """
-    numbers = itertools.count()  # next() is atomic
-    ready: dict[int, Summary] = {}
+    ready: dict[int, tuple[Summary, int]] = {}
     pushing = threading.Lock()
-    pushed = 0
 
-    def push() -> None:
-        nonlocal pushed
+    def push_ready() -> None:
         if pushing.acquire(blocking=False):
             try:
-                while pushed in ready:
-                    counter.push(ready.pop(pushed))
-                    pushed += 1
+                while (node := ready.pop(counter.stop, None)) is not None:
+                    push(*node)
             finally:
                 pushing.release()
 
     def work(team: Team) -> None:
-        reader = rows.reader()
-        while not team.stop and (index := next(numbers)) < n_runs:
-            start = index * run
-            ready[index] = task(start, *reader.read(start, min(start + run, rows.n)))
-            push()
-            # Where a thread has fallen behind, few summaries wait for it.
-            while len(ready) > 4 * n_threads and not team.stop:
-                time.sleep(0.001)
-                push()
+        try:
+            for start, X, y, weights in reading.runs():
+                ready[start] = order(start, X, y, weights, offset), len(y)
+                push_ready()
+                # Where a thread has fallen behind, few summaries wait for it.
+                while len(ready) > 4 * n_threads and not team.stop:
+                    time.sleep(0.001)
+                    push_ready()
+                if team.stop:
+                    break
+        finally:
+            reading.end()  # those who wait for a run need not
 
     run_on_threads(work, n_threads)
-    push()
-
-
-class Team:
-    """The threads of one call; once `stop` is set they end after their present piece of work."""
-
-    stop = False
-
-
-def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
-    """Call `work(team)` from up to n_threads threads, the caller's among them; return when all have ended.
-
-    The caller works too, so a full pool, or a pool that cannot start, costs speed and never the
-    result. An error in any thread, and KeyboardInterrupt in the caller, stops them all.
-    """
-    team = Team()
-    at_work: set[object] = set()
-    helpers: list[Future[None]] = []
-
-    def join() -> None:
-        me = object()
-        at_work.add(me)  # before the look at `stop`: the caller sets it before it looks here
-        try:
-            if not team.stop:
-                work(team)
-        except BaseException:
-            team.stop = True
-            raise
-        finally:
-            at_work.discard(me)
-
-    try:
-        for _ in range(n_threads - 1):
-            try:
-                helpers.append(_pool().submit(join))
-            except RuntimeError:  # the interpreter is shutting down, or no thread can be started
-                break
-        work(team)
-    finally:
-        # After an error too. No work is left to take: helpers end what they have, late ones find the stop.
-        team.stop = True
-        for helper in helpers:
-            if not helper.cancel():
-                helper.exception()  # waits
-        while at_work:  # one whose `submit` failed, and that an idle thread found in the queue
-            time.sleep(0.001)
-    for helper in helpers:
-        if not helper.cancelled():
-            helper.result()
-
-
-_pool_lock = threading.Lock()
-_the_pool: ThreadPoolExecutor | None = None
-
-
-def _pool() -> ThreadPoolExecutor:
-    global _the_pool
-    with _pool_lock:
-        if _the_pool is None:
-            _the_pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="fastgd")
-        return _the_pool
-
-
-def _forget_pool() -> None:
-    """A forked child has none of its parent's threads: it makes a pool of its own when it needs one."""
-    global _the_pool, _pool_lock
-    _the_pool = None
-    _pool_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_pool)
+    push_ready()
 
 
 def first_nonfinite(rows: Rows) -> tuple[int, int | None] | None:
     """(row, column) of the first NaN or inf of X, (row, None) of y, or None: a read for errors only."""
-    found: list[tuple[int, int | None]] = []
+    found = np.array([-1, -1])
+    scan(rows, _look, [found])
+    row, column = found.tolist()
+    return None if row < 0 else (row, None if column < 0 else column)
 
-    def look(start: int, X: Array, y: Array) -> None:
-        bad = ~np.isfinite(X)
-        bad_rows = bad.any(axis=1) | ~np.isfinite(y)
-        if bad_rows.any() and not found:
-            row = int(bad_rows.argmax())
-            found.append((start + row, int(bad[row].argmax()) if bad[row].any() else None))
 
-    scan(rows, look)
-    return found[0] if found else None
+def _look(start: int, X: Array, y: Array, _weights: Floats, found: NDArray[np.int64]) -> None:
+    bad = ~np.isfinite(X)
+    bad_rows = bad.any(axis=1) | ~np.isfinite(y)
+    if bad_rows.any() and found[0] < 0:
+        row = int(bad_rows.argmax())
+        found[:] = start + row, int(bad[row].argmax()) if bad[row].any() else -1

@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike
 
 from fastgd import coordinates, forecast, objective, reference, solvers
 from fastgd.data import holdout
-from fastgd.data.arrays import ArrayRows, Table, as_weights
+from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Floats
+from fastgd.data.sources import as_rows, check_weights
+from fastgd.data.table import Table
+from fastgd.grid import Floats
 from fastgd.objective import Objective, Rule
 from fastgd.options import Options, Plan, Solver
 from fastgd.oracles.folded import FoldedObjective
@@ -31,16 +33,17 @@ FEW_DIGITS = 7.5
 
 
 def fit(
-    solver: Solver, X: ArrayLike, y: ArrayLike, given: dict[str, Any], rule: Rule, how: Options
+    solver: Solver, X: Any, y: Any, sample_weight: Any, given: dict[str, Any], rule: Rule, how: Options
 ) -> FitResult:
     """`given` are the arguments of `objective.as_objective`."""
     began = time.perf_counter()
     how.check()
     backend = resolve(how.backend)
-    everything: Any = ArrayRows(X, y)
+    everything = as_rows(X, y, sample_weight)
     rows = everything
-    goal = objective.as_objective(**given, n=rows.n)
-    objective.check_loss(goal.loss, rows.y, backend)
+    goal = objective.as_objective(**given, has_weights=rows.has_weights)
+    check_weights(rows)
+    objective.check_loss(goal.loss, rows, backend)
     w, intercept, state = _start(how.w0, rows)
     order = as_order(how.shuffle, how.seed)
     if state is not None and how.seed is None and how.shuffle == state.order.shuffle:
@@ -53,8 +56,9 @@ def fit(
     _check_method(solver, how, backend, order, goal, rule)
     held = None
     if how.validation_fraction is not None:
-        rows, goal, held = _held_out(rows, goal, how.validation_fraction, backend, how.n_threads)
-    solvers.check_history(how.history, how.n_epochs, rows.n, rows.d)
+        rows, held = _held_out(rows, goal, how.validation_fraction, backend, how.n_threads)
+    n_samples = rows.n if how.history == "samples" else 0
+    solvers.check_history(how.history, how.n_epochs, n_samples, rows.d)
     plan = Plan(solver, goal, rule, how, order, backend)
     taken = track(plan, rows, w, intercept, state)
     oracle, is_sgd = taken.oracle, taken.kind == "sgd"
@@ -66,7 +70,7 @@ def fit(
         how.history,
         want_costs=how.track_cost or oracle.has_costs or how.n_epochs == 0 or by_cost,
         want_losses=is_sgd,
-        n_samples=rows.n,
+        n_samples=n_samples,
         stop_when_diverged=how.on_divergence != "ignore",
         check_data=rows.refuse_nonfinite,
         watch=_watch(taken, how, held, rows.is_scalar, by_cost),
@@ -83,7 +87,8 @@ def fit(
         result_point=taken.result_point(),
         model=taken.model,
         rates=taken.rates,
-        rows=everything,
+        rows=everything if everything.is_random else None,
+        is_scalar=everything.is_scalar,
         n_samples=rows.n,
         steps=-(-rows.n // rule.batch_size) if solver == "sgd" else 1,
         has_intercept=goal.fit_intercept,
@@ -91,7 +96,7 @@ def fit(
         solver=solver,
         backend=backend,
         method=oracle.method,
-        n_passes=taken.passes,
+        n_passes=taken.passes + everything.passes,
         elapsed=time.perf_counter() - began,
         samples=(_listed(X), _listed(y)) if how.history == "samples" else None,
         w0=None if isinstance(how.w0, FitResult) else how.w0,
@@ -195,7 +200,7 @@ class _Held:
         self._rows, self._goal, self._backend = rows, goal, backend
         if backend == "numba":
             to = coordinates.plain(rows.d, True)
-            self._fold = FoldedObjective(rows, goal.weights, goal.loss, to, n_threads)
+            self._fold = FoldedObjective(rows, goal.loss, to, n_threads)
 
     def __call__(self, w: Floats, intercept: float) -> float:
         cost = self._cost(w, intercept)
@@ -207,25 +212,21 @@ class _Held:
     def _cost(self, w: Floats, intercept: float) -> float:
         if self._backend == "numba":
             return self._fold(np.append(w, intercept))[0]
-        xs, ys = self._rows.lists()
+        xs, ys, weights = self._rows.lists()
         xs = [[*np.atleast_1d(x).tolist(), 1.0] for x in xs]
         theta, none = [*w.tolist(), intercept], [0.0] * (len(w) + 1)
-        return reference.objective(xs, ys, self._goal.weights.tolist(), theta, self._goal.loss, none, none)
+        return reference.objective(xs, ys, weights, theta, self._goal.loss, none, none)
 
 
 def _held_out(
     rows: Table, goal: Objective, fraction: float, backend: Backend, n_threads: int | None
-) -> tuple[Any, Objective, _Held]:
-    """The rows and the objective that are left, and the cost of those held out."""
-    kept, held, part, held_part = holdout.split(rows, fraction)
-    if len(goal.weights):
-        held_goal, goal = goal.of_rows(held_part.numbers()), goal.of_rows(part.numbers())
-        for which, one in (("held-out", held_goal), ("other", goal)):
-            if not one.weights.any():
-                raise InvalidDataError(f"sample_weight is zero for every one of the {which} rows")
-    else:
-        held_goal = goal
-    return kept, goal, _Held(held, held_goal, backend, n_threads)
+) -> tuple[Table, _Held]:
+    """The rows that are left, and the cost of those held out."""
+    kept, held = holdout.split(rows, fraction)
+    for which, part in (("held-out", held), ("other", kept)):
+        if part.has_weights and not part.total_weight:
+            raise InvalidDataError(f"sample_weight is zero for every one of the {which} rows")
+    return kept, _Held(held, goal, backend, n_threads)
 
 
 def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_cost: bool) -> Watch | None:

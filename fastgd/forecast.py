@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from fastgd.engine import Floats
+from fastgd.grid import Floats
 
 
 def epochs_needed(values: Floats, target: float) -> float:

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import coordinates, engine, reference
+from fastgd import coordinates, engine, pool, reference
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError
+from fastgd.data.chunks import Source
+from fastgd.data.sources import as_rows, check_weights
+from fastgd.data.table import Table
 from fastgd.data.transformed import TransformedRows
-from fastgd.engine import Array, Floats
+from fastgd.grid import NOTHING, Array, Floats
 from fastgd.losses import Loss, SquaredError, as_loss
 from fastgd.objective import Objective, as_objective, check_loss
 from fastgd.oracles.folded import FoldedObjective
@@ -139,7 +142,7 @@ def loss(
     rows = ArrayRows(values.reshape(1), target.reshape(1)) if is_number else ArrayRows(values, target)
     intercept, kind = checks.number("intercept", intercept), as_loss(loss)
     is_lesson = isinstance(kind, SquaredError) and intercept == 0.0
-    check_loss(kind, rows.y, resolve(backend))
+    check_loss(kind, rows, resolve(backend))
 
     def twin(x: Any, y: float, w: Any) -> float:
         return reference.loss(x, y, w) if is_lesson else kind.value(reference.forward(x, w) + intercept, y)
@@ -167,16 +170,16 @@ def _each_row(
 ) -> Floats:
     """A number for each row, by `twin(x, y, w)` or by `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = engine.checked_threads(n_threads)
+    n_threads = pool.checked_threads(n_threads)
     out = np.empty(rows.n)
     if resolve(backend) == "python":
         plain = _plain(weights, rows)
-        out[:] = [twin(x, y, plain) for x, y in zip(*rows.lists(), strict=True)]
+        out[:] = [twin(x, y, plain) for x, y in zip(*rows.lists()[:2], strict=True)]
     else:
 
-        def task(start: int, X: Array, y: Array) -> Floats:
+        def task(start: int, X: Array, y: Array, _weights: Floats) -> Floats:
             compiled(X, y, weights, out[start : start + len(y)])
-            return engine.NOTHING
+            return NOTHING
 
         engine.fold(rows, task, n_threads)
     if not np.isfinite(out).all():
@@ -184,15 +187,15 @@ def _each_row(
     return out
 
 
-def _plain(weights: Floats, rows: ArrayRows) -> Any:
+def _plain(weights: Floats, rows: Table) -> Any:
     """The weights as the twins take them: a number in the lesson's case, else a list."""
     return float(weights[0]) if rows.is_scalar else weights.tolist()
 
 
 def cost(
-    X: ArrayLike,
-    y: ArrayLike,
-    w: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
+    w: ArrayLike | None = None,
     *,
     intercept: float = 0.0,
     sample_weight: ArrayLike | None = None,
@@ -227,9 +230,9 @@ def cost(
 
 
 def gradient(
-    X: ArrayLike,
-    y: ArrayLike,
-    w: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
+    w: ArrayLike | None = None,
     *,
     intercept: float = 0.0,
     sample_weight: ArrayLike | None = None,
@@ -264,9 +267,9 @@ def gradient(
 
 
 def cost_and_gradient(
-    X: ArrayLike,
-    y: ArrayLike,
-    w: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
+    w: ArrayLike | None = None,
     *,
     intercept: float = 0.0,
     sample_weight: ArrayLike | None = None,
@@ -284,8 +287,9 @@ def cost_and_gradient(
 
     Parameters
     ----------
-    X : array (n,) or array (n, d)
-        The samples; shape (n,) is the lesson's case, w a number.
+    X : array (n,), array (n, d) or Source
+        The samples; shape (n,) is the lesson's case, w a number. A source (`fastgd.chunks`,
+        `fastgd.read_table`) has y too.
     y : array (n,)
         The targets.
     w : number or array (d,)
@@ -331,10 +335,12 @@ def cost_and_gradient(
     >>> fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 1.0)
     (4.666666666666667, -9.333333333333334)
     """
-    rows = ArrayRows(X, y)
+    rows = as_rows(X, y, sample_weight)
+    if w is None:
+        raise TypeError("w is missing: the weights where the cost is asked for")
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = engine.checked_threads(n_threads)
-    goal = as_objective(loss, l1, l2, False, False, sample_weight, rows.n)
+    n_threads = pool.checked_threads(n_threads)
+    goal = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)
     intercept = checks.number("intercept", intercept)
     if not goal.is_plain or intercept != 0.0:
         return _of_any(rows, weights, intercept, goal, resolve(backend), n_threads)
@@ -342,11 +348,13 @@ def cost_and_gradient(
     grad: Any
     if resolve(backend) == "python":
         plain = _plain(weights, rows)
-        xs, ys = rows.lists()
+        xs, ys, _ = rows.lists()
         value, grad = reference.cost(xs, ys, plain), reference.gradient(xs, ys, plain)
         grad = np.atleast_1d(grad)
     else:
-        value, grad = _accurate(rows, weights, n_threads) if rows.n <= ACCURATE_ROWS else (math.nan, None)
+        value, grad = math.nan, None
+        if rows.has_at_most(ACCURATE_ROWS):
+            value, grad = _accurate(rows, weights, n_threads)
         if not (math.isfinite(value) and np.isfinite(grad).all()):  # more rows, or an overflow on the way
             value, grad = FoldedCost(rows, n_threads)(weights)
     if not math.isfinite(value):
@@ -354,31 +362,34 @@ def cost_and_gradient(
     return value, float(grad[0]) if rows.is_scalar else grad
 
 
-def _accurate(rows: ArrayRows, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
+def _accurate(rows: Table, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
     from fastgd.kernels import accurate
 
     leaf = leaf_rows(rows.d)
 
-    def task(_start: int, X: Array, y: Array) -> Floats:
+    def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
         return accurate.run(X, y, w, leaf, False)
 
-    return cost_and_gradient_from(engine.fold(rows, task, n_threads, rows.d + 1), rows.n)
+    sums = engine.fold(rows, task, n_threads, rows.d + 1)
+    return cost_and_gradient_from(sums, rows.n)
 
 
 def _of_any(
-    rows: ArrayRows, w: Floats, intercept: float, goal: Objective, backend: Backend, n_threads: int | None
+    rows: Table, w: Floats, intercept: float, goal: Objective, backend: Backend, n_threads: int | None
 ) -> tuple[float, float | Floats]:
     """The cost and the gradient of any objective."""
-    check_loss(goal.loss, rows.y, backend)
+    check_weights(rows)
+    check_loss(goal.loss, rows, backend)
     to = coordinates.plain(rows.d, True)
     theta, penalty = np.append(w, intercept), to.penalty(goal.l1, goal.l2)
     if backend == "python":
-        xs, ys = TransformedRows(rows, to.shift, to.scale, has_ones=True).lists()
-        point, weights, none = theta.tolist(), goal.weights.tolist(), [0.0] * len(theta)
+        seen = TransformedRows(rows, to.shift, to.scale, has_ones=True, is_weighted=False)
+        xs, ys, weights = seen.lists()
+        point, none = theta.tolist(), [0.0] * len(theta)
         value = reference.objective(xs, ys, weights, point, goal.loss, none, none)
         gradient = np.array(reference.smooth_gradient(xs, ys, weights, point, goal.loss, none))
     else:
-        value, gradient = FoldedObjective(rows, goal.weights, goal.loss, to, n_threads)(theta)
+        value, gradient = FoldedObjective(rows, goal.loss, to, n_threads)(theta)
     if not math.isfinite(value):
         rows.refuse_nonfinite()
     gradient += penalty.l1 * np.sign(theta) + penalty.l2 * theta

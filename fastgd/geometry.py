@@ -15,10 +15,10 @@ import numpy as np
 from fastgd import coordinates, engine
 from fastgd.centred import ACCURATE_ROWS, Centred, Origin
 from fastgd.coordinates import Coordinates
-from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Array, Floats
+from fastgd.data.table import Table
+from fastgd.grid import Array, Floats
 from fastgd.losses import SquaredError
 from fastgd.objective import Objective, Rule
 from fastgd.oracles.folded import FoldedObjective
@@ -85,17 +85,16 @@ class Geometry(Centred):
 
     def _read_moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
         self.passes += 1
-        rows, weights, d = self.rows, self.objective.weights, self.rows.d
+        rows, d = self.rows, self.rows.d
         if self._backend == "python":
-            X, _ = self.transformed(x_ref, np.ones(d)).lists()
-            table = np.array(X)[:, :d]
-            roots = np.sqrt(weights)[:, None] if len(weights) else 1.0
+            table = np.array(self.transformed(x_ref, np.ones(d)).lists()[0])[:, :d]
+            weights = rows.lists()[2]
+            roots = np.sqrt(weights)[:, None] if weights else 1.0
             return np.sum(table * roots, axis=0), np.sum(table * table, axis=0)
         from fastgd.kernels import prepare
 
-        def task(start: int, X: Array, y: Array) -> Floats:
-            part = weights[start : start + len(y)]
-            return prepare.moments(X, part, x_ref, leaf_rows(d))
+        def task(_start: int, X: Array, _y: Array, weights: Floats) -> Floats:
+            return prepare.moments(X, weights, x_ref, leaf_rows(d))
 
         sums = engine.fold(rows, task, self._n_threads, 1 + 2 * d)
         if not np.isfinite(sums).all():
@@ -211,9 +210,7 @@ class Geometry(Centred):
 
     def _squared_gradient(self) -> Callable[[Floats], Floats]:
         """The gradient of the squared loss, a read a call."""
-        fold = FoldedObjective(
-            self.rows, self.objective.weights, SquaredError(), self.coordinates, self._n_threads
-        )
+        fold = FoldedObjective(self.rows, SquaredError(), self.coordinates, self._n_threads)
 
         def gradient(theta: Floats) -> Floats:
             self.passes += 1
@@ -249,19 +246,13 @@ class Geometry(Centred):
         if not self.objective.is_smooth:
             is_sgd = solver == "sgd" or self.rows.d > MOST_COLUMNS
             squares = self.largest_square if is_sgd else float(np.trace(self.statistics.G)) / self.total
-            return _usable(_ratio(self._spread_of_y(), squares))
+            return _usable(_ratio(self.rows.facts.spread, squares))
         if solver == "sgd":
             return _usable(0.5 * self.limit(solver))
         smallest, largest = self._extremes
         if self._rule.nesterov or self._rule.momentum or self.objective.l1:
             return _usable(_ratio(1.0, largest))
         return _usable(_ratio(2.0, largest + max(smallest, SLOWEST * largest)))
-
-    def _spread_of_y(self) -> float:
-        weights = self.objective.weights if len(self.objective.weights) else None
-        y = np.asarray(self.rows.y, dtype=np.float64)
-        mean = float(np.average(y, weights=weights))
-        return math.sqrt(float(np.average(np.square(y - mean), weights=weights))) or 1.0
 
 
 def _standard(x_ref: Floats, m: Floats, squares: Floats, has_intercept: bool) -> tuple[Floats, Floats]:

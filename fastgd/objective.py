@@ -1,11 +1,11 @@
 """What is minimised, and by what rule: checked once, here, and handed to whoever runs it.
 
-cost(w, b) = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², s the sample weights, b the intercept.
+cost(w, b) = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², s the sample weights (which stand with the
+rows), b the intercept.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from fastgd.data import checks
-from fastgd.data.arrays import as_array
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Floats
+from fastgd.data.table import Table
+from fastgd.grid import Floats
 from fastgd.losses import OWN, LogLoss, Loss, SquaredError, as_loss, is_own
 
-NO_WEIGHTS: Floats = np.empty(0)
-LOOK_ROWS = 1 << 16
+LOOK_ROWS = 4096
 
 
 @dataclass(slots=True, eq=False)
@@ -33,8 +32,8 @@ class Objective:
     l2: float
     fit_intercept: bool
     standardize: bool
-    weights: Floats
-    """(n,), or of length 0 where all samples count alike."""
+    has_weights: bool
+    """Whether samples count more or less than each other: how much stands with the rows."""
 
     is_squared: bool = field(init=False)
     is_quadratic: bool = field(init=False)
@@ -45,9 +44,7 @@ class Objective:
     def __post_init__(self) -> None:
         self.is_squared = isinstance(self.loss, SquaredError)
         self.is_quadratic = self.is_squared and not self.l1 and not self.l2
-        self.is_plain = self.is_quadratic and not (
-            self.fit_intercept or self.standardize or len(self.weights)
-        )
+        self.is_plain = self.is_quadratic and not (self.fit_intercept or self.standardize or self.has_weights)
 
     @property
     def curvature(self) -> float:
@@ -57,13 +54,6 @@ class Objective:
     def is_smooth(self) -> bool:
         """Whether the slope has no jumps."""
         return math.isfinite(self.curvature)
-
-    def total_weight(self, n: int) -> float:
-        return float(np.sum(self.weights)) if len(self.weights) else float(n)
-
-    def of_rows(self, numbers: Any) -> Objective:
-        """The same for some of the rows."""
-        return dataclasses.replace(self, weights=self.weights[numbers]) if len(self.weights) else self
 
 
 @dataclass(slots=True)
@@ -92,47 +82,22 @@ class Rule:
         return self.average
 
 
-LESSON = Objective(SquaredError(), 0.0, 0.0, False, False, NO_WEIGHTS)
+LESSON = Objective(SquaredError(), 0.0, 0.0, False, False, False)
 """(1/n) Σ (x·w − y)²."""
 SINGLE_STEPS = Rule()
 """w ← w − α gradient, a row at a time in SGD."""
 
 
 def as_objective(
-    loss: Any, l1: Any, l2: Any, fit_intercept: Any, standardize: Any, sample_weight: Any, n: int
+    loss: Any, l1: Any, l2: Any, fit_intercept: Any, standardize: Any, *, has_weights: bool
 ) -> Objective:
-    if (
-        sample_weight is None
-        and loss == "squared_error"
-        and l1 == l2 == 0.0
-        and not (fit_intercept or standardize)
-    ):
+    if not has_weights and loss == "squared_error" and l1 == l2 == 0.0 and not (fit_intercept or standardize):
         return LESSON
     l1, l2 = checks.not_negative("l1", l1), checks.not_negative("l2", l2)
-    weights = NO_WEIGHTS if sample_weight is None else as_sample_weight(sample_weight, n)
     fit_intercept = checks.flag("fit_intercept", fit_intercept)
-    return Objective(as_loss(loss), l1, l2, fit_intercept, checks.flag("standardize", standardize), weights)
-
-
-def as_sample_weight(value: Any, n: int) -> Floats:
-    weights = as_array("sample_weight", value).astype(np.float64)
-    if weights.shape != (n,):
-        raise InvalidDataError(
-            f"sample_weight has shape {weights.shape}; X has {n} rows, so it must be ({n},)"
-        )
-    bad = ~(np.isfinite(weights) & (weights >= 0.0))
-    if bad.any():
-        row = int(bad.argmax())
-        raise InvalidDataError(
-            f"sample_weight[{row}] is {weights[row]:g}; weights must be finite and not negative"
-        )
-    with np.errstate(over="ignore"):
-        total = np.sum(weights)
-    if total == np.inf:
-        raise InvalidDataError("sample_weight adds up to more than a float holds; scale it")
-    if not weights.any():
-        raise InvalidDataError("sample_weight is zero for every row; at least one row must count")
-    return np.ascontiguousarray(weights)
+    return Objective(
+        as_loss(loss), l1, l2, fit_intercept, checks.flag("standardize", standardize), has_weights
+    )
 
 
 def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> Rule:
@@ -158,14 +123,18 @@ def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = Fa
     return Rule(momentum, nesterov, batch_size, average)
 
 
-def check_loss(loss: Loss, y: Any, backend: Backend) -> None:
+def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
     """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
     if isinstance(loss, SquaredError):
         return
-    _check_targets(loss, y, backend)
+    if isinstance(loss, LogLoss) and (other := rows.facts.other) is not None:
+        raise InvalidDataError(
+            f"y[{other[0]}] is {other[1]:g}; log_loss takes y of 0 and 1 (a classifier of "
+            "fastgd.estimators takes any labels)"
+        )
     one = type(loss), loss, backend  # tuples of other types may be equal
     if is_own(loss) and one not in _checked:
-        _check_own(loss, np.asarray(y[:LOOK_ROWS], dtype=np.float64), backend)
+        _check_own(loss, rows.head(LOOK_ROWS)[1].astype(np.float64), backend)
         _checked.add(one)
 
 
@@ -234,23 +203,3 @@ def _plain(function: Callable[[float, float], float], score: float, y: float) ->
 
 def _name(loss: Loss) -> str:
     return type(loss).__name__.removeprefix(OWN).rpartition("_")[0]
-
-
-def _check_targets(loss: Loss, y: Any, backend: Backend) -> None:
-    """Refuse a y that the loss is not made for, naming the row."""
-    if not isinstance(loss, LogLoss):
-        return
-    for start in range(0, len(y), LOOK_ROWS):
-        part = np.asarray(y[start : start + LOOK_ROWS], dtype=np.float64)
-        if backend == "numba":
-            from fastgd.kernels import pointwise
-
-            if not pointwise.count_beside(part, 0.0, 1.0):
-                continue
-        is_other = (part != 0.0) & (part != 1.0)
-        if is_other.any():
-            row = int(is_other.argmax())
-            raise InvalidDataError(
-                f"y[{start + row}] is {part[row]:g}; log_loss takes y of 0 and 1 (a classifier of "
-                "fastgd.estimators takes any labels)"
-            )

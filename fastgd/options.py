@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from fastgd import engine, solvers
+from fastgd import pool, solvers
 from fastgd.data import checks
 from fastgd.data.backend import Backend
 from fastgd.objective import Objective, Rule
@@ -81,7 +81,7 @@ class Options:
         checks.flag("track_cost", self.track_cost)
         checks.choice("method", self.method, CHOICES)
         self.n_epochs = checks.whole("n_epochs", self.n_epochs, 0)
-        self.n_threads = engine.checked_threads(self.n_threads)
+        self.n_threads = pool.checked_threads(self.n_threads)
         self.patience = checks.whole("patience", self.patience, 1)
         if self.tol is not None and not (isinstance(self.tol, str) and self.tol == "auto"):
             self.tol = checks.not_negative("tol", self.tol)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastgd import engine
+from fastgd import engine, grid
 from fastgd.summaries import MAPS_BYTES, effort, maps_bytes
 
 Method = Literal["summary", "stream"]
@@ -71,7 +71,7 @@ def start_ns(d: int) -> float:
     """What a summary takes beside its read: mostly its reference, from the first rows."""
     if d == 1:
         return 130_000.0
-    block = engine.block_rows(d)
+    block = grid.block_rows(d)
     return 320_000.0 + -(-4 * d // block) * block * 3.0 * statistics_ns(d) + 0.5 * d**3
 
 
@@ -89,7 +89,7 @@ def sgd(
     """The method of SGD: a scan an epoch, or maps of the blocks."""
     if maps_bytes(n, d, n_rates) > MAPS_BYTES:
         return "stream"
-    blocks = -(-n // engine.block_rows(d))
+    blocks = -(-n // grid.block_rows(d))
     row = maps_ns(d, n_rates) + statistics_ns(d)
     once = start_ns(d) + 125_000.0 + n * row / threads(n, d, effort(d, n_rates))
     epoch = scan_ns(n, d, row_bytes)

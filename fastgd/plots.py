@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data import checks
-from fastgd.engine import Floats
 from fastgd.functions import cost_and_gradient
+from fastgd.grid import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.data.arrays import Table
+    from fastgd.data.table import Table
     from fastgd.results import FitResult, SweepResult
 
 HIGHEST = 1e200

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
-from fastgd.engine import Floats
+from fastgd.data.table import Table
+from fastgd.grid import Floats
 from fastgd.options import Solver
 from fastgd.orders import IN_ORDER, Order
 from fastgd.planner import Method
@@ -287,7 +287,8 @@ def from_run(
     result_point: Floats | None = None,
     model: Callable[[Floats], tuple[Floats, Floats]] | None = None,
     rates: Floats,
-    rows: Table,
+    rows: Table | None,
+    is_scalar: bool,
     n_samples: int,
     steps: int,
     has_intercept: bool = False,
@@ -319,11 +320,11 @@ def from_run(
     if model is not None and result_point is not None and result_point is not point:
         w, at_result = model(result_point)
         b = float(at_result)
-    if rows.is_scalar:
+    if is_scalar:
         weights = None if weights is None else weights[:, 0]
         gradients = None if gradients is None else gradients[:, :, 0]
     return FitResult(
-        w=float(w[0]) if rows.is_scalar else w,
+        w=float(w[0]) if is_scalar else w,
         intercept=b,
         w_history=weights,
         intercept_history=intercepts if has_intercept else None,

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from fastgd.engine import Floats
+from fastgd.grid import Floats
 from fastgd.oracles.base import Histories, Oracle
 
 History = Literal["epochs", "samples", "costs"] | None

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import engine
-from fastgd.engine import Array, Floats, Rows, block_rows
+from fastgd.data.table import Table
+from fastgd.grid import NOTHING, Array, Floats, Kept, Rows, block_rows
 
 FAR = 2.0**-10
 """A cost below this part of mean(r²) has lost ten bits: the reference was far from it."""
@@ -98,13 +99,18 @@ def statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
     """The statistics of all rows about w_ref: one read."""
     from fastgd.kernels import gram
 
-    d, size, together = rows.d, _node_size(rows.d), max(block_rows(rows.d), ROWS_TOGETHER)
+    d, size, together = rows.d, _node_size(rows.d), rows_together(rows.d)
 
-    def task(_start: int, X: Array, y: Array) -> Floats:
+    def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
         return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, together)
 
     sums = engine.fold(rows, task, n_threads, size, effort(d), together)
     return _unpacked(sums, rows.n, w_ref)
+
+
+def rows_together(d: int) -> int:
+    """The least rows whose statistics are one node."""
+    return max(block_rows(d), ROWS_TOGETHER)
 
 
 def _node_size(d: int) -> int:
@@ -131,15 +137,14 @@ def _unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
     return Statistics(n, w_ref, G, table[d, :d].copy(), float(table[d, d]))
 
 
-def reference(rows: Rows, w0: Floats) -> Floats:
+def reference(rows: Table, w0: Floats) -> Floats:
     """A w_ref for these rows: what fits the first of them best of w0 and their least-squares weights.
 
     Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.
     """
     d = rows.d
-    n = min(rows.n, -(-4 * d // block_rows(d)) * block_rows(d))
-    X, y = rows.reader().read(0, n)
-    first = _Few(X, y, n, d)
+    X, y, _ = rows.head(-(-4 * d // block_rows(d)) * block_rows(d))
+    first = _Few(X, y)
     fitted = statistics(first, w0, 1).optimum()
     fitted = statistics(first, fitted, 1).optimum()
     with np.errstate(over="ignore"):
@@ -152,21 +157,23 @@ def reference(rows: Rows, w0: Floats) -> Floats:
     return best
 
 
-@dataclass
-class _Few:
+class _Few(Table):
     """The first rows, as `fold` reads rows."""
 
-    X: Array
-    y: Array
-    n: int
-    d: int
-    run_numbers: int = 1 << 20
+    run_numbers = 1 << 20
+
+    def __init__(self, X: Array, y: Array):
+        self.X, self.y = X, y
+        self.known_n, self.d = X.shape
 
     def reader(self) -> _Few:
         return self
 
-    def read(self, start: int, stop: int) -> tuple[Array, Array]:
-        return self.X[start:stop], self.y[start:stop]
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
+        return self.X[start:stop], self.y[start:stop], NOTHING
+
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
+        return self.X[order], self.y[order], NOTHING
 
 
 @dataclass
@@ -223,13 +230,15 @@ def maps(rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: 
     last_x, last_y = np.empty((n_blocks, d)), np.empty(n_blocks)
     rates = np.ascontiguousarray(rates, dtype=np.float64)
     few = tuple(w_ref) if d <= FEW else ()
+    kept = Kept([a, b, growth, last_x, last_y], [1, 1, 1, 0, 0], block)
 
-    def task(start: int, X: Array, y: Array) -> Floats:
-        first = start // block
-        these = slice(first, first + -(-len(y) // block))
-        last = np.minimum(np.arange(1, these.stop - first + 1) * block, len(y)) - 1
-        last_x[these], last_y[these] = X[last], y[last]
-        how = rates, block, a[:, these], b[:, these], growth[:, these]
+    def task(
+        _start: int, X: Array, y: Array, _weights: Floats,
+        a: Floats, b: Floats, growth: Floats, last_x: Floats, last_y: Floats,
+    ) -> Floats:  # fmt: skip
+        last = np.minimum(np.arange(1, len(last_y) + 1) * block, len(y)) - 1
+        last_x[:], last_y[:] = X[last], y[last]
+        how = rates, block, a, b, growth
         if d == 1:
             line = rates, block, how[2][:, :, 0, 0], how[3][:, :, 0], how[4]
             return one_read.run_1d(X.reshape(-1), y, w_ref[0], *line)
@@ -237,5 +246,5 @@ def maps(rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: 
             return one_read.run_few(X.reshape(-1), y, few, w_ref, *how)
         return one_read.run_nd(X, y, w_ref, *how)
 
-    sums = engine.fold(rows, task, n_threads, _node_size(d), effort(d, n_rates))
+    sums = engine.fold(rows, task, n_threads, _node_size(d), effort(d, n_rates), kept=kept)
     return Maps(_unpacked(sums, rows.n, w_ref), rates, a, b, growth, last_x, last_y)

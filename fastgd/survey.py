@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 
 from fastgd import engine, planner, summaries
-from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Array, Floats, Rows
+from fastgd.data.table import Table
+from fastgd.grid import Array, Floats, Rows
 from fastgd.oracles.streamed import FoldedCost
 from fastgd.summaries import Maps, Statistics
 
@@ -267,14 +267,10 @@ def largest_square(rows: Rows, n_threads: int | None) -> float:
     """max ‖x‖² of the rows, NaN where one is: one read."""
     from fastgd.kernels import norms
 
-    found: list[float] = []
+    def task(_start: int, X: Array, _y: Array, _weights: Floats) -> Floats:
+        return np.array([norms.largest_square(X)])
 
-    def task(_start: int, X: Array, _y: Array) -> Floats:
-        found.append(norms.largest_square(X))
-        return engine.NOTHING
-
-    engine.fold(rows, task, n_threads)
-    return float(np.max(found))
+    return float(engine.fold(rows, task, n_threads, add=np.maximum)[0])
 
 
 def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]:

@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import engine, planner, solvers
+from fastgd import planner, pool, solvers
 from fastgd.data import checks
-from fastgd.data.arrays import ArrayRows, as_array, as_weights
+from fastgd.data.arrays import as_array, as_weights
 from fastgd.data.backend import Backend, resolve
-from fastgd.engine import Floats
+from fastgd.data.chunks import Source
+from fastgd.data.sources import as_rows, refuse_weights
+from fastgd.data.table import Table
 from fastgd.fitting import check_summary
+from fastgd.grid import Floats
 from fastgd.options import Solver
 from fastgd.oracles.base import Oracle
 from fastgd.oracles.choose import distinct_rates, for_descent, for_sgd, map_sgd
@@ -28,8 +31,8 @@ from fastgd.tracks import has_grown
 
 
 def sweep(
-    X: ArrayLike,
-    y: ArrayLike,
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
     *,
     learning_rates: Sequence[LearningRate],
     solver: Solver = "gradient_descent",
@@ -85,13 +88,14 @@ def sweep(
     checks.choice("solver", solver, ("gradient_descent", "sgd"))
     checks.choice("history", history, ("epochs", "costs", None))
     n_epochs = checks.whole("n_epochs", n_epochs, 0)
-    threads = engine.checked_threads(n_threads)
+    threads = pool.checked_threads(n_threads)
     runs_on = resolve(backend)
     order = as_order(shuffle, seed)
     if solver == "gradient_descent" and shuffle is not False:
         raise ValueError('shuffle orders the steps of SGD: pass solver="sgd", or leave it out')
     check_summary(method, runs_on, history, order)
-    rows = ArrayRows(X, y)
+    rows = as_rows(X, y)
+    refuse_weights(rows, "sweep")
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))
         or getattr(learning_rates, "shape", True) == ()
@@ -100,7 +104,7 @@ def sweep(
     if not len(learning_rates):
         raise ValueError("learning_rates is empty; a sweep needs at least one")
     starts = _starts(w0, len(learning_rates), rows)
-    solvers.check_history(history, n_epochs, rows.n, rows.d, len(learning_rates))
+    solvers.check_history(history, n_epochs, 0, rows.d, len(learning_rates))
     survey = Survey(rows, starts[0], runs_on, threads)
     rates = [as_rates(rate, n_epochs, auto=lambda: survey.auto_rate(solver)) for rate in learning_rates]
     if solver == "sgd":
@@ -118,7 +122,7 @@ def sweep(
             history,
             want_costs=oracle.has_costs or n_epochs == 0,
             want_losses=solver == "sgd",
-            n_samples=rows.n,
+            n_samples=0,
             stop_when_diverged=True,
             check_data=rows.refuse_nonfinite,
         )
@@ -128,14 +132,15 @@ def sweep(
         for run, own, oracle in zip(runs, rates, oracles, strict=True):
             run.diverged |= has_grown(run, own, oracle.w, rows, survey)
     costs = np.array([_cost(run, oracle, survey) for run, oracle in zip(runs, oracles, strict=True)])
-    n_passes = survey.passes + sum(oracle.passes for oracle in oracles)
+    n_passes = rows.passes + survey.passes + sum(oracle.passes for oracle in oracles)
     elapsed = time.perf_counter() - began
     fits = [
         from_run(
             run,
             point=oracle.w,
             rates=own,
-            rows=rows,
+            rows=rows if rows.is_random else None,
+            is_scalar=rows.is_scalar,
             n_samples=rows.n,
             steps=rows.n if solver == "sgd" else 1,
             solver=solver,
@@ -150,7 +155,7 @@ def sweep(
     return SweepResult(fits, costs, n_passes, elapsed)
 
 
-def _starts(w0: Any, n_runs: int, rows: ArrayRows) -> list[Floats]:
+def _starts(w0: Any, n_runs: int, rows: Table) -> list[Floats]:
     """A new array of weights for each run."""
     if w0 is None:
         return [np.zeros(rows.d) for _ in range(n_runs)]
@@ -163,7 +168,7 @@ def _starts(w0: Any, n_runs: int, rows: ArrayRows) -> list[Floats]:
 
 
 def _sgd_oracles(
-    rows: ArrayRows,
+    rows: Table,
     starts: list[Floats],
     rates: list[Floats],
     backend: Backend,

@@ -10,7 +10,7 @@ import numpy as np
 from fastgd import reference
 from fastgd.data import checks
 from fastgd.data.arrays import as_array
-from fastgd.engine import block_rows
+from fastgd.grid import block_rows
 
 if TYPE_CHECKING:
     from fastgd.results import FitResult

@@ -18,9 +18,9 @@ import numpy as np
 from fastgd import planner
 from fastgd.centred import Origin
 from fastgd.coordinates import Coordinates
-from fastgd.data.arrays import Table
-from fastgd.engine import Floats
+from fastgd.data.table import Table
 from fastgd.geometry import Geometry
+from fastgd.grid import Floats
 from fastgd.options import Plan, Solver
 from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
 from fastgd.oracles.base import Memory, Oracle, new_memory
@@ -106,7 +106,12 @@ class Track:
 def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     """The lesson's oracles where they serve, else those of any objective."""
     goal, rule = plan.goal, plan.rule
-    if plan.solver == "sgd" and 1 < rule.batch_size >= rows.n and not rule.average:
+    if (
+        plan.solver == "sgd"
+        and rule.batch_size > 1
+        and rows.has_at_most(rule.batch_size)
+        and not rule.average
+    ):
         plan = dataclasses.replace(plan, solver="gradient_descent")
     if plan.solver == "gradient_descent":
         if rule.batch_size > 1:
@@ -136,9 +141,7 @@ def _about(plan: Plan, rows: Table) -> tuple[Any, ...]:
     options += (rule.momentum, rule.nesterov, rule.batch_size, rule.average)
     if plan.how.is_part:
         return options
-    few = [0, rows.n // 2, rows.n - 1]
-    X, y = rows.reader().take(np.array(few))
-    return *options, rows.n, rows.d, goal.total_weight(rows.n), X.tobytes(), y.tobytes()
+    return *options, rows.d, *rows.mark()
 
 
 def _part_coordinates(plan: Plan, geometry: Geometry, state: State | None) -> Coordinates | None:
@@ -159,7 +162,8 @@ def _lessons(plan: Plan, rows: Table, w: Floats, intercept: float, state: State 
     if not goal.is_plain:
         geometry = Geometry(rows, goal, plan.rule, backend, n_threads)
         to = _part_coordinates(plan, geometry, state) or geometry.coordinates
-        extra, scale = geometry.passes, rows.n / geometry.total
+        extra = geometry.passes
+        scale = rows.n / geometry.total if rows.has_weights else 1.0
         seen = geometry.transformed(to.shift, to.scale)
         w = _resumed_point(state, to, to.theta(w, intercept))
     survey = Survey(seen, w, backend, n_threads, state.kept if state is not None else None)
@@ -212,8 +216,10 @@ def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | No
         point -= geometry.statistics.w_ref
     method: Method = "summary" if is_summary else "stream"
     is_known = not is_summary or geometry.is_resumed
-    n_steps = how.n_epochs * -(-rows.n // rule.batch_size)
-    memory = new_memory(point, rule.average_from(n_steps) if is_sgd else -1)
+    average_from = -1
+    if is_sgd and rule.average is not False:
+        average_from = rule.average_from(how.n_epochs * -(-rows.n // rule.batch_size))
+    memory = new_memory(point, average_from)
     if (
         state is not None
         and state.memory is not None
@@ -255,7 +261,7 @@ def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | 
     first, last = run.first_cost, run.last_cost
     if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):
         return False
-    rounding = (1e-10 * max(abs(float(rows.y.max())), abs(float(rows.y.min())))) ** 2
+    rounding = (1e-10 * rows.facts.largest) ** 2
     if isinstance(limits, Survey) and limits.has_statistics:
         rounding += 4 * limits.statistics.error(w)
     return last > first + rounding and float(np.max(rates)) > limits.limit("gradient_descent")

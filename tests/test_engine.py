@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgd import engine
+from fastgd import engine, grid, pool
 from fastgd.data.arrays import ArrayRows
 
 
@@ -38,7 +38,7 @@ def plain_tree(nodes: list[float]) -> float:
     ],
 )
 def test_the_grid(d, rows):
-    assert engine.block_rows(d) == rows
+    assert grid.block_rows(d) == rows
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
@@ -64,8 +64,8 @@ def test_fold_sees_every_row_once_in_aligned_runs(threads_for_all, n, n_threads)
     rows = ArrayRows(np.arange(n, dtype=float), np.zeros(n))
     starts = []
 
-    def task(start, X, y):
-        assert start % engine.BLOCK_ROWS == 0
+    def task(start, X, y, weights):
+        assert start % grid.BLOCK_ROWS == 0
         np.testing.assert_array_equal(X[:, 0], np.arange(start, start + len(y)))
         starts.append(start)
         return np.array([X.sum(), float(len(y))])
@@ -79,7 +79,7 @@ def test_fold_sees_every_row_once_in_aligned_runs(threads_for_all, n, n_threads)
 def test_scan_goes_in_order(many):
     rows = ArrayRows(np.arange(many, dtype=np.int32), np.zeros(many))  # converted: many runs
     seen = []
-    engine.scan(rows, lambda start, X, y: seen.append((start, float(X[0, 0]), len(y))))
+    engine.scan(rows, lambda start, X, y, weights: seen.append((start, float(X[0, 0]), len(y))))
     assert [start for start, _, _ in seen] == sorted({start for start, _, _ in seen})
     assert all(start == first for start, first, _ in seen)
     assert sum(length for _, _, length in seen) == many
@@ -90,7 +90,7 @@ def test_an_error_in_a_thread_reaches_the_caller_and_stops_the_others(threads_fo
     rows = ArrayRows(np.zeros(100 * 4096, int), np.zeros(100 * 4096))  # converted: many runs
     calls = []
 
-    def task(start, X, y):
+    def task(start, X, y, weights):
         calls.append(start)
         if start > 0:
             raise RuntimeError(f"row {start}")
@@ -99,12 +99,14 @@ def test_an_error_in_a_thread_reaches_the_caller_and_stops_the_others(threads_fo
     with pytest.raises(RuntimeError, match="row"):
         engine.fold(rows, task, n_threads)
     assert len(calls) <= 1 + n_threads
-    assert engine.fold(rows, lambda s, X, y: X.sum(keepdims=True)[0], n_threads)[0] == 0.0  # still works
+    assert (
+        engine.fold(rows, lambda s, X, y, weights: X.sum(keepdims=True)[0], n_threads)[0] == 0.0
+    )  # still works
 
 
 def test_work_ends_before_run_on_threads_returns():
     done = []
-    engine.run_on_threads(lambda team: done.append(threading.get_ident()), 4)
+    pool.run_on_threads(lambda team: done.append(threading.get_ident()), 4)
     assert 1 <= len(done) <= 4
     assert threading.get_ident() in done
 
@@ -114,7 +116,7 @@ def test_folds_of_many_threads_from_many_threads(threads_for_all):
     results = []
 
     def user():
-        results.append(engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 100)[0])
+        results.append(engine.fold(rows, lambda s, X, y, weights: np.array([X.sum()]), 100)[0])
 
     users = [threading.Thread(target=user) for _ in range(8)]
     for thread in users:
@@ -127,17 +129,17 @@ def test_folds_of_many_threads_from_many_threads(threads_for_all):
 def test_a_helper_that_nobody_waits_for_takes_no_run(threads_for_all, monkeypatch):
     """`submit` queues the work before it fails to start a thread; a thread that is free later finds it."""
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
-    pool = engine._pool()
-    pool.submit(lambda: None).result()
+    threads = pool._pool()
+    threads.submit(lambda: None).result()
     busy = threading.Event()
-    blockers = [pool.submit(busy.wait) for _ in range(len(pool._threads))]
+    blockers = [threads.submit(busy.wait) for _ in range(len(threads._threads))]
 
     def refuse(self):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
-    def task(start, X, y):
+    def task(start, X, y, weights):
         busy.set()  # the blocked threads become free in the middle of the fold
         return np.array([X.sum()])
 
@@ -158,7 +160,7 @@ def test_an_interrupt_anywhere_in_the_caller_stops_the_helpers(monkeypatch, wher
         if threading.get_ident() == caller:
             raise KeyboardInterrupt
 
-    def task(start, X, y):
+    def task(start, X, y, weights):
         runs.append(start)
         if where == "task":
             interrupt_the_caller()
@@ -166,14 +168,14 @@ def test_an_interrupt_anywhere_in_the_caller_stops_the_helpers(monkeypatch, wher
         return np.zeros(1)
 
     if where == "submit":
-        pool = engine._pool()
+        threads = pool._pool()
 
         class Pool:
             def submit(self, work):
-                pool.submit(work)
+                threads.submit(work)
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(engine, "_pool", Pool)
+        monkeypatch.setattr(pool, "_pool", Pool)
     if where == "reader":
         reader = ArrayRows.reader
         monkeypatch.setattr(ArrayRows, "reader", lambda self: (interrupt_the_caller(), reader(self))[1])
@@ -187,14 +189,14 @@ def test_an_interrupt_anywhere_in_the_caller_stops_the_helpers(monkeypatch, wher
 
 def _fold_in_child(queue):
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
-    queue.put(engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0])
+    queue.put(engine.fold(rows, lambda s, X, y, weights: np.array([X.sum()]), 4)[0])
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_the_pool_is_made_anew_in_a_forked_child(threads_for_all):
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
     assert (
-        engine.fold(rows, lambda s, X, y: np.array([X.sum()]), 4)[0] == 64 * 4096.0
+        engine.fold(rows, lambda s, X, y, weights: np.array([X.sum()]), 4)[0] == 64 * 4096.0
     )  # the parent has a pool
     context = multiprocessing.get_context("fork")
     queue = context.Queue()

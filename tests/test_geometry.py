@@ -14,8 +14,11 @@ from tests.test_objective import Smooth, problem
 
 
 def geometry(X, y, rule=None, *, loss="squared_error", l2=0.0, b=False, standardize=False, s=None):
-    goal = as_objective(loss, 0.0, l2, b, standardize, s, len(y))
-    return Geometry(ArrayRows(X, y), goal, rule or Rule(), "numba", None)
+    goal = as_objective(loss, 0.0, l2, b, standardize, has_weights=s is not None)
+    rows = ArrayRows(X, y)
+    if s is not None:
+        rows.set_weights(s)
+    return Geometry(rows, goal, rule or Rule(), "numba", None)
 
 
 def hessian(X, s, curvature, l2, standardize):

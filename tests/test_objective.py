@@ -9,7 +9,8 @@ import pytest
 
 import fastgd
 from fastgd import losses
-from fastgd.objective import Objective, Rule, as_objective, as_rule, as_sample_weight
+from fastgd.data.arrays import ArrayRows, as_sample_weight
+from fastgd.objective import Objective, Rule, as_objective, as_rule
 from tests.conftest import JIT_IS_OFF
 
 NAMES = ("w", "intercept", "w_history", "intercept_history", "cost_history", "loss_history")
@@ -156,19 +157,22 @@ def test_kinds_of_arrays(rng, kind):
 
 
 def test_what_an_objective_knows_of_itself():
-    goal = as_objective("squared_error", 0.0, 0, False, False, None, 3)
+    goal = as_objective("squared_error", 0.0, 0, False, False, has_weights=False)
     assert goal.is_plain
     assert goal.is_quadratic
-    assert goal.total_weight(3) == 3.0
-    assert goal.of_rows([0]) is goal
-    weighted = as_objective("squared_error", 0.0, 0.0, True, False, [1, 2, 0.5], 3)
+    weighted = as_objective("squared_error", 0.0, 0.0, True, False, has_weights=True)
     assert not weighted.is_plain
     assert weighted.is_quadratic
-    assert weighted.total_weight(3) == 3.5
-    assert weighted.of_rows(np.array([0, 2])).weights.tolist() == [1.0, 0.5]
-    assert not as_objective("squared_error", 0.0, 0.1, False, False, None, 3).is_quadratic
-    assert not as_objective("huber", 0.0, 0.0, False, False, None, 3).is_squared
+    assert not as_objective("squared_error", 0.0, 0.1, False, False, has_weights=False).is_quadratic
+    assert not as_objective("huber", 0.0, 0.0, False, False, has_weights=False).is_squared
     assert isinstance(goal, Objective)
+
+
+def test_the_total_weight_is_the_rows():
+    rows = ArrayRows([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    assert rows.total_weight == 3.0
+    rows.set_weights(np.array([1.0, 2.0, 0.5]))
+    assert rows.total_weight == 3.5
 
 
 def test_from_which_step_iterates_are_averaged():

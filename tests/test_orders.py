@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import orders, reference
-from fastgd.engine import block_rows
+from fastgd.grid import block_rows
 from fastgd.orders import Order, as_order
 from tests.conftest import JIT_IS_OFF
 

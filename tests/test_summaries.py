@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd import summaries
 from fastgd.data.arrays import ArrayRows
-from fastgd.engine import block_rows
+from fastgd.grid import block_rows
 from tests.conftest import JIT_IS_OFF
 from tests.test_functions import layouts
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.engine import block_rows
+from fastgd.grid import block_rows
 from tests.conftest import JIT_IS_OFF
 from tests.test_functions import layouts
 from tests.test_objective import problem

@@ -7,15 +7,24 @@ byte order) is converted run by run into a buffer that each thread reuses.
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Array, RandomReader, block_rows, first_nonfinite
+from fastgd.data.facts import Facts, look
+from fastgd.data.table import Table
+from fastgd.engine import first_nonfinite
+from fastgd.grid import (
+    NOTHING,
+    Array,
+    Floats,
+    block_rows,
+)
 
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 _CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread
@@ -61,68 +70,57 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
     return value.astype(np.float64)
 
 
-class Table(Protocol):
-    """n rows of d numbers and their targets, from wherever they are."""
-
-    n: int
-    d: int
-    is_scalar: bool
-    """The lesson's case: a row is a number."""
-    row_bytes: int
-    is_one_block: bool
-    run_numbers: int
-
-    @property
-    def X(self) -> NDArray[Any]: ...  # noqa: N802 - the field's name for it
-
-    @property
-    def y(self) -> NDArray[Any]: ...
-
-    def reader(self) -> RandomReader: ...
-
-    def whole(self) -> tuple[Array, Array]:
-        """All rows at once: for inputs of one block."""
-
-    def lists(self) -> tuple[list[Any], list[float]]:
-        """The rows as lists of Python floats, for the twins."""
-
-    def refuse_nonfinite(self) -> None:
-        """Raise InvalidDataError if X or y holds a NaN or an infinity, naming the first."""
-
-
-class ArrayRows:
-    """n rows of d numbers and their targets, in arrays.
+class ArrayRows(Table):
+    """n rows of d numbers, their targets and weights, in arrays.
 
     Attributes
     ----------
     X, y : ndarray
         The data as given: X of shape (n,), the lesson's case, or (n, d).
+    weights : ndarray (n,), or of length 0 where all rows count alike
     """
 
-    def __init__(self, X: Any, y: Any):
+    is_random = True
+
+    def __init__(self, X: Any, y: Any, weights: Floats = NOTHING):
         self.X = as_array("X", X)
         self.y = as_array("y", y)
         _check_shapes(self.X, self.y)
-        self.n: int = self.X.shape[0]
+        self.known_n = self.X.shape[0]
         self.is_scalar = self.X.ndim == 1
         self.d: int = 1 if self.is_scalar else self.X.shape[1]
         self.row_bytes: int = self.d * self.X.itemsize + self.y.itemsize
-        self.is_one_block = self.n <= block_rows(self.d)
+        self.weights = weights
+        self.has_weights = len(weights) > 0
         self._table = _read_only(self.X[:, None] if self.is_scalar else self.X)
         self._target = _read_only(self.y)
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
         self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else _CONVERTED_RUN_NUMBERS
 
+    def set_weights(self, weights: Floats) -> None:
+        self.weights, self.has_weights = weights, True
+
     def reader(self) -> ArrayReader:
-        return ArrayReader(self._table, self._target)
+        return ArrayReader(self._table, self._target, self.weights)
 
-    def whole(self) -> tuple[Array, Array]:
+    def whole(self) -> tuple[Array, Array, Floats]:
         """All rows at once: for inputs of one block."""
-        return (self._table, self._target) if self._is_direct else self.reader().read(0, self.n)
+        return (self._table, self._target, self.weights) if self._is_direct else super().whole()
 
-    def lists(self) -> tuple[list[Any], list[float]]:
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
         """The rows as lists of Python floats, for the twins."""
-        return self.X.astype(np.float64).tolist(), self.y.astype(np.float64).tolist()
+        X, y = self.X.astype(np.float64), self.y.astype(np.float64)
+        return X.tolist(), y.tolist(), self.weights.tolist()
+
+    @functools.cached_property
+    def facts(self) -> Facts:
+        facts = Facts()
+        look(0, self.y, self.weights, block_rows(self.d), facts.state)
+        return facts
+
+    def mark(self) -> tuple[Any, ...]:
+        few = np.array([0, self.n // 2, self.n - 1])
+        return self.n, self.total_weight, *(part.tobytes() for part in self.reader().take(few))
 
     def refuse_nonfinite(self) -> None:
         """Raise InvalidDataError if X or y holds a NaN or an infinity, naming the first."""
@@ -130,26 +128,30 @@ class ArrayRows:
         if place is None:
             return
         row, column = place
-        if column is None:
-            where, value = f"y[{row}]", self.y[row]
-        elif self.is_scalar:
-            where, value = f"X[{row}]", self.X[row]
-        else:
-            where, value = f"X[{row}, {column}]", self.X[row, column]
-        raise InvalidDataError(f"{where} is {_name(value)}; drop such rows or fill them")
+        value = self.y[row] if column is None else self._table[row, column]
+        raise InvalidDataError(
+            f"{_place(row, column, self.is_scalar)} is {nonfinite_name(value)}; drop such rows or fill them"
+        )
+
+
+def _place(row: int, column: int | None, is_scalar: bool) -> str:
+    if column is None:
+        return f"y[{row}]"
+    return f"X[{row}]" if is_scalar else f"X[{row}, {column}]"
 
 
 class ArrayReader:
     """Reads for one thread; what `read` returned is overwritten by the next `read`."""
 
-    def __init__(self, table: NDArray[Any], target: NDArray[Any]):
-        self._table, self._target = _Column(table), _Column(target)
+    def __init__(self, table: NDArray[Any], target: NDArray[Any], weights: Floats):
+        self._table, self._target, self._weights = _Column(table), _Column(target), weights
 
-    def read(self, start: int, stop: int) -> tuple[Array, Array]:
-        return self._table.read(start, stop), self._target.read(start, stop)
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
+        return self._table.read(start, stop), self._target.read(start, stop), self._weights[start:stop]
 
-    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array]:
-        return self._table.take(order), self._target.take(order)
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
+        weights = self._weights[order] if len(self._weights) else NOTHING
+        return self._table.take(order), self._target.take(order), weights
 
 
 class _Column:
@@ -179,7 +181,7 @@ class _Column:
     def _room(self, rows: int) -> Array:
         """The first rows of the buffer, made larger where it is too small."""
         if len(self._buffer) < rows:
-            self._buffer = np.empty((rows, *self._values.shape[1:]), _kernel_dtype(self._values.dtype))
+            self._buffer = np.empty((rows, *self._values.shape[1:]), kernel_dtype(self._values.dtype))
         return self._buffer[:rows]
 
 
@@ -217,11 +219,33 @@ def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.flo
     if not np.isfinite(weights).all():
         index = int(np.argmin(np.isfinite(weights)))
         where = name if is_scalar else f"{name}[{index}]"
-        raise InvalidDataError(f"{where} is {_name(weights[index])}; weights must be finite")
+        raise InvalidDataError(f"{where} is {nonfinite_name(weights[index])}; weights must be finite")
     return weights
 
 
-def _kernel_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def as_sample_weight(value: Any, n: int) -> Floats:
+    """Weights of n rows as a new array, finite, not negative, not all zero."""
+    weights = as_array("sample_weight", value).astype(np.float64)
+    if weights.shape != (n,):
+        raise InvalidDataError(
+            f"sample_weight has shape {weights.shape}; X has {n} rows, so it must be ({n},)"
+        )
+    bad = ~(np.isfinite(weights) & (weights >= 0.0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise InvalidDataError(
+            f"sample_weight[{row}] is {weights[row]:g}; weights must be finite and not negative"
+        )
+    with np.errstate(over="ignore"):
+        total = np.sum(weights)
+    if total == np.inf:
+        raise InvalidDataError("sample_weight adds up to more than a float holds; scale it")
+    if not weights.any():
+        raise InvalidDataError("sample_weight is zero for every row; at least one row must count")
+    return np.ascontiguousarray(weights)
+
+
+def kernel_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """float32 stays float32, in the machine's byte order; everything else becomes float64."""
     return _KERNEL_DTYPES[dtype.kind == "f" and dtype.itemsize == 4]
 
@@ -238,5 +262,5 @@ def _read_only(values: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _name(value: Any) -> str:
+def nonfinite_name(value: Any) -> str:
     return "NaN" if np.isnan(value) else ("infinite" if value > 0 else "minus infinite")

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.arrays import ArrayRows, Table
-from fastgd.engine import Array, RandomReader, block_rows
+from fastgd import engine
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.facts import Facts, look_at_rows
+from fastgd.data.streams import StreamRows
+from fastgd.data.table import Table, View
+from fastgd.grid import Array, Floats, Pass, Piece, Reader, block_rows
 
 COPIED_NUMBERS = 1 << 18
 """Up to so many numbers are copied rather than pieced together at every read."""
 
 
-def split(rows: Table, fraction: float) -> tuple[Table, Table, Part, Part]:
-    """(training rows, validation rows, and which of `rows` each has).
+def split(rows: Table, fraction: float) -> tuple[Table, Table]:
+    """(training rows, validation rows).
 
     Every round(1/fraction)-th is held out, of the blocks of the grid; of too few rows for that, of single
     rows, which are copied; of few but long rows, of the largest parts of blocks that leave one to hold out.
@@ -32,8 +39,8 @@ def split(rows: Table, fraction: float) -> tuple[Table, Table, Part, Part]:
         unit //= 2
     unit = 1 if is_small else unit
     parts = Part(rows.n, unit, every, False), Part(rows.n, unit, every, True)
-    of = Copied if is_small else PartRows
-    return of(rows, parts[0]), of(rows, parts[1]), *parts
+    of: Any = Copied if is_small else PartRows
+    return of(rows, parts[0]), of(rows, parts[1])
 
 
 class Part:
@@ -52,6 +59,13 @@ class Part:
             return (unit * self._every + self._every - 1) * self.unit + place
         return (unit + unit // (self._every - 1)) * self.unit + place
 
+    def ranges(self, piece: Piece) -> tuple[int, list[Piece]]:
+        """The first row of a piece of this part, and where its rows lie among all rows."""
+        start, stop = piece
+        cuts = [start, *range((start // self.unit + 1) * self.unit, stop, self.unit), stop]
+        pairs = itertools.pairwise(cuts)
+        return start, [(first, first + b - a) for a, b in pairs for first in [self.row(a)]]
+
     def numbers(self) -> NDArray[np.int64]:
         return np.asarray(self.row(np.arange(self.n)))
 
@@ -60,8 +74,11 @@ class Copied(ArrayRows):
     """The rows of a part, copied: where there are few of them."""
 
     def __init__(self, rows: Table, part: Part):
+        X, y, weights = rows.whole()
         numbers = part.numbers()
-        super().__init__(rows.X[numbers], rows.y[numbers])
+        X, weights = X[numbers], weights[numbers] if rows.has_weights else weights
+        super().__init__(X[:, 0] if rows.is_scalar else X, y[numbers], weights)
+        self.part = part
         self._whole_rows = rows
 
     def refuse_nonfinite(self) -> None:
@@ -69,49 +86,76 @@ class Copied(ArrayRows):
         self._whole_rows.refuse_nonfinite()
 
 
-class PartRows:
+class PartRows(View):
     """The rows of a part, read where they are."""
 
     def __init__(self, rows: Table, part: Part):
-        self._rows, self._part = rows, part
-        self.is_scalar, self.d = rows.is_scalar, rows.d
-        self.n, self.row_bytes = part.n, rows.row_bytes
-        self.is_one_block = self.n <= block_rows(self.d)
+        super().__init__(rows)
+        self.part = part
+        self.is_scalar, self.d, self.row_bytes = rows.is_scalar, rows.d, rows.row_bytes
         self.run_numbers = 1  # a run is a block, which lies in one piece
 
     @property
-    def X(self) -> NDArray[Any]:  # noqa: N802 - as the rows of arrays have it
-        """A copy."""
-        return self._rows.X[self._part.numbers()]
+    def known_n(self) -> int:  # type: ignore[override]
+        return self.part.n
 
     @property
-    def y(self) -> NDArray[Any]:
+    def n(self) -> int:
+        return self.part.n
+
+    @property
+    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
         """A copy."""
-        return self._rows.y[self._part.numbers()]
+        return self.rows.X[self.part.numbers()]
+
+    @property
+    def y(self) -> NDArray[Any]:  # type: ignore[override]
+        """A copy."""
+        return self.rows.y[self.part.numbers()]
+
+    @functools.cached_property
+    def facts(self) -> Facts:
+        facts = Facts()
+        engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
+        return facts
 
     def reader(self) -> PartReader:
-        return PartReader(self._rows.reader(), self._part)
+        return PartReader(self.rows.reader(), self.part)
 
-    def whole(self) -> tuple[Array, Array]:
-        return self.reader().read(0, self.n)
+    def begin(self, pieces: Iterable[Piece]) -> Pass:
+        if not isinstance(self.rows, StreamRows):
+            return super().begin(pieces)
+        return self.rows.begin_ranges(map(self.part.ranges, pieces))
 
-    def lists(self) -> tuple[list[Any], list[float]]:
-        return ArrayRows(self.X, self.y).lists()
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        if not isinstance(self.rows, StreamRows):
+            return super().head(rows)
+        return self.rows.read_ranges(self.part.ranges((0, min(rows, self.n))))
 
-    def refuse_nonfinite(self) -> None:
-        self._rows.refuse_nonfinite()
+    def whole(self) -> tuple[Array, Array, Floats]:
+        return self.head(self.n)
+
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
+        X, y, weights = self.whole()
+        return ArrayRows(X[:, 0] if self.is_scalar else X, y, weights).lists()
+
+    def has_at_most(self, rows: int) -> bool:
+        return self.n <= rows
+
+    def over(self, base: Any) -> PartRows:
+        return PartRows(self.rows.over(base), self.part)
 
 
 class PartReader:
-    def __init__(self, reader: RandomReader, part: Part):
+    def __init__(self, reader: Reader, part: Part):
         self._reader, self._part = reader, part
 
-    def read(self, start: int, stop: int) -> tuple[Array, Array]:
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
         unit, row = self._part.unit, self._part.row
         if start // unit == (stop - 1) // unit:
             first = row(start)
             return self._reader.read(first, first + stop - start)
         return self._reader.take(row(np.arange(start, stop)))
 
-    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array]:
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
         return self._reader.take(self._part.row(order))

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd import engine, reference
+from fastgd import engine, grid, pool, reference
 from fastgd.data import checks
 from fastgd.data.backend import resolve
+from fastgd.data.table import Table
+from fastgd.grid import Floats
 
 LARGEST_SEED = 2**64 - 1
 # A row is drawn by one kernel call, and Ctrl-C waits for it: some 20 ms.
@@ -103,7 +105,7 @@ def make_linear(
     if noise < 0:
         raise ValueError(f"noise is a standard deviation and must be at least 0, not {noise}")
     chosen_dtype = _float_dtype(dtype)
-    threads = engine.default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
+    threads = pool.default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
     weights = None if w is None else _given_weights(w, d)
     compiled = resolve(backend) == "numba"
     if weights is None:
@@ -179,26 +181,29 @@ def _fill_plain(
     n_threads: int,  # noqa: ARG001 - plain loops run in one
 ) -> None:
     d = X.shape[1] if X.ndim == 2 else None
-    block_rows = engine.block_rows(len(w))
+    block_rows = grid.block_rows(len(w))
     plain_w = float(w[0]) if d is None else w.tolist()
     single = X.dtype == np.float32
     X[...], y[...] = reference.make_linear(len(y), d, plain_w, intercept, noise, seed, block_rows, single)
 
 
-class _Output:
+class _Output(Table):
     """The arrays to fill, as `engine.fold` cuts rows: each run is written by the thread that was given it."""
 
     run_numbers = 1 << 19  # some 2 ms
 
     def __init__(self, X: NDArray[Any], y: NDArray[Any]):
         self.X, self.y = X, y
-        self.n, self.d = X.shape
+        self.known_n, self.d = X.shape
 
     def reader(self) -> _Output:
         return self
 
-    def read(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        return self.X[start:stop], self.y[start:stop]
+    def read(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+        return self.X[start:stop], self.y[start:stop], grid.NOTHING
+
+    def take(self, order: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+        raise NotImplementedError
 
 
 def _fill_compiled(
@@ -212,11 +217,11 @@ def _fill_compiled(
 ) -> None:
     from fastgd.kernels import random
 
-    block_rows = engine.block_rows(len(w))
+    block_rows = grid.block_rows(len(w))
 
-    def fill(start: int, X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    def fill(start: int, X: NDArray[Any], y: NDArray[Any], _weights: Floats) -> Floats:
         first_block = start // block_rows
         random.fill_rows(X, y, w, intercept, noise, np.uint64(seed), first_block, block_rows)
-        return engine.NOTHING
+        return grid.NOTHING
 
     engine.fold(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)

@@ -2,88 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import reference
-from fastgd.data.arrays import Table
-from fastgd.engine import Array, Floats, RandomReader, block_rows
+from fastgd.data.table import Table, View
+from fastgd.grid import NOTHING, Array, Floats, Pass, Piece, Reader, Run
 
 RUN_NUMBERS = 1 << 15
 """A thread's buffer of so many numbers stays in its second-level cache."""
-NO_WEIGHTS: Floats = np.empty(0)
 
 
-class TransformedRows:
-    """The rows √s·[(x − shift)·scale, 1], √s·y of `rows`; nothing is copied but a run at a time."""
+class TransformedRows(View):
+    """The rows √s·[(x − shift)·scale, 1], √s·y of `rows`; nothing is copied but a run at a time.
 
-    is_scalar = False
+    With is_weighted=False the weights s stay beside [(x − shift)·scale, 1], y.
+    """
 
     def __init__(
-        self,
-        rows: Table,
-        shift: Floats,
-        scale: Floats,
-        *,
-        has_ones: bool,
-        weights: Floats = NO_WEIGHTS,
+        self, rows: Table, shift: Floats, scale: Floats, *, has_ones: bool, is_weighted: bool = True
     ):
-        self._rows, self._shift, self._scale, self._weights = rows, shift, scale, weights
-        self.n, self.d = rows.n, rows.d + has_ones
+        super().__init__(rows)
+        self.shift, self.scale = shift, scale
+        self.has_ones, self.is_weighted = has_ones, is_weighted
+        self.d = rows.d + has_ones
         self.row_bytes = 8 * (self.d + 1)
-        self.is_one_block = self.n <= block_rows(self.d)
         self.run_numbers = RUN_NUMBERS
-
-    @property
-    def y(self) -> NDArray[Any]:
-        return self._rows.y
-
-    @property
-    def X(self) -> Floats:  # noqa: N802 - as the rows of arrays have it
-        """The whole table, for plain Python."""
-        return np.array(self.lists()[0])
+        self.has_weights = rows.has_weights and not is_weighted
 
     def reader(self) -> TransformedReader:
-        return TransformedReader(self, self._rows.reader())
+        return TransformedReader(self, self.rows.reader())
 
-    def whole(self) -> tuple[Array, Array]:
-        return self.reader().read(0, self.n)
+    def begin(self, pieces: Iterable[Piece]) -> TransformedPass:
+        return TransformedPass(self, self.rows.begin(pieces))
 
-    def lists(self) -> tuple[list[list[float]], list[float]]:
-        xs, ys = self._rows.lists()
-        if self._rows.is_scalar:
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        return Filled(self)(*self.rows.head(rows))
+
+    def whole(self) -> tuple[Array, Array, Floats]:
+        return Filled(self)(*self.rows.whole())
+
+    def lists(self) -> tuple[list[list[float]], list[float], list[float]]:
+        xs, ys, weights = self.rows.lists()
+        if self.rows.is_scalar:
             xs = [[x] for x in xs]
-        return reference.transformed(
-            xs, ys, self._shift.tolist(), self._scale.tolist(), self._weights.tolist(), self.d > self._rows.d
+        by = weights if self.is_weighted else []
+        xs, ys = reference.transformed(xs, ys, self.shift.tolist(), self.scale.tolist(), by, self.has_ones)
+        return xs, ys, [] if self.is_weighted else weights
+
+    def over(self, base: Any) -> TransformedRows:
+        return TransformedRows(
+            self.rows.over(base), self.shift, self.scale, has_ones=self.has_ones, is_weighted=self.is_weighted
         )
 
-    def refuse_nonfinite(self) -> None:
-        self._rows.refuse_nonfinite()
 
+class Filled:
+    """Makes transformed rows for one thread; what it made is overwritten by the next."""
 
-class TransformedReader:
-    """Reads for one thread; what `read` returned is overwritten by the next."""
-
-    def __init__(self, rows: TransformedRows, reader: RandomReader):
-        self._rows, self._reader = rows, reader
+    def __init__(self, rows: TransformedRows):
+        self._rows = rows
         self._X, self._y = np.empty((0, rows.d)), np.empty(0)
 
-    def read(self, start: int, stop: int) -> tuple[Array, Array]:
-        return self._filled(*self._reader.read(start, stop), slice(start, stop))
-
-    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array]:
-        return self._filled(*self._reader.take(order), order)
-
-    def _filled(self, X: Array, y: Array, which: Any) -> tuple[Array, Array]:
+    def __call__(self, X: Array, y: Array, weights: Floats) -> tuple[Array, Array, Floats]:
         from fastgd.kernels import prepare
 
         rows = self._rows
         if len(self._y) < len(y):
             self._X, self._y = np.empty((len(y), rows.d)), np.empty(len(y))
         out, target = self._X[: len(y)], self._y[: len(y)]
-        weights = rows._weights[which] if len(rows._weights) else NO_WEIGHTS
-        prepare.fill(X, y, weights, rows._shift, rows._scale, out, target)
+        by = weights if rows.is_weighted else NOTHING
+        prepare.fill(X, y, by, rows.shift, rows.scale, out, target)
         out.flags.writeable = target.flags.writeable = False
-        return out, target
+        return out, target, NOTHING if rows.is_weighted else weights
+
+
+class TransformedReader:
+    """Reads for one thread; what `read` returned is overwritten by the next."""
+
+    def __init__(self, rows: TransformedRows, reader: Reader):
+        self._filled, self._reader = Filled(rows), reader
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
+        return self._filled(*self._reader.read(start, stop))
+
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
+        return self._filled(*self._reader.take(order))
+
+
+class TransformedPass:
+    def __init__(self, rows: TransformedRows, reading: Pass):
+        self._rows, self._reading = rows, reading
+
+    def runs(self) -> Iterator[Run]:
+        filled = Filled(self._rows)
+        for start, X, y, weights in self._reading.runs():
+            yield start, *filled(X, y, weights)
+
+    def end(self) -> None:
+        self._reading.end()

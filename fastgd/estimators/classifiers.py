@@ -10,10 +10,10 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from fastgd.data.arrays import as_sample_weight
 from fastgd.data.checks import InvalidDataError
-from fastgd.engine import Floats
 from fastgd.estimators.linear import Linear, Stochastic
-from fastgd.objective import as_sample_weight
+from fastgd.grid import Floats
 
 
 def _refuse_nonfinite(y: Any) -> None:

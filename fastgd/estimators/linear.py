@@ -22,9 +22,9 @@ from sklearn.utils._param_validation import Options as Among
 from sklearn.utils.validation import validate_data
 
 from fastgd import losses
-from fastgd.engine import Floats
 from fastgd.fitting import fit
 from fastgd.functions import forward
+from fastgd.grid import Floats
 from fastgd.objective import as_rule
 from fastgd.options import ConvergenceWarning, Options, Words
 from fastgd.results import FitResult
@@ -124,8 +124,7 @@ class Linear(BaseEstimator):
             how |= dict(n_epochs=1, tol=None, validation_fraction=None, is_part=True)
             if self.eta0 == "auto" and before is not None:  # the rate found from the first rows is kept
                 how["learning_rate"] = self._rate(1.0, before._first_rate)
-        goal["sample_weight"] = weights
-        result = fit(self._solver, X, y, goal, rule, Options(**how))
+        result = fit(self._solver, X, y, weights, goal, rule, Options(**how))
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
 

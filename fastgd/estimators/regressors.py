@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastgd import losses
 from fastgd.api import gradient_descent
-from fastgd.engine import Floats
 from fastgd.estimators.linear import Linear, Stochastic
+from fastgd.grid import Floats
 from fastgd.planner import MOST_COLUMNS
 from fastgd.results import FitResult
 

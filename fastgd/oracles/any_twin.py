@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from fastgd import reference
-from fastgd.engine import Floats, block_rows
 from fastgd.geometry import Geometry
+from fastgd.grid import Floats, block_rows
 from fastgd.objective import Rule
 from fastgd.oracles.base import Histories, Memory, Stillness
 from fastgd.oracles.proximal import Until
@@ -25,8 +25,9 @@ class _AnyTwin:
     def __init__(self, geometry: Geometry, memory: Memory, rule: Rule):
         objective, to = geometry.objective, geometry.coordinates
         self.w, self.before, self.memory, self.passes = memory.point, memory.before, memory, 0
-        self._xs, self._ys = geometry.transformed(to.shift, to.scale, is_weighted=False).lists()
-        self._weights, self._loss, self._rule = objective.weights.tolist(), objective.loss, rule
+        rows = geometry.transformed(to.shift, to.scale, is_weighted=False)
+        self._xs, self._ys, self._weights = rows.lists()
+        self._loss, self._rule = objective.loss, rule
         penalty = to.penalty(objective.l1, objective.l2)
         self._l1, self._l2 = penalty.l1.tolist(), penalty.l2.tolist()
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engine import Floats
+from fastgd.grid import Floats
 from fastgd.planner import Method
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd import planner
-from fastgd.data.arrays import Table
 from fastgd.data.backend import Backend
-from fastgd.engine import Floats
+from fastgd.data.table import Table
+from fastgd.grid import Floats
 from fastgd.oracles.base import Oracle
 from fastgd.oracles.streamed import StreamedDescent, StreamedSgd
 from fastgd.oracles.summarised import MapSgd, SummaryDescent

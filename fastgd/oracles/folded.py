@@ -6,9 +6,9 @@ import numpy as np
 
 from fastgd import engine
 from fastgd.coordinates import Coordinates, plain
-from fastgd.data.arrays import Table
+from fastgd.data.table import Table
 from fastgd.data.transformed import TransformedRows
-from fastgd.engine import Array, Floats
+from fastgd.grid import Array, Floats
 from fastgd.losses import Loss
 from fastgd.oracles.base import OVERFLOW_IS_SEEN
 from fastgd.oracles.streamed import leaf_rows
@@ -25,20 +25,20 @@ class FoldedObjective:
     def __init__(
         self,
         rows: Table,
-        weights: Floats,
         loss: Loss,
         coordinates: Coordinates,
         n_threads: int | None,
     ):
         from fastgd.kernels import scored
 
-        self._kernels, self._weights, self._loss = scored, weights, loss
+        self._kernels, self._loss = scored, loss
         self._rows: Table = rows
         self._coordinates, self._n_threads = coordinates, n_threads
         if (np.abs(coordinates.shift) * coordinates.scale > FAR_OFF).any():
-            self._rows = TransformedRows(rows, coordinates.shift, coordinates.scale, has_ones=False)
+            self._rows = TransformedRows(
+                rows, coordinates.shift, coordinates.scale, has_ones=False, is_weighted=False
+            )
             self._coordinates = plain(rows.d, coordinates.has_intercept)
-        self._total = float(np.sum(weights)) if len(weights) else float(rows.n)
 
     @OVERFLOW_IS_SEEN
     def __call__(self, theta: Floats, at: Floats | None = None) -> tuple[float, Floats]:
@@ -47,12 +47,10 @@ class FoldedObjective:
         w, intercept = to.model(theta)
         w_at, intercept_at = (_NONE, _NONE.sum()) if at is None else to.model(at)
         point = w, float(intercept), w_at, float(intercept_at)
-        weights = self._weights
 
-        def task(start: int, X: Array, y: Array) -> Floats:
-            part = weights[start : start + len(y)] if len(weights) else _NONE
-            return kernels.run(X, y, part, *point, loss, leaf)
+        def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
+            return kernels.run(X, y, weights, *point, loss, leaf)
 
         sums = engine.fold(self._rows, task, self._n_threads, self._rows.d + 2)
-        sums /= self._total
+        sums /= self._rows.total_weight
         return float(sums[0]), to.gradient(sums[2:], float(sums[1]))

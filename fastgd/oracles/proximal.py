@@ -11,8 +11,8 @@ from types import ModuleType
 
 import numpy as np
 
-from fastgd.engine import Floats
 from fastgd.geometry import Geometry
+from fastgd.grid import Floats
 from fastgd.objective import Rule
 from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories, Memory
 from fastgd.oracles.folded import FoldedObjective
@@ -100,7 +100,7 @@ class StreamedProximal(_Proximal):
 
         objective, to = geometry.objective, geometry.coordinates
         self._kernels, self._rule, self._until = proximal, rule, until
-        self._fold = FoldedObjective(geometry.rows, objective.weights, objective.loss, to, n_threads)
+        self._fold = FoldedObjective(geometry.rows, objective.loss, to, n_threads)
         self._penalty = to.penalty(objective.l1, objective.l2)
         self._no_reference = np.zeros(to.size)
         self._memory = memory

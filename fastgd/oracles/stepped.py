@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from types import ModuleType
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import engine
-from fastgd.data.arrays import Table
+from fastgd import engine, grid
+from fastgd.data.table import Table
 from fastgd.data.transformed import TransformedRows
-from fastgd.engine import Array, Floats
 from fastgd.geometry import Geometry
+from fastgd.grid import Array, Floats, Step
+from fastgd.losses import Loss
 from fastgd.objective import Rule
 from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories, Memory, Stillness
 from fastgd.oracles.folded import FoldedObjective
 from fastgd.orders import Order
 from fastgd.planner import Method
-
-_NONE: Floats = np.empty(0)
-_Step = Callable[[Array, Array, Floats, bool], None]
-_Last = tuple[Array, float, float]
-"""The x, y and weight of an epoch's last row."""
 
 
 class ScannedSgd(Stillness):
@@ -39,16 +35,13 @@ class ScannedSgd(Stillness):
     def __init__(
         self, geometry: Geometry, memory: Memory, rule: Rule, order: Order, epoch: int, n_threads: int | None
     ):
-        from fastgd.kernels import steps
-
-        self._kernels: ModuleType = steps
         objective, to = geometry.objective, geometry.coordinates
         self._objective, self._rule, self._order, self._epoch = objective, rule, order, epoch
-        self._fold = FoldedObjective(geometry.rows, objective.weights, objective.loss, to, n_threads)
+        self._fold = FoldedObjective(geometry.rows, objective.loss, to, n_threads)
         self._penalty = to.penalty(objective.l1, objective.l2)
         self._rows: Table = geometry.rows
         if objective.standardize:
-            self._rows = TransformedRows(geometry.rows, to.shift, to.scale, has_ones=False)
+            self._rows = TransformedRows(geometry.rows, to.shift, to.scale, has_ones=False, is_weighted=False)
         self.w, self.before, self.memory, self.passes = memory.point, memory.before, memory, 0
         is_even = not objective.l2 or not objective.standardize
         self._is_blocked = rule.is_plain and not objective.l1 and is_even
@@ -88,63 +81,104 @@ class ScannedSgd(Stillness):
         keep.costs[:] = cost
         keep.weights[:] = theta
         if len(keep.losses):
-            keep.losses[0] = self._loss(theta, *last)
+            keep.losses[0] = self._loss(theta, last)
         return 1
 
-    def _loss(self, theta: Floats, x: Array, y: float, weight: float) -> float:
+    def _loss(self, theta: Floats, last: Floats) -> float:
         """The loss of the last row, times its weight."""
-        d = len(x)
-        score = float(np.sum(x * theta[:d])) + (float(theta[d]) if len(theta) > d else 0.0)
-        return weight * float(self._objective.loss.value(score, y))
+        d = len(last) - 2
+        score = float(np.sum(last[:d] * theta[:d])) + (float(theta[d]) if len(theta) > d else 0.0)
+        return float(last[-1]) * float(self._objective.loss.value(score, float(last[d])))
 
-    def _blocked(self, theta: Floats, rate: float) -> _Last:
+    def _blocked(self, theta: Floats, rate: float) -> Floats:
         d, objective = self._rows.d, self._objective
-        w, b, l2 = theta[:d], theta[d:], float(objective.l2)
-        intercept = b if len(b) else np.zeros(1)
-
-        def task(X: Array, y: Array, weights: Floats, _is_last: bool) -> None:
-            self._kernels.run_blocked(X, y, weights, w, intercept, objective.loss, rate, l2, len(b) > 0)
-
-        return self._scan(task)
+        step = _Blocked(objective.loss, rate, float(objective.l2), len(theta) > d)
+        w, b, last = theta[:d], _or_one(theta[d:]), np.empty(d + 2)
+        self._scan(step, [w, b, last])
+        return last
 
     def _plain(
         self, theta: Floats, before: Floats, average: Floats, counts: NDArray[np.int64], rate: float
-    ) -> _Last:
-        d, loss, rule, penalty = self._rows.d, self._objective.loss, self._rule, self._penalty
-        pending, has_intercept = np.zeros(d + 3), len(theta) > d
-        parts = [part if len(part) else np.zeros(1) for part in (theta[d:], before[d:], average[d:])]
-        b, before_b, average_b = parts
-
-        def task(X: Array, y: Array, weights: Floats, is_last: bool) -> None:
-            self._kernels.run_plain(
-                X, y, weights, theta[:d], b, before[:d], before_b, loss, rate, penalty.l1[:d], penalty.l2[:d],
-                rule.momentum, rule.nesterov, rule.batch_size, pending, average[:d], average_b, counts,
-                has_intercept, is_last,
-            )  # fmt: skip
-
-        return self._scan(task)
-
-    def _scan(self, step: _Step) -> _Last:
-        """Call `step(X, y, weights, is_last)` on runs in this epoch's order; returns the last row."""
-        self.passes += 1
-        rows, order, weights, n = self._rows, self._order, self._objective.weights, self._rows.n
-        taken = 0
-        last: _Last = _NONE, 0.0, 1.0
-        numbers = order.rows(self._epoch, n) if order.shuffle is True else None
-
-        def task(start: int, X: Array, y: Array) -> None:
-            nonlocal taken, last
-            taken += len(y)
-            these = slice(start, start + len(y)) if numbers is None else numbers[start : start + len(y)]
-            part = weights[these] if len(weights) else _NONE
-            step(X, y, part, taken == n)
-            last = X[-1].copy(), float(y[-1]), float(part[-1]) if len(part) else 1.0
-
-        if numbers is not None:
-            engine.scan_rows(rows, task, numbers)
-        elif order.shuffle == "blocks":
-            n_blocks = -(-n // engine.block_rows(rows.d))
-            engine.scan_blocks(rows, task, order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0])
-        else:
-            engine.scan(rows, task)
+    ) -> Floats:
+        rows, rule, penalty = self._rows, self._rule, self._penalty
+        d, last = rows.d, np.empty(rows.d + 2)
+        step = _Plain(
+            self._objective.loss, rate, penalty.l1[:d], penalty.l2[:d],
+            rule.momentum, rule.nesterov, rule.batch_size, len(theta) > d, rows.n,
+        )  # fmt: skip
+        b, before_b, average_b = (_or_one(part[d:]) for part in (theta, before, average))
+        pending, taken = np.zeros(d + 3), np.zeros(1, np.int64)
+        moving: list[Any] = [theta[:d], b, before[:d], before_b, pending, average[:d], average_b, counts]
+        self._scan(step, [*moving, last, taken])
         return last
+
+    def _scan(self, step: Step, state: list[Any]) -> None:
+        """Take the steps of this epoch's order."""
+        self.passes += 1
+        rows, order = self._rows, self._order
+        if order.shuffle is True:
+            engine.scan_rows(rows, step, order.rows(self._epoch, rows.n), state)
+        elif order.shuffle == "blocks":
+            n_blocks = -(-rows.n // grid.block_rows(rows.d))
+            blocks = order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0]
+            engine.scan_blocks(rows, step, blocks, state)
+        else:
+            engine.scan(rows, step, state)
+
+
+def _or_one(part: Floats) -> Floats:
+    """What the kernels take for an intercept where there is none."""
+    return part if len(part) else np.zeros(1)
+
+
+def _keep(last: Floats, X: Array, y: Array, weights: Floats) -> None:
+    """x, y and the weight of the last row."""
+    last[:-2], last[-2], last[-1] = X[-1], y[-1], weights[-1] if len(weights) else 1.0
+
+
+@dataclass(frozen=True)
+class _Blocked:
+    """Single rows' steps, several together."""
+
+    loss: Loss
+    rate: float
+    l2: float
+    has_intercept: bool
+
+    def __call__(
+        self, _start: int, X: Array, y: Array, weights: Floats, w: Floats, b: Floats, last: Floats
+    ) -> None:
+        from fastgd.kernels import steps
+
+        steps.run_blocked(X, y, weights, w, b, self.loss, self.rate, self.l2, self.has_intercept)
+        _keep(last, X, y, weights)
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """One step after the other, by any rule."""
+
+    loss: Loss
+    rate: float
+    l1: Floats
+    l2: Floats
+    momentum: float
+    nesterov: bool
+    batch_size: int
+    has_intercept: bool
+    n: int
+
+    def __call__(
+        self, _start: int, X: Array, y: Array, weights: Floats,
+        w: Floats, b: Floats, before: Floats, before_b: Floats, pending: Floats,
+        average: Floats, average_b: Floats, counts: NDArray[np.int64], last: Floats, taken: NDArray[np.int64],
+    ) -> None:  # fmt: skip
+        from fastgd.kernels import steps
+
+        taken += len(y)
+        steps.run_plain(
+            X, y, weights, w, b, before, before_b, self.loss, self.rate, self.l1, self.l2,
+            self.momentum, self.nesterov, self.batch_size, pending, average, average_b, counts,
+            self.has_intercept, bool(taken[0] == self.n),
+        )  # fmt: skip
+        _keep(last, X, y, weights)

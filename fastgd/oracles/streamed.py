@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastgd import engine
-from fastgd.data.arrays import Table
-from fastgd.engine import Array, Floats
+from fastgd import engine, grid
+from fastgd.data.table import Table
+from fastgd.grid import Array, Floats, Step
 from fastgd.oracles.base import OVERFLOW_IS_SEEN, Histories, Stillness
 from fastgd.orders import Order
 from fastgd.planner import Method
@@ -31,21 +34,22 @@ class FoldedCost:
 
     @OVERFLOW_IS_SEEN
     def __call__(self, w: Floats) -> tuple[float, Floats]:
-        rows, kernels = self._rows, self._kernels
-        leaf = leaf_rows(rows.d)
-        few = tuple(w) if rows.d <= FEW_SINGLE else ()
+        rows, kernels, d = self._rows, self._kernels, self._rows.d
+        leaf = leaf_rows(d)
+        few = tuple(w) if d <= FEW_SINGLE else ()
 
-        def task(_start: int, X: Array, y: Array) -> Floats:
-            if rows.d <= (FEW_SINGLE if X.itemsize == 4 else FEW):
+        def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
+            if d <= (FEW_SINGLE if X.itemsize == 4 else FEW):
                 return kernels.run_few(X.reshape(-1), y, few, leaf)
             return kernels.run(X, y, w, leaf)
 
-        return cost_and_gradient_from(engine.fold(rows, task, self._n_threads, rows.d + 1), rows.n)
+        sums = engine.fold(rows, task, self._n_threads, d + 1)
+        return cost_and_gradient_from(sums, rows.n)
 
 
 def leaf_rows(d: int) -> int:
     """Rows that a kernel adds up running before it adds pairwise: few for accuracy, enough for speed."""
-    return 512 if d <= FEW else min(128, engine.block_rows(d))
+    return 512 if d <= FEW else min(128, grid.block_rows(d))
 
 
 def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
@@ -130,31 +134,46 @@ class StreamedSgd(Stillness):
     def _steps(self, w: Floats, rate: float, gradients: Floats, is_plain: bool) -> tuple[Array, Array]:
         """One epoch of steps on w, by the plain loop or several rows at once; returns the last row."""
         self.passes += 1
-        strict, steps = self._strict, in_order_steps(self._rows.d)
-        before, rates = np.empty_like(w), np.array([rate])
-        none, no_weights = np.empty(0), np.empty((0, 0))
-        done = 0
-        last: tuple[Array, Array] = none, none
-
-        def task(_start: int, X: Array, y: Array) -> None:
-            nonlocal done, last
-            if is_plain:
-                part = gradients[:, done : done + len(y)]
-                strict.descend_in_order(X, y, w, before, rates, 2.0, True, none, none, no_weights, part)
-                done += len(y)
-            else:
-                steps(X, y, w, rate)
-            last = X[-1:].copy(), y[-1:].copy()
-
         rows, order = self._rows, self._order
+        last = np.empty(rows.d + 1)
+        state: list[Any] = [w, last]
+        step: Step = functools.partial(_take_steps, rate)
+        if is_plain:
+            state += [gradients, np.zeros(1, np.int64)]
+            step = functools.partial(_take_plain_steps, rate)
         if order.shuffle is True:
-            engine.scan_rows(rows, task, order.rows(self._epoch, rows.n))
+            engine.scan_rows(rows, step, order.rows(self._epoch, rows.n), state)
         elif order.shuffle == "blocks":
-            n_blocks = -(-rows.n // engine.block_rows(rows.d))
-            engine.scan_blocks(rows, task, order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0])
+            n_blocks = -(-rows.n // grid.block_rows(rows.d))
+            blocks = order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0]
+            engine.scan_blocks(rows, step, blocks, state)
         else:
-            engine.scan(rows, task)
-        return last
+            engine.scan(rows, step, state)
+        return last[None, :-1], last[-1:]
+
+
+def _take_steps(
+    rate: float, _start: int, X: Array, y: Array, _weights: Floats, w: Floats, last: Floats
+) -> None:
+    """Several rows at once."""
+    in_order_steps(X.shape[1])(X, y, w, rate)
+    last[:-1], last[-1] = X[-1], y[-1]
+
+
+def _take_plain_steps(
+    rate: float, _start: int, X: Array, y: Array, _weights: Floats,
+    w: Floats, last: Floats, gradients: Floats, done: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """The plain loop."""
+    from fastgd.kernels import strict
+
+    none, no_weights, taken = np.empty(0), np.empty((0, 0)), int(done[0])
+    part = gradients[:, taken : taken + len(y)]
+    strict.descend_in_order(
+        X, y, w, np.empty_like(w), np.array([rate]), 2.0, True, none, none, no_weights, part
+    )
+    done += len(y)
+    last[:-1], last[-1] = X[-1], y[-1]
 
 
 def in_order_steps(d: int) -> Callable[[Array, Array, Floats, float], None]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.arrays import Table
-from fastgd.engine import Floats, block_rows
+from fastgd import engine
+from fastgd.data.table import Table
+from fastgd.grid import Array, Floats
 from fastgd.oracles.base import Histories, Stillness
 from fastgd.oracles.streamed import in_order_steps
 from fastgd.orders import Order
@@ -164,19 +165,14 @@ class MapSgd(Stillness):
         self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
     ) -> tuple[int, float]:
         """One epoch, some of its blocks scanned: counted as a read."""
-        statistics, k, n = self._statistics, int(which[0]), self._rows.n
+        statistics, k = self._statistics, int(which[0])
         order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
-        w, w_ref = self.w.copy(), statistics.w_ref
-        reader, steps, block = self._rows.reader(), in_order_steps(self._rows.d), block_rows(self._rows.d)
+        is_safe = self._survey.maps(self._all_rates).is_safe[k]
+        step = _Mixed(self._a[k], self._b[k], statistics.w_ref, order, is_safe[order], float(rates[0]))
+        w, place = self.w.copy(), np.zeros(1, np.int64)
         self.passes += 1
-        for is_safe, blocks in _stretches(order, self._survey.maps(self._all_rates).is_safe[k]):
-            if is_safe:
-                u = w - w_ref
-                self._kernels.apply_maps(self._a[k], self._b[k], blocks, u, self._v)
-                w = w_ref + u
-                continue
-            for start in (blocks * block).tolist():
-                steps(*reader.read(start, min(start + block, n)), w, float(rates[0]))
+        engine.scan_blocks(self._rows, step, order[~step.is_safe], [w, place])
+        step.apply_maps(w, place)
         value = statistics.cost(w) if len(keep.costs) else math.inf
         is_tracked = self._track_cost and len(keep.costs)
         if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
@@ -189,11 +185,34 @@ class MapSgd(Stillness):
         return 1, value
 
 
-def _stretches(
-    order: NDArray[np.int64], is_safe: NDArray[np.bool_]
-) -> Iterator[tuple[bool, NDArray[np.int64]]]:
-    """The order cut where blocks that are safe to map and blocks that are not meet."""
-    kinds = is_safe[order]
-    cuts = np.flatnonzero(kinds[1:] != kinds[:-1]) + 1
-    for blocks in np.split(order, cuts):
-        yield bool(is_safe[blocks[0]]), blocks
+@dataclass(frozen=True)
+class _Mixed:
+    """The steps of a block that is not safe to map, after the maps of those before it."""
+
+    a: Floats
+    b: Floats
+    w_ref: Floats
+    order: NDArray[np.int64]
+    is_safe: NDArray[np.bool_]
+    """Of the blocks in their order."""
+    rate: float
+
+    def apply_maps(self, w: Floats, place: NDArray[np.int64]) -> None:
+        """The maps from this place in the order to the next block that is scanned."""
+        from fastgd.kernels import epochs
+
+        first = int(place[0])
+        unsafe = np.flatnonzero(~self.is_safe[first:])
+        stop = first + int(unsafe[0]) if len(unsafe) else len(self.order)
+        if stop > first:
+            u = w - self.w_ref
+            epochs.apply_maps(self.a, self.b, self.order[first:stop], u, np.empty(len(w)))
+            w[:] = self.w_ref + u
+        place[0] = stop
+
+    def __call__(
+        self, _start: int, X: Array, y: Array, _weights: Floats, w: Floats, place: NDArray[np.int64]
+    ) -> None:
+        self.apply_maps(w, place)
+        in_order_steps(X.shape[1])(X, y, w, self.rate)
+        place += 1

@@ -7,8 +7,8 @@ from types import ModuleType
 
 import numpy as np
 
-from fastgd.data.arrays import Table
-from fastgd.engine import Floats
+from fastgd.data.table import Table
+from fastgd.grid import Floats
 from fastgd.oracles.base import Histories, Stillness
 from fastgd.orders import Order
 from fastgd.planner import Method
@@ -27,7 +27,7 @@ class BlockDescent(Stillness):
     def __init__(self, rows: Table, w: Floats):
         self.w, self.passes = w, 0
         self._kernels = _strict()
-        self._X, self._y = rows.whole()
+        self._X, self._y, _ = rows.whole()
         self.before, self._gradient = np.empty(rows.d), np.empty(rows.d)
         self.epochs_per_call = _epochs_per_call(rows)
 
@@ -52,7 +52,7 @@ class BlockSgd(Stillness):
     def __init__(self, rows: Table, w: Floats, order: Order, epoch: int):
         self.w, self.passes = w, 0
         self._kernels, self._order, self._epoch = _strict(), order, epoch
-        self._X, self._y = rows.whole()
+        self._X, self._y, _ = rows.whole()
         self.before = np.empty(rows.d)
         self.epochs_per_call = 1 if order.shuffle is True else _epochs_per_call(rows)
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastgd import reference
-from fastgd.data.arrays import Table
-from fastgd.engine import Floats, block_rows
+from fastgd.data.table import Table
+from fastgd.grid import Floats, block_rows
 from fastgd.oracles.base import Histories, Stillness
 from fastgd.orders import Order
 from fastgd.planner import Method
@@ -23,7 +23,7 @@ class _Twin(Stillness):
 
     def __init__(self, rows: Table, w: Floats):
         self.w, self.before, self.passes = w, w, 0
-        self._xs, self._ys = rows.lists()
+        self._xs, self._ys, _ = rows.lists()
         self._is_scalar = rows.is_scalar
 
     def _plain(self) -> Any:

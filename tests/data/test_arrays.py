@@ -18,7 +18,7 @@ def test_kernels_see_contiguous_native_floats_of_the_same_values(dtype, order):
     X, y = np.asarray(values, dtype, order=order), np.asarray(values[:, 0], dtype)
     reader = ArrayRows(X, y).reader()
     for start, stop in ((0, 20), (3, 7), (19, 20)):
-        Xb, yb = reader.read(start, stop)
+        Xb, yb, _ = reader.read(start, stop)
         for block, expected in ((Xb, X[start:stop]), (yb, y[start:stop])):
             assert block.dtype == (np.float32 if np.dtype(dtype).str[1:] == "f4" else np.float64)
             assert block.dtype.isnative
@@ -30,7 +30,7 @@ def test_kernels_see_contiguous_native_floats_of_the_same_values(dtype, order):
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 def test_arrays_that_kernels_can_read_are_not_copied(dtype):
     X, y = np.zeros((20, 3), dtype), np.zeros(20, dtype)
-    Xb, yb = ArrayRows(X, y).reader().read(5, 9)
+    Xb, yb, _ = ArrayRows(X, y).reader().read(5, 9)
     assert np.shares_memory(Xb, X)
     assert np.shares_memory(yb, y)
     assert X.flags.writeable
@@ -38,13 +38,13 @@ def test_arrays_that_kernels_can_read_are_not_copied(dtype):
 
 def test_what_is_converted_goes_through_one_buffer():
     reader = ArrayRows(np.zeros((20, 3), int), np.zeros(20, int)).reader()
-    first, _ = reader.read(0, 10)
-    second, _ = reader.read(10, 20)
+    first, *_ = reader.read(0, 10)
+    second, *_ = reader.read(10, 20)
     assert np.shares_memory(first, second)
 
 
 def test_mixed_precision_keeps_each():
-    Xb, yb = ArrayRows(np.zeros((5, 2), np.float32), np.zeros(5, int)).reader().read(0, 5)
+    Xb, yb, _ = ArrayRows(np.zeros((5, 2), np.float32), np.zeros(5, int)).reader().read(0, 5)
     assert (Xb.dtype, yb.dtype) == (np.float32, np.float64)
 
 

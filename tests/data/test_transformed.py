@@ -25,7 +25,7 @@ def made(rng, d, has_ones, is_weighted, dtype=np.float64):
     y, width = rng.normal(size=50).astype(dtype), d or 1
     s = np.where(np.arange(50) % 7 == 3, 0.0, rng.random(50)) if is_weighted else np.empty(0)
     shift, scale = rng.normal(size=width), rng.random(width)
-    rows = TransformedRows(ArrayRows(X, y), shift, scale, has_ones=has_ones, weights=s)
+    rows = TransformedRows(ArrayRows(X, y, s), shift, scale, has_ones=has_ones)
     return rows, expected(X, y, shift, scale, has_ones, s)
 
 
@@ -42,13 +42,13 @@ def test_every_way_of_reading(rng, d, has_ones, is_weighted, dtype):
     np.testing.assert_allclose(rows.X, X, **close)
     reader = rows.reader()
     for start, stop in ((0, 7), (7, 50), (49, 50)):  # a larger one after a smaller
-        part_X, part_y = reader.read(start, stop)
+        part_X, part_y, _ = reader.read(start, stop)
         np.testing.assert_allclose(part_X, X[start:stop], **close)
         np.testing.assert_allclose(part_y, y[start:stop], **close)
         assert part_X.flags.c_contiguous
         assert not part_X.flags.writeable
     order = rng.permutation(50)[:20]
-    taken_X, taken_y = reader.take(order)
+    taken_X, taken_y, _ = reader.take(order)
     np.testing.assert_allclose(taken_X, X[order], **close)
     np.testing.assert_allclose(taken_y, y[order], **close)
 
@@ -56,9 +56,7 @@ def test_every_way_of_reading(rng, d, has_ones, is_weighted, dtype):
 def test_the_data_is_not_changed(rng):
     X, y = rng.normal(size=(20, 2)), rng.normal(size=20)
     kept = X.copy(), y.copy()
-    rows = TransformedRows(
-        ArrayRows(X, y), np.ones(2), np.full(2, 3.0), has_ones=True, weights=rng.random(20)
-    )
+    rows = TransformedRows(ArrayRows(X, y, rng.random(20)), np.ones(2), np.full(2, 3.0), has_ones=True)
     rows.whole()
     rows.lists()
     np.testing.assert_array_equal(X, kept[0])
@@ -70,7 +68,7 @@ def test_the_squared_loss_of_a_row_is_its_weight_times_the_old(rng):
     plain, _ = made(np.random.default_rng(20_260), 3, True, False)
     theta = rng.normal(size=4)
     squares = (X @ theta - y) ** 2
-    table, target = rows.whole()
+    table, target, _ = rows.whole()
     np.testing.assert_allclose((table @ theta - target) ** 2, squares, atol=1e-13)
     assert plain.d == rows.d == 4
 

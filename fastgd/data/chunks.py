@@ -1,0 +1,226 @@
+"""Rows that come as chunks, anew at each read: what a source of them is, and `fastgd.chunks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data.arrays import as_array, kernel_dtype
+from fastgd.data.checks import InvalidDataError
+from fastgd.grid import NOTHING, Array, Floats
+
+
+class Chunk(Protocol):
+    """Some rows, as a source hands them over."""
+
+    def __len__(self) -> int: ...
+
+    def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
+        """Write rows start:stop of the chunk: X (m, d), y (m,) and, where there are any, weights (m,)."""
+
+
+class Source:
+    """Rows that come as chunks: what is passed in place of X, without a y."""
+
+    d: int
+    n: int | None
+    """Rows in all, where that is known without a read."""
+    is_scalar: bool
+    has_weights: bool
+    dtypes: tuple[np.dtype[Any], np.dtype[Any]]
+    """Of X and y as kernels see them: float32 or float64."""
+    name: str
+    """For sentences."""
+    columns: tuple[str, ...] = ()
+    """Names of the features, where they have any."""
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The chunks, from the first; called for each read, perhaps in a thread of its own."""
+        raise NotImplementedError
+
+    def place(self, row: int) -> str:
+        """Where a row is, for sentences."""
+        return f"row {row} of {self.name}"
+
+
+class ArrayChunk:
+    """Arrays of a chunk."""
+
+    def __init__(self, X: NDArray[Any], y: NDArray[Any], weights: Floats):
+        self.X, self.y, self.weights = X, y, weights
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
+        np.copyto(X, self.X[start:stop], casting="unsafe")
+        np.copyto(y, self.y[start:stop], casting="unsafe")
+        if len(weights):
+            weights[:] = self.weights[start:stop]
+
+
+def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Source:
+    """Rows that come as chunks, from wherever they are: more than fit into memory, say.
+
+    What it returns goes in place of X, without a y: `fastgd.gradient_descent(fastgd.chunks(factory))`.
+
+    Parameters
+    ----------
+    factory : callable
+        Called without arguments for each read of the data; gives an iterator of chunks (X, y) or
+        (X, y, weight): X (m,) or (m, d), y (m,), weight (m,), of any lengths m, the same rows at each call.
+    n_samples : int, optional
+        Rows in all. Where it is needed and not given, one more read counts them.
+
+    Returns
+    -------
+    Source
+        Taken by `gradient_descent`, `sgd`, `sweep`, `diagnose`, `cost`, `gradient`, `cost_and_gradient` and
+        the estimators' `fit`.
+
+    Raises
+    ------
+    InvalidDataError
+        By what reads it: a chunk is not of the shape or the kind of the first, the factory raised in the
+        middle, or it gives another number of rows than before. The sentence has the chunk's number.
+
+    Notes
+    -----
+    The lengths of the chunks change no bit of a result: rows are cut anew, on the grid that arrays are read
+    by. Chunks are made in a thread of their own, while those before are computed with; each is copied, so
+    that the next may be written into the same memory. Memory: some chunks, and some MB.
+
+    Rows come in order only: `shuffle="blocks"` needs method="summary", `shuffle=True` is refused.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> X, y, w = fastgd.make_linear(100_000, 3, seed=1)
+    >>> def parts():
+    ...     for start in range(0, 100_000, 777):
+    ...         yield X[start : start + 777], y[start : start + 777]
+    >>> by_chunks = fastgd.gradient_descent(fastgd.chunks(parts))
+    >>> bool((by_chunks.w == fastgd.gradient_descent(X, y).w).all())
+    True
+    """
+    return CallableSource(factory, n_samples)
+
+
+class CallableSource(Source):
+    """Chunks that a function gives; the first tells what the others must be like."""
+
+    def __init__(self, factory: Callable[[], Any], n_samples: int | None):
+        if not callable(factory):
+            raise TypeError(
+                f"chunks() takes a function that makes an iterator of chunks, not {type(factory).__name__}: "
+                "it is called anew for each read"
+            )
+        self._factory = factory
+        self._last: Any = None
+        self.name = "chunks()"
+        self.n = None
+        if n_samples is not None:
+            from fastgd.data import checks
+
+            self.n = checks.whole("n_samples", n_samples, 1)
+        self._is_known = False
+        first = next((chunk for chunk in self.chunks() if len(chunk)), None)
+        if first is None:
+            raise InvalidDataError("chunks() gave no rows; at least one is needed")
+        self.d = first.X.shape[1]
+        self.is_scalar = self._ndim == 1
+        self.has_weights = len(first.weights) > 0
+        self.dtypes = kernel_dtype(first.X.dtype), kernel_dtype(first.y.dtype)
+        self._is_known = True
+
+    def chunks(self) -> Iterator[ArrayChunk]:
+        try:
+            iterator = self._factory()
+            if iterator is self._last and iterator is iter(iterator):
+                raise InvalidDataError(
+                    "chunks() was given the same iterator twice, and the first read has used it up: the "
+                    "function must make a new one at each call"
+                )
+            self._last = iterator
+            iterator = iter(iterator)
+        except InvalidDataError:
+            raise
+        except Exception as error:
+            raise InvalidDataError(
+                f"chunks(): the function raised {_told(error)} when it was called"
+            ) from error
+        number = 0
+        try:
+            while True:
+                try:
+                    values = next(iterator)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    raise InvalidDataError(f"chunk {number} of chunks() raised {_told(error)}") from error
+                yield self._checked(number, values)
+                number += 1
+        finally:
+            if hasattr(iterator, "close"):
+                iterator.close()
+
+    def _checked(self, number: int, values: Any) -> ArrayChunk:
+        """A copy of a chunk, as the first was."""
+        where = f"chunk {number} of chunks()"
+        if not isinstance(values, (tuple, list)) or len(values) not in (2, 3):
+            raise InvalidDataError(f"{where} is {_what(values)}; it must be (X, y) or (X, y, weight)")
+        try:
+            parts = [as_array(name, value) for name, value in zip(("X", "y", "weight"), values, strict=False)]
+        except InvalidDataError as error:
+            raise InvalidDataError(f"{where}: {error}") from None
+        X, y = parts[:2]
+        if X.ndim not in (1, 2) or (X.ndim == 2 and not X.shape[1]):
+            raise InvalidDataError(f"{where}: X has shape {X.shape}; it must be (m,) or (m, d)")
+        for name, part in zip(("y", "weight"), parts[1:], strict=False):
+            if part.shape != X.shape[:1]:
+                raise InvalidDataError(
+                    f"{where}: {name} has shape {part.shape} and X {X.shape}; they must agree"
+                )
+        if not self._is_known:
+            self._ndim = X.ndim
+        else:
+            self._compare(where, X, y, len(parts) == 3)
+        weights = parts[2].astype(np.float64) if len(parts) == 3 else NOTHING
+        X, y = (part.astype(kernel_dtype(part.dtype)) for part in (X, y))
+        return ArrayChunk(
+            np.ascontiguousarray(X).reshape(len(y), -1) if len(y) else X.reshape(0, 1), y, weights
+        )
+
+    def _compare(self, where: str, X: NDArray[Any], y: NDArray[Any], has_weights: bool) -> None:
+        """Refuse what is not like the first chunk."""
+        if not len(y):
+            return
+        width = X.shape[1] if X.ndim == 2 else 1
+        if X.ndim != self._ndim or width != self.d:
+            first = "(m,)" if self._ndim == 1 else f"(m, {self.d})"
+            raise InvalidDataError(f"{where}: X has shape {X.shape}, and that of the first chunk was {first}")
+        if has_weights != self.has_weights:
+            what = (
+                "has weights, and the first had none" if has_weights else "has no weights, and the first had"
+            )
+            raise InvalidDataError(f"{where} {what}; all chunks must agree")
+        for name, part, dtype in zip("Xy", (X, y), self.dtypes, strict=True):
+            if kernel_dtype(part.dtype) != dtype:
+                raise InvalidDataError(
+                    f"{where}: {name} holds {part.dtype}, and that of the first chunk was read as {dtype}: "
+                    "give all chunks one dtype"
+                )
+
+
+def _told(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text:.300}" if text else type(error).__name__
+
+
+def _what(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"of type {type(value).__name__}"

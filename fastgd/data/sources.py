@@ -1,0 +1,44 @@
+"""The rows that a user means by X, y and sample_weight, whatever they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastgd.data.arrays import ArrayRows, as_sample_weight
+from fastgd.data.checks import InvalidDataError
+from fastgd.data.chunks import Source
+from fastgd.data.streams import StreamRows
+from fastgd.data.table import Table
+
+
+def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
+    """Arrays and what can be made one; or a source, which has targets and weights of its own."""
+    if isinstance(X, Source):
+        if y is not None or sample_weight is not None:
+            what = "y" if y is not None else "sample_weight"
+            raise TypeError(f"{X.name} has targets and weights of its own: leave {what} out")
+        return StreamRows(X)
+    if y is None:
+        raise TypeError("y is missing; only a source of rows (fastgd.chunks, fastgd.read_table) has its own")
+    rows = ArrayRows(X, y)
+    if sample_weight is not None:
+        rows.set_weights(as_sample_weight(sample_weight, rows.n))
+    return rows
+
+
+def check_weights(rows: Table) -> None:
+    """Refuse weights that came with the rows and cannot be."""
+    if isinstance(rows, ArrayRows) or not rows.has_weights:
+        return
+    if (bad := rows.facts.bad_weight) is not None:
+        raise InvalidDataError(
+            f"the weight of row {bad[0]} is {bad[1]:g}; weights must be finite and not negative"
+        )
+    if not rows.facts.total_weight:
+        raise InvalidDataError("the weights are zero for every row; at least one row must count")
+
+
+def refuse_weights(rows: Table, what: str) -> None:
+    """Refuse rows with weights where nothing would be made of them."""
+    if rows.has_weights:
+        raise InvalidDataError(f"{what} knows no weights of rows, and these have some: leave them out")

@@ -1,0 +1,251 @@
+"""Chunks of any sizes, cut anew on the grid, read ahead by a thread of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd import engine
+from fastgd.data.arrays import ArrayRows, nonfinite_name
+from fastgd.data.checks import InvalidDataError
+from fastgd.data.chunks import Chunk, Source
+from fastgd.data.facts import Facts, look_at_rows
+from fastgd.data.table import Table
+from fastgd.grid import NOTHING, Array, Floats, Piece, Reader, Run, block_rows
+
+RUN_NUMBERS = 1 << 17
+AHEAD = 8
+"""Runs that are read ahead."""
+POLL = 0.05
+"""Seconds after which one who waits looks whether he still should."""
+
+Ranges = tuple[int, list[Piece]]
+"""The first row of a run, and where its rows lie among those of the source."""
+
+
+class StreamRows(Table):
+    """The rows of a source; they come in order only, and are counted by the first whole read."""
+
+    is_random = False
+    run_numbers = RUN_NUMBERS
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.known_n = source.n
+        self.d, self.is_scalar, self.has_weights = source.d, source.is_scalar, source.has_weights
+        self.row_bytes = self.d * source.dtypes[0].itemsize + source.dtypes[1].itemsize
+        self.passes = 0
+        """Reads that only looked at the targets, or counted."""
+        self._head: tuple[Array, Array, Floats] | None = None
+
+    @property
+    def n(self) -> int:
+        return self.facts.n if self.known_n is None else self.known_n
+
+    @functools.cached_property
+    def facts(self) -> Facts:
+        """By a read."""
+        facts = Facts()
+        self.passes += 1
+        engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
+        self.found_end(facts.n)
+        return facts
+
+    def found_end(self, n: int) -> None:
+        """A read has come to the end after so many rows."""
+        if self.known_n is None:
+            self.known_n = n
+        if n != self.known_n:
+            raise InvalidDataError(
+                f"{self.source.name} gave {n} rows at this read, and {self.known_n} were to be expected; it "
+                "must give the same rows at every read"
+            )
+        if not n:
+            raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")
+
+    def has_at_most(self, rows: int) -> bool:
+        if self.known_n is not None:
+            return self.known_n <= rows
+        return len(self.head(rows + 1)[1]) <= rows
+
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        if self.known_n is not None:
+            rows = min(rows, self.known_n)
+        if self._head is None or len(self._head[1]) < rows:
+            self._head = self.read_ranges((0, [(0, rows)]))
+        X, y, weights = self._head
+        return X[:rows], y[:rows], weights[:rows]
+
+    def read_ranges(self, ranges: Ranges) -> tuple[Array, Array, Floats]:
+        """Some rows in memory of their own; fewer where the source ends before."""
+        reading = self.begin_ranges([ranges])
+        try:
+            for _, X, y, weights in reading.runs():
+                return X, y, weights
+        finally:
+            reading.end()
+        raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")
+
+    def begin(self, pieces: Iterable[Piece]) -> StreamPass:
+        return self.begin_ranges((piece[0], [piece]) for piece in pieces)
+
+    def begin_ranges(self, ranges: Iterable[Ranges]) -> StreamPass:
+        return StreamPass(self, ranges)
+
+    def reader(self) -> Reader:
+        raise InvalidDataError(
+            f"{self.source.name} gives its rows in order only, and this takes them in another: pass "
+            'shuffle=False, or shuffle="blocks" with method="summary"; or write them to a .npy file and '
+            'pass np.load(file, mmap_mode="r"), which can be shuffled'
+        )
+
+    def whole(self) -> tuple[Array, Array, Floats]:
+        return self.head(self.n)
+
+    @property
+    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+        """All of them in memory, for plain Python."""
+        X = self.whole()[0]
+        return X[:, 0] if self.is_scalar else X
+
+    @property
+    def y(self) -> NDArray[Any]:  # type: ignore[override]
+        return self.whole()[1]
+
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
+        return ArrayRows(self.X, self.y, self.whole()[2]).lists()
+
+    def mark(self) -> tuple[Any, ...]:
+        return self.source.n, *(part.tobytes() for part in self.head(1))
+
+    def refuse_nonfinite(self) -> None:
+        place = engine.first_nonfinite(self)
+        if place is None:
+            return
+        row, column = place
+        X, y, _ = self.read_ranges((row, [(row, row + 1)]))
+        value = y[0] if column is None else X[0, column]
+        what = "y" if column is None else "X" if self.is_scalar else f"X[:, {column}]"
+        if self.source.columns and column is not None:
+            what = f'column "{self.source.columns[column]}"'
+        raise InvalidDataError(
+            f"{self.source.place(row)}: {what} is {nonfinite_name(value)}; drop such rows or fill them"
+        )
+
+
+class StreamPass:
+    """One read: a thread goes through the chunks and hands over runs, as pieces of chunks; those who take
+    them convert and copy, several at once."""
+
+    def __init__(self, rows: StreamRows, ranges: Iterable[Ranges]):
+        self._rows, self._ranges = rows, ranges
+        self._ready: queue.Queue[tuple[int, list[tuple[Chunk, int, int]]] | BaseException | None]
+        self._ready = queue.Queue(AHEAD)
+        self._is_ended = False
+        self._thread = threading.Thread(target=self._read_ahead, name="fastgd reads ahead", daemon=True)
+        self._thread.start()
+
+    def runs(self) -> Iterator[Run]:
+        source = self._rows.source
+        X: Array
+        y: Array
+        X, y, weights = np.empty((0, source.d)), np.empty(0), NOTHING
+        while (taken := self._take()) is not None:
+            start, parts = taken
+            m = sum(stop - first for _, first, stop in parts)
+            if len(y) < m:
+                X, y = np.empty((m, source.d), source.dtypes[0]), np.empty(m, source.dtypes[1])
+                weights = np.empty(m) if source.has_weights else NOTHING
+            at = 0
+            for chunk, first, stop in parts:
+                these = slice(at, at := at + stop - first)
+                chunk.fill(first, stop, X[these], y[these], weights[these])
+            yield start, _read_only(X[:m]), _read_only(y[:m]), weights[:m]
+
+    def _take(self) -> tuple[int, list[tuple[Chunk, int, int]]] | None:
+        while not self._is_ended:
+            try:
+                taken = self._ready.get(timeout=POLL)
+            except queue.Empty:
+                continue
+            if taken is None or isinstance(taken, BaseException):
+                self._put(taken)  # the others must see it too
+            if isinstance(taken, BaseException):
+                self._is_ended = True
+                raise taken
+            return taken
+        return None
+
+    def end(self) -> None:
+        self._is_ended = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._ready.get_nowait()
+        if self._thread is not threading.current_thread():
+            self._thread.join(POLL)  # it closes what it has open; one that waits for its source is left alone
+
+    def _put(self, item: Any) -> bool:
+        """Whether it was handed over, before the end."""
+        while not self._is_ended:
+            with contextlib.suppress(queue.Full):
+                self._ready.put(item, timeout=POLL)
+                return True
+        return False
+
+    def _read_ahead(self) -> None:
+        try:
+            with contextlib.closing(self._rows.source.chunks()) as chunks:  # type: ignore[type-var]
+                self._cut(chunks)
+            self._put(None)
+        except BaseException as error:
+            self._put(error)
+
+    def _cut(self, chunks: Iterator[Chunk]) -> None:
+        """Hand over the runs, each as pieces of the chunks that it lies in."""
+        held: list[tuple[Chunk, int]] = []  # those not yet past, with their first rows
+        end, is_over = 0, False
+
+        def parts_of(first: int, stop: int) -> Iterator[tuple[Chunk, int, int]]:
+            nonlocal end, is_over
+            while end < stop and not is_over and not self._is_ended:
+                chunk = next(chunks, None)
+                if chunk is None:
+                    is_over = True
+                    self._rows.found_end(end)
+                elif len(chunk):
+                    held.append((chunk, end))
+                    end += len(chunk)
+            while held and held[0][1] + len(held[0][0]) <= first:
+                del held[0]
+            for chunk, start in held:
+                a, b = max(first, start), min(stop, start + len(chunk))
+                if a < b:
+                    yield chunk, a - start, b - start
+
+        last = 0
+        for start, ranges in self._ranges:
+            parts = [part for first, stop in ranges for part in parts_of(first, stop)]
+            if self._is_ended or not parts or not self._put((start, parts)):
+                return
+            last = ranges[-1][1]
+            if is_over:
+                return
+        if last == self._rows.known_n:
+            for chunk in chunks:  # there must be none
+                end += len(chunk)
+                if end > last:
+                    self._rows.found_end(end)
+        return
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+    view = values.view()
+    view.flags.writeable = False
+    return view
