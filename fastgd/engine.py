@@ -99,7 +99,7 @@ def fold(
     `add`, an ufunc. `kept` are arrays with an entry a block: the task gets those of its run.
     """
     order = Fold(task, node_size, effort, least_rows, add, kept)
-    entry = None if rows.log is None else rows.log.read(rows.known_n)
+    entry = None if rows.log is None else rows.log.read(rows)
     counter = Counter(add=add)
     if entry is not None and entry.found is not None:
         row, sizes, arrays = entry.found
@@ -206,8 +206,10 @@ def scan_rows(rows: Rows, step: Step, order: NDArray[np.integer], state: Sequenc
 
 def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], Pass]) -> None:
     """Call `step` on the runs of the pass that begins after so many rows."""
-    entry = None if rows.log is None else rows.log.read(rows.known_n)
+    entry = None if rows.log is None else rows.log.read(rows)
     done = _restored(entry, state)
+    if done and done == rows.known_n:
+        return
     reading = begin(done)
     try:
         for start, X, y, weights in reading.runs():
@@ -221,7 +223,7 @@ def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], P
 
 def _in_one_piece(rows: Rows, state: Sequence[Any], scan: Callable[[], None]) -> None:
     """A scan by someone else."""
-    n, entry = rows.known_n, None if rows.log is None else rows.log.read(rows.known_n)
+    n, entry = rows.known_n, None if rows.log is None else rows.log.read(rows)
     if entry is None or n is None or _restored(entry, state) < n:
         scan()
     if entry is not None and n is not None:

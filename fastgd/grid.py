@@ -113,7 +113,7 @@ class Entry(Protocol):
 class Log(Protocol):
     """Is told of each read, in their order, and may know how far one has come already."""
 
-    def read(self, n: int | None) -> Entry: ...
+    def read(self, rows: Rows) -> Entry: ...
 
 
 class Executor(Protocol):

@@ -1,0 +1,209 @@
+"""Checkpoints: what a killed run had read and where its epochs stood, in a file; and going on from there.
+
+The file has the results of the reads and the place of the epoch loop (`journal.py`), the options, and marks
+by which the data is known again. Whoever resumes runs the same from the beginning: reads that are in the
+file are not read again, and the epoch loop goes on at the last whole epoch; so the bits are those of a run
+that nothing interrupted.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import platform
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastgd import __version__, archive
+from fastgd.data.table import Table
+from fastgd.grid import Floats, Place, block_rows
+from fastgd.journal import Bar, Journal
+from fastgd.oracles.base import Histories, Memory, Oracle
+from fastgd.solvers import Run, Watch
+
+KIND, VERSION = "checkpoint", 1
+CLASSES = (Place, Memory)
+SAMPLES = 16
+"""Blocks of the data by which it is known again."""
+
+Path = str | os.PathLike[str]
+
+
+class Checkpoint:
+    """Of one run: writes it now and then, and puts a run where another stood."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        every: float,
+        resume: Path | None,
+        bar: Bar | None,
+        rows: Table,
+        options: dict[str, Any],
+    ):
+        self._path, self._failure = path, ""
+        self._about: dict[str, Any] = {}
+        self._found: dict[str, Any] | None = None
+        places: list[Place] = []
+        if path is not None or resume is not None:
+            self._about = {"options": options, "data": data_marks(rows), "versions": _versions()}
+        if resume is not None:
+            self._found = _read(resume, self._about)
+            rows.known_n = self._found["n"]
+            places = self._found["places"][: self._found["before"]]
+        self._rows = rows
+        self.seed: int | None = None if self._found is None else self._found["seed"]
+        self.passes: Callable[[int | None], int] = lambda new: new or 0
+        """Tells how many reads what the epochs ask of has counted, and sets that."""
+        self.rates: Floats = np.empty(0)
+        self.journal = Journal(self._write if path is not None else None, every, bar, places)
+
+    def _write(self, journal: Journal) -> None:
+        assert self._path is not None
+        point = None if journal.point is None else journal.point()
+        before = len(journal.places) if point is None else journal.before_epochs
+        content = dict(
+            self._about, n=self._rows.known_n, seed=self.seed, places=journal.places, before=before, point=point
+        )
+        try:
+            tree, arrays = archive.pack(content)
+            archive.write(self._path, KIND, VERSION, {"content": tree}, arrays)
+            self._failure = ""
+        except OSError as error:  # a full disk, say: told when the epochs allow it
+            self._failure = f"{type(error).__name__}: {error.strerror or error}"
+
+    def _tell_failure(self) -> None:
+        if self._failure:
+            warnings.warn(
+                f"the checkpoint {os.fspath(self._path or '')} could not be written ({self._failure}); the one "
+                "before, if there was one, is as it was, and the run goes on",
+                RuntimeWarning,
+                stacklevel=6,
+            )
+            self._failure = ""
+
+    def resume(self, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> int:
+        """See `solvers.Keeper`."""
+        found = self._found
+        point = None if found is None else found["point"]
+        if found is None or point is None:
+            self.journal.has_started([])
+            return 0
+        if not np.array_equal(point["rates"], self.rates):
+            raise ValueError("the checkpoint is of another run: its learning rates are others")
+        for name in oracle.moving:
+            setattr(oracle, name, point["oracle"][name])
+        self.passes(point["passes"])
+        for name, array in vars(keep).items():
+            array[: len(point[name])] = point[name]
+        run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
+        run.converged, run.stopped = point["converged"], point["stopped"]
+        run.n_epochs = point["epoch"]
+        if watch is not None:
+            watch.quiet, watch.best, watch.since, watch.validations = point["watch"]
+        self.journal.has_started(found["places"][found["before"] :])
+        return int(point["epoch"])
+
+    def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
+        """See `solvers.Keeper`."""
+        self._tell_failure()
+        journal = self.journal
+        if not journal.keeps:
+            journal.at_epoch(epoch, run.last_cost, dict)
+            return
+        moving = {name: copy.deepcopy(getattr(oracle, name)) for name in oracle.moving}
+        told = dict(
+            epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
+            converged=run.converged, stopped=run.stopped, rates=np.array(self.rates), passes=self.passes(None),
+            watch=None if watch is None else [watch.quiet, watch.best, watch.since, list(watch.validations)],
+            oracle=moving,
+        )  # fmt: skip
+
+        def point() -> dict[str, Any]:
+            lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
+            return told | {name: getattr(keep, name)[:length] for name, length in lengths.items()}
+
+        journal.at_epoch(epoch, run.last_cost, point)
+
+    def end(self) -> None:
+        """The run has ended, however: what it came to is in the file."""
+        self.journal.write()
+        self._tell_failure()
+        if self.journal.bar is not None:
+            self.journal.bar.close()
+
+
+def data_marks(rows: Table) -> dict[str, Any]:
+    """By which data is known again: its shape, its dtypes, and a hash of some of its blocks."""
+    X, y, weights = rows.head(min(block_rows(rows.d), 256))
+    marks = dict(
+        rows=rows.known_n, columns=rows.d, one_dimension=rows.is_scalar, weighted=rows.has_weights,
+        dtypes=f"{X.dtype}, {y.dtype}",
+    )  # fmt: skip
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (X, y, weights):
+        digest.update(part.tobytes())
+    if rows.is_random and rows.executor is None:
+        block, reader = block_rows(rows.d), rows.reader()
+        starts = np.linspace(0, max(0, rows.n - block), SAMPLES).astype(np.int64)
+        for start in np.unique(starts).tolist():
+            for part in reader.read(start, min(start + block, rows.n)):
+                digest.update(part.tobytes())
+    return marks | {"sampled values": digest.hexdigest()}
+
+
+def described(value: Any) -> Any:
+    """An option as it can be compared: what is long is hashed, a function is a function."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray, np.generic)):
+        array = np.asarray(value)
+        if array.dtype.kind in "fiub":
+            digest = hashlib.blake2b(np.ascontiguousarray(array, np.float64).tobytes(), digest_size=8)
+            return float(array) if array.ndim == 0 else f"{list(array.shape)} numbers, {digest.hexdigest()}"
+    return f"of type {type(value).__name__}"
+
+
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    found = {"fastgd": __version__, "numpy": np.__version__, "machine": platform.machine()}
+    try:
+        return found | {"numba": metadata.version("numba")}
+    except metadata.PackageNotFoundError:
+        return found
+
+
+def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the file, if it is of this run."""
+    header, arrays = archive.read(path, KIND, VERSION)
+    found: dict[str, Any] = archive.unpack(header["content"], arrays, CLASSES)
+    name = os.fspath(path)
+    for what in ("data", "options"):
+        for key, here in about[what].items():
+            there = found[what].get(key)
+            if key == "rows" and (here is None or there is None):
+                continue  # which a read tells
+            if there != here:
+                raise ValueError(
+                    f"{name} is the checkpoint of another run: {key} is {here!r} here and {there!r} there "
+                    f"({'other data' if what == 'data' else 'other options'}); resume with the same, or start "
+                    "anew without resume"
+                )
+    if found["versions"] != about["versions"]:
+        changed = ", ".join(
+            f"{key} {found['versions'].get(key)} there and {here} here"
+            for key, here in about["versions"].items()
+            if found["versions"].get(key) != here
+        )
+        warnings.warn(
+            f"{name} was written by other versions ({changed}): the last bits may differ from those of a run "
+            "that nothing interrupted",
+            RuntimeWarning,
+            stacklevel=6,
+        )
+    return found
