@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -184,6 +185,15 @@ class FitResult:
         from fastgd.plots import plot
 
         return plot(self, kind, ax)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to exactly this path, whole or not at all, for `fastgd.load`: all but X and y.
+
+        The file is an npz: `np.load` shows its arrays, and its header as the bytes of JSON.
+        """
+        from fastgd.saving import save
+
+        save(self, path)
 
     def __copy__(self) -> FitResult:
         return replace(self)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
     ["losses", "penalties", "reference", "data.checks"],
-    ["kernels._jit"],
+    ["kernels._jit", "archive", "packing", "data.files"],
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],
     ["kernels.in_order", "kernels.symmetric", "kernels.norms", "kernels.shuffling", "kernels.losses"],
     ["kernels.strict", "kernels.fused", "kernels.accurate", "kernels.gram", "kernels.prepare"],
@@ -35,17 +35,17 @@ FLOORS = [
     ["options"],
     ["tracks"],
     ["results"],
-    ["fitting"],
+    ["fitting", "saving"],
     ["trace", "plots", "api", "diagnosis"],
-    ["sweeps", "lesson", "estimators.linear"],
+    ["sweeps", "lesson", "estimators.linear", "versions"],
     ["estimators.regressors", "estimators.classifiers"],
-    ["demo"],
+    ["demo", "warm"],
     ["cli"],
     ["__main__"],
 ]
 """From the ground up: a module imports only from floors below its own."""
 
-HANDS_ON = {("results", "trace"), ("results", "plots")}
+HANDS_ON = {("results", "trace"), ("results", "plots"), ("results", "saving")}
 """Methods of a result that only call on the floor above."""
 
 
