@@ -44,12 +44,11 @@ _STORED = 20, 0, 0, 0, 0x21  # zip 2.0; no flags; not compressed; midnight of 1 
 
 
 class _Member(NamedTuple):
-    """A member of the zip: its name, its .npy header, the bytes that follow, and the CRC of both."""
+    """A member of the zip: its name, its .npy header, and how many bytes follow."""
 
     name: bytes
     npy: bytes
     size: int
-    crc: int = 0
 
     @property
     def start_size(self) -> int:
