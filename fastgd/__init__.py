@@ -23,6 +23,9 @@ _HOMES = {
     "diagnose": "diagnosis",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
+    "load": "saving",
+    "show_versions": "versions",
+    "warmup": "warm",
     "FitResult": "results",
     "SweepResult": "results",
     "Diagnosis": "diagnosis",
@@ -48,10 +51,13 @@ __all__ = [
     "forward",
     "gradient",
     "gradient_descent",
+    "load",
     "loss",
     "make_linear",
     "sgd",
+    "show_versions",
     "sweep",
+    "warmup",
 ]
 
 if TYPE_CHECKING:
@@ -63,7 +69,10 @@ if TYPE_CHECKING:
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.options import ConvergenceWarning
     from fastgd.results import DivergenceError, FitResult, SweepResult
+    from fastgd.saving import load
     from fastgd.sweeps import sweep
+    from fastgd.versions import show_versions
+    from fastgd.warm import warmup
 
 
 def __getattr__(name: str) -> Any:

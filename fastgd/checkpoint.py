@@ -9,24 +9,35 @@ that nothing interrupted.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import os
 import platform
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastgd import __version__, archive
+from fastgd import __version__, archive, packing
 from fastgd.data.table import Table
+from fastgd.geometry import Geometry
 from fastgd.grid import Floats, Place, block_rows
-from fastgd.journal import Bar, Journal
+from fastgd.journal import Journal
+from fastgd.options import Options
 from fastgd.oracles.base import Histories, Memory, Oracle
+from fastgd.orders import IN_ORDER, Order
+from fastgd.progress import Progress
+from fastgd.results import FitResult
 from fastgd.solvers import Run, Watch
+from fastgd.survey import Survey
 
 KIND, VERSION = "checkpoint", 1
 CLASSES = (Place, Memory)
+OPTIONS = (
+    "w0", "learning_rate", "n_epochs", "tol", "patience", "validation_fraction", "method", "history",
+    "on_divergence", "shuffle", "seed", "track_cost",
+)  # fmt: skip
+"""Of `Options`: those that a result depends on."""
 SAMPLES = 16
 """Blocks of the data by which it is known again."""
 
@@ -36,41 +47,47 @@ Path = str | os.PathLike[str]
 class Checkpoint:
     """Of one run: writes it now and then, and puts a run where another stood."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        every: float,
-        resume: Path | None,
-        bar: Bar | None,
-        rows: Table,
-        options: dict[str, Any],
-    ):
-        self._path, self._failure = path, ""
+    def __init__(self, rows: Table, how: Options, others: dict[str, Any]):
+        """`others` are options that stand elsewhere."""
+        self._rows, self._path, self._failure, self._depth = rows, how.checkpoint, "", how.depth + 2
         self._about: dict[str, Any] = {}
         self._found: dict[str, Any] | None = None
         places: list[Place] = []
-        if path is not None or resume is not None:
-            self._about = {"options": options, "data": data_marks(rows), "versions": _versions()}
-        if resume is not None:
-            self._found = _read(resume, self._about)
+        if how.checkpoint is not None or how.resume is not None:
+            options = others | {name: getattr(how, name) for name in OPTIONS}
+            told = {name: described(value) for name, value in options.items()}
+            self._about = {"options": told, "data": data_marks(rows), "versions": _versions()}
+        if how.resume is not None:
+            self._found = _read(how.resume, self._about, self._depth)
             rows.known_n = self._found["n"]
             places = self._found["places"][: self._found["before"]]
-        self._rows = rows
-        self.seed: int | None = None if self._found is None else self._found["seed"]
-        self.passes: Callable[[int | None], int] = lambda new: new or 0
-        """Tells how many reads what the epochs ask of has counted, and sets that."""
-        self.rates: Floats = np.empty(0)
-        self.journal = Journal(self._write if path is not None else None, every, bar, places)
+        self._order = IN_ORDER
+        self._rates: Floats = np.empty(0)
+        self._limits: Survey | Geometry | None = None
+        bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
+        write = self._write if how.checkpoint is not None else None
+        self.journal = Journal(write, how.checkpoint_every, bar, places)
+
+    def order(self, order: Order) -> Order:
+        """The order of the run that goes on, where a seed was drawn for it."""
+        if self._found is not None:
+            order = Order(order.shuffle, self._found["seed"])
+        self._order = order
+        return order
+
+    def watch(self, rates: Floats, limits: Survey | Geometry) -> None:
+        """The reads before the epochs are done; these count what the epochs ask for."""
+        self._rates, self._limits = rates, limits
 
     def _write(self, journal: Journal) -> None:
         assert self._path is not None
         point = None if journal.point is None else journal.point()
         before = len(journal.places) if point is None else journal.before_epochs
-        content = dict(
-            self._about, n=self._rows.known_n, seed=self.seed, places=journal.places, before=before, point=point
+        content = self._about | dict(
+            n=self._rows.known_n, seed=self._order.seed, places=journal.places, before=before, point=point
         )
         try:
-            tree, arrays = archive.pack(content)
+            tree, arrays = packing.pack(content)
             archive.write(self._path, KIND, VERSION, {"content": tree}, arrays)
             self._failure = ""
         except OSError as error:  # a full disk, say: told when the epochs allow it
@@ -79,10 +96,10 @@ class Checkpoint:
     def _tell_failure(self) -> None:
         if self._failure:
             warnings.warn(
-                f"the checkpoint {os.fspath(self._path or '')} could not be written ({self._failure}); the one "
-                "before, if there was one, is as it was, and the run goes on",
+                f"the checkpoint {os.fspath(self._path or '')} could not be written ({self._failure}); the "
+                "one before, if there was one, is as it was, and the run goes on",
                 RuntimeWarning,
-                stacklevel=6,
+                stacklevel=self._depth,
             )
             self._failure = ""
 
@@ -93,18 +110,20 @@ class Checkpoint:
         if found is None or point is None:
             self.journal.has_started([])
             return 0
-        if not np.array_equal(point["rates"], self.rates):
+        if not np.array_equal(point["rates"], self._rates):
             raise ValueError("the checkpoint is of another run: its learning rates are others")
         for name in oracle.moving:
             setattr(oracle, name, point["oracle"][name])
-        self.passes(point["passes"])
+        if self._limits is not None:
+            self._limits.passes = point["passes"]
         for name, array in vars(keep).items():
             array[: len(point[name])] = point[name]
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
         run.converged, run.stopped = point["converged"], point["stopped"]
         run.n_epochs = point["epoch"]
         if watch is not None:
-            watch.quiet, watch.best, watch.since, watch.validations = point["watch"]
+            watch.quiet, watch.best, watch.since, validations = point["watch"]
+            watch.validations = validations.tolist()
         self.journal.has_started(found["places"][found["before"] :])
         return int(point["epoch"])
 
@@ -118,8 +137,9 @@ class Checkpoint:
         moving = {name: copy.deepcopy(getattr(oracle, name)) for name in oracle.moving}
         told = dict(
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
-            converged=run.converged, stopped=run.stopped, rates=np.array(self.rates), passes=self.passes(None),
-            watch=None if watch is None else [watch.quiet, watch.best, watch.since, list(watch.validations)],
+            converged=run.converged, stopped=run.stopped, rates=np.array(self._rates),
+            passes=self._limits.passes if self._limits else 0,
+            watch=watch and [watch.quiet, watch.best, watch.since, np.array(watch.validations)],
             oracle=moving,
         )  # fmt: skip
 
@@ -156,6 +176,11 @@ def data_marks(rows: Table) -> dict[str, Any]:
     return marks | {"sampled values": digest.hexdigest()}
 
 
+def vars_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
 def described(value: Any) -> Any:
     """An option as it can be compared: what is long is hashed, a function is a function."""
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -165,6 +190,8 @@ def described(value: Any) -> Any:
         if array.dtype.kind in "fiub":
             digest = hashlib.blake2b(np.ascontiguousarray(array, np.float64).tobytes(), digest_size=8)
             return float(array) if array.ndim == 0 else f"{list(array.shape)} numbers, {digest.hexdigest()}"
+    if isinstance(value, FitResult):
+        return f"a fit, {described(value._last[0])}, {value._last[1]!r}"
     return f"of type {type(value).__name__}"
 
 
@@ -178,10 +205,10 @@ def _versions() -> dict[str, str]:
         return found
 
 
-def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+def _read(path: Path, about: dict[str, Any], depth: int) -> dict[str, Any]:
     """What stands in the file, if it is of this run."""
     header, arrays = archive.read(path, KIND, VERSION)
-    found: dict[str, Any] = archive.unpack(header["content"], arrays, CLASSES)
+    found: dict[str, Any] = packing.unpack(header["content"], arrays, CLASSES)
     name = os.fspath(path)
     for what in ("data", "options"):
         for key, here in about[what].items():
@@ -191,8 +218,8 @@ def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
             if there != here:
                 raise ValueError(
                     f"{name} is the checkpoint of another run: {key} is {here!r} here and {there!r} there "
-                    f"({'other data' if what == 'data' else 'other options'}); resume with the same, or start "
-                    "anew without resume"
+                    f"({'other data' if what == 'data' else 'other options'}); resume with the same, or "
+                    "start anew without resume"
                 )
     if found["versions"] != about["versions"]:
         changed = ", ".join(
@@ -204,6 +231,6 @@ def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
             f"{name} was written by other versions ({changed}): the last bits may differ from those of a run "
             "that nothing interrupted",
             RuntimeWarning,
-            stacklevel=6,
+            stacklevel=depth,
         )
     return found

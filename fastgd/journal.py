@@ -55,8 +55,7 @@ class Journal:
         number = len(self.places)
         found = self._found[number] if number < len(self._found) else None
         found = found if found is not None and found.row else None
-        if self.keeps:
-            self.places.append(Place(0, [], []) if found is None else found)
+        self.places.append(Place(0, [], []) if found is None else found)
         return JournalEntry(self, number, rows, found)
 
     def has_started(self, found: list[Place]) -> None:

@@ -80,6 +80,11 @@ class Options:
             return 0.0 if method == "summary" else AUTO_TOL
         return self.tol
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the reads are told to anyone."""
+        return self.progress or self.checkpoint is not None or self.resume is not None
+
     def check(self) -> None:
         """Refuse what cannot be; make numbers of what are numbers."""
         checks.choice("on_divergence", self.on_divergence, ("raise", "warn", "ignore"))

@@ -26,8 +26,14 @@ class Progress:
             if self._rows is None or row < self._row:
                 self._close_rows()
                 self._rows = self._tqdm(
-                    total=n, desc="rows read", unit="row", unit_scale=True, leave=False, delay=DELAY, **self._how
-                )
+                    total=n,
+                    desc="rows read",
+                    unit="row",
+                    unit_scale=True,
+                    leave=False,
+                    delay=DELAY,
+                    **self._how,
+                )  # fmt: skip
                 self._row = 0
             self._rows.update(row - self._row)
             self._row = row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,15 @@ class FitResult:
 
         return plot(self, kind, ax)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to exactly this path, whole or not at all, for `fastgd.load`: all but X and y.
+
+        The file is an npz: `np.load` shows its arrays, and its header as the bytes of JSON.
+        """
+        from fastgd.saving import save
+
+        save(self, path)
+
     def __copy__(self) -> FitResult:
         return replace(self)
 
@@ -353,6 +363,19 @@ def from_run(
         _constant=constant,
         _is_lesson=is_lesson,
     )
+
+
+def not_begun(
+    solver: Solver, rows: Table, start: tuple[Floats, float], backend: Backend, elapsed: float
+) -> FitResult:
+    """Of a run that was interrupted before its first epoch."""
+    run = Run(0, None, None, None, None, False, False, None, None, stopped="it was interrupted")
+    result = from_run(
+        run, point=start[0], rates=np.empty(0), rows=None, is_scalar=rows.is_scalar,
+        n_samples=rows.known_n or 0, steps=1, solver=solver, backend=backend, method="stream",
+        n_passes=rows.passes, elapsed=elapsed, order=IN_ORDER,
+    )  # fmt: skip
+    return replace(result, intercept=start[1], _last=start)
 
 
 def _mapped(

@@ -43,6 +43,8 @@ class Run:
     validation_costs: Floats | None = None
     error: BaseException | None = None
     """What the callback raised, or an interrupt."""
+    is_torn: bool = False
+    """Whether it came in the middle of an epoch, which was taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +217,7 @@ def run_epochs(
     except KeyboardInterrupt as interrupt:
         if want_weights and not epoch:
             weights[0] = stood
-        oracle.w, run.error = stood, interrupt
+        oracle.w, run.error, run.is_torn = stood, interrupt, True
     run.n_epochs, run.diverged = epoch, diverged
     run.costs = costs[: epoch + 1] if want_costs and run.first_cost is not None else None
     run.losses = losses[:epoch] if want_losses else None
