@@ -149,9 +149,12 @@ class Checkpoint:
 
         journal.at_epoch(epoch, run.last_cost, point)
 
-    def end(self) -> None:
-        """The run has ended, however: what it came to is in the file."""
+    def write(self) -> None:
+        """See `solvers.Keeper`."""
         self.journal.write()
+
+    def end(self) -> None:
+        """The run has ended, however."""
         self._tell_failure()
         if self.journal.bar is not None:
             self.journal.bar.close()

@@ -50,6 +50,8 @@ def fit(
         return _fit(solver, rows, samples, given, rule, how, backend, checkpoint, began)
     except KeyboardInterrupt as interrupt:
         if not hasattr(interrupt, "result"):  # before the first epoch
+            if checkpoint is not None:
+                checkpoint.write()
             result = not_begun(solver, rows, _start(how.w0, rows)[:2], backend, time.perf_counter() - began)
             _raise_with(interrupt, result)
         raise

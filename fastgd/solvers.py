@@ -138,6 +138,9 @@ class Keeper(Protocol):
     def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
         """So many epochs are done, and the next has not begun."""
 
+    def write(self) -> None:
+        """There may be no later time for it."""
+
 
 def run_epochs(
     oracle: Oracle,
@@ -214,7 +217,10 @@ def run_epochs(
                     break
         if keeper is not None and run.error is None:
             keeper.between(epoch, run, whole, oracle, watch)
+            keeper.write()
     except KeyboardInterrupt as interrupt:
+        if keeper is not None:
+            keeper.write()
         if want_weights and not epoch:
             weights[0] = stood
         oracle.w, run.error, run.is_torn = stood, interrupt, True
