@@ -19,6 +19,7 @@ from fastgd.data.checks import InvalidDataError
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.table import Table
 from fastgd.grid import Floats
+from fastgd.losses import as_loss, identity
 from fastgd.objective import Objective, Rule
 from fastgd.options import Options, Plan, Solver
 from fastgd.oracles.folded import FoldedObjective
@@ -43,7 +44,9 @@ def fit(
     rows = as_rows(X, y, sample_weight)
     checkpoint = None
     if how.is_kept:
-        checkpoint = Checkpoint(rows, how, {"solver": solver, "backend": backend} | given | vars_of(rule))
+        loss = {"loss": str(identity(as_loss(given["loss"])))}
+        others = {"solver": solver, "backend": backend} | given | loss | vars_of(rule)
+        checkpoint = Checkpoint(rows, how, others)
         rows.log = checkpoint.journal
     samples = (_listed(X), _listed(y)) if how.history == "samples" and rows.is_random else None
     try:
