@@ -23,6 +23,7 @@ _HOMES = {
     "diagnose": "diagnosis",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
+    "read_table": "data.tables",
     "FitResult": "results",
     "SweepResult": "results",
     "Diagnosis": "diagnosis",
@@ -50,6 +51,7 @@ __all__ = [
     "gradient_descent",
     "loss",
     "make_linear",
+    "read_table",
     "sgd",
     "sweep",
 ]
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from fastgd.data.checks import InvalidDataError
     from fastgd.data.chunks import chunks
     from fastgd.data.synthetic import make_linear
+    from fastgd.data.tables import read_table
     from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.options import ConvergenceWarning
