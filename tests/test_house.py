@@ -21,7 +21,7 @@ FLOORS = [
     ["engine"],
     ["kernels.proximal", "coordinates", "forecast"],
     ["data.backend", "data.columns", "schedules", "orders"],
-    ["data.files"],
+    ["data.files", "data.frames"],
     ["data.csv"],
     ["data.finding"],
     ["data.facts"],

@@ -43,7 +43,7 @@ def told(kind: Any) -> str:
     if any(is_text(kind) for is_text in text):
         return "text"
     if types.is_date(kind) or types.is_timestamp(kind):
-        return f"dates ({kind})"
+        return "dates"
     return f"{kind}"
 
 

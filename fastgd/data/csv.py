@@ -10,7 +10,7 @@ import contextlib
 import csv
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ class CsvFile(File):
         super().__init__(path)
         self._separator = separator
         self._block = BLOCK
+        self._bad: tuple[str, str] | None = None
+        """The last value that was no number, and its line."""
+        self._is_sound = False
+        """Found to have no quote that is never closed."""
         with reading(self.name), self._bytes() as stream:
             head = stream.read(BLOCK)
             while not _ends_line(head) and (more := stream.read(BLOCK)):
@@ -47,7 +51,7 @@ class CsvFile(File):
             except UnicodeDecodeError:
                 raise InvalidDataError(f"the header of {self.name} is not UTF-8; save it so") from None
 
-    def batches(self, names: Sequence[str]) -> Iterator[Any]:
+    def batches(self, names: Sequence[str]) -> Generator[Any]:
         done = 0
         with self._opened(names) as (batches, stream):
             while True:
@@ -59,8 +63,15 @@ class CsvFile(File):
                     raise self._told(error, done) from None
                 yield batch
                 done += batch.num_rows
-            if stream.quotes % 2:
+            if stream.quotes % 2 and not self._is_sound:
                 self._refuse_open_quote()
+                self._is_sound = True
+
+    def first(self, name: str) -> str:
+        with contextlib.suppress(InvalidDataError), contextlib.closing(self.batches([name])) as batches:
+            for _ in batches:
+                pass
+        return f', "{self._bad[0]:.60}" in line {self._bad[1]}' if self._bad else ""
 
     def place(self, row: int) -> str:
         line = next((line for line, _ in self._records(row)), None)
@@ -105,28 +116,34 @@ class CsvFile(File):
         if found := BAD_VALUE.search(text):
             column, value = int(found[1]), found[2]
             line = self._line(done, lambda row: len(row) > column and row[column].strip() == value.strip())
+            self._bad = value, line
+            name = self.own_names[column]
             return InvalidDataError(
-                f'{line}: "{value:.60}" in column "{self.own_names[column]}" is no number'
+                f'{self.name}, line {line}: "{value:.60}" in column "{name}" is no number'
             )
         if found := BAD_ROW.search(text):
-            expected, got = int(found[1]), int(found[2])
+            got = int(found[2])
             line = self._line(done, lambda row: len(row) == got)
             fields = "1 field" if got == 1 else f"{got} fields"
-            return InvalidDataError(f"{line} has {fields}, and the header {expected}")
+            return InvalidDataError(f"{self.name}, line {line} has {fields}, and the header {found[1]}")
         if "Empty CSV" in text:
             return InvalidDataError(f"{self.name} has no rows; at least one is needed")
         if "straddl" in text:
             line = self._line(done, lambda row: sum(map(len, row)) > self._block // 2)
-            return InvalidDataError(f"{line}: a row is too long, or a quote is opened and never closed")
+            return InvalidDataError(
+                f"{self.name}, line {line}: a row is too long, or a quote is opened and never closed"
+            )
         return damaged(self.name, error)
 
     def _line(self, done: int, is_bad: Any) -> str:
-        """Where the first bad row is; the file alone, where none is found."""
+        """The number of the line with the first bad row."""
+        last = 1
         with contextlib.suppress(csv.Error, OSError):
             for line, row in self._records(done):
                 if is_bad(row):
-                    return f"{self.name}, line {line}"
-        return self.name
+                    return str(line)
+                last = line
+        return f"{last} or after"
 
     def _refuse_open_quote(self) -> None:
         """A quote that is never closed takes all rows after it for one value."""
@@ -137,7 +154,7 @@ class CsvFile(File):
         except csv.Error as error:
             if "unexpected end" in str(error):
                 raise InvalidDataError(
-                    f"{self.name}: a quote is opened after line {last} and never closed"
+                    f"{self.name}: a quote that is opened after line {last} is never closed"
                 ) from None
 
     def _records(self, first: int, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,19 @@ class File:
         return "text" if isinstance(self.constants[name], str) else ""
 
     def first(self, name: str) -> str:
-        """Text that stands in place of a number, for sentences."""
-        if name not in self.kinds or self.held(name) != "text":
-            return ""
-        with contextlib.closing(self.batches([name])) as batches:  # type: ignore[type-var]
-            values: Any = next((batch.column(0).drop_null() for batch in batches if batch.num_rows), [])
-        return f' (in row 0 "{values[0]}")' if len(values) else ""
+        """The first text of a column, for sentences."""
+        row = 0
+        if name in self.kinds and self.held(name) == "text":
+            with contextlib.closing(self.batches([name])) as batches:
+                for batch in batches:
+                    values = columns.decoded(batch.column(0))
+                    if values.null_count < len(values):
+                        at = values.is_valid().index(True).as_py()
+                        return f', "{values[at].as_py():.60}" in row {row + at}'
+                    row += len(values)
+        return ""
 
-    def batches(self, names: Sequence[str]) -> Iterator[Any]:
+    def batches(self, names: Sequence[str]) -> Generator[Any]:
         """Some columns as record batches, in the order of the rows."""
         raise NotImplementedError
 
@@ -75,7 +80,7 @@ class ParquetFile(File):
 
         return parquet.ParquetFile(self.path, memory_map=True, pre_buffer=False)
 
-    def batches(self, names: Sequence[str]) -> Iterator[Any]:
+    def batches(self, names: Sequence[str]) -> Generator[Any]:
         rows = batch_rows(len(names))
         with reading(self.name), self._open() as file:
             yield from file.iter_batches(rows, columns=list(names), use_threads=True)
@@ -109,7 +114,7 @@ class ArrowFile(File):
             with opened(file, options=options) as batches:
                 yield batches
 
-    def batches(self, names: Sequence[str]) -> Iterator[Any]:
+    def batches(self, names: Sequence[str]) -> Generator[Any]:
         with self._open([self.own_names.index(name) for name in names]) as batches:
             if self._is_stream:
                 yield from batches

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ class TableSource(Source):
         self._are_all = features is None
         taken = [target] if weight is None else [target, weight]
         if features is None:
-            features = [one for one in files[0].names if one not in taken]
+            features = list(dict.fromkeys(one for one in files[0].names if one not in taken))
             if not features and target in files[0].names:
                 raise InvalidDataError(f"{name} has no columns beside {_listed(taken)}; X needs at least one")
         self.columns = _names(features)
@@ -148,11 +148,12 @@ class TableSource(Source):
             if held := file.held(name):
                 bad[name] = held
         if self._are_all and (others := [name for name in self.columns if name in bad]):
-            held = ", ".join(f'"{name}" ({bad[name]})' for name in others[:SHOWN])
+            told = [f"{_quoted(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            good = [name for name in self.columns if name not in bad]
+            remedy = f"name those to use, features=[{_listed(good)}]" if good else "mend them"
             raise InvalidDataError(
-                f"{file.name} has columns that hold no numbers, {held}{more}: "
-                f"name those to use, features=[{_listed([n for n in self.columns if n not in bad])}]"
+                f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
             )
         for name, held in bad.items():
             if not file.is_guessed:
@@ -165,16 +166,15 @@ class TableSource(Source):
         is_single = all(kind is not None and columns.is_single(kind) for kind in kinds)
         return np.dtype(np.float32 if is_single else np.float64)
 
-    def chunks(self) -> Iterator[TableChunk]:
+    def chunks(self) -> Generator[TableChunk]:
         missing = dict.fromkeys(self._used, 0)
         n = 0
         for file in self._files:
             first = 0
-            with contextlib.closing(
-                file.batches([one for one in self._used if one in file.kinds])
-            ) as batches:  # type: ignore[type-var]
+            names = [name for name in self._used if name in file.kinds]
+            with contextlib.closing(file.batches(names)) as batches:
                 for batch in batches:
-                    given = {name: columns.decoded(batch.column(name)) for name in batch.schema.names}
+                    given = {name: columns.decoded(batch.column(name)) for name in names}
                     kept = None
                     if self._drops:
                         kept = _kept(given)
@@ -190,12 +190,7 @@ class TableSource(Source):
                     n += len(chunk)
                     yield chunk
         if any(missing.values()):
-            counts = [f'"{name}" {count}' for name, count in missing.items() if count]
-            rest = f" and {len(counts) - SHOWN} more columns" if len(counts) > SHOWN else ""
-            raise InvalidDataError(
-                f"{self.name} has missing values ({', '.join(counts[:SHOWN])}{rest}): "
-                'pass missing="drop", or fill them'
-            )
+            raise InvalidDataError(_counted(self.name, {k: v for k, v in missing.items() if v}))
         if not n:
             left = " without a missing value" if self._drops else ""
             raise InvalidDataError(f"{self.name} has no rows{left}; at least one is needed")
@@ -215,7 +210,7 @@ class TableSource(Source):
 
     def place(self, row: int) -> str:
         """By a read, up to there."""
-        with contextlib.closing(self.chunks()) as chunks:  # type: ignore[type-var]
+        with contextlib.closing(self.chunks()) as chunks:
             for chunk in chunks:
                 if row < len(chunk):
                     return chunk.place(row)
@@ -289,6 +284,14 @@ def _lacks(file: File, name: str) -> str:
     close = difflib.get_close_matches(name, file.names, n=3, cutoff=0.6)
     meant = f": did you mean {' or '.join(map(_quoted, close))}?" if close else "."
     return f'{file.name} has no column "{name}"{meant} It has {_listed(file.names)}'
+
+
+def _counted(table: str, missing: dict[str, int]) -> str:
+    counts = [f"{_quoted(name)} {count}" for name, count in missing.items()]
+    name, count = next(iter(missing.items()))
+    counts[0] = f"{_quoted(name)} has {count} missing {'value' if count == 1 else 'values'}"
+    more = f" and {len(counts) - SHOWN} more columns have some" if len(counts) > SHOWN else ""
+    return f'{table}: {", ".join(counts[:SHOWN])}{more}: pass missing="drop", or fill them'
 
 
 def _listed(names: Sequence[str]) -> str:
