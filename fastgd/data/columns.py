@@ -79,6 +79,8 @@ def numbers(column: Any) -> Numbers:
 
     if types.is_boolean(column.type) or types.is_decimal(column.type):
         return column
+    if types.is_null(column.type):
+        return np.empty(0)
     return column.to_numpy(zero_copy_only=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,11 +99,18 @@ class ArrowFile(File):
         self._is_stream = start != b"ARROW1"
         with self._open() as batches:
             self.set_schema(batches.schema)
-        if not self._is_stream:
-            from pyarrow import dataset
 
-            with reading(self.name):
-                self.n = dataset.dataset(path, format="ipc").count_rows()
+    @functools.cached_property
+    def n(self) -> int | None:  # type: ignore[override]
+        """By the batches' headers."""
+        import pyarrow as pa
+        from pyarrow import dataset
+
+        if self._is_stream:
+            return None
+        with contextlib.suppress(pa.ArrowInvalid):  # where two columns have one name
+            return int(dataset.dataset(self.path, format="ipc").count_rows())
+        return None
 
     @contextlib.contextmanager
     def _open(self, fields: Sequence[int] = ()) -> Iterator[Any]:

@@ -110,6 +110,9 @@ class TableSource(Source):
         *,
         drops: bool,
     ):
+        for what, one in (("target", target), ("weight", "" if weight is None else weight)):
+            if not isinstance(one, str):
+                raise TypeError(f"{what} must be the name of a column, not {one!r}")
         self.name = name
         self._files, self._drops = files, drops
         self._target, self._weight = target, weight
@@ -260,11 +263,9 @@ def _kept(given: dict[str, Any]) -> Any:
 
 def _check_names(names: Sequence[str], target: str, weight: str | None) -> None:
     for what, name in (("target", target), ("weight", weight)):
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"{what} must be the name of a column, not {name!r}")
         if name in names:
             raise InvalidDataError(f'the {what} "{name}" is among the features; leave it out there')
-    if weight == target:
+    if weight is not None and weight == target:
         raise InvalidDataError(f'the weight "{weight}" is the target too; name another column')
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:

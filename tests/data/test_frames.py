@@ -68,7 +68,7 @@ def test_columns_are_read_as_rows(table):
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "arrow"])
 def test_single_precision_stays_so_where_all_columns_have_it(make):
-    single = {name: VALUES["s"] for name in "ab"}
+    single = dict.fromkeys("ab", VALUES["s"])
     found = as_table("X", make(single))
     dtype = found.dtype
     assert dtype == np.float32
