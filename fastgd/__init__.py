@@ -26,6 +26,7 @@ _HOMES = {
     "load": "saving",
     "show_versions": "versions",
     "warmup": "warm",
+    "read_table": "data.tables",
     "FitResult": "results",
     "SweepResult": "results",
     "Diagnosis": "diagnosis",
@@ -54,6 +55,7 @@ __all__ = [
     "load",
     "loss",
     "make_linear",
+    "read_table",
     "sgd",
     "show_versions",
     "sweep",
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from fastgd.data.checks import InvalidDataError
     from fastgd.data.chunks import chunks
     from fastgd.data.synthetic import make_linear
+    from fastgd.data.tables import read_table
     from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.options import ConvergenceWarning

@@ -32,6 +32,8 @@ def test_the_examples_of_the_readme():
         "functions",
         "api",
         "data.synthetic",
+        "data.chunks",
+        "data.tables",
         "saving",
         "versions",
         "warm",
