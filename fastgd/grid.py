@@ -85,6 +85,9 @@ class Rows(Protocol):
     def executor(self) -> Executor | None:
         """Who reads them, where that is not this process."""
 
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        """The first rows."""
+
     def reader(self) -> Reader:
         """A reader for one thread; it may reuse its memory from one `read` to the next."""
 

@@ -83,7 +83,14 @@ class Options:
     @property
     def is_kept(self) -> bool:
         """Whether the reads are told to anyone."""
-        return self.progress or self.checkpoint is not None or self.resume is not None
+        return self.progress is not False or self.checkpoint is not None or self.resume is not None
+
+    def _check_kept(self) -> None:
+        checks.flag("progress", self.progress)
+        self.checkpoint_every = checks.not_negative("checkpoint_every", self.checkpoint_every)
+        for name, path in (("checkpoint", self.checkpoint), ("resume", self.resume)):
+            if path is not None and not isinstance(path, (str, os.PathLike)):
+                raise TypeError(f"{name} must be the path of a file, not {path!r}")
 
     def check(self) -> None:
         """Refuse what cannot be; make numbers of what are numbers."""
@@ -100,11 +107,8 @@ class Options:
             if not 0.0 < fraction <= 0.5:
                 raise ValueError(f"validation_fraction must be above 0 and at most 0.5, not {fraction!r}")
             self.validation_fraction = fraction
-        checks.flag("progress", self.progress)
-        self.checkpoint_every = checks.not_negative("checkpoint_every", self.checkpoint_every)
-        for name, path in (("checkpoint", self.checkpoint), ("resume", self.resume)):
-            if path is not None and not isinstance(path, (str, os.PathLike)):
-                raise TypeError(f"{name} must be the path of a file, not {path!r}")
+        if self.is_kept:
+            self._check_kept()
         if self.callback is not None and not callable(self.callback):
             raise TypeError(f"callback must be a function of the epoch's state, not {self.callback!r}")
 

@@ -27,6 +27,8 @@ from fastgd.grid import (
     block_rows,
 )
 
+_PLAIN = {list, tuple, float, int}
+"""Types that are no frames: the lesson's call, kept short."""
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
 CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread
 _SLICED_RUN_NUMBERS = 1 << 21
@@ -37,7 +39,7 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     if type(value) is not np.ndarray:
         if isinstance(value, np.ma.MaskedArray):
             raise InvalidDataError(f"{name} is a masked array; fill or drop its masked values first")
-        if (array := frames.as_array_or_none(name, value)) is not None:
+        if type(value) not in _PLAIN and (array := frames.as_array_or_none(name, value)) is not None:
             value = array
         try:
             value = np.asarray(value)

@@ -32,7 +32,8 @@ class File:
 
     def set_schema(self, schema: Any) -> None:
         self.own_names: list[str] = list(schema.names)
-        self.kinds = dict(zip(self.own_names, schema.types, strict=True))
+        self.types: list[Any] = list(schema.types)
+        self.kinds = dict(zip(self.own_names, self.types, strict=True))
         """The types of the columns that are in the file."""
 
     @property
@@ -102,18 +103,16 @@ class ArrowFile(File):
 
     @functools.cached_property
     def n(self) -> int | None:  # type: ignore[override]
-        """By the batches' headers."""
-        import pyarrow as pa
-        from pyarrow import dataset
-
-        if self._is_stream:
+        """By its narrowest column."""
+        if self._is_stream or not self.own_names:
             return None
-        with contextlib.suppress(pa.ArrowInvalid):  # where two columns have one name
-            return int(dataset.dataset(self.path, format="ipc").count_rows())
-        return None
+        widths = [_bits(kind) for kind in self.types]
+        with self._open([widths.index(min(widths))]) as batches:
+            return sum(batches.get_batch(i).num_rows for i in range(batches.num_record_batches))
 
     @contextlib.contextmanager
     def _open(self, fields: Sequence[int] = ()) -> Iterator[Any]:
+        """Of all fields batches are the file's memory, if it is not compressed; of some they are copies."""
         import pyarrow as pa
 
         options = pa.ipc.IpcReadOptions(included_fields=list(fields))
@@ -123,11 +122,39 @@ class ArrowFile(File):
                 yield batches
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
-        with self._open([self.own_names.index(name) for name in names]) as batches:
+        fields = [self.own_names.index(name) for name in names]
+        is_part = self._is_compressed and len(fields) < len(self.own_names)
+        with self._open(fields if is_part else ()) as batches:
             if self._is_stream:
                 yield from batches
             else:
                 yield from map(batches.get_batch, range(batches.num_record_batches))
+
+    @functools.cached_property
+    def _is_compressed(self) -> bool:
+        """Whether a batch lies elsewhere than in the file's memory."""
+        import pyarrow as pa
+
+        with reading(self.name), pa.memory_map(str(self.path)) as file:
+            whole = file.read_buffer()
+            opened = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
+            with opened(whole) as batches:
+                batch = next(iter(batches), None) if self._is_stream else _first(batches)
+                buffers = [] if batch is None else [b for c in batch.columns for b in c.buffers() if b]
+                last = whole.address + whole.size
+                return any(not whole.address <= buffer.address <= last for buffer in buffers if buffer.size)
+
+
+def _bits(kind: Any) -> int:
+    """Of a value; many where they differ."""
+    try:
+        return int(kind.bit_width)
+    except ValueError:
+        return 1 << 10
+
+
+def _first(batches: Any) -> Any:
+    return batches.get_batch(0) if batches.num_record_batches else None
 
 
 @contextlib.contextmanager

@@ -67,10 +67,12 @@ def read_table(
     Notes
     -----
     Integers, floats, booleans, decimals and dictionaries of these become float64; X stays float32 where all
-    features are. Only the columns named are read, in batches of about 8 MB, in a thread of its own:
-    memory is some dozens of MB, however large the file and its row groups are. A compressed batch of
-    Arrow's is decompressed whole. Text in CSV is UTF-8; a number too large for a float is infinite there,
-    and refused as such.
+    features are. Only the columns named are read, in batches of about 8 MB, in a thread of its own: memory
+    is some dozens of MB, however large the file and its row groups are, and for Parquet a page and a
+    dictionary of each column, of 1 MB as they are usually written. Batches of Arrow's files lie in the
+    file's memory; compressed ones are decompressed whole, two or three at a time.
+
+    Text in CSV is UTF-8; a number too large for a float is infinite there, and refused as such.
 
     Examples
     --------
