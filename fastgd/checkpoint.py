@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from fastgd import __version__, archive, packing
+from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
 from fastgd.geometry import Geometry
 from fastgd.grid import Floats, Place, block_rows
 from fastgd.journal import Journal
 from fastgd.options import Options
 from fastgd.oracles.base import Histories, Memory, Oracle
-from fastgd.orders import IN_ORDER, Order
+from fastgd.orders import Order
 from fastgd.progress import Progress
 from fastgd.results import FitResult
 from fastgd.solvers import Run, Watch
@@ -38,6 +39,7 @@ OPTIONS = (
     "on_divergence", "shuffle", "seed", "track_cost",
 )  # fmt: skip
 """Of `Options`: those that a result depends on."""
+NAMES = {"n", "seed", "places", "before", "point"}
 SAMPLES = 16
 """Blocks of the data by which it is known again."""
 
@@ -49,59 +51,73 @@ class Checkpoint:
 
     def __init__(self, rows: Table, how: Options, others: dict[str, Any]):
         """`others` are options that stand elsewhere."""
-        self._rows, self._path, self._failure, self._depth = rows, how.checkpoint, "", how.depth + 2
+        self._rows, self._path, self._failure, self._depth = rows, how.checkpoint, "", how.depth
         self._about: dict[str, Any] = {}
         self._found: dict[str, Any] | None = None
         places: list[Place] = []
+        if how.checkpoint is not None:
+            _check_folder(how.checkpoint)
         if how.checkpoint is not None or how.resume is not None:
             options = others | {name: getattr(how, name) for name in OPTIONS}
             told = {name: described(value) for name, value in options.items()}
             self._about = {"options": told, "data": data_marks(rows), "versions": _versions()}
         if how.resume is not None:
-            self._found = _read(how.resume, self._about, self._depth)
-            rows.known_n = self._found["n"]
+            self._found = _read(how.resume, self._about, self._depth + 2)
             places = self._found["places"][: self._found["before"]]
-        self._order = IN_ORDER
+        self._source = os.fspath(how.resume or "")
+        self._seed: int | None = None if self._found is None else self._found["seed"]
         self._rates: Floats = np.empty(0)
         self._limits: Survey | Geometry | None = None
+        self._cost_scale = 1.0
         bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
         write = self._write if how.checkpoint is not None else None
-        self.journal = Journal(write, how.checkpoint_every, bar, places)
+        end = None if self._found is None else self._found["n"]
+        self.journal = Journal(write, how.checkpoint_every, bar, places, end, self._at_end)
+
+    def _at_end(self, n: int) -> None:
+        """A read has told how many rows there are, in an earlier process."""
+        self._rows.known_n = n
 
     def order(self, order: Order) -> Order:
         """The order of the run that goes on, where a seed was drawn for it."""
-        if self._found is not None:
-            order = Order(order.shuffle, self._found["seed"])
-        self._order = order
+        if self._seed is not None:
+            order = Order(order.shuffle, self._seed)
+        self._seed = order.seed
         return order
 
-    def watch(self, rates: Floats, limits: Survey | Geometry) -> None:
-        """The reads before the epochs are done; these count what the epochs ask for."""
-        self._rates, self._limits = rates, limits
+    def watch(self, rates: Floats, limits: Survey | Geometry, cost_scale: float) -> None:
+        """The reads before the epochs are done; `limits` counts what the epochs ask for, and costs times
+        `cost_scale` are those to show."""
+        self._rates, self._limits, self._cost_scale = rates, limits, cost_scale
 
     def _write(self, journal: Journal) -> None:
         assert self._path is not None
-        point = None if journal.point is None else journal.point()
-        before = len(journal.places) if point is None else journal.before_epochs
-        content = self._about | dict(
-            n=self._rows.known_n, seed=self._order.seed, places=journal.places, before=before, point=point
-        )
+        places, before, point = journal.places, journal.before_epochs, None
+        if journal.point is not None:
+            point = journal.point()
+        else:
+            before = len(places)
+            if self._found is not None and self._found["point"] is not None:  # it has not got that far again
+                places, point = places + self._found["places"][self._found["before"] :], self._found["point"]
+        n = self.journal.end if self._rows.known_n is None else self._rows.known_n
+        content = self._about | dict(n=n, seed=self._seed, places=places, before=before, point=point)
         try:
             tree, arrays = packing.pack(content)
             archive.write(self._path, KIND, VERSION, {"content": tree}, arrays)
             self._failure = ""
-        except OSError as error:  # a full disk, say: told when the epochs allow it
-            self._failure = f"{type(error).__name__}: {error.strerror or error}"
+        except (OSError, ValueError, MemoryError) as error:  # a full disk, say: told when the epochs allow it
+            reason = error.strerror if isinstance(error, OSError) else None
+            self._failure = f"{type(error).__name__}: {reason or error}"
 
-    def _tell_failure(self) -> None:
-        if self._failure:
+    def _tell_failure(self, depth: int) -> None:
+        failure, self._failure = self._failure, ""
+        if failure:
             warnings.warn(
-                f"the checkpoint {os.fspath(self._path or '')} could not be written ({self._failure}); the "
+                f"the checkpoint {os.fspath(self._path or '')} could not be written ({failure}); the "
                 "one before, if there was one, is as it was, and the run goes on",
                 RuntimeWarning,
-                stacklevel=self._depth,
+                stacklevel=self._depth + depth,
             )
-            self._failure = ""
 
     def resume(self, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> int:
         """See `solvers.Keeper`."""
@@ -110,44 +126,79 @@ class Checkpoint:
         if found is None or point is None:
             self.journal.has_started([])
             return 0
-        if not np.array_equal(point["rates"], self._rates):
-            raise ValueError("the checkpoint is of another run: its learning rates are others")
+        here = self._told_rates()
+        try:
+            epoch, there = self._restored(found, point, run, keep, oracle, watch), point["rates"]
+            is_other = np.array(there != here)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidDataError(f"{self._source} holds values that no such run has") from error
+        if is_other.any():
+            k = int(is_other.argmax())
+            raise ValueError(
+                f"{self._source} is the checkpoint of another run: the learning rate of epoch {k} is "
+                f"{here[k]:.17g} here and {there[k]:.17g} there; resume with the same, or start anew without "
+                "resume"
+            )
+        return epoch
+
+    def _restored(
+        self,
+        found: dict[str, Any],
+        point: dict[str, Any],
+        run: Run,
+        keep: Histories,
+        oracle: Oracle,
+        watch: Watch | None,
+    ) -> int:
+        epoch = int(point["epoch"])
+        if not 0 <= epoch <= len(self._rates):
+            raise ValueError
         for name in oracle.moving:
-            setattr(oracle, name, point["oracle"][name])
+            value = point["oracle"][name]
+            if not _is_alike(value, oracle.w if name == "about" else getattr(oracle, name)):
+                raise ValueError
+            setattr(oracle, name, value)
         if self._limits is not None:
             self._limits.passes = point["passes"]
         for name, array in vars(keep).items():
             array[: len(point[name])] = point[name]
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
-        run.converged, run.stopped = point["converged"], point["stopped"]
-        run.n_epochs = point["epoch"]
+        run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
+        run.n_epochs = epoch
         if watch is not None:
             watch.quiet, watch.best, watch.since, validations = point["watch"]
             watch.validations = validations.tolist()
         self.journal.has_started(found["places"][found["before"] :])
-        return int(point["epoch"])
+        return epoch
+
+    def _told_rates(self) -> Floats:
+        """One of them where all are one."""
+        return self._rates[:1] if self._rates.strides == (0,) else self._rates
 
     def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
         """See `solvers.Keeper`."""
-        self._tell_failure()
+        self._tell_failure(4)
         journal = self.journal
+        cost = None if run.last_cost is None else run.last_cost * self._cost_scale
         if not journal.keeps:
-            journal.at_epoch(epoch, run.last_cost, dict)
+            journal.at_epoch(epoch, cost, dict)
             return
         moving = {name: copy.deepcopy(getattr(oracle, name)) for name in oracle.moving}
         told = dict(
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
-            converged=run.converged, stopped=run.stopped, rates=np.array(self._rates),
+            converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             passes=self._limits.passes if self._limits else 0,
             watch=watch and [watch.quiet, watch.best, watch.since, np.array(watch.validations)],
             oracle=moving,
         )  # fmt: skip
 
         def point() -> dict[str, Any]:
+            rates = np.array(self._told_rates())
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
-            return told | {name: getattr(keep, name)[:length] for name, length in lengths.items()}
+            histories = {name: getattr(keep, name)[:length] for name, length in lengths.items()}
+            return told | {"rates": rates} | histories
 
-        journal.at_epoch(epoch, run.last_cost, point)
+        journal.at_epoch(epoch, cost, point)
 
     def write(self) -> None:
         """See `solvers.Keeper`."""
@@ -155,9 +206,33 @@ class Checkpoint:
 
     def end(self) -> None:
         """The run has ended, however."""
-        self._tell_failure()
         if self.journal.bar is not None:
             self.journal.bar.close()
+        self._tell_failure(2)
+
+
+def _is_alike(value: Any, like: Any) -> bool:
+    """Whether a value from a file can stand where this one stands: of its type, and of its shape."""
+    if isinstance(like, Memory):
+        return isinstance(value, Memory) and all(
+            _is_alike(part, vars(like)[name]) for name, part in vars(value).items()
+        )
+    if isinstance(like, np.ndarray):
+        if value is None:  # nothing so far
+            return True
+        return isinstance(value, np.ndarray) and (value.dtype, value.shape) == (like.dtype, like.shape)
+    if isinstance(like, list):
+        return isinstance(value, list) and len(value) == len(like) and set(map(type, value)) == {float}
+    return isinstance(value, (bool, int, float, np.bool_))
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a place where no file can ever be."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"there is no folder {folder} for checkpoint={os.fspath(path)!r}; make it first"
+        )
 
 
 def data_marks(rows: Table) -> dict[str, Any]:
@@ -211,8 +286,13 @@ def _versions() -> dict[str, str]:
 def _read(path: Path, about: dict[str, Any], depth: int) -> dict[str, Any]:
     """What stands in the file, if it is of this run."""
     header, arrays = archive.read(path, KIND, VERSION)
-    found: dict[str, Any] = packing.unpack(header["content"], arrays, CLASSES)
     name = os.fspath(path)
+    try:
+        found: dict[str, Any] = packing.unpack(header.get("content"), arrays, CLASSES)
+        if type(found) is not dict or found.keys() != set(about) | NAMES:
+            raise InvalidDataError("holds other values than those of a checkpoint")
+    except InvalidDataError as error:
+        raise InvalidDataError(f"{name} {error}") from None
     for what in ("data", "options"):
         for key, here in about[what].items():
             there = found[what].get(key)

@@ -211,7 +211,8 @@ def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], P
     """Call `step` on the runs of the pass that begins after so many rows."""
     entry = None if rows.log is None else rows.log.read(rows)
     done = _restored(entry, state)
-    if done and done == rows.known_n:
+    n = rows.known_n
+    if done and done == n:
         return
     reading = begin(done)
     try:
@@ -222,6 +223,8 @@ def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], P
                 entry.reached(done, functools.partial(Place, done, [], list(state)))
     finally:
         reading.end()
+    if entry is not None and n is None:  # it has told where the rows end, after its last run perhaps
+        entry.reached(done, functools.partial(Place, done, [], list(state)))
 
 
 def _in_one_piece(rows: Rows, state: Sequence[Any], scan: Callable[[], None]) -> None:

@@ -101,7 +101,7 @@ def _fit(
     taken = track(plan, rows, w, intercept, state)
     oracle, is_sgd = taken.oracle, taken.kind == "sgd"
     if checkpoint is not None:
-        checkpoint.watch(taken.rates, taken.limits)
+        checkpoint.watch(taken.rates, taken.limits, taken.cost_scale)
     tolerance = how.tolerance("stream" if taken.kind == "sgd" else oracle.method)
     by_cost = how.tol is not None and (is_sgd or not goal.is_smooth)
     run = solvers.run_epochs(

@@ -38,13 +38,16 @@ class Journal:
         write: Callable[[Journal], None] | None,
         every: float,
         bar: Bar | None,
-        found: list[Place] | None,
+        found: list[Place],
+        end: int | None = None,
+        at_end: Callable[[int], None] | None = None,
     ):
+        """`found` are the reads of an earlier process before its first epoch; one that had come to the `end`
+        of rows that were not counted tells `at_end` when it is asked for again."""
         self.bar, self._write, self._every = bar, write, every
         self.keeps = write is not None
-        self._found = found or []
-        self.places: list[Place] = []
-        """How far each read has come: those before the first epoch, and those of the present one."""
+        self._found, self.end, self._at_end = found, end, at_end
+        self._places: list[Place] = []
         self.before_epochs = 0
         self.point: Callable[[], dict[str, Any]] | None = None
         """Where the epoch loop stood before the reads of the present epoch."""
@@ -52,23 +55,38 @@ class Journal:
         self._writing = threading.Lock()
 
     def read(self, rows: Rows) -> JournalEntry:
-        number = len(self.places)
+        number = len(self._places)
         found = self._found[number] if number < len(self._found) else None
-        found = found if found is not None and found.row else None
-        self.places.append(Place(0, [], []) if found is None else found)
-        return JournalEntry(self, number, rows, found)
+        if found is None or not found.row:
+            self._places.append(Place(0, [], []))
+            return JournalEntry(self, number, rows, None)
+        if self._at_end is not None and found.row == self.end:
+            self._at_end(found.row)
+        self._places.append(found)
+        # Who goes on from it adds to its arrays in place, and what was found stays valid until the next copy.
+        own = [array.copy() for array in found.arrays]
+        return JournalEntry(self, number, rows, Place(found.row, found.sizes, own))
+
+    @property
+    def places(self) -> list[Place]:
+        """How far each read has come, here or in an earlier process: those before the first epoch, and those
+        of the present one."""
+        return self._places + self._found[len(self._places) :]
+
+    def put(self, number: int, place: Place) -> None:
+        self._places[number] = place
 
     def has_started(self, found: list[Place]) -> None:
         """The reads before the first epoch have been done; those of the present epoch were these."""
-        self.before_epochs = len(self.places)
-        self._found = self.places + found
+        self.before_epochs = len(self._places)
+        self._found = self._places + found
 
     def at_epoch(self, done: int, cost: float | None, point: Callable[[], dict[str, Any]]) -> None:
         """Between two epochs."""
         if self.point is not None:
             del self._found[self.before_epochs :]  # it was of the epoch before
         self.point = point
-        del self.places[self.before_epochs :]
+        del self._places[self.before_epochs :]
         if self.bar is not None:
             self.bar.epoch(done, cost)
         if self.is_due():
@@ -101,6 +119,6 @@ class JournalEntry:
         is_over, is_due = row == self._rows.known_n, journal.is_due()
         if journal.keeps and (is_over or is_due):
             at, sizes, arrays = place()
-            journal.places[self._number] = Place(at, list(sizes), [array.copy() for array in arrays])
+            journal.put(self._number, Place(at, list(sizes), [array.copy() for array in arrays]))
         if is_due:
             journal.write()

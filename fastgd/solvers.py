@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable
@@ -190,6 +191,7 @@ def run_epochs(
         if keeper is not None:
             whole = Histories(costs, losses, weights, gradients, norms)
             epoch = keeper.resume(run, whole, oracle, watch)
+            diverged |= run.diverged
         per_call = 1 if watch is not None and watch.wants_each_epoch else oracle.epochs_per_call
         while epoch < n_epochs and (go_on or not diverged) and not (run.converged or run.stopped):
             stop, before = min(n_epochs, epoch + per_call), run.last_cost
@@ -207,20 +209,24 @@ def run_epochs(
                 check_data()
             if done and len(part.costs):
                 run.last_cost = float(part.costs[done - 1])
-            epoch += done
-            stood = oracle.w
+            run.n_epochs, run.diverged = epoch + done, diverged
             run.converged = bool(oracle.has_converged)
             if watch is not None and done:
-                run.n_epochs = epoch
-                watch.after(run, float(rates[epoch - 1]), before)
-                if run.error is not None:
-                    break
-        if keeper is not None and run.error is None:
-            keeper.between(epoch, run, whole, oracle, watch)
+                watch.after(run, float(rates[epoch + done - 1]), before)
+            epoch, stood = (
+                epoch + done,
+                oracle.w,
+            )  # an epoch is whole when all that is said of it has been said
+            if run.error is not None:
+                break
+        if keeper is not None:
+            if run.error is None:  # else the last epoch is gone through again
+                keeper.between(epoch, run, whole, oracle, watch)
             keeper.write()
     except KeyboardInterrupt as interrupt:
         if keeper is not None:
-            keeper.write()
+            with contextlib.suppress(KeyboardInterrupt):  # another: there is no time for it
+                keeper.write()
         if want_weights and not epoch:
             weights[0] = stood
         oracle.w, run.error, run.is_torn = stood, interrupt, True
