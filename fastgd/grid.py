@@ -176,7 +176,7 @@ def pieces(start: int, stop: int | None, run: int, n: int | None) -> Iterable[Pi
         first = list(_aligned(start, -(-start // run) * run, run, None))
         whole = itertools.count(-(-start // run) * run, run)
         return itertools.chain(first, zip(whole, itertools.count(-(-start // run) * run + run, run)))
-    if start % run == 0 and stop == n:
+    if start % run == 0 and start < stop == n:
         return zip(
             range(start, stop, run), itertools.chain(range(start + run, stop, run), (stop,)), strict=True
         )

@@ -235,18 +235,20 @@ class StreamPass:
 
         last = 0
         for start, ranges in self._ranges:
-            parts = [part for first, stop in ranges for part in parts_of(first, stop)]
+            parts: list[tuple[Chunk, int, int]] = []
+            for first, stop in ranges:
+                if first < last:
+                    self._rows.reader()  # which says that rows come in order only
+                parts += parts_of(first, stop)
+                last = stop
             if self._is_ended or not parts or not self._put((start, parts)):
                 return
-            last = ranges[-1][1]
             if is_over:
                 return
-        if last == self._rows.known_n:
-            for chunk in chunks:  # there must be none
+        if last == self._rows.known_n:  # there must be no more
+            while end <= last and (chunk := next(chunks, None)) is not None:
                 end += len(chunk)
-                if end > last:
-                    self._rows.found_end(end)
-        return
+            self._rows.found_end(end)
 
 
 def _read_only(values: NDArray[Any]) -> NDArray[Any]:
