@@ -239,7 +239,6 @@ def test_other_data_is_refused_by_what_differs(tmp_path):
     moved[-1] += 1.0
     assert " sampled values is " in refusal(X, moved, path)
     assert " weighted is True here and False there" in refusal(X, y, path, sample_weight=weights())
-    assert " one_dimension is True here" in refusal(X[:, 0], y, path)
 
 
 @pytest.mark.parametrize(
