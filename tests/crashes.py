@@ -8,6 +8,7 @@ import pytest
 
 from fastgd import centred, engine, grid, journal, packing, summaries
 from fastgd.data import arrays, streams, transformed
+from fastgd.oracles import proximal, summarised, textbook
 
 BLOCK = 64
 """Rows of a block in these tests, and of a run, so that few rows are many reads of their own."""
@@ -32,6 +33,9 @@ def small_runs(monkeypatch):
         (engine, "LEAST_THREAD_NUMBERS"),
     ):
         monkeypatch.setattr(module, name, 1)
+    for module in (proximal, summarised, textbook):
+        monkeypatch.setattr(module, "_CALL_NS", 600)  # some epochs of these rows
+    monkeypatch.setattr(streams, "POLL", 0.002)
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     grid.block_rows.cache_clear()
     yield
