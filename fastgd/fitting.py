@@ -24,8 +24,9 @@ from fastgd.objective import Objective, Rule
 from fastgd.options import Options, Plan, Solver
 from fastgd.oracles.folded import FoldedObjective
 from fastgd.orders import Order, as_order
+from fastgd.outcome import from_run, not_begun
 from fastgd.planner import Choice
-from fastgd.results import DivergenceError, FitResult, from_run, not_begun
+from fastgd.results import DivergenceError, FitResult
 from fastgd.solvers import Run, Watch
 from fastgd.tracks import State, Track, has_grown, track
 
@@ -147,6 +148,7 @@ def _fit(
         order=order,
         state=None if run.is_torn else taken.state(run.n_epochs, order),
         constant=_constant(taken),
+        feature_names=everything.columns,
     )
     if run.error is not None:
         _raise_with(run.error, result)

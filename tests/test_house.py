@@ -44,7 +44,7 @@ FLOORS = [
     ["options"],
     ["tracks"],
     ["results"],
-    ["checkpoint", "saving"],
+    ["checkpoint", "saving", "outcome"],
     ["fitting"],
     ["trace", "plots", "api", "diagnosis"],
     ["sweeps", "lesson", "estimators.linear", "versions"],
