@@ -54,13 +54,13 @@ def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axe
     return ax
 
 
-def save(fit: FitResult, file: str) -> None:
-    """Both pictures of a run of one weight or two, side by side, into a file; its ending is the format."""
+def save(fit: FitResult, file: str, kinds: tuple[str, ...] = ("cost", "path")) -> None:
+    """Pictures of a run side by side, into a file; its ending is the format."""
     _require_matplotlib()
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    for kind, ax in zip(("cost", "path"), figure.subplots(1, 2), strict=True):
+    figure = Figure(figsize=(5 * len(kinds), 4), layout="constrained")
+    for kind, ax in zip(kinds, figure.subplots(1, len(kinds), squeeze=False)[0], strict=True):
         plot(fit, kind, ax)
     figure.savefig(file)
 

@@ -49,7 +49,7 @@ FLOORS = [
     ["trace", "plots", "api", "diagnosis"],
     ["sweeps", "lesson", "estimators.linear", "versions"],
     ["estimators.regressors", "estimators.classifiers"],
-    ["demo", "warm"],
+    ["demo", "warm", "commands"],
     ["cli"],
     ["__main__"],
 ]

@@ -78,6 +78,8 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
 
     Raises InvalidDataError where a column holds no real numbers or lacks a value.
     """
+    if isinstance(value, ColumnTable):
+        return value
     if _is(value, "polars", "LazyFrame"):
         raise InvalidDataError(f"{name} is a LazyFrame, a plan of a table; pass {name}.collect()")
     given: Iterable[Any]
