@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 _DESCRIPTIONS = {
     "fit": "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them, a .npy of "
-    "rows and columns (which are named by their numbers), or a .npz with arrays X and y. Exit code 1: the fit "
+    "rows and columns (named by their numbers), or a .npz with arrays X and y. Exit code 1: the fit "
     "diverged, or with --strict did not converge; 2: the usage, or the data.",
     "diagnose": "Which learning rates converge on DATA, how fast, and to what cost.",
     "predict": "Predictions of a saved model for the rows of DATA, one a line.",
