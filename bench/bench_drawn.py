@@ -7,7 +7,7 @@ import pytest
 
 import fastgd
 from bench.harness import SMOKE, measure_calls
-from fastgd import engine, grid, summaries
+from fastgd import grid, summaries
 from fastgd.data.arrays import ArrayRows
 from fastgd.kernels import random
 

@@ -23,6 +23,10 @@ _HOMES = {
     "diagnose": "diagnosis",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
+    "load": "saving",
+    "show_versions": "versions",
+    "warmup": "warm",
+    "read_table": "data.tables",
     "FitResult": "results",
     "SweepResult": "results",
     "Diagnosis": "diagnosis",
@@ -48,10 +52,14 @@ __all__ = [
     "forward",
     "gradient",
     "gradient_descent",
+    "load",
     "loss",
     "make_linear",
+    "read_table",
     "sgd",
+    "show_versions",
     "sweep",
+    "warmup",
 ]
 
 if TYPE_CHECKING:
@@ -59,11 +67,15 @@ if TYPE_CHECKING:
     from fastgd.data.checks import InvalidDataError
     from fastgd.data.chunks import chunks
     from fastgd.data.synthetic import make_linear
+    from fastgd.data.tables import read_table
     from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.options import ConvergenceWarning
     from fastgd.results import DivergenceError, FitResult, SweepResult
+    from fastgd.saving import load
     from fastgd.sweeps import sweep
+    from fastgd.versions import show_versions
+    from fastgd.warm import warmup
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -18,6 +19,8 @@ from fastgd.planner import Choice
 from fastgd.results import FitResult
 from fastgd.schedules import LearningRate
 from fastgd.solvers import Callback
+
+Path = str | os.PathLike[str]
 
 
 def gradient_descent(
@@ -44,6 +47,10 @@ def gradient_descent(
     on_divergence: OnDivergence = "raise",
     backend: str = "auto",
     n_threads: int | None = None,
+    progress: bool = False,
+    checkpoint: Path | None = None,
+    checkpoint_every: float = 60.0,
+    resume: Path | None = None,
 ) -> FitResult:
     """Fit a linear model by full-batch gradient descent: w ← w − α ∂cost/∂w.
 
@@ -52,10 +59,11 @@ def gradient_descent(
 
     Parameters
     ----------
-    X : array (n,) or array (n, d)
-        The samples; shape (n,) is the lesson's case: w is a float everywhere.
+    X : array (n,), array (n, d) or Source
+        The samples; shape (n,) is the lesson's case: w is a float everywhere. A source has targets and
+        weights of its own: rows in chunks (`fastgd.chunks`), or in files (`fastgd.read_table`).
     y : array (n,)
-        The targets.
+        The targets; none for a source.
     w0 : number, array (d,) or FitResult, optional
         Where to start; zeros by default (as is the intercept). A fit goes on where it ended: with its
         intercept, momentum, average, seed and number of epochs, so that a + b epochs in two calls are a + b
@@ -117,6 +125,16 @@ def gradient_descent(
     n_threads : int, optional
         At most so many threads; as many as there are processors by default. The result's bits do not
         depend on it.
+    progress : bool, default False
+        Show a bar over the epochs and the rows read, in a terminal or a notebook (needs fastgd[progress]).
+    checkpoint : path, optional
+        A file in which the run is kept while it goes, also in the middle of a read. It is replaced as a
+        whole: killed at any moment, the run can go on from it.
+    checkpoint_every : float, default 60.0
+        Seconds between two of them.
+    resume : path, optional
+        Go on from this checkpoint of the same run: the result has the bits of a run that nothing interrupted.
+        The checkpoint of other data or options is refused.
 
     Returns
     -------
@@ -128,6 +146,8 @@ def gradient_descent(
         If X, y or w0 cannot be used, or holds NaN or infinity (the first place is named).
     DivergenceError
         If the run diverges and `on_divergence="raise"`; it names the limit and a safe rate.
+    KeyboardInterrupt
+        At Ctrl-C, within 0.3 s; its `.result` is the run up to its last whole epoch.
 
     Notes
     -----
@@ -165,7 +185,8 @@ def gradient_descent(
         as_rule(momentum, nesterov),
         Options(
             w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,
-            on_divergence, backend, n_threads,
+            on_divergence, backend, n_threads, progress=progress, checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every, resume=resume,
         ),
     )  # fmt: skip
 
@@ -199,13 +220,19 @@ def sgd(
     on_divergence: OnDivergence = "raise",
     backend: str = "auto",
     n_threads: int | None = None,
+    progress: bool = False,
+    checkpoint: Path | None = None,
+    checkpoint_every: float = 60.0,
+    resume: Path | None = None,
 ) -> FitResult:
     """Fit a linear model by stochastic gradient descent: w ← w − α 2x(x·w − y), row by row.
 
     Parameters
     ----------
-    X, y, w0, n_epochs, fit_intercept, standardize, loss, l1, l2, on_divergence, backend, n_threads
+    X, y, w0, n_epochs, fit_intercept, standardize, loss, l1, l2, on_divergence, backend, n_threads, progress
         As in `gradient_descent`; penalties act on every step.
+    checkpoint, checkpoint_every, resume
+        As in `gradient_descent`.
     learning_rate : "auto", float, array (n_epochs,) or callable, default "auto"
         α, or a rate for each epoch, or a function epoch → rate. Every single step is stable where α
         is below 1/max‖x‖²; "auto" is half of that, where no step overshoots its own target. In general it is
@@ -285,6 +312,7 @@ def sgd(
         as_rule(momentum, nesterov, batch_size, average),
         Options(
             w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,
-            on_divergence, backend, n_threads, shuffle, seed, track_cost,
+            on_divergence, backend, n_threads, shuffle, seed, track_cost, progress=progress,
+            checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume,
         ),
     )  # fmt: skip

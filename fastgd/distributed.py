@@ -49,7 +49,7 @@ class DaskRows(Shape):
         self.executor: Executor = Workers(placement)
         self.passes = 0
         """Reads that only looked at the targets."""
-        self._placement, self._columns = placement, columns
+        self._placement, self.columns = placement, columns
         self._first = placement.first
 
     def reader(self) -> Reader:
@@ -105,8 +105,8 @@ class DaskRows(Shape):
         X, y, _ = self.reader().read(row, row + 1)
         value = y[0] if column is None else X[0, column]
         where = f"y[{row}]" if column is None else f"X[{row}]" if self.is_scalar else f"X[{row}, {column}]"
-        if column is not None and self._columns:
-            where = f'row {row} of column "{self._columns[column]}"'
+        if column is not None and self.columns:
+            where += f' (column "{self.columns[column]}")'
         raise InvalidDataError(f"{where} is {nonfinite_name(value)}; drop such rows or fill them")
 
 

@@ -98,8 +98,11 @@ def fold(
     have fewer): where a summary is large it is better made of many rows at once. Summaries are joined by
     `add`, an ufunc. `kept` are arrays with an entry a block: the task gets those of its run.
     """
+    n = rows.known_n
+    if n is not None and n <= block_rows(rows.d) and not (rows.log or rows.executor or kept):
+        return task(0, *rows.head(n))  # the lesson's case, kept short
     order = Fold(task, node_size, effort, least_rows, add, kept)
-    entry = None if rows.log is None else rows.log.read(rows.known_n)
+    entry = None if rows.log is None else rows.log.read(rows)
     counter = Counter(add=add)
     if entry is not None and entry.found is not None:
         row, sizes, arrays = entry.found
@@ -206,8 +209,11 @@ def scan_rows(rows: Rows, step: Step, order: NDArray[np.integer], state: Sequenc
 
 def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], Pass]) -> None:
     """Call `step` on the runs of the pass that begins after so many rows."""
-    entry = None if rows.log is None else rows.log.read(rows.known_n)
+    entry = None if rows.log is None else rows.log.read(rows)
     done = _restored(entry, state)
+    n = rows.known_n
+    if done and done == n:
+        return
     reading = begin(done)
     try:
         for start, X, y, weights in reading.runs():
@@ -217,11 +223,13 @@ def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], P
                 entry.reached(done, functools.partial(Place, done, [], list(state)))
     finally:
         reading.end()
+    if entry is not None and n is None:  # it has told where the rows end, after its last run perhaps
+        entry.reached(done, functools.partial(Place, done, [], list(state)))
 
 
 def _in_one_piece(rows: Rows, state: Sequence[Any], scan: Callable[[], None]) -> None:
     """A scan by someone else."""
-    n, entry = rows.known_n, None if rows.log is None else rows.log.read(rows.known_n)
+    n, entry = rows.known_n, None if rows.log is None else rows.log.read(rows)
     if entry is None or n is None or _restored(entry, state) < n:
         scan()
     if entry is not None and n is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import coordinates, forecast, objective, reference, solvers
+from fastgd.checkpoint import Checkpoint, vars_of
 from fastgd.data import holdout
 from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
@@ -18,12 +19,14 @@ from fastgd.data.checks import InvalidDataError
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.table import Table
 from fastgd.grid import Floats
+from fastgd.losses import as_loss, identity
 from fastgd.objective import Objective, Rule
 from fastgd.options import Options, Plan, Solver
 from fastgd.oracles.folded import FoldedObjective
 from fastgd.orders import Order, as_order
+from fastgd.outcome import from_run, not_begun
 from fastgd.planner import Choice
-from fastgd.results import DivergenceError, FitResult, from_run
+from fastgd.results import DivergenceError, FitResult
 from fastgd.solvers import Run, Watch
 from fastgd.tracks import State, Track, has_grown, track
 
@@ -39,7 +42,39 @@ def fit(
     began = time.perf_counter()
     how.check()
     backend = resolve(how.backend)
-    everything = as_rows(X, y, sample_weight)
+    rows = as_rows(X, y, sample_weight)
+    checkpoint = None
+    if how.is_kept:
+        loss = {"loss": str(identity(as_loss(given["loss"])))}
+        others = {"solver": solver, "backend": backend} | given | loss | vars_of(rule)
+        checkpoint = Checkpoint(rows, how, others)
+        rows.log = checkpoint.journal
+    samples = (_listed(X), _listed(y)) if how.history == "samples" and rows.is_random else None
+    try:
+        return _fit(solver, rows, samples, given, rule, how, backend, checkpoint, began)
+    except KeyboardInterrupt as interrupt:
+        if not hasattr(interrupt, "result"):  # before the first epoch
+            if checkpoint is not None:
+                checkpoint.write()
+            result = not_begun(solver, rows, _start(how.w0, rows)[:2], backend, time.perf_counter() - began)
+            _raise_with(interrupt, result)
+        raise
+    finally:
+        if checkpoint is not None:
+            checkpoint.end()
+
+
+def _fit(
+    solver: Solver,
+    everything: Table,
+    samples: tuple[list[Any], list[Any]] | None,
+    given: dict[str, Any],
+    rule: Rule,
+    how: Options,
+    backend: Backend,
+    checkpoint: Checkpoint | None,
+    began: float,
+) -> FitResult:
     rows = everything
     goal = objective.as_objective(**given, has_weights=rows.has_weights)
     check_weights(rows)
@@ -48,12 +83,16 @@ def fit(
     order = as_order(how.shuffle, how.seed)
     if state is not None and how.seed is None and how.shuffle == state.order.shuffle:
         order = state.order
+    if checkpoint is not None:
+        order = checkpoint.order(order)
     if intercept and not goal.fit_intercept:
         raise ValueError(
             f"w0 is a fit with the intercept {intercept:.6g}: pass fit_intercept=True, or its weights, "
             "w0=fit.w"
         )
     _check_method(solver, how, backend, order, goal, rule)
+    if order.shuffle is True and not rows.is_random:
+        rows.reader()  # which refuses
     held = None
     if how.validation_fraction is not None:
         rows, held = _held_out(rows, goal, how.validation_fraction, backend, how.n_threads)
@@ -62,6 +101,8 @@ def fit(
     plan = Plan(solver, goal, rule, how, order, backend)
     taken = track(plan, rows, w, intercept, state)
     oracle, is_sgd = taken.oracle, taken.kind == "sgd"
+    if checkpoint is not None:
+        checkpoint.watch(taken.rates, taken.limits, taken.cost_scale)
     tolerance = how.tolerance("stream" if taken.kind == "sgd" else oracle.method)
     by_cost = how.tol is not None and (is_sgd or not goal.is_smooth)
     run = solvers.run_epochs(
@@ -75,22 +116,26 @@ def fit(
         check_data=rows.refuse_nonfinite,
         watch=_watch(taken, how, held, rows.is_scalar, by_cost),
         want_norms=how.tol is not None and not by_cost,
+        keeper=checkpoint,
     )
     if run.converged and how.tol is not None:
         run.stopped = _reached(tolerance, how.patience, by_cost)
+    if run.is_torn:
+        run.stopped = "it was interrupted"
     _scale(run, taken.cost_scale)
-    grown = not is_sgd and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
+    grown = not (is_sgd or run.is_torn) and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
     run.diverged |= grown
+    steps = -(-rows.n // rule.batch_size) if solver == "sgd" and rows.known_n is not None else 1
     result = from_run(
         run,
         point=oracle.w,
-        result_point=taken.result_point(),
+        result_point=None if run.is_torn else taken.result_point(),
         model=taken.model,
         rates=taken.rates,
         rows=everything if everything.is_random else None,
         is_scalar=everything.is_scalar,
-        n_samples=rows.n,
-        steps=-(-rows.n // rule.batch_size) if solver == "sgd" else 1,
+        n_samples=rows.known_n or 0,
+        steps=steps,
         has_intercept=goal.fit_intercept,
         is_lesson=goal.is_plain,
         solver=solver,
@@ -98,28 +143,34 @@ def fit(
         method=oracle.method,
         n_passes=taken.passes + everything.passes,
         elapsed=time.perf_counter() - began,
-        samples=(_listed(X), _listed(y)) if how.history == "samples" else None,
+        samples=samples,
         w0=None if isinstance(how.w0, FitResult) else how.w0,
         order=order,
-        state=taken.state(run.n_epochs, order),
+        state=None if run.is_torn else taken.state(run.n_epochs, order),
         constant=_constant(taken),
+        feature_names=everything.columns,
     )
     if run.error is not None:
-        run.error.result = result  # type: ignore[attr-defined]
-        if NOTE not in getattr(run.error, "__notes__", ()):
-            run.error.add_note(NOTE)
-        raise run.error
+        _raise_with(run.error, result)
     if run.diverged:
         if how.on_divergence != "ignore":
             _report_divergence(result, run.first_cost, taken, grown, rule.is_plain, how)
         return result
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
-        warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth)
+        warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth + 1)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         seen = np.empty(0) if run.changes is None else run.changes
         sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, by_cost)
-        warnings.warn(sentence, how.warning, stacklevel=how.depth)
+        warnings.warn(sentence, how.warning, stacklevel=how.depth + 1)
     return result
+
+
+def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
+    """Raise what ended the run, with what it had come to."""
+    error.result = result  # type: ignore[attr-defined]
+    if NOTE not in getattr(error, "__notes__", ()):
+        error.add_note(NOTE)
+    raise error
 
 
 def _reached(tol: float, patience: int, by_cost: bool) -> str:
@@ -310,7 +361,7 @@ def _report_divergence(
             f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate
         )
     warnings.warn(
-        f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=how.depth + 1
+        f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=how.depth + 2
     )
 
 

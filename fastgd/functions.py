@@ -336,8 +336,6 @@ def cost_and_gradient(
     (4.666666666666667, -9.333333333333334)
     """
     rows = as_rows(X, y, sample_weight)
-    if w is None:
-        raise TypeError("w is missing: the weights where the cost is asked for")
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     n_threads = pool.checked_threads(n_threads)
     goal = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)

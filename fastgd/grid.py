@@ -85,6 +85,9 @@ class Rows(Protocol):
     def executor(self) -> Executor | None:
         """Who reads them, where that is not this process."""
 
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        """The first rows."""
+
     def reader(self) -> Reader:
         """A reader for one thread; it may reuse its memory from one `read` to the next."""
 
@@ -113,7 +116,7 @@ class Entry(Protocol):
 class Log(Protocol):
     """Is told of each read, in their order, and may know how far one has come already."""
 
-    def read(self, n: int | None) -> Entry: ...
+    def read(self, rows: Rows) -> Entry: ...
 
 
 class Executor(Protocol):
@@ -173,7 +176,7 @@ def pieces(start: int, stop: int | None, run: int, n: int | None) -> Iterable[Pi
         first = list(_aligned(start, -(-start // run) * run, run, None))
         whole = itertools.count(-(-start // run) * run, run)
         return itertools.chain(first, zip(whole, itertools.count(-(-start // run) * run + run, run)))
-    if start % run == 0 and stop == n:
+    if start % run == 0 and start < stop == n:
         return zip(
             range(start, stop, run), itertools.chain(range(start + run, stop, run), (stop,)), strict=True
         )

@@ -139,6 +139,20 @@ def is_own(loss: Any) -> bool:
     return type(loss).__name__.startswith(OWN)
 
 
+def identity(loss: Any) -> tuple[Any, ...]:
+    """By which the same loss is known again, in another process too."""
+    if not is_own(loss):
+        return type(loss).__name__, *tuple(loss)
+    told: list[Any] = []
+    for name in ("value", "slope"):
+        function = vars(type(loss))[name]
+        function = getattr(function, "__func__", getattr(function, "py_func", function))
+        code = getattr(function, "__code__", None)
+        told += [function.__module__, function.__qualname__]
+        told += [code.co_code, repr([c for c in code.co_consts if not hasattr(c, "co_code")])] if code else []
+    return *told, *tuple(loss)
+
+
 def _own(given: Any, kind: type) -> Any:
     """A named tuple with the numbers of `given` and the functions of its class: what Numba can take."""
     values = {}

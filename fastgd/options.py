@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -64,6 +65,10 @@ class Options:
     depth: int = 3
     """How many calls the user's own is away from the warning."""
     words: Words = WORDS
+    progress: bool = False
+    checkpoint: Any = None
+    checkpoint_every: float = 60.0
+    resume: Any = None
     is_part: bool = False
     """Whether X is a part of the data, and a run goes on from part to part."""
 
@@ -74,6 +79,18 @@ class Options:
         if self.tol == "auto":
             return 0.0 if method == "summary" else AUTO_TOL
         return self.tol
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the reads are told to anyone."""
+        return self.progress is not False or self.checkpoint is not None or self.resume is not None
+
+    def _check_kept(self) -> None:
+        checks.flag("progress", self.progress)
+        self.checkpoint_every = checks.not_negative("checkpoint_every", self.checkpoint_every)
+        for name, path in (("checkpoint", self.checkpoint), ("resume", self.resume)):
+            if path is not None and not isinstance(path, (str, os.PathLike)):
+                raise TypeError(f"{name} must be the path of a file, not {path!r}")
 
     def check(self) -> None:
         """Refuse what cannot be; make numbers of what are numbers."""
@@ -90,6 +107,8 @@ class Options:
             if not 0.0 < fraction <= 0.5:
                 raise ValueError(f"validation_fraction must be above 0 and at most 0.5, not {fraction!r}")
             self.validation_fraction = fraction
+        if self.is_kept:
+            self._check_kept()
         if self.callback is not None and not callable(self.callback):
             raise TypeError(f"callback must be a function of the epoch's state, not {self.callback!r}")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -42,7 +43,9 @@ class Run:
     """What the stopping rule looked at: norms of the gradients, or relative changes of the cost."""
     validation_costs: Floats | None = None
     error: BaseException | None = None
-    """What the callback raised."""
+    """What the callback raised, or an interrupt."""
+    is_torn: bool = False
+    """Whether it came in the middle of an epoch, which was taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +85,34 @@ class Watch:
     model: Callable[[], tuple[float | Floats, float]] | None = None
     """w and intercept where the run stands, for the callback."""
     first_epoch: int = 0
-    _quiet: int = 0
-    _best: float = math.inf
-    _since: int = 0
+    validations: list[float] = field(default_factory=list)
+    """The costs of the held-out rows so far."""
+    quiet: int = 0
+    best: float = math.inf
+    since: int = 0
+    """Epochs in a row that changed the cost hardly; the least cost of the held-out rows, and epochs since."""
 
     @property
     def wants_each_epoch(self) -> bool:
         return self.callback is not None or self.validate is not None or self.tol is not None
 
-    def after(self, run: Run, rate: float, before: float | None, validations: list[float]) -> None:
+    def after(self, run: Run, rate: float, before: float | None) -> None:
         """Look at the epoch just done, and set what it says in the run."""
         cost = run.last_cost
         if self.tol is not None and cost is not None and before is not None:
             change = abs(before - cost) / max(abs(before), abs(cost), sys.float_info.min)
             run.changes = np.append(_NO_LOSSES if run.changes is None else run.changes, change)
-            self._quiet = self._quiet + 1 if change <= self.tol else 0
-            run.converged = self._quiet >= self.patience
+            self.quiet = self.quiet + 1 if change <= self.tol else 0
+            run.converged = self.quiet >= self.patience
         if self.validate is not None:
-            validations.append(self.validate())
-            slack = self.improvement * abs(self._best) if math.isfinite(self._best) else 0.0
-            if validations[-1] < self._best - slack:
-                self._best, self._since = validations[-1], 0
+            self.validations.append(self.validate())
+            slack = self.improvement * abs(self.best) if math.isfinite(self.best) else 0.0
+            if self.validations[-1] < self.best - slack:
+                self.best, self.since = self.validations[-1], 0
             else:
-                self._since += 1
-            if self._since >= self.patience:
-                run.stopped = f"the cost of the held-out rows has not fallen for {self._since} epochs"
+                self.since += 1
+            if self.since >= self.patience:
+                run.stopped = f"the cost of the held-out rows has not fallen for {self.since} epochs"
         if self.callback is not None:
             assert self.model is not None
             state = EpochState(
@@ -114,7 +120,7 @@ class Watch:
                 *self.model(),
                 None if cost is None else cost * self.cost_scale,
                 rate,
-                validations[-1] if validations else None,
+                self.validations[-1] if self.validations else None,
             )
             try:
                 answer = self.callback(state)
@@ -122,6 +128,19 @@ class Watch:
                     run.stopped = "the callback asked for it"
             except BaseException as error:
                 run.error = error
+
+
+class Keeper(Protocol):
+    """Keeps where a run stands, so that another process can go on from there."""
+
+    def resume(self, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> int:
+        """Put all as an earlier process left it; the number of epochs done, 0 where there was none."""
+
+    def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
+        """So many epochs are done, and the next has not begun."""
+
+    def write(self) -> None:
+        """There may be no later time for it."""
 
 
 def run_epochs(
@@ -136,11 +155,12 @@ def run_epochs(
     check_data: Callable[[], None],
     watch: Watch | None = None,
     want_norms: bool = False,
+    keeper: Keeper | None = None,
 ) -> Run:
     """Move the oracle's weights on by one epoch a rate, and keep what `history` asks for.
 
     `check_data` is called when the first epoch leaves something that is not finite; it raises where
-    the data is to blame.
+    the data is to blame. An interrupt ends the run after its last whole epoch, and is its `error`.
     """
     n_epochs, d = len(rates), len(oracle.w)
     watch_costs = want_costs and (not want_losses or watch is not None)  # a descent's costs are free
@@ -155,51 +175,72 @@ def run_epochs(
     gradients = np.empty((n_epochs, n_samples, d)) if want_gradients else _NO_GRADIENTS
     norms = np.empty(n_epochs) if want_norms else _NO_LOSSES
     keep = Histories(costs[1:], losses, weights[1:], gradients, norms)
-    first = oracle.start(want_costs or watch_costs or n_epochs == 0)
-    if want_costs:
-        costs[0] = first
-    if want_weights:
-        weights[0] = oracle.w
-
-    run = Run(0, None, None, None, None, False, False, first, first if watch_costs or want_costs else None)
-    validations: list[float] = []
-    per_call = 1 if watch is not None and watch.wants_each_epoch else oracle.epochs_per_call
-    epoch, go_on = 0, not stop_when_diverged
-    diverged = first is not None and not math.isfinite(first)
-    if diverged:
-        check_data()
-    while epoch < n_epochs and (go_on or not diverged):
-        stop, before = min(n_epochs, epoch + per_call), run.last_cost
-        part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
-        if watch_costs and not want_costs:
-            part = replace(part, costs=np.empty(stop - epoch))
-        done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, go_on)
-        if done < stop - epoch and not oracle.has_converged:
-            diverged = True
-        if epoch == 0 and (done == 0 or go_on) and (diverged or not _is_finite(oracle.w)):
+    run = Run(0, None, None, None, None, False, False, None, None)
+    epoch, go_on, diverged = 0, not stop_when_diverged, False
+    stood = oracle.w.copy()
+    try:
+        first = oracle.start(want_costs or watch_costs or n_epochs == 0)
+        run.first_cost, run.last_cost = first, first if watch_costs or want_costs else None
+        if want_costs:
+            costs[0] = first
+        if want_weights:
+            weights[0] = oracle.w
+        diverged = first is not None and not math.isfinite(first)
+        if diverged:
             check_data()
-        if done and len(part.costs):
-            run.last_cost = float(part.costs[done - 1])
-        epoch += done
-        if watch is not None and done:
-            run.n_epochs = epoch
-            watch.after(run, float(rates[epoch - 1]), before, validations)
-            if run.converged or run.stopped or run.error is not None:
+        if keeper is not None:
+            whole = Histories(costs, losses, weights, gradients, norms)
+            epoch = keeper.resume(run, whole, oracle, watch)
+            diverged |= run.diverged
+        per_call = 1 if watch is not None and watch.wants_each_epoch else oracle.epochs_per_call
+        while epoch < n_epochs and (go_on or not diverged) and not (run.converged or run.stopped):
+            stop, before = min(n_epochs, epoch + per_call), run.last_cost
+            part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
+            if watch_costs and not want_costs:
+                part = replace(part, costs=np.empty(stop - epoch))
+            if epoch:
+                stood = oracle.w.copy()
+            if keeper is not None:
+                keeper.between(epoch, run, whole, oracle, watch)
+            done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, go_on)
+            if done < stop - epoch and not oracle.has_converged:
+                diverged = True
+            if epoch == 0 and (done == 0 or go_on) and (diverged or not _is_finite(oracle.w)):
+                check_data()
+            if done and len(part.costs):
+                run.last_cost = float(part.costs[done - 1])
+            run.n_epochs, run.diverged = epoch + done, diverged
+            run.converged = bool(oracle.has_converged)
+            if watch is not None and done:
+                watch.after(run, float(rates[epoch + done - 1]), before)
+            epoch, stood = (
+                epoch + done,
+                oracle.w,
+            )  # an epoch is whole when all that is said of it has been said
+            if run.error is not None:
                 break
-        if oracle.has_converged:
-            run.converged = True
-            break
+        if keeper is not None:
+            if run.error is None:  # else the last epoch is gone through again
+                keeper.between(epoch, run, whole, oracle, watch)
+            keeper.write()
+    except KeyboardInterrupt as interrupt:
+        if keeper is not None:
+            with contextlib.suppress(KeyboardInterrupt):  # another: there is no time for it
+                keeper.write()
+        if want_weights and not epoch:
+            weights[0] = stood
+        oracle.w, run.error, run.is_torn = stood, interrupt, True
     run.n_epochs, run.diverged = epoch, diverged
-    run.costs = costs[: epoch + 1] if want_costs else None
+    run.costs = costs[: epoch + 1] if want_costs and run.first_cost is not None else None
     run.losses = losses[:epoch] if want_losses else None
     run.weights = weights[: epoch + 1] if want_weights else None
     run.gradients = gradients[:epoch] if want_gradients else None
     if want_norms:
         run.changes = norms[:epoch]
     if watch is not None and watch.validate is not None:
-        run.validation_costs = np.array(validations)
+        run.validation_costs = np.array(watch.validations)
     if not stop_when_diverged:
-        run.diverged = not _is_finite(oracle.w) or (want_costs and not math.isfinite(costs[epoch]))
+        run.diverged = not _is_finite(oracle.w) or (run.costs is not None and not math.isfinite(costs[epoch]))
     if epoch and not (run.diverged or run.converged):
         run.converged = oracle.is_still
     return run

@@ -82,6 +82,11 @@ class Survey:
             return self._kept
         return Kept(self._statistics.w_ref, self._statistics.s)
 
+    @property
+    def recentred(self) -> Floats | None:
+        """The reference that data was read again about, if it was."""
+        return self._statistics.w_ref if self.is_recentred and self._statistics is not None else None
+
     def _is_other_data(self) -> bool:
         """Whether a reference was handed on that is not of this data: it is then forgotten."""
         kept, self._kept = self._kept, None

@@ -21,6 +21,7 @@ from fastgd.coordinates import Coordinates
 from fastgd.data.table import Table
 from fastgd.geometry import Geometry
 from fastgd.grid import Floats
+from fastgd.losses import identity
 from fastgd.options import Plan, Solver
 from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
 from fastgd.oracles.base import Memory, Oracle, new_memory
@@ -136,7 +137,7 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
 def _about(plan: Plan, rows: Table) -> tuple[Any, ...]:
     """What a run shares with the one it goes on from; the parts of `partial_fit` are parts of one run."""
     goal, rule = plan.goal, plan.rule
-    options: tuple[Any, ...] = (type(goal.loss).__name__, *tuple(goal.loss))  # type: ignore[arg-type]
+    options: tuple[Any, ...] = identity(goal.loss)
     options += (goal.l1, goal.l2, goal.fit_intercept, goal.standardize)
     options += (rule.momentum, rule.nesterov, rule.batch_size, rule.average)
     if plan.how.is_part:

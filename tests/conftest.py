@@ -37,13 +37,13 @@ def threads_for_all(monkeypatch) -> set[str]:
     took_part: set[str] = set()
     fold = engine.fold
 
-    def watched(rows, task, *how):
+    def watched(rows, task, *how, **which):
         def seen(*block):
             took_part.add(threading.current_thread().name)
             time.sleep(0.0002)  # leave the others something to take
             return task(*block)
 
-        return fold(rows, seen, *how)
+        return fold(rows, seen, *how, **which)
 
     monkeypatch.setattr(engine, "fold", watched)
     return took_part

@@ -27,7 +27,19 @@ def test_the_examples_of_the_readme():
 
 
 @pytest.mark.parametrize(
-    "module", ["functions", "api", "data.synthetic", "estimators.regressors", "estimators.classifiers"]
+    "module",
+    [
+        "functions",
+        "api",
+        "data.synthetic",
+        "data.chunks",
+        "data.tables",
+        "saving",
+        "versions",
+        "warm",
+        "estimators.regressors",
+        "estimators.classifiers",
+    ],
 )
 def test_the_examples_of_the_docstrings(module):
     found = importlib.import_module(f"fastgd.{module}")

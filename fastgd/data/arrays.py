@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data import frames
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.facts import Facts, look
 from fastgd.data.table import Table
@@ -26,8 +27,10 @@ from fastgd.grid import (
     block_rows,
 )
 
+_PLAIN = {list, tuple, float, int}
+"""Types that are no frames: the lesson's call, kept short."""
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
-_CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread
+CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread
 _SLICED_RUN_NUMBERS = 1 << 21
 
 
@@ -36,6 +39,8 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     if type(value) is not np.ndarray:
         if isinstance(value, np.ma.MaskedArray):
             raise InvalidDataError(f"{name} is a masked array; fill or drop its masked values first")
+        if type(value) not in _PLAIN and (array := frames.as_array_or_none(name, value)) is not None:
+            value = array
         try:
             value = np.asarray(value)
         except Exception as error:  # whatever the object's own __array__ raises
@@ -85,17 +90,17 @@ class ArrayRows(Table):
     def __init__(self, X: Any, y: Any, weights: Floats = NOTHING):
         self.X = as_array("X", X)
         self.y = as_array("y", y)
-        _check_shapes(self.X, self.y)
+        check_shapes(self.X.shape, self.y.shape)
         self.known_n = self.X.shape[0]
         self.is_scalar = self.X.ndim == 1
         self.d: int = 1 if self.is_scalar else self.X.shape[1]
         self.row_bytes: int = self.d * self.X.itemsize + self.y.itemsize
         self.weights = weights
         self.has_weights = len(weights) > 0
-        self._table = _read_only(self.X[:, None] if self.is_scalar else self.X)
-        self._target = _read_only(self.y)
+        self._table = read_only(self.X[:, None] if self.is_scalar else self.X)
+        self._target = read_only(self.y)
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
-        self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else _CONVERTED_RUN_NUMBERS
+        self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else CONVERTED_RUN_NUMBERS
 
     def set_weights(self, weights: Floats) -> None:
         self.weights, self.has_weights = weights, True
@@ -128,23 +133,23 @@ class ArrayRows(Table):
         if place is None:
             return
         row, column = place
-        value = self.y[row] if column is None else self._table[row, column]
-        raise InvalidDataError(
-            f"{_place(row, column, self.is_scalar)} is {nonfinite_name(value)}; drop such rows or fill them"
-        )
+        X, y, _ = self.reader().read(row, row + 1)
+        value = y[0] if column is None else X[0, column]
+        where = self.place(row, column)
+        raise InvalidDataError(f"{where} is {nonfinite_name(value)}; drop such rows or fill them")
 
-
-def _place(row: int, column: int | None, is_scalar: bool) -> str:
-    if column is None:
-        return f"y[{row}]"
-    return f"X[{row}]" if is_scalar else f"X[{row}, {column}]"
+    def place(self, row: int, column: int | None) -> str:
+        """Of a number, for sentences; that of a target where there is no column."""
+        if column is None:
+            return f"y[{row}]"
+        return f"X[{row}]" if self.is_scalar else f"X[{row}, {column}]"
 
 
 class ArrayReader:
     """Reads for one thread; what `read` returned is overwritten by the next `read`."""
 
     def __init__(self, table: NDArray[Any], target: NDArray[Any], weights: Floats):
-        self._table, self._target, self._weights = _Column(table), _Column(target), weights
+        self._table, self._target, self._weights = Column(table), Column(target), weights
 
     def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
         return self._table.read(start, stop), self._target.read(start, stop), self._weights[start:stop]
@@ -154,7 +159,7 @@ class ArrayReader:
         return self._table.take(order), self._target.take(order), weights
 
 
-class _Column:
+class Column:
     """One array: sliced where kernels can read it, else converted."""
 
     def __init__(self, values: NDArray[Any]):
@@ -167,7 +172,7 @@ class _Column:
             return self._values[start:stop]
         room = self._room(stop - start)
         np.copyto(room, self._values[start:stop], casting="unsafe")
-        return _read_only(room)
+        return read_only(room)
 
     def take(self, order: NDArray[np.integer]) -> Array:
         room = self._room(len(order))
@@ -176,7 +181,7 @@ class _Column:
             np.take(self._values, order, axis=0, out=room, mode="clip")
         else:
             np.copyto(room, self._values[order], casting="unsafe")
-        return _read_only(room)
+        return read_only(room)
 
     def _room(self, rows: int) -> Array:
         """The first rows of the buffer, made larger where it is too small."""
@@ -185,22 +190,20 @@ class _Column:
         return self._buffer[:rows]
 
 
-def _check_shapes(X: NDArray[Any], y: NDArray[Any]) -> None:
-    if X.ndim not in (1, 2):
+def check_shapes(X: tuple[int, ...], y: tuple[int, ...]) -> None:
+    """Refuse shapes of X and y that cannot be."""
+    if len(X) not in (1, 2):
         raise InvalidDataError(
-            f"X has {X.ndim} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)"
+            f"X has {len(X)} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)"
         )
-    n = X.shape[0]
-    if y.ndim != 1:
-        raise InvalidDataError(
-            f"y has shape {y.shape}; it must have one dimension, a number a row (y.ravel())"
-        )
-    if len(y) != n:
-        raise InvalidDataError(f"y has {len(y)} rows and X has {n}; they must agree")
-    if n == 0:
+    if len(y) != 1:
+        raise InvalidDataError(f"y has shape {y}; it must have one dimension, a number a row (y.ravel())")
+    if y != X[:1]:
+        raise InvalidDataError(f"y has {y[0]} rows and X has {X[0]}; they must agree")
+    if not X[0]:
         raise InvalidDataError("X and y have no rows; at least one is needed")
-    if X.ndim == 2 and X.shape[1] == 0:
-        raise InvalidDataError(f"X has shape {X.shape}, no columns; at least one is needed")
+    if len(X) == 2 and not X[1]:
+        raise InvalidDataError(f"X has shape {X}, no columns; at least one is needed")
 
 
 def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.float64]:
@@ -255,7 +258,7 @@ def _is_direct(values: NDArray[Any]) -> bool:
     return values.dtype in _KERNEL_DTYPES and flags.c_contiguous and flags.aligned
 
 
-def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+def read_only(values: NDArray[Any]) -> NDArray[Any]:
     """The view that kernels see: always read-only, so that there is one machine code for all inputs."""
     view = values.view()
     view.flags.writeable = False

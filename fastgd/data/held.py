@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data.arrays import read_only
 from fastgd.data.table import Table
 from fastgd.grid import NOTHING, Array, Floats, Pass, Piece, RunsAnywhere, block_rows
 
@@ -134,7 +135,7 @@ class HeldReader:
         if stop > stretch.stop or not stretch.is_direct(self._held.dtypes):
             return self._together([(start, stop)])
         part = slice(start - stretch.start, stop - stretch.start)
-        return _read_only(stretch.X[part]), _read_only(stretch.y[part]), stretch.weights[part]
+        return read_only(stretch.X[part]), read_only(stretch.y[part]), stretch.weights[part]
 
     def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
         return self._together(ranges_of(order))
@@ -155,16 +156,10 @@ class HeldReader:
                 if held.has_weights:
                     self._weights[at : at + size] = stretch.weights[source]
                 start, at = start + size, at + size
-        return _read_only(self._X[:m]), _read_only(self._y[:m]), self._weights[:m]
+        return read_only(self._X[:m]), read_only(self._y[:m]), self._weights[:m]
 
 
 def ranges_of(order: NDArray[np.integer]) -> list[Piece]:
     """Row numbers as ranges of consecutive ones."""
     cuts = np.flatnonzero(np.diff(order) != 1) + 1
     return [(int(part[0]), int(part[-1]) + 1) for part in np.split(order, cuts) if len(part)]
-
-
-def _read_only(values: NDArray[Any]) -> NDArray[Any]:
-    view = values.view()
-    view.flags.writeable = False
-    return view

@@ -20,7 +20,7 @@ from fastgd.grid import NOTHING, Floats
 
 def is_dask(value: Any) -> bool:
     """Whether it is an array, a dataframe or a series of Dask's; told by its type's name alone."""
-    return type(value).__module__.split(".")[0] in ("dask", "dask_expr")
+    return type(value).__module__.startswith("dask")
 
 
 class Partitions:
@@ -112,14 +112,10 @@ def _like(X: Any, name: str, values: Any) -> Any:
 def _dtype(name: str, collection: Any) -> np.dtype[Any]:
     """Of the whole collection, as one array."""
     meta = collection._meta
-    columns = meta.dtypes.items() if getattr(meta, "ndim", 1) == 2 and hasattr(meta, "dtypes") else ()
-    for column, dtype in columns:
-        if getattr(dtype, "kind", "O") not in "fiub":
-            raise InvalidDataError(f'column "{column}" of {name} holds {dtype}; it must hold real numbers')
-    dtype = getattr(meta, "dtype", None)
-    if dtype is not None and not isinstance(dtype, np.dtype) and dtype.kind not in "fiub":
-        raise InvalidDataError(f"{name} holds {dtype}; it must hold real numbers")
-    return as_array(name, np.asarray(meta)).dtype
+    types = set(getattr(meta, "dtypes", ()))
+    if len(types) == 1 and isinstance(only := types.pop(), np.dtype) and only.kind in "fiub":
+        return only
+    return as_array(name, meta).dtype
 
 
 class Values(NamedTuple):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from fastgd.data import frames
 from fastgd.data.arrays import ArrayRows, as_sample_weight
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
+from fastgd.data.framed import FrameRows
 from fastgd.data.partitions import is_dask
 from fastgd.data.streams import StreamRows
 from fastgd.data.table import Table
@@ -25,7 +29,11 @@ def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
         return dask_rows(X, y, sample_weight)
     if y is None:
         raise TypeError("y is missing; only a source of rows (fastgd.chunks, fastgd.read_table) has its own")
-    rows = ArrayRows(X, y)
+    table = None if type(X) is np.ndarray or type(X) is list else frames.as_table("X", X)
+    if isinstance(table, frames.ColumnTable):
+        rows: ArrayRows = FrameRows(table, y)
+    else:
+        rows = ArrayRows(X if table is None else table, y)
     if sample_weight is not None:
         rows.set_weights(as_sample_weight(sample_weight, rows.n))
     return rows

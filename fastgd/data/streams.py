@@ -40,6 +40,7 @@ class StreamRows(Table):
         self.source = source
         self.known_n = source.n
         self.d, self.is_scalar, self.has_weights = source.d, source.is_scalar, source.has_weights
+        self.columns = source.columns
         self.row_bytes = self.d * source.dtypes[0].itemsize + source.dtypes[1].itemsize
         self.passes = 0
         """Reads that only looked at the targets, or counted."""
@@ -87,11 +88,15 @@ class StreamRows(Table):
         """Some rows in memory of their own; fewer where the source ends before."""
         reading = self.begin_ranges([ranges])
         try:
-            for _, X, y, weights in reading.runs():
-                return X, y, weights
+            runs = reading.runs()
+            found = next(runs, None)
+            if ranges[1][-1][1] == self.known_n:
+                next(runs, None)  # which finds that there are no more rows, as there must not be
         finally:
             reading.end()
-        raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")
+        if found is None:
+            raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")
+        return found[1:]
 
     def begin(self, pieces: Iterable[Piece]) -> StreamPass:
         return self.begin_ranges((piece[0], [piece]) for piece in pieces)
@@ -231,18 +236,20 @@ class StreamPass:
 
         last = 0
         for start, ranges in self._ranges:
-            parts = [part for first, stop in ranges for part in parts_of(first, stop)]
+            parts: list[tuple[Chunk, int, int]] = []
+            for first, stop in ranges:
+                if first < last:
+                    self._rows.reader()  # which says that rows come in order only
+                parts += parts_of(first, stop)
+                last = stop
             if self._is_ended or not parts or not self._put((start, parts)):
                 return
-            last = ranges[-1][1]
             if is_over:
                 return
-        if last == self._rows.known_n:
-            for chunk in chunks:  # there must be none
+        if last == self._rows.known_n:  # there must be no more
+            while end <= last and (chunk := next(chunks, None)) is not None:
                 end += len(chunk)
-                if end > last:
-                    self._rows.found_end(end)
-        return
+            self._rows.found_end(end)
 
 
 def _read_only(values: NDArray[Any]) -> NDArray[Any]:

@@ -55,6 +55,8 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
         return lambda f: kernel(f, fastmath=fastmath)
     if config.DISABLE_JIT:  # IEEE arithmetic without NumPy's warnings, as in machine code
         return np.errstate(all="ignore")(function)
+    # Inlined where another kernel calls it: a call would run whichever copy was loaded first, and copies that
+    # were optimised in different modules add up in different orders.
     compiled = numba.njit(nogil=True, error_model="numpy", forceinline=True, fastmath=set(fastmath) or False)(
         function
     )

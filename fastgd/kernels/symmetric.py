@@ -238,7 +238,7 @@ def tridiagonalise(A, diagonal, off):
             beta = 1.0 / (norm * v[k - 1])
             off[k - 1] = -norm
             times_lower(A, v, w)
-            half = 0.5 * beta * beta * dot(w, v)
+            half = 0.5 * beta * (beta * dot(w, v))  # beta² could overflow; v·Av is at most about 1/beta
             for j in range(k):
                 w[j] = beta * w[j] - half * v[j]
             subtract_lower(A, v, w[:k])

@@ -42,6 +42,7 @@ class _AnyTwin:
 class AnyTwinDescent(_AnyTwin):
     """Full-batch descent in plain Python; the rule is that of `kernels/proximal.py`."""
 
+    moving = ("w", "before", "memory", "passes", "has_converged")
     has_costs = True
 
     def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
@@ -96,6 +97,7 @@ class AnyTwinDescent(_AnyTwin):
 class AnyTwinSgd(Stillness, _AnyTwin):
     """SGD in plain Python; the rule is that of `kernels/steps.py`."""
 
+    moving = ("w", "before", "memory", "_epoch", "passes")
     has_costs = False
 
     def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, order: Order, epoch: int):

@@ -96,6 +96,10 @@ class Oracle(Protocol):
     """Whether costs come without a read of their own, and so are kept unless nothing is."""
 
     @property
+    def moving(self) -> tuple[str, ...]:
+        """The names of what moves from epoch to epoch: given these, a run goes on where another stood."""
+
+    @property
     def has_converged(self) -> bool | None:
         """Whether a stopping rule of the oracle's own says so; None: it has none."""
 

@@ -55,6 +55,7 @@ class _Proximal:
 class SummaryProximal(_Proximal):
     """Squared errors: an epoch is a product of the statistics with v. The reads are the geometry's."""
 
+    moving = ("w", "before", "_momentum", "has_converged")
     has_costs = True
     method: Method = "summary"
     passes = 0
@@ -91,6 +92,7 @@ class SummaryProximal(_Proximal):
 class StreamedProximal(_Proximal):
     """Any loss: a fold an epoch tells the cost at θ and the gradient at the point that looks ahead."""
 
+    moving = ("w", "before", "_momentum", "_at", "_gradient", "passes", "has_converged")
     has_costs = True
     method: Method = "stream"
     epochs_per_call = 1

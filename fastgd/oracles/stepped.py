@@ -28,6 +28,7 @@ class ScannedSgd(Stillness):
     The point that moves is θ of the coordinates; standardised rows are made as they are read.
     """
 
+    moving = ("w", "before", "memory", "_epoch", "passes")
     epochs_per_call = 1
     has_costs = False
     method: Method = "stream"

@@ -63,6 +63,7 @@ def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
 class StreamedDescent(Stillness):
     """Full-batch descent on any number of rows: a fold an epoch."""
 
+    moving = ("w", "before", "_gradient", "passes")
     epochs_per_call = 1
     has_costs = True
     method: Method = "stream"
@@ -93,6 +94,7 @@ class StreamedDescent(Stillness):
 class StreamedSgd(Stillness):
     """SGD on any number of rows: a scan an epoch; the cost is one more read."""
 
+    moving = ("w", "before", "_epoch", "passes")
     epochs_per_call = 1
     has_costs = False
     method: Method = "stream"

@@ -31,6 +31,7 @@ class SummaryDescent(Stillness):
     reads are the survey's.
     """
 
+    moving = ("about", "w", "before")
     has_costs = True
     method: Method = "summary"
     passes = 0
@@ -43,6 +44,16 @@ class SummaryDescent(Stillness):
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + d * d))
         self._kernels, self._survey = epochs, survey
         self._v, self._h = np.empty(d), np.empty(d)
+
+    @property
+    def about(self) -> Floats | None:
+        """What the data was read again about, if it was."""
+        return self._survey.recentred
+
+    @about.setter
+    def about(self, w_ref: Floats | None) -> None:
+        if w_ref is not None:
+            self._survey.recentre(w_ref)
 
     def start(self, want_cost: bool) -> float | None:
         return self._survey.cost_with_digits(self.w)
@@ -71,6 +82,7 @@ class MapSgd(Stillness):
     `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are the survey's.
     """
 
+    moving = ("about", "w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "summary"
 
@@ -114,6 +126,16 @@ class MapSgd(Stillness):
         self._n_blocks = self._a.shape[1]
         work = (self._n_blocks + 1) * (self._rows.d * self._rows.d + 4)
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + 10 * work)) if self._is_compiled else 1
+
+    @property
+    def about(self) -> Floats | None:
+        """What the data was read again about, if it was."""
+        return self._survey.recentred
+
+    @about.setter
+    def about(self, w_ref: Floats | None) -> None:
+        if w_ref is not None and self._survey.recentre(w_ref):
+            self._take_maps()
 
     def start(self, want_cost: bool) -> float | None:
         if not want_cost:

@@ -21,6 +21,7 @@ _CALL_NS = 50_000_000
 class BlockDescent(Stillness):
     """Full-batch descent on one block: the compiled textbook."""
 
+    moving = ("w", "before", "_gradient", "passes")
     has_costs = True
     method: Method = "stream"
 
@@ -46,6 +47,7 @@ class BlockDescent(Stillness):
 class BlockSgd(Stillness):
     """SGD on one block: the compiled textbook. The cost after each epoch is next to free and always kept."""
 
+    moving = ("w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "stream"
 

@@ -45,6 +45,7 @@ class _Twin(Stillness):
 class TwinDescent(_Twin):
     """Full-batch descent in plain Python."""
 
+    moving = ("w", "before", "_gradient", "passes")
     has_costs = True
 
     def start(self, want_cost: bool) -> float | None:
@@ -63,6 +64,8 @@ class TwinDescent(_Twin):
 
 class TwinSgd(_Twin):
     """SGD in plain Python."""
+
+    moving = ("w", "before", "_epoch", "passes")
 
     def __init__(self, rows: Table, w: Floats, order: Order, epoch: int):
         super().__init__(rows, w)

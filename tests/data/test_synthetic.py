@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastgd import engine, grid, reference
+from fastgd import grid, reference
 from fastgd.data import backend
 from fastgd.data.synthetic import make_linear
 from fastgd.kernels import random

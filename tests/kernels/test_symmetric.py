@@ -328,3 +328,12 @@ def test_the_same_bits_again_and_wherever_the_matrix_lies(rng, rows_per_column):
         moved[:] = G
         np.testing.assert_array_equal(solve(moved, c)[1], x)
         assert symmetric.extreme_eigenvalues(moved, 1e-13) == eigenvalues
+
+
+def test_one_row_of_whole_numbers_has_its_one_eigenvalue():
+    """What is left of a matrix of rank one is rounding, whose squares are tiny."""
+    for seed in (12, 18, 23, 56, 71):
+        rng = np.random.default_rng(seed)
+        x = rng.integers(-20, 20, int(rng.integers(20, 60))).astype(float)
+        smallest, largest = symmetric.extreme_eigenvalues(np.outer(x, x), 16 * 2.0**-52 * len(x))
+        assert smallest == largest == pytest.approx(x @ x, rel=1e-14)

@@ -1,0 +1,100 @@
+"""Columns in Arrow's memory as numbers: which types are some, and parts of them as NumPy sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = Any
+"""A column without missing values: an array of NumPy's in the same memory, or Arrow's own (bits, decimals),
+of which parts are converted."""
+
+
+def is_number(kind: Any) -> bool:
+    """Whether a type of Arrow's is taken: integers, floats, booleans, decimals, and dictionaries of these.
+
+    A column of the type null is a column of missing numbers.
+    """
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind):
+        return True
+    return bool(types.is_decimal(kind) or types.is_null(kind))
+
+
+def is_single(kind: Any) -> bool:
+    """Whether it is float32, which stays so."""
+    from pyarrow import types
+
+    return bool(types.is_float32(kind.value_type if types.is_dictionary(kind) else kind))
+
+
+def told(kind: Any) -> str:
+    """A type that is not taken, for sentences."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    text = (types.is_string, types.is_large_string, types.is_string_view)
+    if any(is_text(kind) for is_text in text):
+        return "text"
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return "dates"
+    return f"{kind}"
+
+
+def decoded(column: Any) -> Any:
+    """An array whose missing values are counted where they are: a dictionary may hold some too."""
+    from pyarrow import types
+
+    return column.dictionary_decode() if types.is_dictionary(column.type) else column
+
+
+def has_nan(column: Any) -> bool:
+    """Whether a decoded column of floats holds a NaN; by its sum, which is NaN then."""
+    from pyarrow import types
+
+    if not types.is_floating(column.type):
+        return False
+    with np.errstate(all="ignore"):
+        values = column.drop_null().to_numpy(zero_copy_only=False)
+        return bool(np.isnan(np.sum(values)) and np.isnan(values).any())
+
+
+def are_there(column: Any) -> NDArray[np.bool_]:
+    """Of each row of a decoded column, whether there is a value, and no NaN."""
+    there: NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+    if has_nan(column):
+        there &= ~np.isnan(column.to_numpy(zero_copy_only=False))
+    return there
+
+
+def numbers(column: Any) -> Numbers:
+    """A decoded column without missing values, nothing copied."""
+    from pyarrow import types
+
+    if types.is_boolean(column.type) or types.is_decimal(column.type):
+        return column
+    if types.is_null(column.type):
+        return np.empty(0)
+    return column.to_numpy(zero_copy_only=True)
+
+
+def part(values: Numbers, start: int, stop: int) -> NDArray[Any]:
+    """Rows start:stop of `numbers`."""
+    if isinstance(values, np.ndarray):
+        return values[start:stop]
+    return as_numpy(values.slice(start, stop - start))
+
+
+def as_numpy(column: Any) -> NDArray[Any]:
+    """A decoded column, or several in a row, without missing values."""
+    from pyarrow import float64, types
+
+    if types.is_decimal(column.type):
+        column = column.cast(float64())
+    return column.to_numpy(zero_copy_only=False) if hasattr(column, "buffers") else column.to_numpy()

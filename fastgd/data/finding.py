@@ -1,0 +1,100 @@
+"""Which files a table has, and in what order."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from fastgd.data.checks import InvalidDataError
+from fastgd.data.csv import CsvFile
+from fastgd.data.formats import ArrowFile, File, ParquetFile
+
+_COMMAS = functools.partial(CsvFile, separator=",")
+_TABS = functools.partial(CsvFile, separator="\t")
+
+KINDS: dict[str, Any] = {
+    ".parquet": ParquetFile,
+    ".pq": ParquetFile,
+    ".arrow": ArrowFile,
+    ".feather": ArrowFile,
+    ".ipc": ArrowFile,
+    ".csv": _COMMAS,
+    ".csv.gz": _COMMAS,
+    ".tsv": _TABS,
+    ".tsv.gz": _TABS,
+}
+"""How a file is read, by the end of its name."""
+
+
+def find(path: Any) -> tuple[str, list[File]]:
+    """A table's name, and its files in their order: of a file, a folder, or a list of files."""
+    if isinstance(path, (list, tuple)):
+        if not path:
+            raise InvalidDataError("read_table() was given an empty list of files")
+        found = [_existing(one) for one in path]
+        files = [_opened(one) for one in found]
+        return (files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"), files
+    root = _existing(path)
+    if not root.is_dir():
+        return root.name, [_opened(root)]
+    inside = [one for one in root.rglob("*") if one.is_file() and not _is_hidden(one.relative_to(root))]
+    if not inside:
+        raise InvalidDataError(f"the folder {root.name} has no files")
+    kinds = {suffix: one for one in inside if (suffix := _suffix(one))}
+    if len({KINDS[suffix] for suffix in kinds}) > 1:
+        names = " and ".join(one.name for one in list(kinds.values())[:2])
+        raise InvalidDataError(f"the folder {root.name} has files of several kinds ({names}); pass a list")
+    files = []
+    for one in sorted(inside, key=lambda one: one.relative_to(root).parts):
+        file = _opened(one)
+        inner = one.relative_to(root)
+        file.name = inner.as_posix()
+        file.constants = _constants(inner)
+        files.append(file)
+    return root.name, files
+
+
+def _existing(path: Any) -> Path:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"read_table() takes the name of a file or a folder, not {type(path).__name__}")
+    found = Path(path)
+    if not found.exists():
+        raise FileNotFoundError(f"there is no file or folder {os.fspath(path)}")
+    return found
+
+
+def _opened(path: Path) -> File:
+    if path.is_dir():
+        raise InvalidDataError(f"{path.name} is a folder; a list holds files only")
+    suffix = _suffix(path)
+    if not suffix:
+        raise InvalidDataError(f"{path.name} is of no kind that is known: {', '.join(KINDS)}")
+    return KINDS[suffix](path)
+
+
+def _suffix(path: Path) -> str:
+    """The longest that is known; "" for none."""
+    name = path.name.lower()
+    return max((suffix for suffix in KINDS if name.endswith(suffix)), key=len, default="")
+
+
+def _is_hidden(path: Path) -> bool:
+    """What those who write tables leave beside them: _SUCCESS, .part-0.crc."""
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _constants(path: Path) -> dict[str, float | str]:
+    """Columns told by folders: year=2026/month=1."""
+    pairs = [part.partition("=") for part in path.parts[:-1]]
+    return {unquote(name): _number(unquote(value)) for name, sign, value in pairs if sign}
+
+
+def _number(text: str) -> float | str:
+    with contextlib.suppress(ValueError):
+        if "_" not in text:  # which Python allows in numbers
+            return float(text)
+    return text

@@ -1,0 +1,248 @@
+"""Tables in memory: data frames of pandas and polars, tables of Arrow; and arrays that NumPy does not know.
+
+None of these packages is imported: who has a data frame has imported its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data import columns
+from fastgd.data.checks import InvalidDataError
+from fastgd.grid import Array
+
+CPU = 1
+"""DLPack's number of it."""
+DEVICES = {2: "a CUDA device", 8: "a Metal device", 10: "a ROCm device", 14: "a oneAPI device"}
+HELD = {"O": "objects", "U": "text", "S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
+IN_NUMPY = {f"{kind}{bits}" for kind in ("Int", "UInt", "Float") for bits in (8, 16, 32, 64)} - {"Float8"}
+"""Types of polars' that NumPy has too."""
+
+Which = slice | NDArray[np.integer]
+Place = Callable[[int], str]
+"""Of a row, for sentences."""
+
+
+class Column(NamedTuple):
+    """n numbers, of which some are read at a time: `read(rows)`, a slice or numbers of rows."""
+
+    n: int
+    dtype: np.dtype[Any]
+    read: Callable[[Which], NDArray[Any]]
+
+
+class ColumnTable:
+    """Columns side by side, as rows of X: what NumPy would make whole, made block by block.
+
+    Attributes
+    ----------
+    n, d : int
+    columns : tuple of str
+        Their names.
+    dtype : dtype
+        Of X as kernels see it: float32 where all columns are, else float64.
+    """
+
+    def __init__(self, names: tuple[str, ...], parts: list[Column]):
+        self.columns, self._parts = names, parts
+        self.n, self.d = parts[0].n, len(parts)
+        is_single = all(part.dtype == np.float32 for part in parts)
+        self.dtype: np.dtype[Any] = np.dtype(np.float32 if is_single else np.float64)
+
+    def fill(self, start: int, stop: int, X: Array) -> None:
+        """Write rows start:stop into X (stop − start, d)."""
+        self._write(slice(start, stop), X)
+
+    def take(self, order: NDArray[np.integer], X: Array) -> None:
+        """Write the rows of these numbers into X, in their order."""
+        self._write(order, X)
+
+    def _write(self, which: Which, X: Array) -> None:
+        for j, part in enumerate(self._parts):
+            X[:, j] = part.read(which)
+
+    def whole(self) -> Array:
+        """All rows in one new array."""
+        X = np.empty((self.n, self.d), self.dtype)
+        self.fill(0, self.n, X)
+        return X
+
+
+def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
+    """A data frame or a table; as an array where it is one already; None for anything else.
+
+    Raises InvalidDataError where a column holds no real numbers or lacks a value.
+    """
+    if _is(value, "polars", "LazyFrame"):
+        raise InvalidDataError(f"{name} is a LazyFrame, a plan of a table; pass {name}.collect()")
+    given: Iterable[Any]
+    if _is(value, "pandas", "DataFrame"):
+        if _is_array(value):
+            return value.to_numpy()
+        names, given = value.columns, (value.iloc[:, j] for j in range(value.shape[1]))
+    elif _is(value, "polars", "DataFrame"):
+        names, given = value.columns, value.get_columns()
+    elif _is(value, "pyarrow", "Table", "RecordBatch"):
+        names, given = value.schema.names, value.columns
+    else:
+        return None
+    labels = tuple(str(label) for label in names)
+    if not labels:
+        return np.empty((len(value), 0))
+    return ColumnTable(labels, [_column(name, one, j, labels[j]) for j, one in enumerate(given)])
+
+
+def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:
+    """What `as_table` takes, a column of it, or what gives itself by DLPack only, as an array."""
+    table = as_table(name, value)
+    if table is not None:
+        return table.whole() if isinstance(table, ColumnTable) else table
+    if _is(value, "pandas", "Series") or _is(value, "polars", "Series") or _is_arrow(value):
+        column = _column(name, value)
+        return column.read(slice(0, column.n))
+    if hasattr(value, "__dlpack_device__") and not isinstance(value, np.ndarray):
+        return _from_dlpack(name, value)
+    return None
+
+
+def _is(value: Any, package: str, *names: str) -> bool:
+    """Whether it is an instance of one of these classes, the package of which need not be there."""
+    module = sys.modules.get(package)
+    return any(isinstance(value, getattr(module, name, ())) for name in names)
+
+
+def _is_arrow(value: Any) -> bool:
+    return _is(value, "pyarrow", "ChunkedArray", "Array")
+
+
+def _is_array(frame: Any) -> bool:
+    """Whether a frame of pandas lies in one array: then its first row is a part of the first column."""
+    if not frame.size or not isinstance(frame.dtypes.iloc[0], np.dtype):
+        return False
+    first = frame.iloc[:1].to_numpy()
+    return bool(first.dtype.kind in "fiub" and np.shares_memory(first, frame.iloc[:, 0].to_numpy()))
+
+
+def _column(name: str, value: Any, j: int | None = None, label: str = "") -> Column:
+    """A column, checked; `name` is that of the table, of which it is column j."""
+    what = name if j is None else f'column "{label}" of {name}'
+
+    def place(row: int) -> str:
+        return f"{name}[{row}]" if j is None else f'{name}[{row}, {j}] (column "{label}")'
+
+    if _is_arrow(value):
+        return _arrow(what, value, place)
+    if _is(value, "polars", "Series"):
+        return _polars(what, value, place)
+    return _pandas(what, value, place)
+
+
+def _pandas(what: str, series: Any, place: Place) -> Column:
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        values = series.to_numpy()
+        if dtype.kind == "O":
+            values = _objects(what, values, place)
+        elif dtype.kind not in "fiub":
+            raise _no_numbers(what, HELD.get(dtype.kind, "no numbers"), dtype)
+        return Column(len(values), values.dtype, values.__getitem__)
+    types = sys.modules["pandas"].api.types
+    inner = dtype.categories.dtype if hasattr(dtype, "categories") else dtype
+    if not (types.is_numeric_dtype(inner) or types.is_bool_dtype(inner)):
+        held = "text" if types.is_string_dtype(inner) else "no numbers"
+        raise _no_numbers(what, held, dtype, series.dropna())
+    if (is_missing := np.asarray(series.isna())).any():
+        raise _missing(place, int(is_missing.argmax()))
+    dtype = np.dtype(np.float32 if str(inner).lower().startswith(("float32", "float[")) else np.float64)
+
+    def read(which: Which) -> NDArray[Any]:
+        return series.iloc[which].to_numpy().astype(dtype)
+
+    return Column(len(series), dtype, read)
+
+
+def _objects(what: str, values: NDArray[Any], place: Place) -> NDArray[np.float64]:
+    """Python's numbers, which NumPy keeps as objects."""
+    for row, item in enumerate(values):
+        if item is None or type(item).__name__ in ("NAType", "NaTType"):
+            raise _missing(place, row)
+        if isinstance(item, bool) or not isinstance(item, (int, float, np.number)):
+            raise InvalidDataError(f"{place(row)} is {item!r:.60}; {what} must hold real numbers")
+        if isinstance(item, int) and abs(item) > sys.float_info.max:
+            raise InvalidDataError(f"{place(row)} is too large for a float")
+    return values.astype(np.float64)
+
+
+def _polars(what: str, series: Any, place: Place) -> Column:
+    kind = series.dtype
+    told = str(kind).partition("(")[0]
+    if not (kind.is_numeric() or told in ("Boolean", "Null")):
+        held = {"String": "text", "Categorical": "text", "Enum": "text", "Date": "dates", "Datetime": "dates"}
+        raise _no_numbers(what, held.get(told, "no numbers"), kind, series.drop_nulls())
+    if series.null_count():
+        raise _missing(place, int(series.is_null().arg_max()))
+    if told in IN_NUMPY and series.n_chunks() == 1:
+        values = series.to_numpy(allow_copy=False)
+        return Column(len(values), values.dtype, values.__getitem__)
+    dtype = np.dtype(np.float32 if told == "Float32" else np.float64)
+    to = sys.modules["polars"].Float32 if told == "Float32" else sys.modules["polars"].Float64
+
+    def read(which: Which) -> NDArray[Any]:
+        return series[which].cast(to).to_numpy()
+
+    return Column(len(series), dtype, read)
+
+
+def _arrow(what: str, array: Any, place: Place) -> Column:
+    kind = array.type
+    if not columns.is_number(kind):
+        raise _no_numbers(what, columns.told(kind), kind, array.drop_null())
+    dtype = np.dtype(np.float32 if columns.is_single(kind) else np.float64)
+    if hasattr(kind, "value_type"):  # a dictionary
+        array = array.cast(kind.value_type)
+    if array.null_count:
+        raise _missing(place, array.is_null().index(True).as_py())
+    if getattr(array, "num_chunks", 0) == 1:
+        array = array.chunk(0)
+    values = array if hasattr(array, "chunks") else columns.numbers(array)
+    if isinstance(values, np.ndarray):
+        return Column(len(values), dtype, values.__getitem__)
+
+    def read(which: Which) -> NDArray[Any]:
+        if isinstance(which, slice):
+            return columns.as_numpy(values.slice(which.start, which.stop - which.start))
+        return columns.as_numpy(values.take(sys.modules["pyarrow"].array(which)))
+
+    return Column(len(array), dtype, read)
+
+
+def _missing(place: Place, row: int) -> InvalidDataError:
+    return InvalidDataError(f"{place(row)} is missing; drop such rows or fill them")
+
+
+def _no_numbers(what: str, held: str, kind: Any, values: Any = ()) -> InvalidDataError:
+    shown = ""
+    if held == "text" and len(values):
+        first = values.iloc[0] if hasattr(values, "iloc") else values[0]
+        first = first.as_py() if hasattr(first, "as_py") else first
+        shown = f" such as {first!r:.60}"
+    return InvalidDataError(f"{what} holds {held} ({kind}){shown}; it must hold real numbers")
+
+
+def _from_dlpack(name: str, value: Any) -> NDArray[Any] | None:
+    """An array of another library, if it is in the CPU's memory; None where NumPy can ask it itself."""
+    device = value.__dlpack_device__()[0]
+    if device != CPU:
+        where = DEVICES.get(int(device), "another device")
+        raise InvalidDataError(f"{name} is on {where}; copy it to the CPU first")
+    if hasattr(value, "__array__"):
+        return None
+    try:
+        return np.from_dlpack(value)
+    except Exception as error:  # whatever the object's own __dlpack__ raises
+        raise InvalidDataError(f"{name} cannot be made an array: {error}") from None

@@ -1,0 +1,310 @@
+"""Tables in files as sources of rows: `fastgd.read_table`."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections import Counter
+from collections.abc import Generator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastgd.data import checks, columns
+from fastgd.data.checks import InvalidDataError
+from fastgd.data.chunks import Source
+from fastgd.data.finding import find
+from fastgd.data.formats import File
+from fastgd.grid import Array, Floats
+
+SHOWN = 12
+"""Names of columns in a sentence."""
+
+
+def read_table(
+    path: Any,
+    *,
+    target: str,
+    features: Sequence[str] | None = None,
+    weight: str | None = None,
+    missing: str = "error",
+) -> Source:
+    """The rows of a table in files, streamed: Parquet, Arrow and Feather, CSV.
+
+    What it returns goes in place of X, without a y: `fastgd.gradient_descent(fastgd.read_table(...))`.
+    It needs pyarrow: `pip install 'fastgd[io]'`.
+
+    Parameters
+    ----------
+    path : str, path, or list of these
+        A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv, .csv.gz, .tsv.gz), a folder of files of
+        one kind, read in the order of their names, or files in the order of the list. Folders named like
+        year=2026 are a column, year.
+    target : str
+        The column y.
+    features : sequence of str, optional
+        The columns of X, in this order. By default all others, which must then be numbers.
+    weight : str, optional
+        A column of weights of rows.
+    missing : {"error", "drop"}
+        What to do about rows in which a value is missing: refuse them, counting them by column, or leave
+        them out; those with a NaN too.
+
+    Returns
+    -------
+    Source
+        Taken by `gradient_descent`, `sgd`, `sweep`, `diagnose`, `cost`, `gradient`, `cost_and_gradient` and
+        the estimators' `fit`.
+
+    Raises
+    ------
+    InvalidDataError
+        A column is not there or holds no numbers, or a file cannot be read: here, or when a read comes to
+        the place, which the sentence names.
+    FileNotFoundError
+        There is no such file or folder.
+
+    Notes
+    -----
+    Integers, floats, booleans, decimals and dictionaries of these become float64; X stays float32 where all
+    features are. Only the columns named are read, in batches of about 8 MB, in a thread of its own: memory
+    is some dozens of MB, however large the file and its row groups are, and for Parquet a page and a
+    dictionary of each column, of 1 MB as they are usually written. Batches of Arrow's files lie in the
+    file's memory; compressed ones are decompressed whole, two or three at a time.
+
+    Text in CSV is UTF-8; a number too large for a float is infinite there, and refused as such.
+
+    Examples
+    --------
+    >>> import fastgd, pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> file = pathlib.Path(folder.name, "trips.csv")
+    >>> _ = file.write_text("distance,fare\\n1,5\\n2,7\\n3,9\\n")
+    >>> trips = fastgd.read_table(file, target="fare")
+    >>> trips
+    read_table(trips.csv: "fare" from "distance")
+    >>> fit = fastgd.gradient_descent(trips, fit_intercept=True, n_epochs=500)
+    >>> print(f"{fit.intercept:.2f} + {fit.w[0]:.2f} x")
+    3.00 + 2.00 x
+    >>> folder.cleanup()
+    """
+    try:
+        import pyarrow  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("read_table() needs pyarrow: pip install 'fastgd[io]'") from error
+    checks.choice("missing", missing, ("error", "drop"))
+    name, files = find(path)
+    return TableSource(name, files, target, features, weight, drops=missing == "drop")
+
+
+class TableSource(Source):
+    """Some columns of files that have them all."""
+
+    is_scalar = False
+
+    def __init__(
+        self,
+        name: str,
+        files: list[File],
+        target: str | None,
+        features: Sequence[str] | None,
+        weight: str | None,
+        *,
+        drops: bool,
+    ):
+        """Without a target, y is left as it is."""
+        for what, one in (("target", target), ("weight", weight)):
+            if one is not None and not isinstance(one, str):
+                raise TypeError(f"{what} must be the name of a column, not {one!r}")
+        self.name = name
+        self._files, self._drops = files, drops
+        self._target, self._weight = target, weight
+        self._are_all = features is None
+        taken = [name for name in (target, weight) if name is not None]
+        if features is None:
+            features = list(dict.fromkeys(one for one in files[0].names if one not in taken))
+            if not features and (target is None or target in files[0].names):
+                raise InvalidDataError(f"{name} has no columns beside {_listed(taken)}; X needs at least one")
+        self.columns = _names(features)
+        _check_names(self.columns, target, weight)
+        if not self.columns:
+            raise InvalidDataError("features is empty; at least one is needed")
+        self._used = [*self.columns, *taken]
+        for file in files:
+            self._check(file)
+        self.d, self.has_weights = len(self.columns), weight is not None
+        y = np.dtype(np.float64) if target is None else self._dtype([target])
+        self.dtypes = self._dtype(self.columns), y
+        counts = [file.n for file in files]
+        self.n = None if drops or None in counts else sum(n for n in counts if n is not None)
+        if self.n == 0:
+            raise InvalidDataError(f"{name} has no rows; at least one is needed")
+
+    def __repr__(self) -> str:
+        return f'read_table({self.name}: "{self._target}" from {_listed(self.columns)})'
+
+    def _check(self, file: File) -> None:
+        """Refuse a file that lacks a column, or holds something else than numbers in one."""
+        times = Counter(file.names)
+        bad = {}
+        for name in self._used:
+            if not times[name]:
+                raise InvalidDataError(_lacks(file, name))
+            if times[name] > 1:
+                raise InvalidDataError(f'{file.name} has {times[name]} columns "{name}"; rename them')
+            if held := file.held(name):
+                bad[name] = held
+        if self._are_all and (others := [name for name in self.columns if name in bad]):
+            told = [f"{_quoted(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            good = [name for name in self.columns if name not in bad]
+            remedy = f"name those to use, features=[{_listed(good)}]" if good else "mend them"
+            raise InvalidDataError(
+                f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
+            )
+        for name, held in bad.items():
+            if not file.is_guessed:
+                what = f'column "{name}" of {file.name} holds {held}{file.first(name)}'
+                raise InvalidDataError(f"{what}; it must hold real numbers")
+
+    def _dtype(self, names: Sequence[str]) -> np.dtype[Any]:
+        """float32 where all these columns are, in all files."""
+        kinds = [file.kinds.get(name) for file in self._files for name in names]
+        is_single = all(kind is not None and columns.is_single(kind) for kind in kinds)
+        return np.dtype(np.float32 if is_single else np.float64)
+
+    def chunks(self) -> Generator[TableChunk]:
+        missing = dict.fromkeys(self._used, 0)
+        n = 0
+        for file in self._files:
+            first = 0
+            names = [name for name in self._used if name in file.kinds]
+            with contextlib.closing(file.batches(names)) as batches:
+                for batch in batches:
+                    given = {name: columns.decoded(batch.column(name)) for name in names}
+                    kept = None
+                    if self._drops:
+                        kept = _kept(given)
+                    else:
+                        for name, column in given.items():
+                            missing[name] += column.null_count
+                    if any(missing.values()):  # nothing more is given; those who read may still stop here
+                        given, kept = {name: column[:0] for name, column in given.items()}, None
+                    if kept is not None:
+                        given = {name: column.take(kept) for name, column in given.items()}
+                    chunk = self._chunk(file, given, first, kept)
+                    first += batch.num_rows
+                    n += len(chunk)
+                    yield chunk
+        if any(missing.values()):
+            raise InvalidDataError(_counted(self.name, {k: v for k, v in missing.items() if v}))
+        if not n:
+            left = " without a missing value" if self._drops else ""
+            raise InvalidDataError(f"{self.name} has no rows{left}; at least one is needed")
+
+    def _chunk(self, file: File, given: dict[str, Any], first: int, kept: Any) -> TableChunk:
+        m = len(next(iter(given.values())))
+        constants = file.constants
+
+        def numbers(name: str) -> columns.Numbers:
+            if name in given:
+                return columns.numbers(given[name])
+            return np.broadcast_to(np.float64(constants[name]), m)
+
+        features = [numbers(name) for name in self.columns]
+        weights = None if self._weight is None else numbers(self._weight)
+        target = None if self._target is None else numbers(self._target)
+        return TableChunk(features, target, weights, m, file, first, kept)
+
+    def place(self, row: int) -> str:
+        """By a read, up to there."""
+        with contextlib.closing(self.chunks()) as chunks:
+            for chunk in chunks:
+                if row < len(chunk):
+                    return chunk.place(row)
+                row -= len(chunk)
+        return super().place(row)
+
+
+class TableChunk:
+    """A batch of a file, without missing values."""
+
+    def __init__(
+        self,
+        features: list[columns.Numbers],
+        target: columns.Numbers | None,
+        weights: columns.Numbers | None,
+        m: int,
+        file: File,
+        first: int,
+        kept: Any,
+    ):
+        self._features, self._target, self._weights = features, target, weights
+        self._m, self._file, self._first, self._kept = m, file, first, kept
+
+    def __len__(self) -> int:
+        return self._m
+
+    def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
+        for j, values in enumerate(self._features):
+            X[:, j] = columns.part(values, start, stop)
+        if self._target is not None:
+            y[:] = columns.part(self._target, start, stop)
+        if self._weights is not None:
+            weights[:] = columns.part(self._weights, start, stop)
+
+    def place(self, row: int) -> str:
+        return self._file.place(self._first + (row if self._kept is None else self._kept[row].as_py()))
+
+
+def _kept(given: dict[str, Any]) -> Any:
+    """The numbers of the rows without a missing value; None for all."""
+    import pyarrow as pa
+
+    poor = [column for column in given.values() if column.null_count or columns.has_nan(column)]
+    if not poor:
+        return None
+    return pa.array(np.flatnonzero(np.logical_and.reduce([columns.are_there(column) for column in poor])))
+
+
+def _check_names(names: Sequence[str], target: str | None, weight: str | None) -> None:
+    for what, name in (("target", target), ("weight", weight)):
+        if name in names:
+            raise InvalidDataError(f'the {what} "{name}" is among the features; leave it out there')
+    if weight is not None and weight == target:
+        raise InvalidDataError(f'the weight "{weight}" is the target too; name another column')
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise InvalidDataError(f'"{twice[0]}" stands twice among the features')
+
+
+def _names(features: Any) -> tuple[str, ...]:
+    if isinstance(features, str):
+        raise TypeError(f"features must be a list of names, [{features!r}], not a name")
+    names = tuple(features)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"features must be names of columns, not {names!r:.80}")
+    return names
+
+
+def _lacks(file: File, name: str) -> str:
+    close = difflib.get_close_matches(name, file.names, n=3, cutoff=0.6)
+    meant = f": did you mean {' or '.join(map(_quoted, close))}?" if close else "."
+    return f'{file.name} has no column "{name}"{meant} It has {_listed(file.names)}'
+
+
+def _counted(table: str, missing: dict[str, int]) -> str:
+    counts = [f"{_quoted(name)} {count}" for name, count in missing.items()]
+    name, count = next(iter(missing.items()))
+    counts[0] = f"{_quoted(name)} has {count} missing {'value' if count == 1 else 'values'}"
+    more = f" and {len(counts) - SHOWN} more columns have some" if len(counts) > SHOWN else ""
+    return f'{table}: {", ".join(counts[:SHOWN])}{more}: pass missing="drop", or fill them'
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(_quoted, names[:SHOWN])) + more
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

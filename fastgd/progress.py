@@ -1,0 +1,70 @@
+"""A bar over the epochs and the rows that are read; by tqdm, where there is a terminal or a notebook."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+DELAY = 0.5
+"""Seconds that a read takes before it has a bar of its own."""
+
+
+class Progress:
+    """Two bars: the epochs, with the cost; and the rows of the read that is under way."""
+
+    def __init__(self, n_epochs: int, what: str):
+        self._tqdm = _tqdm()
+        self._how: dict[str, Any] = {"disable": None} if _is_plain(self._tqdm) else {}
+        self._lock = threading.Lock()
+        self._epochs = self._tqdm(total=n_epochs, desc=what, unit="epoch", leave=True, **self._how)
+        self._rows: Any = None
+        self._row = 0
+
+    def read(self, row: int, n: int | None) -> None:
+        with self._lock:
+            if self._rows is None or row < self._row:
+                self._close_rows()
+                self._rows = self._tqdm(
+                    total=n,
+                    desc="rows read",
+                    unit="row",
+                    unit_scale=True,
+                    leave=False,
+                    delay=DELAY,
+                    **self._how,
+                )  # fmt: skip
+                self._row = 0
+            self._rows.update(row - self._row)
+            self._row = row
+
+    def epoch(self, done: int, cost: float | None) -> None:
+        with self._lock:
+            self._close_rows()
+            if cost is not None:
+                self._epochs.set_postfix(cost=f"{cost:.6g}", refresh=False)
+            self._epochs.update(done - self._epochs.n)
+
+    def close(self) -> None:
+        with self._lock:
+            self._close_rows()
+            self._epochs.close()
+
+    def _close_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+        self._rows = None
+
+
+def _tqdm() -> Any:
+    try:
+        from tqdm.autonotebook import tqdm
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("progress=True needs tqdm: pip install 'fastgd[progress]'") from error
+    return tqdm
+
+
+def _is_plain(tqdm: Any) -> bool:
+    """Whether it writes to a stream, which may be no terminal: a notebook's bar does not."""
+    notebook = sys.modules.get("tqdm.notebook")
+    return notebook is None or not issubclass(tqdm, notebook.tqdm)

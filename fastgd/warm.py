@@ -1,0 +1,81 @@
+"""The usual calls made once on a few numbers, so that the first fit of a process finds its kernels ready."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+
+from fastgd import functions
+from fastgd.api import gradient_descent, sgd
+from fastgd.data.backend import resolve
+from fastgd.diagnosis import diagnose
+from fastgd.planner import Method
+from fastgd.sweeps import sweep
+
+FEW, SEVERAL = 40, 4200
+"""Rows of one block, and of more than one."""
+COLUMNS = None, 3, 10
+"""The lesson's case, rows that the compiler keeps in registers, and longer ones."""
+METHODS: tuple[Method, ...] = ("summary", "stream")
+
+
+def warmup() -> float:
+    """Compile what the usual calls take, or load it from the disk; return the seconds that took.
+
+    That is, for X and y both of float64 (what lists, integers and most others become) or both of float32,
+    rows of 1, of 3 or of 10 and more numbers: `gradient_descent` and `sgd` with squared errors, by either
+    method, with and without intercept, standardising and `tol`; `sweep`; `diagnose`; `forward`, `loss`,
+    `cost`, `gradient` and `cost_and_gradient`. Rows of 2 and of 4 to 9 numbers have kernels of their own;
+    these, other losses, penalties, momentum, batches, weights and shuffling compile when first used.
+
+    The first time on a machine it takes most of a minute, then one or two seconds in each process. Without
+    Numba there is nothing to do.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> seconds = fastgd.warmup()
+    """
+    began = time.perf_counter()
+    if resolve("auto") == "numba" and _compiles():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of runs that are too short
+            for dtype, d in itertools.product((np.float64, np.float32), COLUMNS):
+                _calls(dtype, d)
+    return time.perf_counter() - began
+
+
+def _compiles() -> bool:
+    from fastgd.kernels import strict
+
+    return hasattr(strict.descend, "signatures")  # not under NUMBA_DISABLE_JIT=1
+
+
+def _calls(dtype: Any, d: int | None) -> None:
+    rng = np.random.default_rng(0)
+    for n in (FEW, SEVERAL):
+        X = rng.standard_normal((n, d or 1)).astype(dtype)
+        y = X.sum(axis=1) + dtype(1.0)
+        w = np.zeros(d) if d else 0.0
+        X = X if d else X[:, 0]
+        for fit in (gradient_descent, sgd):
+            for has_intercept, standardize in ((False, False), (True, False), (True, True)):
+                for method in METHODS:
+                    for tol in (None, 1e-6):
+                        fit(
+                            X, y, n_epochs=3, method=method, tol=tol,
+                            fit_intercept=has_intercept, standardize=standardize,
+                        )  # fmt: skip
+        for method in METHODS:
+            sweep(X, y, learning_rates=[0.01, 0.02], n_epochs=3, method=method)
+            sweep(X, y, learning_rates=[0.001, 0.002], n_epochs=3, method=method, solver="sgd")
+        diagnose(X, y)
+        diagnose(X, y, solver="sgd")
+        functions.forward(X, w)
+        for ask in (functions.loss, functions.cost, functions.gradient, functions.cost_and_gradient):
+            for intercept in (0.0, 1.0):
+                ask(X, y, w, intercept=intercept)

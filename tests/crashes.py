@@ -1,0 +1,99 @@
+"""Runs that die at a chosen moment, and what they had come to: for the tests of checkpoints."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from fastgd import centred, engine, grid, journal, packing, summaries
+from fastgd.data import arrays, streams, transformed
+from fastgd.oracles import proximal, summarised, textbook
+
+BLOCK = 64
+"""Rows of a block in these tests, and of a run, so that few rows are many reads of their own."""
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.fixture
+def small_runs(monkeypatch):
+    """Blocks of few rows, runs of one block, shared by threads where there are some; no waiting for disks."""
+    monkeypatch.setattr(grid, "BLOCK_ROWS", BLOCK)
+    monkeypatch.setattr(summaries, "ROWS_TOGETHER", BLOCK)
+    monkeypatch.setattr(centred, "ACCURATE_ROWS", BLOCK)
+    for module, name in (
+        (arrays, "_SLICED_RUN_NUMBERS"),
+        (arrays, "CONVERTED_RUN_NUMBERS"),
+        (streams.StreamRows, "run_numbers"),
+        (transformed, "RUN_NUMBERS"),
+        (engine, "LEAST_RUN_NUMBERS"),
+        (engine, "LEAST_THREAD_NUMBERS"),
+    ):
+        monkeypatch.setattr(module, name, 1)
+    for module in (proximal, summarised, textbook):
+        monkeypatch.setattr(module, "_CALL_NS", 600)  # some epochs of these rows
+    monkeypatch.setattr(streams, "POLL", 0.002)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+    grid.block_rows.cache_clear()
+    yield
+    grid.block_rows.cache_clear()
+
+
+class Fate:
+    """While it is on: a checkpoint at every `every`-th moment, and death after so many of them.
+
+    A moment is one where a checkpoint may be due: a run of a read, a read that is over, an epoch. With
+    `of_reads` those alone count that got a read further than an earlier process had.
+    """
+
+    def __init__(self, monkeypatch):
+        self.lives, self.every, self.moments, self.of_reads = None, 1, 0, False
+        fate = self
+        at_epoch, reached = journal.Journal.at_epoch, journal.JournalEntry.reached
+
+        def is_due(log):
+            return log.keeps and fate.moments % fate.every == 0
+
+        def live(log):
+            fate.moments += 1
+            if fate.lives is not None and log.keeps and fate.moments > fate.lives:
+                raise Killed
+
+        def epoch(log, *what):
+            at_epoch(log, *what)
+            if not fate.of_reads:
+                live(log)
+
+        def run(entry, row, place):
+            reached(entry, row, place)
+            if not fate.of_reads or row > (entry.found.row if entry.found else 0):
+                live(entry._journal)
+
+        monkeypatch.setattr(journal.Journal, "is_due", is_due)
+        monkeypatch.setattr(journal.Journal, "at_epoch", epoch)
+        monkeypatch.setattr(journal.JournalEntry, "reached", run)
+
+    def run(self, fit, lives=None, every=1):
+        """What the fit comes to, or None where it died before."""
+        self.lives, self.every, self.moments = lives, every, 0
+        try:
+            return fit()
+        except Killed:
+            return None
+        finally:
+            self.lives = None
+
+
+@pytest.fixture
+def fate(monkeypatch):
+    return Fate(monkeypatch)
+
+
+def bits(fit):
+    """All that a fit is, but the time that it took: equal where every bit is."""
+    values = {name: value for name, value in fit.__getstate__().items() if name not in ("elapsed", "_w0")}
+    tree, arrays_of = packing.pack(values)
+    return tree, {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays_of.items()}

@@ -1,0 +1,190 @@
+"""Chunks that a function makes: what is taken, and the sentence for what is not."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd.data.chunks import Source
+
+X, Y = np.arange(60.0).reshape(20, 3), np.arange(20.0)
+
+
+def source(*chunks, **how):
+    return fastgd.chunks(lambda: iter(chunks), **how)
+
+
+def parts(*cuts):
+    return [(X[a:b], Y[a:b]) for a, b in itertools.pairwise([0, *cuts, 20])]
+
+
+def test_what_a_source_tells_of_itself():
+    plain = source(*parts(5))
+    assert isinstance(plain, Source)
+    assert (plain.d, plain.n, plain.is_scalar, plain.has_weights) == (3, None, False, False)
+    single = source((X[:, 0].astype(np.float32), Y, np.ones(20)), n_samples=20)
+    assert (single.d, single.n, single.is_scalar, single.has_weights) == (1, 20, True, True)
+    assert single.dtypes == (np.float32, np.float64)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "sentence"),
+    [
+        ([], "chunks() gave no rows; at least one is needed"),
+        ([(X[:0], Y[:0])], "chunks() gave no rows; at least one is needed"),
+        ([X], "chunk 0 of chunks() is of type ndarray; it must be (X, y) or (X, y, weight)"),
+        ([(X, Y, Y, Y)], "chunk 0 of chunks() is a tuple of 4; it must be (X, y) or (X, y, weight)"),
+        ([(X[None], Y)], "chunk 0 of chunks(): X has shape (1, 20, 3); it must be (m,) or (m, d)"),
+        ([(X, Y[:7])], "chunk 0 of chunks(): y has shape (7,) and X (20, 3); they must agree"),
+        ([(X, Y, Y[:7])], "chunk 0 of chunks(): weight has shape (7,) and X (20, 3); they must agree"),
+        ([(X.astype(str), Y)], "chunk 0 of chunks(): X holds text (<U32); it must hold real numbers"),
+        (
+            [(X, Y * 1j)],
+            "chunk 0 of chunks(): y holds complex numbers (complex128); it must hold real numbers",
+        ),
+    ],
+)
+def test_a_first_chunk_that_is_none_is_refused_at_once(chunks, sentence):
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        source(*chunks)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("chunk", "sentence"),
+    [
+        ((X[:, :2], Y), "chunk 2 of chunks(): X has shape (20, 2), and that of the first chunk was (m, 3)"),
+        ((X[:, 0], Y), "chunk 2 of chunks(): X has shape (20,), and that of the first chunk was (m, 3)"),
+        ((X, Y, Y), "chunk 2 of chunks() has weights, and the first had none; all chunks must agree"),
+        (
+            (X.astype(object).astype(str), Y),
+            "chunk 2 of chunks(): X holds text (<U4); it must hold real numbers",
+        ),
+        (
+            (X.astype(np.float32), Y),
+            "chunk 2 of chunks(): X holds float32, and that of the first chunk was read as float64: give all "
+            "chunks one dtype",
+        ),
+        (None, "chunk 2 of chunks() is of type NoneType; it must be (X, y) or (X, y, weight)"),
+    ],
+)
+def test_a_later_chunk_that_is_another_is_refused_when_it_comes(chunk, sentence):
+    given = source(*parts(5), chunk)
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.gradient_descent(given)
+    assert str(caught.value) == sentence
+
+
+def test_weights_that_are_none():
+    for bad, sentence in (
+        (-1.0, "the weight of row 13 is -1; weights must be finite and not negative"),
+        (np.nan, "the weight of row 13 is nan; weights must be finite and not negative"),
+    ):
+        s = np.ones(20)
+        s[13] = bad
+        with pytest.raises(fastgd.InvalidDataError) as caught:
+            fastgd.gradient_descent(source((X[:5], Y[:5], s[:5]), (X[5:], Y[5:], s[5:])))
+        assert str(caught.value) == sentence
+    with pytest.raises(fastgd.InvalidDataError, match="^the weights are zero for every row"):
+        fastgd.gradient_descent(source((X, Y, np.zeros(20))))
+
+
+def test_a_function_that_raises():
+    def at_once():
+        raise OSError("no such table")
+
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.chunks(at_once)
+    assert str(caught.value) == "chunks(): the function raised OSError: no such table when it was called"
+    assert isinstance(caught.value.__cause__, OSError)
+
+    def midway():
+        yield from parts(5)
+        raise RuntimeError("the line went dead")
+
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.sgd(fastgd.chunks(midway), learning_rate=1e-9, n_epochs=1)
+    assert str(caught.value) == "chunk 2 of chunks() raised RuntimeError: the line went dead"
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_what_is_no_function_of_iterators():
+    with pytest.raises(
+        TypeError, match="^chunks\\(\\) takes a function that makes an iterator of chunks, not list"
+    ):
+        fastgd.chunks(parts(5))
+    with pytest.raises(fastgd.InvalidDataError, match="^chunks\\(\\): the function raised TypeError"):
+        fastgd.chunks(lambda: 3)
+    once = iter(parts(5))
+    with pytest.raises(fastgd.InvalidDataError, match="must make a new one at each call"):
+        fastgd.gradient_descent(fastgd.chunks(lambda: once))
+    again = parts(5)  # a list can be gone through any number of times
+    assert fastgd.gradient_descent(fastgd.chunks(lambda: again), n_epochs=1).n_samples == 20
+
+
+@pytest.mark.parametrize("change", [-3, 4])
+def test_another_number_of_rows_at_a_later_read(change):
+    lengths = iter([5000, 5000, 5000, 5000])  # to see its shape, its first rows and all of them, and one more
+
+    def varying():
+        n = next(lengths, 5000 + change)
+        yield np.resize(X, (n, 3)), np.resize(Y, n)
+
+    given = fastgd.chunks(varying)
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.gradient_descent(given, method="stream", n_epochs=5, loss="huber")
+    found = str(caught.value)
+    assert found.startswith(f"chunks() gave {5000 + change} rows at this read, and 5000 were to be expected")
+
+
+def test_n_samples_that_is_wrong():
+    for told in (19, 21):
+        with pytest.raises(fastgd.InvalidDataError, match=f"gave 20 rows at this read, and {told} were"):
+            fastgd.gradient_descent(source(*parts(5), n_samples=told), method="stream", n_epochs=2)
+
+
+def test_targets_and_weights_stand_with_the_chunks():
+    with pytest.raises(TypeError, match=r"^chunks\(\) has targets and weights of its own: leave y out"):
+        fastgd.gradient_descent(source(*parts(5)), Y)
+    with pytest.raises(TypeError, match="leave sample_weight out"):
+        fastgd.gradient_descent(source(*parts(5)), sample_weight=np.ones(20))
+    with pytest.raises(TypeError, match="^y is missing; only a source of rows"):
+        fastgd.gradient_descent(X)
+
+
+def test_the_row_that_is_not_a_number_is_named():
+    bad = X.copy()
+    bad[17, 2] = np.nan
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.gradient_descent(source((bad[:9], Y[:9]), (bad[9:], Y[9:])))
+    assert str(caught.value) == "row 17 of chunks(): X[:, 2] is NaN; drop such rows or fill them"
+
+
+def test_a_generator_is_closed_and_no_thread_is_left():
+    closed = []
+
+    def watched():
+        try:
+            yield from parts(5, 9)
+        finally:
+            closed.append(threading.current_thread().name)
+
+    fastgd.gradient_descent(fastgd.chunks(watched), method="stream", n_epochs=2)
+    assert len(closed) >= 2
+
+    def broken():
+        try:
+            yield from parts(5)
+            yield 3
+        finally:
+            closed.append("broken")
+
+    with pytest.raises(fastgd.InvalidDataError):
+        fastgd.gradient_descent(fastgd.chunks(broken))
+    assert closed[-1] == "broken"
+    left = [thread.name for thread in threading.enumerate() if "reads ahead" in thread.name]
+    assert left == []
