@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-import fastgd
+from fastgd import __version__
 
 POLL = 0.1
 """Seconds between two looks at whether the scheduler is still there."""
@@ -123,7 +123,7 @@ def about() -> dict[str, str]:
     versions = {
         "Python": platform.python_version(),
         "NumPy": np.__version__,
-        "fastgd": fastgd.__version__,
+        "fastgd": __version__,
         "C library": " ".join(platform.libc_ver()),
     }
     try:

@@ -112,7 +112,7 @@ def _like(X: Any, name: str, values: Any) -> Any:
 def _dtype(name: str, collection: Any) -> np.dtype[Any]:
     """Of the whole collection, as one array."""
     meta = collection._meta
-    types = set(getattr(meta, "dtypes", ()))
+    types = set(meta.dtypes) if meta.ndim == 2 and hasattr(meta, "dtypes") else set()
     if len(types) == 1 and isinstance(only := types.pop(), np.dtype) and only.kind in "fiub":
         return only
     return as_array(name, meta).dtype
