@@ -129,10 +129,12 @@ def _placed(cluster: Cluster, partitions: Partitions) -> tuple[Placement, bool]:
     partition_shares = [
         Share(*ends, number) for number, ends in enumerate(itertools.pairwise(starts)) if ends[0] < ends[1]
     ]
+    at_home: dict[int, list[Share]] = {}
+    for share in partition_shares:
+        at_home.setdefault(home_of[share.home], []).append(share)
     seats, has, travelled = {}, {}, 0
     for home, own in _by_home(shares).items():
-        there = [(number, start) for start, stop, number in partition_shares if home_of[number] == home]
-        has_own = [(start, start + counts[number]) for number, start in there]
+        has_own = [(start, stop) for start, stop, _ in at_home[home]]
         ranges = missing(own, has_own)
         cuts: dict[int, list[Any]] = {}
         for start, stop, number in among(ranges, partition_shares):
@@ -141,7 +143,7 @@ def _placed(cluster: Cluster, partitions: Partitions) -> tuple[Placement, bool]:
         seams = [
             cluster.submit(_seams, shape.d, pieces, home=homes[source]) for source, pieces in cuts.items()
         ]
-        numbered = [(number, start, parts[number]) for number, start in there]
+        numbered = [(number, start, parts[number]) for start, _, number in at_home[home]]
         future = cluster.submit(_hold, shape, numbered, seams, not is_kept, home=homes[home])
         seats[home] = Seat(homes[home], future, own)
         has[home] = sorted(has_own + ranges)
@@ -172,60 +174,63 @@ def _by_home(shares: Iterable[Share]) -> dict[int, list[Piece]]:
 def _computed(cluster: Cluster, partitions: Partitions) -> tuple[list[list[Any]], list[str], list[int], bool]:
     """Each partition's futures; the workers' addresses; which of them each partition is at; whether all were
     in memory."""
+    found = [_in_memory(cluster, collection) for collection in partitions.collections]
+    homes, home_of = _homes(cluster, partitions, [futures for futures, _ in found if futures])
+    by_collection = [futures for futures, _ in found]
+    missing_ones = [which for which, futures in enumerate(by_collection) if not futures]
+    delayed = zipped(partitions) if missing_ones else []
+    for home, numbers in itertools.groupby(range(len(partitions)), key=home_of.__getitem__):
+        if not missing_ones:
+            break
+        here = list(numbers)
+        futures = cluster.patiently(
+            cluster.client.compute,
+            [delayed[number][which] for which in missing_ones for number in here],
+            workers=[homes[home]],
+            allow_other_workers=True,
+        )
+        for which in missing_ones:
+            by_collection[which] += futures[: len(here)]
+            del futures[: len(here)]
+    parts = [list(part) for part in zip(*by_collection, strict=True)]
+    return parts, homes, home_of, all(was_there for _, was_there in found)
+
+
+def _in_memory(cluster: Cluster, collection: Any) -> tuple[list[Any], bool]:
+    """The futures of the partitions, and whether they were there; none where nothing of it is in memory."""
     import distributed
 
-    client, collections = cluster.client, partitions.collections
-    by_collection: list[list[Any] | None] = []
-    is_kept = True
-    for collection in collections:
-        in_memory = {future.key: future for future in distributed.futures_of(collection)}
-        keys = np.empty(len(partitions), object)
-        keys[:] = [key[0] if isinstance(key, list) else key for key in collection.__dask_keys__()]
-        if all(key in in_memory for key in keys):
-            by_collection.append([in_memory[key] for key in keys])
-        elif in_memory:  # made of what is there: the scheduler knows best where
-            delayed = np.ravel(collection.to_delayed()).tolist()
-            by_collection.append(cluster.patiently(client.compute, delayed))
-            is_kept = False
-        else:
-            by_collection.append(None)
-            is_kept = False
-    there = [future for futures in by_collection if futures is not None for future in futures]
-    home_of, homes = [0] * len(partitions), []
+    there = {future.key: future for future in distributed.futures_of(collection)}
+    keys = [key[0] if isinstance(key, list) else key for key in collection.__dask_keys__()]
+    if all(key in there for key in keys):
+        return [there[key] for key in keys], True
+    if not there:
+        return [], False
+    delayed = np.ravel(collection.to_delayed()).tolist()  # made of what is there: Dask knows best where
+    return cluster.patiently(cluster.client.compute, delayed), False
+
+
+def _homes(cluster: Cluster, partitions: Partitions, there: list[list[Any]]) -> tuple[list[str], list[int]]:
+    """The workers' addresses, and which of them each partition is at, or is to be made at."""
+    import distributed
+
+    client, addresses = cluster.client, [""] * len(partitions)
     if there:
-        cluster.patiently(distributed.wait, there)
-        who_has = cluster.patiently(client.who_has, there)
-        first = next(futures for futures in by_collection if futures is not None)
-        addresses = [min(who_has.get(future.key, ()), default="") for future in first]
-        homes = sorted(set(addresses) - {""})
-        if homes:
-            last = next(address for address in addresses if address)
-            for number, address in enumerate(addresses):
-                last = address or last
-                home_of[number] = homes.index(last)
-    if not homes:
-        threads = cluster.patiently(client.nthreads)
-        if not threads:
-            raise RuntimeError(
-                "the Dask cluster has no workers yet: client.wait_for_workers(1) waits for one"
-            )
-        homes = sorted(threads)
-        home_of = _contiguous(partitions.counts or [1] * len(partitions), [threads[home] for home in homes])
-    if None in by_collection:
-        lazies = [number for number, futures in enumerate(by_collection) if futures is None]
-        delayed_parts = zipped(partitions)
-        made: dict[int, list[Any]] = {number: [] for number in lazies}
-        for home, numbers in itertools.groupby(range(len(partitions)), key=lambda number: home_of[number]):
-            these = list(numbers)
-            delayed = [delayed_parts[number][which] for which in lazies for number in these]
-            futures = cluster.patiently(
-                client.compute, delayed, workers=[homes[home]], allow_other_workers=True
-            )
-            for at, which in enumerate(lazies):
-                made[which] += futures[at * len(these) : (at + 1) * len(these)]
-        by_collection = [made[n] if futures is None else futures for n, futures in enumerate(by_collection)]
-    parts = [list(part) for part in zip(*filter(None, by_collection), strict=True)]
-    return parts, homes, home_of, is_kept
+        futures = list(itertools.chain(*there))
+        cluster.patiently(distributed.wait, futures)
+        who_has = cluster.patiently(client.who_has, futures)
+        addresses = [min(who_has.get(future.key, ()), default="") for future in there[0]]
+    if homes := sorted(set(addresses) - {""}):
+        last = next(filter(None, addresses))
+        place_of = {home: number for number, home in enumerate(homes)}
+        home_of = [place_of[last := address or last] for address in addresses]
+        return homes, home_of
+    threads = cluster.patiently(client.nthreads)
+    if not threads:
+        raise RuntimeError("the Dask cluster has no workers yet: client.wait_for_workers(1) waits for one")
+    homes = sorted(threads)
+    sizes = partitions.counts or [1] * len(partitions)
+    return homes, _contiguous(sizes, [threads[home] for home in homes])
 
 
 def _contiguous(sizes: Sequence[int], threads: Sequence[int]) -> list[int]:
