@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from fastgd.data import checks
+from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
-from fastgd.data.arrays import ArrayRows
 from fastgd.data.table import Table
 from fastgd.grid import Floats
 from fastgd.losses import OWN, LogLoss, Loss, SquaredError, as_loss, is_own

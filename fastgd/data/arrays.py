@@ -104,6 +104,7 @@ class ArrayRows(Table):
 
     def set_weights(self, weights: Floats) -> None:
         self.weights, self.has_weights = weights, True
+        vars(self).pop("total_weight", None)
 
     def reader(self) -> ArrayReader:
         return ArrayReader(self._table, self._target, self.weights)
@@ -118,7 +119,7 @@ class ArrayRows(Table):
         return X.tolist(), y.tolist(), self.weights.tolist()
 
     @functools.cached_property
-    def total_weight(self) -> float:  # type: ignore[override]
+    def total_weight(self) -> float:
         """Σ s, block by block as `facts` has it; n where all rows count alike."""
         if not self.has_weights:
             return float(self.n)
