@@ -29,7 +29,7 @@ FLOORS = [
     ["data.arrays"],
     ["data.chunks", "data.framed", "data.synthetic"],
     ["data.streams", "data.tables"],
-    ["data.sources", "data.transformed", "data.holdout", "objective"],
+    ["data.sources", "data.transformed", "data.holdout", "data.labels", "objective"],
     ["summaries"],
     ["planner"],
     ["oracles.base"],

@@ -47,7 +47,7 @@ class Part:
     """Which rows: of units 0, 1, …, the held ones are every − 1, 2·every − 1, …; the others are not."""
 
     def __init__(self, n: int, unit: int, every: int, is_held: bool):
-        self.unit, self._every, self._is_held = unit, every, is_held
+        self.unit, self._every, self.is_held = unit, every, is_held
         whole, rest = divmod(n, unit * every)
         held = whole * unit + max(0, rest - unit * (every - 1))
         self.n = held if is_held else n - held
@@ -55,7 +55,7 @@ class Part:
     def row(self, number: Any) -> Any:
         """The number among all rows of this part's row `number`; of an array, of each."""
         unit, place = number // self.unit, number % self.unit
-        if self._is_held:
+        if self.is_held:
             return (unit * self._every + self._every - 1) * self.unit + place
         return (unit + unit // (self._every - 1)) * self.unit + place
 
@@ -116,6 +116,8 @@ class PartRows(View):
     @functools.cached_property
     def facts(self) -> Facts:
         facts = Facts()
+        if not self.rows.is_random and not self.part.is_held:
+            self.rows.passes += 1
         engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
         return facts
 
@@ -125,6 +127,7 @@ class PartRows(View):
     def begin(self, pieces: Iterable[Piece]) -> Pass:
         if not isinstance(self.rows, StreamRows):
             return super().begin(pieces)
+        self.rows.passes += self.part.is_held  # what is held out lies between the others
         return self.rows.begin_ranges(map(self.part.ranges, pieces))
 
     def head(self, rows: int) -> tuple[Array, Array, Floats]:
