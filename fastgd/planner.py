@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fastgd import engine, grid
+from fastgd.data.table import Table
 from fastgd.summaries import MAPS_BYTES, effort, maps_bytes
 
 Method = Literal["summary", "stream"]
@@ -81,6 +82,26 @@ def descent(n: int, d: int, n_epochs: int, row_bytes: int) -> Method:
         return "stream"
     once = start_ns(d) + n * statistics_ns(d) / threads(n, d, effort(d)) + n_epochs * epoch_ns(d)
     return "summary" if once < (n_epochs + 1) * fold_ns(n, d, row_bytes) else "stream"
+
+
+def descent_of(rows: Table, d: int, n_epochs: int) -> Method:
+    """`descent` for these rows in d coordinates, which are not counted where their number does not matter."""
+    n = rows.known_n
+    if n is None and not rows.has_at_most(grid.block_rows(rows.d)):
+        least = grid.block_rows(rows.d) + 1
+        bends = _bends(d, rows.row_bytes)
+        methods = {descent(n, d, n_epochs, rows.row_bytes) for n in (least, *(n for n in bends if n > least))}
+        if len(methods) == 1:
+            return methods.pop()
+    return descent(rows.n, d, n_epochs, rows.row_bytes)
+
+
+def _bends(d: int, row_bytes: int) -> list[int]:
+    """Between two of these numbers of rows all times grow along a line, so that where one method is faster
+    at both it is so between them; the last is as good as infinite."""
+    many = 2 * engine.LEAST_THREAD_NUMBERS
+    jumps = [-(-many // (d + 1)), -(-many // ((d + 1) * effort(d))), IN_CACHE // row_bytes + 1]
+    return [n for jump in jumps for n in (jump - 1, jump)] + [engine.MANY_ROWS]
 
 
 def sgd(

@@ -253,8 +253,7 @@ def _pays(plan: Plan, rows: Table) -> bool:
         return False
     if plan.how.method == "summary":
         return True
-    d = rows.d + plan.goal.fit_intercept
-    return planner.descent(rows.n, d, plan.how.n_epochs, rows.row_bytes) == "summary"
+    return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, plan.how.n_epochs) == "summary"
 
 
 def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Geometry) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,6 +37,15 @@ class Source:
     """For sentences."""
     columns: tuple[str, ...] = ()
     """Names of the features, where they have any."""
+    is_lasting: bool = True
+    """Whether a chunk may be filled from after the next was asked for."""
+    reading: Any = None
+    """The read that began last, while its thread asks for chunks."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Of a row where it comes from: by it `method="auto"` chooses, as for arrays of the same numbers."""
+        return self.d * self.dtypes[0].itemsize + self.dtypes[1].itemsize
 
     def chunks(self) -> Iterator[Chunk]:
         """The chunks, from the first; called for each read, perhaps in a thread of its own."""
@@ -47,9 +57,9 @@ class Source:
 
 
 class ArrayChunk:
-    """Arrays of a chunk."""
+    """Arrays of a chunk, as they were given."""
 
-    def __init__(self, X: NDArray[Any], y: NDArray[Any], weights: Floats):
+    def __init__(self, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any]):
         self.X, self.y, self.weights = X, y, weights
 
     def __len__(self) -> int:
@@ -59,7 +69,7 @@ class ArrayChunk:
         np.copyto(X, self.X[start:stop], casting="unsafe")
         np.copyto(y, self.y[start:stop], casting="unsafe")
         if len(weights):
-            weights[:] = self.weights[start:stop]
+            np.copyto(weights, self.weights[start:stop], casting="unsafe")
 
 
 def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Source:
@@ -112,6 +122,9 @@ def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Sourc
 class CallableSource(Source):
     """Chunks that a function gives; the first tells what the others must be like."""
 
+    is_lasting = False
+    row_bytes = 0
+
     def __init__(self, factory: Callable[[], Any], n_samples: int | None):
         if not callable(factory):
             raise TypeError(
@@ -127,16 +140,18 @@ class CallableSource(Source):
 
             self.n = checks.whole("n_samples", n_samples, 1)
         self._is_known = False
-        first = next((chunk for chunk in self.chunks() if len(chunk)), None)
+        with contextlib.closing(self.chunks()) as chunks:
+            first = next((chunk for chunk in chunks if len(chunk)), None)
         if first is None:
             raise InvalidDataError("chunks() gave no rows; at least one is needed")
         self.d = first.X.shape[1]
         self.is_scalar = self._ndim == 1
         self.has_weights = len(first.weights) > 0
         self.dtypes = kernel_dtype(first.X.dtype), kernel_dtype(first.y.dtype)
+        self.row_bytes = self.d * first.X.itemsize + first.y.itemsize
         self._is_known = True
 
-    def chunks(self) -> Iterator[ArrayChunk]:
+    def chunks(self) -> Generator[ArrayChunk]:
         try:
             iterator = self._factory()
             if iterator is self._last and iterator is iter(iterator):
@@ -168,7 +183,7 @@ class CallableSource(Source):
                 iterator.close()
 
     def _checked(self, number: int, values: Any) -> ArrayChunk:
-        """A copy of a chunk, as the first was."""
+        """A chunk, as the first was."""
         where = f"chunk {number} of chunks()"
         if not isinstance(values, (tuple, list)) or len(values) not in (2, 3):
             raise InvalidDataError(f"{where} is {_what(values)}; it must be (X, y) or (X, y, weight)")
@@ -188,11 +203,7 @@ class CallableSource(Source):
             self._ndim = X.ndim
         else:
             self._compare(where, X, y, len(parts) == 3)
-        weights = parts[2].astype(np.float64) if len(parts) == 3 else NOTHING
-        X, y = (part.astype(kernel_dtype(part.dtype)) for part in (X, y))
-        return ArrayChunk(
-            np.ascontiguousarray(X).reshape(len(y), -1) if len(y) else X.reshape(0, 1), y, weights
-        )
+        return ArrayChunk(X if X.ndim == 2 else X[:, None], y, parts[2] if len(parts) == 3 else NOTHING)
 
     def _compare(self, where: str, X: NDArray[Any], y: NDArray[Any], has_weights: bool) -> None:
         """Refuse what is not like the first chunk."""

@@ -47,24 +47,24 @@ class Part:
     """Which rows: of units 0, 1, …, the held ones are every − 1, 2·every − 1, …; the others are not."""
 
     def __init__(self, n: int, unit: int, every: int, is_held: bool):
-        self.unit, self._every, self._is_held = unit, every, is_held
+        self.unit, self._every, self.is_held = unit, every, is_held
         self.n = self.before(n)
 
     @property
     def key(self) -> tuple[int, int, bool]:
         """By which parts of the same rows are told apart."""
-        return self.unit, self._every, self._is_held
+        return self.unit, self._every, self.is_held
 
     def before(self, row: int) -> int:
         """How many of the rows before row `row` of all are of this part."""
         whole, rest = divmod(row, self.unit * self._every)
         held = whole * self.unit + max(0, rest - self.unit * (self._every - 1))
-        return held if self._is_held else row - held
+        return held if self.is_held else row - held
 
     def row(self, number: Any) -> Any:
         """The number among all rows of this part's row `number`; of an array, of each."""
         unit, place = number // self.unit, number % self.unit
-        if self._is_held:
+        if self.is_held:
             return (unit * self._every + self._every - 1) * self.unit + place
         return (unit + unit // (self._every - 1)) * self.unit + place
 
@@ -125,6 +125,8 @@ class PartRows(View):
     @functools.cached_property
     def facts(self) -> Facts:
         facts = Facts()
+        if not self.rows.is_random and not self.part.is_held:
+            self.rows.passes += 1
         engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
         return facts
 
@@ -134,6 +136,7 @@ class PartRows(View):
     def begin(self, pieces: Iterable[Piece]) -> Pass:
         if not isinstance(self.rows, StreamRows):
             return super().begin(pieces)
+        self.rows.passes += self.part.is_held  # what is held out lies between the others
         return self.rows.begin_ranges(map(self.part.ranges, pieces))
 
     def head(self, rows: int) -> tuple[Array, Array, Floats]:

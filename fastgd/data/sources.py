@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ def check_weights(rows: Table) -> None:
         raise InvalidDataError(
             f"the weight of row {bad[0]} is {bad[1]:g}; weights must be finite and not negative"
         )
+    if rows.facts.total_weight == math.inf:
+        raise InvalidDataError("the weights add up to more than a float holds; scale them")
     if not rows.facts.total_weight:
         raise InvalidDataError("the weights are zero for every row; at least one row must count")
 

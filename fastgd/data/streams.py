@@ -7,7 +7,7 @@ import functools
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ POLL = 0.05
 
 Ranges = tuple[int, list[Piece]]
 """The first row of a run, and where its rows lie among those of the source."""
+Ready = tuple[int, int, "Room", list[tuple[int, Chunk, int, int]]]
+"""The first row of a run, its rows, where it is put together, and the pieces yet to be put there: at a place
+of the run, of a chunk, from a row on, to a row."""
 
 
 class StreamRows(Table):
@@ -41,7 +44,7 @@ class StreamRows(Table):
         self.known_n = source.n
         self.d, self.is_scalar, self.has_weights = source.d, source.is_scalar, source.has_weights
         self.columns = source.columns
-        self.row_bytes = self.d * source.dtypes[0].itemsize + source.dtypes[1].itemsize
+        self.row_bytes = source.row_bytes
         self.passes = 0
         """Reads that only looked at the targets, or counted."""
         self._head: tuple[Array, Array, Floats] | None = None
@@ -145,43 +148,46 @@ class StreamRows(Table):
         )
 
 
+class Room(NamedTuple):
+    """Where a run is put together."""
+
+    X: Array
+    y: Array
+    weights: Floats
+
+
 class StreamPass:
-    """One read: a thread goes through the chunks and hands over runs, as pieces of chunks; those who take
-    them convert and copy, several at once."""
+    """One read: a thread goes through the chunks and hands over runs, put together already where a chunk
+    lasts only until the next is asked for; else those who take them do it, several at once."""
 
     def __init__(self, rows: StreamRows, ranges: Iterable[Ranges]):
-        self._rows, self._ranges = rows, ranges
-        self._ready: queue.Queue[tuple[int, list[tuple[Chunk, int, int]]] | BaseException | None]
-        self._ready = queue.Queue(AHEAD)
+        self._rows, self._source, self._ranges = rows, rows.source, ranges
+        self._ready: queue.Queue[Ready | BaseException | None] = queue.Queue(AHEAD)
+        self._rooms: list[Room] = []
+        """Of runs that are done with."""
         self._is_ended = False
         self._thread = threading.Thread(target=self._read_ahead, name="fastgd reads ahead", daemon=True)
+        if isinstance(before := self._source.reading, StreamPass) and before._is_ended:
+            before._join()  # a source gives one chunk at a time: it may have but one place to write it to
+        self._source.reading = self
         self._thread.start()
 
     def runs(self) -> Iterator[Run]:
-        source = self._rows.source
-        X: Array
-        y: Array
-        X, y, weights = np.empty((0, source.d)), np.empty(0), NOTHING
         while (taken := self._take()) is not None:
-            start, parts = taken
-            m = sum(stop - first for _, first, stop in parts)
-            if len(y) < m:
-                X, y = np.empty((m, source.d), source.dtypes[0]), np.empty(m, source.dtypes[1])
-                weights = np.empty(m) if source.has_weights else NOTHING
-            at = 0
-            for chunk, first, stop in parts:
-                these = slice(at, at := at + stop - first)
-                chunk.fill(first, stop, X[these], y[these], weights[these])
-            yield start, _read_only(X[:m]), _read_only(y[:m]), weights[:m]
+            start, m, room, parts = taken
+            for at, chunk, first, stop in parts:
+                self._fill(room, at, chunk, first, stop)
+            yield start, _read_only(room.X[:m]), _read_only(room.y[:m]), room.weights[:m]
+            self._rooms.append(room)
 
-    def _take(self) -> tuple[int, list[tuple[Chunk, int, int]]] | None:
+    def _take(self) -> Ready | None:
         while not self._is_ended:
             try:
                 taken = self._ready.get(timeout=POLL)
             except queue.Empty:
                 continue
             if taken is None or isinstance(taken, BaseException):
-                self._put(taken)  # the others must see it too
+                self._tell(taken)
             if isinstance(taken, BaseException):
                 self._is_ended = True
                 raise taken
@@ -193,8 +199,18 @@ class StreamPass:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._ready.get_nowait()
+        self._tell(None)
         if self._thread is not threading.current_thread():
             self._thread.join(POLL)  # it closes what it has open; one that waits for its source is left alone
+
+    def _tell(self, item: BaseException | None) -> None:
+        """To those who wait for a run: there is none."""
+        with contextlib.suppress(queue.Full):
+            self._ready.put_nowait(item)
+
+    def _join(self) -> None:
+        while self._thread.is_alive():
+            self._thread.join(POLL)
 
     def _put(self, item: Any) -> bool:
         """Whether it was handed over, before the end."""
@@ -204,47 +220,60 @@ class StreamPass:
                 return True
         return False
 
+    def _room(self, m: int) -> Room:
+        """For m rows, or more."""
+        source = self._source
+        with contextlib.suppress(IndexError):
+            if len((room := self._rooms.pop()).y) >= m:
+                return room
+        X, y = np.empty((m, source.d), source.dtypes[0]), np.empty(m, source.dtypes[1])
+        return Room(X, y, np.empty(m) if source.has_weights else NOTHING)
+
+    @staticmethod
+    def _fill(room: Room, at: int, chunk: Chunk, first: int, stop: int) -> None:
+        these = slice(at, at + stop - first)
+        chunk.fill(first, stop, room.X[these], room.y[these], room.weights[these])
+
     def _read_ahead(self) -> None:
         try:
-            with contextlib.closing(self._rows.source.chunks()) as chunks:  # type: ignore[type-var]
+            with contextlib.closing(self._source.chunks()) as chunks:  # type: ignore[type-var]
                 self._cut(chunks)
             self._put(None)
         except BaseException as error:
             self._put(error)
+        finally:
+            if self._source.reading is self:
+                self._source.reading = None
 
     def _cut(self, chunks: Iterator[Chunk]) -> None:
-        """Hand over the runs, each as pieces of the chunks that it lies in."""
-        held: list[tuple[Chunk, int]] = []  # those not yet past, with their first rows
-        end, is_over = 0, False
-
-        def parts_of(first: int, stop: int) -> Iterator[tuple[Chunk, int, int]]:
-            nonlocal end, is_over
-            while end < stop and not is_over and not self._is_ended:
-                chunk = next(chunks, None)
-                if chunk is None:
-                    is_over = True
-                    self._rows.found_end(end)
-                elif len(chunk):
-                    held.append((chunk, end))
-                    end += len(chunk)
-            while held and held[0][1] + len(held[0][0]) <= first:
-                del held[0]
-            for chunk, start in held:
-                a, b = max(first, start), min(stop, start + len(chunk))
-                if a < b:
-                    yield chunk, a - start, b - start
-
-        last = 0
+        """Hand over the runs, each from pieces of the chunks that it lies in."""
+        chunk: Chunk | None = None
+        begin = end = last = 0
+        """Of the chunk, among the rows; and where the range before ended."""
         for start, ranges in self._ranges:
-            parts: list[tuple[Chunk, int, int]] = []
+            room, parts, m = self._room(sum(stop - first for first, stop in ranges)), [], 0
             for first, stop in ranges:
                 if first < last:
                     self._rows.reader()  # which says that rows come in order only
-                parts += parts_of(first, stop)
                 last = stop
-            if self._is_ended or not parts or not self._put((start, parts)):
+                while first < stop and not self._is_ended:
+                    if end <= first:
+                        if (chunk := next(chunks, None)) is None:
+                            self._rows.found_end(end)
+                            break
+                        begin, end = end, end + len(chunk)
+                        continue
+                    assert chunk is not None
+                    piece = m, chunk, first - begin, min(stop, end) - begin
+                    if self._source.is_lasting:
+                        parts.append(piece)
+                    else:
+                        self._fill(room, *piece)
+                    m += piece[3] - piece[2]
+                    first = min(stop, end)
+            if self._is_ended or not m or not self._put((start, m, room, parts)):
                 return
-            if is_over:
+            if chunk is None:
                 return
         if last == self._rows.known_n:  # there must be no more
             while end <= last and (chunk := next(chunks, None)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastgd.data.arrays import as_sample_weight
 from fastgd.data.checks import InvalidDataError
+from fastgd.data.chunks import Source
+from fastgd.data.labels import OneAgainstRest, labels
+from fastgd.data.sources import as_rows
 from fastgd.estimators.linear import Linear, Stochastic
 from fastgd.grid import Floats
 
@@ -37,13 +41,22 @@ class _Classifier(ClassifierMixin, Linear):
         return self.loss
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to X (n, d) and labels y (n,), one class against the rest where there are more than two."""
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Fit to X (n, d) and labels y (n,), one class against the rest where there are more than two.
+
+        A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has targets, which are whole numbers,
+        and weights of its own; one more read finds its classes.
+        """
         before = getattr(self, "results_", None) if self.warm_start else None
         X, y = self._data(X, y, reset=True)
-        _refuse_nonfinite(y)
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        codes: Any = None
+        if isinstance(X, Source):
+            as_rows(X, y, sample_weight)  # which refuses y and sample_weight
+            classes, sums = labels(X)
+        else:
+            _refuse_nonfinite(y)
+            check_classification_targets(y)
+            classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
                 f"y holds one class only, {classes.tolist()[0]!r}; {type(self).__name__} needs two or more"
@@ -52,36 +65,49 @@ class _Classifier(ClassifierMixin, Linear):
         if not np.array_equal(classes, known):
             raise ValueError(f"y holds the classes {classes}, and the warm start {known}; they must agree")
         self.classes_: Any = classes
-        return self._fit_all(X, codes, sample_weight, before)
+        if codes is None:
+            return self._fit_all(self._of_source(X, sums), before)
+        return self._fit_all(self._of_arrays(X, codes, sample_weight), before)
 
-    def _fit_all(self, X: Any, codes: Any, sample_weight: Any, before: Any, *, is_part: bool = False) -> Self:
-        """A model a class, or one for two classes; `codes` are places in classes_."""
-        n_models = 1 if len(self.classes_) == 2 else len(self.classes_)
-        weights = self._weights(codes, sample_weight)
+    def _fit_all(self, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False) -> Self:
+        """A model for each X, y and weights."""
         results = []
-        for k in range(n_models):
-            target = (codes == (1 if n_models == 1 else k)).astype(np.float64)
-            results.append(self._fitted(X, target, weights, before[k] if before else None, is_part=is_part))
+        for k, (X, y, weights) in enumerate(models):
+            results.append(self._fitted(X, y, weights, before[k] if before else None, is_part=is_part))
         self.results_ = results
         self.coef_ = np.array([np.atleast_1d(result.w) for result in results])
         self.intercept_ = np.array([result.intercept for result in results])
         self.n_iter_ = max(result.n_epochs for result in results)
         costs = [self._costs(result) for result in results]
-        self.history_ = costs[0] if n_models == 1 else costs
+        self.history_ = costs[0] if len(results) == 1 else costs
         return self
 
-    def _weights(self, codes: Any, sample_weight: Any) -> Any:
-        """Each sample's weight, times that of its class; balanced ones make the classes' sums equal."""
-        if self.class_weight is None:
-            return sample_weight
+    def _chosen(self) -> range:
+        """The places in classes_ of those that have a model: each, or the second of two."""
         n_classes = len(self.classes_)
-        each = np.ones(len(codes)) if sample_weight is None else as_sample_weight(sample_weight, len(codes))
+        return range(1, 2) if n_classes == 2 else range(n_classes)
+
+    def _of_arrays(self, X: Any, codes: Any, sample_weight: Any) -> Iterator[tuple[Any, Any, Any]]:
+        """What `_fit_all` takes; `codes` are places in classes_."""
+        weights = sample_weight
+        if self.class_weight is not None:
+            n = len(codes)
+            each = np.ones(n) if sample_weight is None else as_sample_weight(sample_weight, n)
+            sums = np.bincount(codes, each, len(self.classes_)).astype(np.float64)
+            weights = each * self._of_class(sums)[codes]
+        for k in self._chosen():
+            yield X, (codes == k).astype(np.float64), weights
+
+    def _of_source(self, X: Source, sums: Floats) -> Iterator[tuple[Any, Any, Any]]:
+        of_class = None if self.class_weight is None else self._of_class(sums)
+        for k in self._chosen():
+            yield OneAgainstRest(X, float(self.classes_[k]), self.classes_, of_class), None, None
+
+    def _of_class(self, sums: Floats) -> Floats:
+        """The weights of the classes; balanced ones make their `sums` equal."""
         if self.class_weight == "balanced":
-            sums = np.bincount(codes, each, n_classes)
-            of_class = np.divide(sums.sum(), n_classes * sums, out=np.zeros(n_classes), where=sums > 0.0)
-        else:
-            of_class = np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
-        return each * of_class[codes]
+            return np.divide(sums.sum(), len(sums) * sums, out=np.zeros(len(sums)), where=sums > 0.0)
+        return np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
 
     def decision_function(self, X: Any) -> Floats:
         """Scores X·coef_ᵀ + intercept_: (n,) for two classes, else (n, n_classes)."""
@@ -283,7 +309,7 @@ n_iter_no_change, warm_start, n_jobs
                 'class_weight="balanced" is not known from a part of the data: pass the weights as a dict'
             )
         before = getattr(self, "results_", None)
-        X, y = self._data(X, y, reset=before is None)
+        X, y = self._data(X, y, reset=before is None, is_part=True)
         _refuse_nonfinite(y)
         if before is None:
             if classes is None:
@@ -303,5 +329,4 @@ n_iter_no_change, warm_start, n_jobs
             raise ValueError(
                 f"y[{int(np.argmin(known))}] is {y[np.argmin(known)]!r}, which is not among the classes"
             )
-        self._fit_all(X, codes, sample_weight, before, is_part=True)
-        return self
+        return self._fit_all(self._of_arrays(X, codes, sample_weight), before, is_part=True)

@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import Options as Among
 from sklearn.utils.validation import validate_data
 
 from fastgd import losses
+from fastgd.data.chunks import Source
 from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.grid import Floats
@@ -75,8 +76,17 @@ class Linear(BaseEstimator):
         """scikit-learn looks at the signature in every fit, which takes longer than all its checks of X."""
         return list(super()._get_param_names())
 
-    def _data(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+    def _data(self, X: Any, y: Any, *, reset: bool, is_part: bool = False) -> tuple[Any, Any]:
         """X and y as they are, but for shape and names; what is not finite the fit finds."""
+        if isinstance(X, Source):
+            if is_part:
+                raise TypeError(f"partial_fit takes arrays; {X.name} goes to fit")
+            self.n_features_in_ = X.d
+            if X.columns:
+                self.feature_names_in_ = np.array(X.columns, dtype=object)
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
+            return X, y
         if y is None:
             return validate_data(self, X, y)  # which says that y is needed
         X = validate_data(self, X, reset=reset, ensure_all_finite=False)

@@ -39,8 +39,7 @@ def for_descent(
     if method == "auto" and rows.is_one_block:
         method = "stream"
     if method == "auto":
-        plan = planner.descent(rows.n, rows.d, n_epochs, rows.row_bytes)
-        method = "summary" if survey.has_statistics else plan
+        method = "summary" if survey.has_statistics else planner.descent_of(rows, rows.d, n_epochs)
     if method == "summary" and survey.statistics.is_finite():
         return SummaryDescent(w, survey)
     return BlockDescent(rows, w) if rows.is_one_block else StreamedDescent(rows, w, n_threads)
