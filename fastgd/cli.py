@@ -145,8 +145,8 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
     add("--epochs", type=_positive, default=100, metavar="N", help="at most so many (100)")
     add(
         "--tol", type=_tolerance, default="auto", metavar="TOL",
-        help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient (sgd: '
-        'a change of the cost), or "none" to run all epochs',
+        help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient '
+        '(sgd: a change of the cost), or "none" to run all epochs',
     )  # fmt: skip
     add("--standardize", action="store_true", help="descend in columns of variance 1: often far fewer epochs")
     add("--nesterov", action="store_true", help="gd: with accelerating momentum, for fewer epochs")
