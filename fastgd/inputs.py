@@ -20,6 +20,8 @@ from fastgd.grid import Array, Floats
 
 PART_NUMBERS = 1 << 17
 """Numbers of which predictions are made at once."""
+CACHED = 1 << 13
+"""Targets that are looked at at once: what is made of them stays in the cache."""
 
 
 class Data(NamedTuple):
@@ -43,10 +45,7 @@ class Data(NamedTuple):
         if isinstance(self.X, Source):
             return self.X.spread if isinstance(self.X, Listened) else None
         moments = Moments()
-        step = 1 << 20
-        for start in range(0, len(self.y), step):
-            part = slice(start, start + step)
-            moments.add(self.y[part], None if self.weight is None else self.weight[part])
+        moments.add(self.y, self.weight)
         return moments.spread
 
     def with_ones(self) -> Data:
@@ -225,14 +224,13 @@ class Moments:
 
     @np.errstate(over="ignore", invalid="ignore")
     def add(self, y: NDArray[Any], weights: NDArray[Any] | None) -> None:
-        if not len(y):
-            return
-        if not self._is_begun:
+        if not self._is_begun and len(y):
             self._first, self._is_begun = float(y[0]), True
-        moved = y.astype(np.float64) - self._first
-        by = moved if weights is None else weights * moved
-        total = len(y) if weights is None else np.sum(weights, dtype=np.float64)
-        self._sums += total, np.sum(by), np.dot(by, moved)
+        for start in range(0, len(y), CACHED):
+            moved = y[start : start + CACHED].astype(np.float64) - self._first
+            s = np.float64(1.0) if weights is None else weights[start : start + CACHED]
+            by = s * moved
+            self._sums += len(moved) if weights is None else np.sum(s), np.sum(by), np.sum(by * moved)
 
     @property
     def spread(self) -> float | None:

@@ -46,6 +46,7 @@ class ColumnTable:
         Their names.
     dtype : dtype
         Of X as kernels see it: float32 where all columns are, else float64.
+    parts : list of Column
     """
 
     def __init__(self, names: tuple[str, ...], parts: list[Column]):
