@@ -51,6 +51,7 @@ class Fate:
 
     def __init__(self, monkeypatch):
         self.lives, self.every, self.moments, self.of_reads = None, 1, 0, False
+        self.how: type[BaseException] = Killed
         fate = self
         at_epoch, reached = journal.Journal.at_epoch, journal.JournalEntry.reached
 
@@ -60,7 +61,8 @@ class Fate:
         def live(log):
             fate.moments += 1
             if fate.lives is not None and log.keeps and fate.moments > fate.lives:
-                raise Killed
+                fate.lives = None  # once
+                raise fate.how
 
         def epoch(log, *what):
             at_epoch(log, *what)

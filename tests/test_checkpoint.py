@@ -208,6 +208,30 @@ def test_nothing_is_read_twice_however_often_it_is_killed(case, fate, tmp_path):
     assert bits(got) == whole
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::fastgd.ConvergenceWarning")
+@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("chunks")])
+def test_interrupted_anywhere_the_whole_epochs_are_there_and_nothing_is_lost(case, fate, tmp_path):  # noqa: F811
+    fit, path = fit_of(case), tmp_path / "run.npz"
+    whole = fit()
+    fate.run(lambda: fit(checkpoint=path))
+    fate.how = KeyboardInterrupt
+    last = -1
+    for moment in range(0, fate.moments, 1 + fate.moments // 8):
+        path.unlink(missing_ok=True)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            fate.run(lambda: fit(checkpoint=path), moment, 10**9)  # written at the interrupt alone
+        got = caught.value.result
+        assert last <= got.n_epochs <= whole.n_epochs
+        last = got.n_epochs
+        for name, more in [("w", 1), ("intercept", 1), ("cost", 1), ("loss", 0), ("validation", 0)]:
+            kept, expected = (getattr(one, f"{name}_history") for one in (got, whole))
+            if kept is not None and (last or name == "w"):
+                assert kept.tobytes() == expected[: last + more].tobytes()
+        got.save(tmp_path / "result.npz")  # whose parts are of one size:
+        assert fastgd.load(tmp_path / "result.npz").n_epochs == last
+        assert bits(fit(resume=path)) == bits(whole)
+
+
 # What is refused ------------------------------------------------------------------------------------------
 
 

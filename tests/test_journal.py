@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fastgd import engine
+from fastgd import journal as journal_module
 from fastgd.data.arrays import ArrayRows
 from fastgd.grid import Kept, Place
 from fastgd.journal import Journal
@@ -181,12 +182,12 @@ def test_a_checkpoint_is_written_when_it_is_due(monkeypatch):
     assert [place.row for place in written[0]] == [N, BLOCK]
 
 
-def test_one_that_only_shows_a_bar_keeps_nothing():
+def test_one_that_only_shows_a_bar_keeps_nothing(monkeypatch):
     shown = []
 
     class Bar:
-        def read(self, row, n):
-            shown.append((row, n))
+        def read(self, number, row, n):
+            shown.append((number, row, n))
 
         def epoch(self, done, cost):
             shown.append(done)
@@ -194,12 +195,13 @@ def test_one_that_only_shows_a_bar_keeps_nothing():
         def close(self):
             shown.append("closed")
 
+    monkeypatch.setattr(journal_module, "SHOWN_EVERY", 0.0)
     log = Journal(None, 0.0, Bar(), [])
     rows = rows_of(log)
     assert np.array_equal(fold(rows)[0], fold(rows_of(None))[0])
     assert log.places == [Place(0, [], [])]
     log.at_epoch(1, 2.0, dict)
-    assert shown == [(BLOCK, N), 1]
+    assert shown == [*((0, min(row, N), N) for row in range(BLOCK, N + BLOCK, BLOCK)), (0, N, N), 1]
 
 
 def test_rows_that_were_counted_are_counted_again_without_a_read():

@@ -118,6 +118,18 @@ class ArrayRows(Table):
         return X.tolist(), y.tolist(), self.weights.tolist()
 
     @functools.cached_property
+    def total_weight(self) -> float:  # type: ignore[override]
+        """Σ s, block by block as `facts` has it; n where all rows count alike."""
+        if not self.has_weights:
+            return float(self.n)
+        whole = self.n - self.n % block_rows(self.d)
+        sums = self.weights[:whole].reshape(-1, block_rows(self.d)).sum(axis=1).tolist()
+        total = 0.0
+        for part in [*sums, float(self.weights[whole:].sum())]:
+            total += part
+        return total
+
+    @functools.cached_property
     def facts(self) -> Facts:
         facts = Facts()
         look(0, self.y, self.weights, block_rows(self.d), facts.state)
