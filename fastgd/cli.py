@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import os
 import sys
@@ -15,8 +16,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code: 0, 1 (it failed) or 2 (usage or input)."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command == "lesson" and options.samples is not None:
-        parser.error("--samples belongs to the fit that `fastgd` shows without a command")
+    if misuse := _misuse(options):
+        parser.error(misuse)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no "…" shows "?"
     code = 0
@@ -41,18 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _on_files(options: argparse.Namespace) -> int:
     from fastgd import commands
-    from fastgd.results import DivergenceError
+    from fastgd.report import spelled
 
     run = {"fit": commands.fit, "predict": commands.predict, "diagnose": commands.show_diagnosis}
+    if options.command != "predict":
+        options.solver = {"gd": "gradient_descent", "sgd": "sgd"}[options.solver]
     try:
         return run[options.command](options)
-    except DivergenceError as error:
-        print(f"fastgd: {commands.sentence(error)}", file=sys.stderr)
-        return 1
     except BrokenPipeError:
         raise
     except (ImportError, OSError, ValueError, TypeError, MemoryError) as error:
-        print(f"fastgd: {commands.sentence(error)}", file=sys.stderr)
+        print(f"fastgd: {spelled(str(error)) or type(error).__name__}", file=sys.stderr)
         return 2
 
 
@@ -90,89 +90,118 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser(
         "predict", help="predictions of a model", description=_DESCRIPTIONS["predict"]
     )
-    predict.add_argument("model", type=_file, help="what `fastgd fit --save` wrote")
-    predict.add_argument("data", metavar="DATA", type=_file, help="as of `fastgd fit`; no target is needed")
-    predict.add_argument(
-        "--features", type=_names, metavar="A,B", help="columns of X; those of the fit by default"
-    )
-    predict.add_argument(
-        "--missing", choices=("error", "drop"), default="error", help="rows with a missing value"
-    )
-    predict.add_argument(
-        "--out", type=_file, metavar="FILE", help=".csv, .parquet or .npy; standard output by default"
-    )
+    add = predict.add_argument
+    add("model", type=_file, help="what `fastgd fit --save` wrote")
+    add("data", metavar="DATA", type=_file, help="as of `fastgd fit`; no target is needed")
+    add("--features", type=_names, metavar="A,B", help="the columns to take; by default those of the fit")
+    add("--missing", choices=("error", "drop"), default="error", help=f"{_MISSING}, without a prediction")
+    add("--out", type=_file, metavar="FILE", help="a .csv, .parquet or .npy file; by default standard output")
     return parser
 
 
 _DESCRIPTIONS = {
-    "fit": "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them, a .npy of "
-    "rows and columns (named by their numbers), or a .npz with arrays X and y. Exit code 1: the fit "
-    "diverged, or with --strict did not converge; 2: the usage, or the data.",
-    "diagnose": "Which learning rates converge on DATA, how fast, and to what cost.",
-    "predict": "Predictions of a saved model for the rows of DATA, one a line.",
+    "fit": "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them; "
+    "a .npy of rows and columns, which are named by their numbers from 0; or a .npz with arrays X and y (the "
+    "target) and perhaps a weight. Exit code 1: the fit diverged, or with --strict did not converge; "
+    "2: the usage or the data is to blame.",
+    "diagnose": "Which learning rates of squared_error converge on DATA, how fast, and to what cost.",
+    "predict": "Predictions x·w + intercept of a saved model for the rows of DATA, one a line. Those of "
+    "log_loss are log-odds: above 0 where class 1 is the likelier. Columns are taken by the names that the "
+    "model was fitted to.",
 }
+_MISSING = "refuse rows with a missing value, counting them by column (the default), or leave them out"
 
 
 def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
-    parser.add_argument("data", metavar="DATA", type=_file, help="a file, or a folder of files of one kind")
-    parser.add_argument("--target", required=True, metavar="Y", help="the column to predict")
-    parser.add_argument("--features", type=_names, metavar="A,B", help="columns of X; all others by default")
-    parser.add_argument("--weight", metavar="COLUMN", help="a column of weights of rows")
-    parser.add_argument(
-        "--missing", choices=("error", "drop"), default="error", help="rows with a missing value"
+    add = parser.add_argument
+    add("data", metavar="DATA", type=_file, help="a file, or a folder of files of one kind")
+    add("--target", required=True, metavar="Y", help="the column to predict")
+    add("--features", type=_names, metavar="A,B", help="the columns of X; by default all others")
+    add("--missing", choices=("error", "drop"), default="error", help=_MISSING)
+    add(
+        "--solver", choices=("gd", "sgd"), default="gd",
+        help="full-batch gradient descent (gd, the default), or stochastic (sgd)",
+    )  # fmt: skip
+    add(
+        "--learning-rate", type=_rate, default="auto", metavar="RATE", help='"auto" (the default) or a number'
     )
-    parser.add_argument(
-        "--solver", choices=("gd", "sgd"), default="gd", help="full batch (gd), or stochastic"
-    )
-    parser.add_argument(
-        "--learning-rate", type=_rate, default="auto", metavar="RATE", help='a number, or "auto"'
-    )
-    parser.add_argument("--l2", type=float, default=0.0, metavar="L2", help="penalty (l2/2) Σ w²")
-    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    add("--l2", type=float, default=0.0, metavar="L2", help="a penalty (L2/2) Σ w² (0 by default)")
+    add(
+        "--intercept", action=argparse.BooleanOptionalAction, default=True,
+        help="with an intercept (the default), or without",
+    )  # fmt: skip
+    add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
     if command != "fit":
         return
-    parser.add_argument("--l1", type=float, default=0.0, metavar="L1", help="penalty l1 Σ|w|")
-    parser.add_argument(
-        "--loss", choices=("squared_error", "huber", "log_loss", "quantile"), default="squared_error"
+    add("--weight", metavar="COLUMN", help="the column of the rows' weights")
+    losses = ("squared_error", "huber", "log_loss", "quantile")
+    add(
+        "--loss",
+        choices=losses,
+        default="squared_error",
+        help="squared_error by default; log_loss takes y of 0 and 1",
     )
-    parser.add_argument("--epochs", type=_positive, default=100, metavar="N", help="at most so many (100)")
-    parser.add_argument(
-        "--tol", type=_rate, default="auto", metavar="TOL", help='when to stop; "auto" by default'
-    )
-    parser.add_argument("--no-intercept", action="store_true", help="fit no intercept")
-    parser.add_argument("--standardize", action="store_true", help="descend in columns of variance 1")
-    parser.add_argument("--nesterov", action="store_true", help="accelerate gd (FISTA with restart)")
-    parser.add_argument(
-        "--shuffle", action="store_const", const="blocks", default=False, help="sgd: blocks of rows"
-    )
-    parser.add_argument("--seed", type=_seed, metavar="N", help="of the shuffling")
-    parser.add_argument("--save", type=_file, metavar="MODEL", help="keep the model in this .npz file")
-    parser.add_argument("--plot", type=_file, metavar="FILE", help="draw the cost against the epoch")
-    parser.add_argument("--strict", action="store_true", help="exit code 1 where the fit has not converged")
-    parser.add_argument(
-        "--checkpoint", type=_file, metavar="FILE", help="keep the run in this file while it goes"
-    )
-    parser.add_argument(
-        "--checkpoint-every", type=float, default=60.0, metavar="SECONDS", help="60 by default"
-    )
-    parser.add_argument("--resume", type=_file, metavar="FILE", help="go on from this checkpoint")
-    parser.add_argument("--no-progress", action="store_true", help="no bar, on a terminal too")
+    add("--l1", type=float, default=0.0, metavar="L1", help="a penalty L1 Σ|w| (0 by default)")
+    add("--epochs", type=_positive, default=100, metavar="N", help="at most so many (100)")
+    add(
+        "--tol", type=_tolerance, default="auto", metavar="TOL",
+        help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient '
+        '(sgd: a change of the cost), or "none" to run all epochs',
+    )  # fmt: skip
+    add("--standardize", action="store_true", help="descend in columns of variance 1: often far fewer epochs")
+    add("--nesterov", action="store_true", help="gd: with accelerating momentum, for fewer epochs")
+    add(
+        "--shuffle", nargs="?", choices=("blocks", "rows"), const="blocks",
+        help="sgd: each epoch in a new order, of blocks of rows (the default) or of all rows, kept in "
+        "memory; without it rows come in order",
+    )  # fmt: skip
+    add("--seed", type=_seed, metavar="N", help="repeats a shuffling; by default another each time")
+    add("--save", type=_file, metavar="MODEL", help="keep the model in this .npz file, for `fastgd predict`")
+    add("--plot", type=_file, metavar="FILE", help="draw the cost against the epoch (png, svg, pdf)")
+    add("--strict", action="store_true", help="exit code 1 where the fit has not converged")
+    add("--checkpoint", type=_file, metavar="FILE", help="keep the run in this file while it goes")
+    add("--checkpoint-every", type=float, default=60.0, metavar="SECONDS", help="how often (60)")
+    add("--resume", type=_file, metavar="FILE", help="go on from this checkpoint of the same command")
+    add("--no-progress", action="store_true", help="no bar on a terminal")
+
+
+def _misuse(options: argparse.Namespace) -> str:
+    """Options that have no meaning together."""
+    if options.command == "lesson" and options.samples is not None:
+        return "--samples belongs to the fit that `fastgd` shows without a command"
+    if options.command != "fit":
+        return ""
+    if options.solver == "gd" and options.shuffle is not None:
+        return "--shuffle belongs to --solver sgd"
+    if options.solver == "sgd" and options.nesterov:
+        return "--nesterov belongs to --solver gd"
+    if options.seed is not None and options.shuffle is None:
+        return "--seed belongs to --shuffle"
+    return ""
 
 
 def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} is no list of names, a,b,c")
     return names
 
 
 def _rate(text: str) -> float | str:
-    if text == "auto":
-        return text
+    return text if text == "auto" else _number(text, 'neither "auto" nor a number')
+
+
+def _tolerance(text: str) -> float | str | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    return _number(text, 'neither "auto" nor "none" nor a number')
+
+
+def _number(text: str, what: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is neither a number nor "auto"') from None
+        raise argparse.ArgumentTypeError(f"{text!r} is {what}") from None
 
 
 def _seed(text: str) -> int:

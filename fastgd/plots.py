@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,16 @@ def save(fit: FitResult, file: str, kinds: tuple[str, ...] = ("cost", "path")) -
     for kind, ax in zip(kinds, figure.subplots(1, len(kinds), squeeze=False)[0], strict=True):
         plot(fit, kind, ax)
     figure.savefig(file)
+
+
+def check_file(file: str) -> None:
+    """Refuse what `save` could not write, before there is anything to draw."""
+    _require_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    suffix = os.path.splitext(file)[1][1:].lower()
+    if suffix not in FigureCanvasBase.get_supported_filetypes():
+        raise ValueError(f"{file} is no picture: name a file that ends in .png, .svg or .pdf")
 
 
 def plot_sweep(sweep: SweepResult, ax: Axes | None = None) -> Axes:

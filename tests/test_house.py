@@ -61,7 +61,8 @@ FLOORS = [
     ["trace", "plots", "api", "diagnosis"],
     ["sweeps", "lesson", "estimators.linear", "versions"],
     ["estimators.regressors", "estimators.classifiers"],
-    ["demo", "warm", "commands"],
+    ["demo", "warm", "inputs", "report"],
+    ["commands"],
     ["cli"],
     ["__main__"],
 ]

@@ -88,13 +88,27 @@ def read_table(
     3.00 + 2.00 x
     >>> folder.cleanup()
     """
+    _require_pyarrow()
+    checks.choice("missing", missing, ("error", "drop"))
+    name, files = find(path)
+    return TableSource(name, files, target, features, weight, drops=missing == "drop")
+
+
+def read_features(path: Any, features: Sequence[str], *, missing: str = "error") -> TableSource:
+    """These columns of a table without a target: for predictions. All that are lacking are told at once."""
+    _require_pyarrow()
+    name, files = find(path)
+    if len(lacking := [one for one in features if one not in files[0].names]) > 1:
+        has = _listed(files[0].names)
+        raise InvalidDataError(f"{files[0].name} lacks the columns {_listed(lacking)}. It has {has}")
+    return TableSource(name, files, None, features, None, drops=missing == "drop")
+
+
+def _require_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("read_table() needs pyarrow: pip install 'fastgd[io]'") from error
-    checks.choice("missing", missing, ("error", "drop"))
-    name, files = find(path)
-    return TableSource(name, files, target, features, weight, drops=missing == "drop")
 
 
 class TableSource(Source):
@@ -252,6 +266,15 @@ class TableChunk:
             y[:] = columns.part(self._target, start, stop)
         if self._weights is not None:
             weights[:] = columns.part(self._weights, start, stop)
+
+    def targets(self) -> tuple[Array, Array | None]:
+        """All of y, and the weights where there are any."""
+        both = (
+            None if one is None else columns.part(one, 0, self._m) for one in (self._target, self._weights)
+        )
+        y, weights = both
+        assert y is not None
+        return y, weights
 
     def place(self, row: int) -> str:
         return self._file.place(self._first + (row if self._kept is None else self._kept[row].as_py()))
