@@ -90,6 +90,8 @@ def read_table(
     """
     _require_pyarrow()
     checks.choice("missing", missing, ("error", "drop"))
+    if target is None:
+        raise TypeError("target must be the name of a column, not None")
     name, files = find(path)
     return TableSource(name, files, target, features, weight, drops=missing == "drop")
 
