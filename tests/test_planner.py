@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 
 import fastgd
-from fastgd import planner
+from fastgd import grid, planner
+from fastgd.data.table import Table
 from tests.conftest import JIT_IS_OFF
 
 
@@ -61,3 +63,34 @@ def test_what_ran_is_what_the_planner_says(rng):
     schedule = [1e-3 / (1 + epoch) for epoch in range(10)]
     by_sample = fastgd.sgd(X, y, learning_rate=schedule, n_epochs=10)
     assert by_sample.method == planner.sgd(20_000, 10, 10, 10, False, 88, True)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 7, 10, 17, 60, 100, 300])
+def test_rows_are_counted_only_where_their_number_matters(d):
+    class Uncounted(Table):
+        known_n = None
+        counts = 0
+
+        def has_at_most(self, rows):
+            return self.rows <= rows
+
+        @property
+        def n(self):
+            self.counts += 1
+            return self.rows
+
+    numbers = {grid.block_rows(d) + 1, *(int(n) for n in np.geomspace(grid.block_rows(d) + 1, 1e9, 60))}
+    for n_epochs in (1, 2, 3, 5, 10, 30, 100, 1000):
+        for size in (4, 8):
+            methods, counts = set(), 0
+            for n in sorted(numbers | {1, grid.block_rows(d)}):
+                rows = Uncounted()
+                rows.rows, rows.d, rows.row_bytes = n, d, size * (d + 1)
+                assert planner.descent_of(rows, d, n_epochs) == planner.descent(
+                    n, d, n_epochs, rows.row_bytes
+                )
+                if n in numbers:
+                    methods.add(planner.descent(n, d, n_epochs, rows.row_bytes))
+                    counts += rows.counts
+            assert counts in (0, len(numbers))
+            assert not (len(methods) == 2 and counts == 0)

@@ -6,12 +6,14 @@ import itertools
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import numpy as np
 import pytest
 
 import fastgd
+from fastgd.data import streams
 from fastgd.data.streams import StreamRows
 from fastgd.grid import block_rows
 from tests.conftest import JIT_IS_OFF
@@ -143,8 +145,9 @@ def test_blocks_that_are_not_safe_to_map_are_scanned_in_the_stream():
     expected = fastgd.sgd(X, y, **how)
     assert expected.n_passes > 2  # an epoch, some of its blocks scanned
     same(fastgd.sgd(cut(1500, X, y), **how), expected)
-    how |= dict(shuffle="blocks", seed=1)  # one block alone is in order in any order
-    same(fastgd.sgd(cut(1500, X, y), **how), fastgd.sgd(X, y, **how))
+    if not JIT_IS_OFF:  # where one of few blocks is unsafe, all are scanned
+        how |= dict(shuffle="blocks", seed=1)  # one block alone is in order in any order
+        same(fastgd.sgd(cut(1500, X, y), **how), fastgd.sgd(X, y, **how))
 
 
 @pytest.mark.parametrize("how", [dict(shuffle=True), dict(shuffle="blocks", method="stream")])
@@ -184,6 +187,60 @@ def test_a_chunk_may_be_overwritten_by_the_next():
     same(fastgd.gradient_descent(fastgd.chunks(parts), n_epochs=5), fastgd.gradient_descent(X, y, n_epochs=5))
 
 
+def test_a_slow_function_is_asked_for_one_chunk_at_a_time(monkeypatch):
+    """A read that ended early leaves its thread with a chunk that is being made: in the one room of all."""
+    monkeypatch.setattr(streams, "POLL", 0.001)
+    X, y = data(3 * 4096 + 7, None)
+    room, targets, at_work = np.empty(1000), np.empty(1000), []
+
+    def parts():
+        for start in range(0, len(y), 1000):
+            m = len(y[start : start + 1000])
+            at_work.append(start)
+            room[:m], targets[:m] = np.nan, np.nan
+            time.sleep(0.005)
+            room[:m], targets[:m] = X[start : start + m], y[start : start + m]
+            assert at_work.pop() == start
+            assert not at_work
+            yield room[:m], targets[:m]
+
+    how = dict(fit_intercept=True, n_epochs=5)
+    same(fastgd.gradient_descent(fastgd.chunks(parts), **how), fastgd.gradient_descent(X, y, **how))
+
+
+def test_chunks_need_not_lie_as_kernels_read_them():
+    X, y = data(N, 4)
+    layouts = [
+        np.asfortranarray,
+        lambda part: np.repeat(part, 2, axis=0)[::2],
+        lambda part: part.astype(">f8"),
+    ]
+
+    def parts():
+        for k, start in enumerate(range(0, N, 999)):
+            layout = layouts[k % len(layouts)]
+            yield layout(X[start : start + 999]), layout(y[start : start + 999])
+
+    expected = fastgd.gradient_descent(X, y, n_epochs=3)
+    same(fastgd.gradient_descent(fastgd.chunks(parts), n_epochs=3), expected)
+
+
+def test_chunks_of_one_and_two_rows():
+    X, y = data(4096 + 3, 2)
+    for size in (1, 2):
+        same(fastgd.gradient_descent(cut(size, X, y), n_epochs=2), fastgd.gradient_descent(X, y, n_epochs=2))
+
+
+def test_small_integers_are_planned_as_arrays_of_them():
+    X, y = data(10_000 if not JIT_IS_OFF else 700, 60)
+    X, y = (100 * X).astype(np.int16), (100 * y).astype(np.int32)
+    assert StreamRows(cut(777, X, y)).row_bytes == 60 * 2 + 4
+    how = dict(learning_rate=1e-7, n_epochs=3, history=None)
+    assert (
+        fastgd.gradient_descent(cut(777, X, y), **how).method == fastgd.gradient_descent(X, y, **how).method
+    )
+
+
 def test_empty_chunks_in_between():
     X, y = data(100)
 
@@ -202,6 +259,39 @@ def test_reads_are_counted():
     assert fastgd.gradient_descent(cut(999, X, y, n_samples=N), learning_rate=0.1).n_passes == 1
     fit = fastgd.gradient_descent(cut(999, X, y), learning_rate=0.1, method="stream", n_epochs=3)
     assert fit.n_passes == 4
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        dict(learning_rate=0.1),
+        dict(fit_intercept=True),
+        dict(fit_intercept=True, standardize=True, nesterov=True, tol="auto", n_epochs=1000),
+        dict(l1=0.01, l2=0.1, learning_rate=0.1),
+    ],
+)
+def test_statistics_of_rows_that_nobody_counted_take_one_read(how):
+    X, y = data()
+    calls = []
+
+    def parts():
+        calls.append(0)
+        for start in range(0, N, 999):
+            yield X[start : start + 999], y[start : start + 999]
+        calls[-1] = 1
+
+    fit = fastgd.gradient_descent(fastgd.chunks(parts), **how)
+    assert (fit.method, fit.n_passes, sum(calls)) == ("summary", 1, 1)
+    same(fit, fastgd.gradient_descent(X, y, **how))
+
+
+def test_reads_of_held_out_rows_are_counted():
+    X, y = data()
+    how = dict(n_epochs=2, loss="huber", learning_rate=0.1)
+    plain = fastgd.gradient_descent(cut(999, X, y, n_samples=N), **how)
+    held = fastgd.gradient_descent(cut(999, X, y, n_samples=N), **how, validation_fraction=0.5)
+    assert plain.n_passes == 3
+    assert held.n_passes == 3 + len(held.validation_history)
 
 
 def test_chunks_are_made_while_those_before_are_computed_with():
@@ -242,4 +332,4 @@ print(fit.n_samples, grown() - before)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     n, growth = done.stdout.split()
     assert int(n) == 25_000_000
-    assert float(growth) < 150
+    assert float(growth) < 100
