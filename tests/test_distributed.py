@@ -532,7 +532,7 @@ class TestBadInput:
             "y has 2 dimensions": (dX, dX),
             "X has 3 dimensions": (dX[:, :, None], dy),
             "partitions and X has": (dX[keep], dy.rechunk(9000)[dy.rechunk(9000) > 0.0]),
-            "partition 0: y has shape": (dX[keep], dy[~keep]),
+            r"partition \d: y has shape": (dX[keep], dy[~keep]),
             "y is no Dask collection": (dX[keep], y),
             "y has shape": (dX, y[1:]),
             "no rows": (dX[:0], dy[:0]),
