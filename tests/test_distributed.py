@@ -247,7 +247,8 @@ class TestSameBits:
                 return 3.0 * (score - y) * abs(score - y)
 
         how = dict(loss=Cubed(), n_epochs=2, learning_rate=1e-3)
-        there = fastgd.gradient_descent(put(client, X, [6000]), put(client, y, [6000]), **how)
+        one = [0, 0]  # each worker has to compile it
+        there = fastgd.gradient_descent(put(client, X, [6000], one), put(client, y, [6000], one), **how)
         assert_same_bits(there, fastgd.gradient_descent(X, y, **how))
 
     def test_a_run_in_memory_goes_on_there(self, client, data):
