@@ -133,6 +133,7 @@ class PartRows(View):
     def head(self, rows: int) -> tuple[Array, Array, Floats]:
         if not isinstance(self.rows, StreamRows):
             return super().head(rows)
+        self.rows.passes += self.part.is_held and rows >= self.n
         return self.rows.read_ranges(self.part.ranges((0, min(rows, self.n))))
 
     def whole(self) -> tuple[Array, Array, Floats]:
