@@ -18,7 +18,7 @@ import secrets
 import stat
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -75,7 +75,8 @@ def write(path: Path, kind: str, version: int, header: dict[str, Any], arrays: A
     bodies = [_bytes_of(array) for array in kept.values()]
     bodies = [memoryview(_checksum(rest, bodies) + rest), *bodies]
     starts, end = _frame(members, bodies)
-    _replace(path, [*(part for pair in zip(starts, bodies, strict=True) for part in pair), end])
+    with replacing(path) as file:
+        file.writelines([*(part for pair in zip(starts, bodies, strict=True) for part in pair), end])
 
 
 def read(path: Path, kind: str, newest: int = 1) -> tuple[dict[str, Any], Arrays]:
@@ -223,7 +224,9 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
     return (array.T if _is_fortran(array) else array).reshape(-1).view(np.uint8).data
 
 
-def _replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of that at `path` when it is on the disk; an error leaves the old one."""
     target = os.path.realpath(path)  # of a link, what it leads to
     folder, name = os.path.split(target)
     mode = None
@@ -236,7 +239,7 @@ def _replace(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         with open(temporary, "xb") as file:
             if mode is not None and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), stat.S_IMODE(mode))
-            file.writelines(parts)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)

@@ -129,7 +129,9 @@ class Checkpoint:
         here = self._told_rates()
         try:
             epoch, there = self._restored(found, point, run, keep, oracle, watch), point["rates"]
-            is_other = np.array(there != here)
+            if there.shape != here.shape:
+                raise ValueError
+            is_other = there != here
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InvalidDataError(f"{self._source} holds values that no such run has") from error
         if is_other.any():
@@ -226,13 +228,23 @@ def _is_alike(value: Any, like: Any) -> bool:
     return isinstance(value, (bool, int, float, np.bool_))
 
 
+def _is_content(found: Any, names: set[str]) -> bool:
+    """Whether it is what `_write` writes, but for what stands in the point."""
+    return (
+        isinstance(found, dict)
+        and found.keys() == names
+        and isinstance(found["places"], list)
+        and all(isinstance(place, Place) and isinstance(place.row, int) for place in found["places"])
+        and all(isinstance(found[name], int) or found[name] is None for name in ("before", "n", "seed"))
+        and (found["point"] is None or isinstance(found["point"], dict))
+    )
+
+
 def _check_folder(path: Path) -> None:
     """Refuse a place where no file can ever be."""
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(
-            f"there is no folder {folder} for checkpoint={os.fspath(path)!r}; make it first"
-        )
+        raise FileNotFoundError(f"there is no folder {folder} for the checkpoint {os.fspath(path)}: make it")
 
 
 def data_marks(rows: Table) -> dict[str, Any]:
@@ -289,7 +301,7 @@ def _read(path: Path, about: dict[str, Any], depth: int) -> dict[str, Any]:
     name = os.fspath(path)
     try:
         found: dict[str, Any] = packing.unpack(header.get("content"), arrays, CLASSES)
-        if type(found) is not dict or found.keys() != set(about) | NAMES:
+        if not _is_content(found, set(about) | NAMES):
             raise InvalidDataError("holds other values than those of a checkpoint")
     except InvalidDataError as error:
         raise InvalidDataError(f"{name} {error}") from None

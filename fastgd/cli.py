@@ -1,8 +1,9 @@
-"""The command line: `fastgd`, `fastgd lesson`."""
+"""The command line: `fastgd`, `fastgd lesson`, and `fastgd fit`, `predict` and `diagnose` on files."""
 
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import os
 import sys
@@ -12,15 +13,18 @@ from fastgd import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code: 0, 1 (it failed) or 2 (usage)."""
+    """Run the command; return the exit code: 0, 1 (it failed) or 2 (usage or input)."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command == "lesson" and options.samples is not None:
-        parser.error("--samples belongs to the fit that `fastgd` shows without a command")
+    if misuse := _misuse(options):
+        parser.error(misuse)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no "…" shows "?"
+    code = 0
     try:
-        if options.command == "lesson":
+        if options.command in ("fit", "predict", "diagnose"):
+            code = _on_files(options)
+        elif options.command == "lesson":
             _lesson(options.sgd, options.digits, options.plot)
         else:
             _demo(options.samples or 10_000_000)
@@ -33,7 +37,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ImportError, OSError, ValueError, MemoryError) as error:
         print(f"fastgd: {error or type(error).__name__}", file=sys.stderr)
         return 1
-    return 0
+    return code
+
+
+def _on_files(options: argparse.Namespace) -> int:
+    from fastgd import commands
+    from fastgd.report import spelled
+
+    run = {"fit": commands.fit, "predict": commands.predict, "diagnose": commands.show_diagnosis}
+    if options.command != "predict":
+        options.solver = {"gd": "gradient_descent", "sgd": "sgd"}[options.solver]
+    try:
+        return run[options.command](options)
+    except BrokenPipeError:
+        raise
+    except (ImportError, OSError, ValueError, TypeError, MemoryError) as error:
+        print(f"fastgd: {spelled(str(error)) or type(error).__name__}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,7 +85,127 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])",
     )
+    for name, what in (("fit", "fit a model to a file"), ("diagnose", "limits and a forecast, before a fit")):
+        _add_data(commands.add_parser(name, help=what, description=_DESCRIPTIONS[name]), name)
+    predict = commands.add_parser(
+        "predict", help="predictions of a model", description=_DESCRIPTIONS["predict"]
+    )
+    add = predict.add_argument
+    add("model", type=_file, help="what `fastgd fit --save` wrote")
+    add("data", metavar="DATA", type=_file, help="as of `fastgd fit`; no target is needed")
+    add("--features", type=_names, metavar="A,B", help="the columns to take; by default those of the fit")
+    add("--missing", choices=("error", "drop"), default="error", help=f"{_MISSING}, without a prediction")
+    add("--out", type=_file, metavar="FILE", help="a .csv, .parquet or .npy file; by default standard output")
     return parser
+
+
+_DESCRIPTIONS = {
+    "fit": "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them; "
+    "a .npy of rows and columns, which are named by their numbers from 0; or a .npz with arrays X and y (the "
+    "target) and perhaps a weight. Exit code 1: the fit diverged, or with --strict did not converge; "
+    "2: the usage or the data is to blame.",
+    "diagnose": "Which learning rates of squared_error converge on DATA, how fast, and to what cost.",
+    "predict": "Predictions x·w + intercept of a saved model for the rows of DATA, one a line. Those of "
+    "log_loss are log-odds: above 0 where class 1 is the likelier. Columns are taken by the names that the "
+    "model was fitted to.",
+}
+_MISSING = "refuse rows with a missing value, counting them by column (the default), or leave them out"
+
+
+def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
+    add = parser.add_argument
+    add("data", metavar="DATA", type=_file, help="a file, or a folder of files of one kind")
+    add("--target", required=True, metavar="Y", help="the column to predict")
+    add("--features", type=_names, metavar="A,B", help="the columns of X; by default all others")
+    add("--missing", choices=("error", "drop"), default="error", help=_MISSING)
+    add(
+        "--solver", choices=("gd", "sgd"), default="gd",
+        help="full-batch gradient descent (gd, the default), or stochastic (sgd)",
+    )  # fmt: skip
+    add(
+        "--learning-rate", type=_rate, default="auto", metavar="RATE", help='"auto" (the default) or a number'
+    )
+    add("--l2", type=float, default=0.0, metavar="L2", help="a penalty (L2/2) Σ w² (0 by default)")
+    add(
+        "--intercept", action=argparse.BooleanOptionalAction, default=True,
+        help="with an intercept (the default), or without",
+    )  # fmt: skip
+    add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
+    if command != "fit":
+        return
+    add("--weight", metavar="COLUMN", help="the column of the rows' weights")
+    losses = ("squared_error", "huber", "log_loss", "quantile")
+    add(
+        "--loss",
+        choices=losses,
+        default="squared_error",
+        help="squared_error by default; log_loss takes y of 0 and 1",
+    )
+    add("--l1", type=float, default=0.0, metavar="L1", help="a penalty L1 Σ|w| (0 by default)")
+    add("--epochs", type=_positive, default=100, metavar="N", help="at most so many (100)")
+    add(
+        "--tol", type=_tolerance, default="auto", metavar="TOL",
+        help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient '
+        '(sgd: a change of the cost), or "none" to run all epochs',
+    )  # fmt: skip
+    add("--standardize", action="store_true", help="descend in columns of variance 1: often far fewer epochs")
+    add("--nesterov", action="store_true", help="gd: with accelerating momentum, for fewer epochs")
+    add(
+        "--shuffle", nargs="?", choices=("blocks", "rows"), const="blocks",
+        help="sgd: each epoch in a new order, of blocks of rows (the default) or of all rows, kept in "
+        "memory; without it rows come in order",
+    )  # fmt: skip
+    add("--seed", type=_seed, metavar="N", help="repeats a shuffling; by default another each time")
+    add("--save", type=_file, metavar="MODEL", help="keep the model in this .npz file, for `fastgd predict`")
+    add("--plot", type=_file, metavar="FILE", help="draw the cost against the epoch (png, svg, pdf)")
+    add("--strict", action="store_true", help="exit code 1 where the fit has not converged")
+    add("--checkpoint", type=_file, metavar="FILE", help="keep the run in this file while it goes")
+    add("--checkpoint-every", type=float, default=60.0, metavar="SECONDS", help="how often (60)")
+    add("--resume", type=_file, metavar="FILE", help="go on from this checkpoint of the same command")
+    add("--no-progress", action="store_true", help="no bar on a terminal")
+
+
+def _misuse(options: argparse.Namespace) -> str:
+    """Options that have no meaning together."""
+    if options.command == "lesson" and options.samples is not None:
+        return "--samples belongs to the fit that `fastgd` shows without a command"
+    if options.command != "fit":
+        return ""
+    if options.solver == "gd" and options.shuffle is not None:
+        return "--shuffle belongs to --solver sgd"
+    if options.solver == "sgd" and options.nesterov:
+        return "--nesterov belongs to --solver gd"
+    if options.seed is not None and options.shuffle is None:
+        return "--seed belongs to --shuffle"
+    return ""
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of names, a,b,c")
+    return names
+
+
+def _rate(text: str) -> float | str:
+    return text if text == "auto" else _number(text, 'neither "auto" nor a number')
+
+
+def _tolerance(text: str) -> float | str | None:
+    if text in ("auto", "none"):
+        return None if text == "none" else text
+    return _number(text, 'neither "auto" nor "none" nor a number')
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is {what}") from None
+
+
+def _seed(text: str) -> int:
+    return _whole(text, 0, 2**64 - 1)
 
 
 def _file(text: str) -> str:

@@ -145,7 +145,7 @@ def push_nodes(
         max(1, SUMMARY_NUMBERS * order.effort // order.node_size),
     )
     n_threads = 1 if useful == 1 else min(useful, default_threads() if n_threads is None else n_threads)
-    run = max(order.least_rows, _run_rows(rows, n, n_threads, order.effort))
+    run = max(order.least_rows, run_rows(rows, n, n_threads, order.effort))
     n_threads = min(n_threads, -(-n // run))
     reading = rows.begin(pieces(counter.stop, last, run, rows.known_n))
 
@@ -175,7 +175,7 @@ def scan(rows: Rows, step: Step, state: Sequence[Any] = ()) -> None:
         _in_one_piece(rows, state, lambda: executor.scan(rows, step, state, None))
         return
     n = rows.known_n
-    run = _run_rows(rows, MANY_ROWS if n is None else n, 1, 1)
+    run = run_rows(rows, MANY_ROWS if n is None else n, 1, 1)
     _scan(rows, step, state, lambda start: rows.begin(pieces(start, n, run, n)))
 
 
@@ -245,7 +245,7 @@ def _restored(entry: Entry | None, state: Sequence[Any]) -> int:
     return entry.found.row
 
 
-def _run_rows(rows: Rows, n: int, n_threads: int, effort: int) -> int:
+def run_rows(rows: Rows, n: int, n_threads: int, effort: int) -> int:
     """Rows of a run: a power of two of blocks. Any power gives the same bits; this one gives the speed."""
     block = block_rows(rows.d)
     numbers = rows.run_numbers // effort

@@ -24,8 +24,9 @@ from fastgd.objective import Objective, Rule
 from fastgd.options import Options, Plan, Solver
 from fastgd.oracles.folded import FoldedObjective
 from fastgd.orders import Order, as_order
+from fastgd.outcome import from_run, not_begun
 from fastgd.planner import Choice
-from fastgd.results import DivergenceError, FitResult, from_run, not_begun
+from fastgd.results import DivergenceError, FitResult
 from fastgd.solvers import Run, Watch
 from fastgd.tracks import State, Track, has_grown, track
 
@@ -43,13 +44,13 @@ def fit(
     backend = resolve(how.backend)
     rows = as_rows(X, y, sample_weight)
     checkpoint = None
-    if how.is_kept:
-        loss = {"loss": str(identity(as_loss(given["loss"])))}
-        others = {"solver": solver, "backend": backend} | given | loss | vars_of(rule)
-        checkpoint = Checkpoint(rows, how, others)
-        rows.log = checkpoint.journal
-    samples = (_listed(X), _listed(y)) if how.history == "samples" and rows.is_random else None
     try:
+        if how.is_kept:
+            loss = {"loss": str(identity(as_loss(given["loss"])))}
+            others = {"solver": solver, "backend": backend} | given | loss | vars_of(rule)
+            checkpoint = Checkpoint(rows, how, others)
+            rows.log = checkpoint.journal
+        samples = (_listed(X), _listed(y)) if how.history == "samples" and rows.is_random else None
         return _fit(solver, rows, samples, given, rule, how, backend, checkpoint, began)
     except KeyboardInterrupt as interrupt:
         if not hasattr(interrupt, "result"):  # before the first epoch
@@ -119,10 +120,14 @@ def _fit(
     )
     if run.converged and how.tol is not None:
         run.stopped = _reached(tolerance, how.patience, by_cost)
+    _scale(run, taken.cost_scale)
+    grown = False
+    try:
+        grown = not (is_sgd or run.is_torn) and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
+    except KeyboardInterrupt as interrupt:
+        run.error, run.is_torn = interrupt, True
     if run.is_torn:
         run.stopped = "it was interrupted"
-    _scale(run, taken.cost_scale)
-    grown = not (is_sgd or run.is_torn) and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
     run.diverged |= grown
     steps = -(-rows.n // rule.batch_size) if solver == "sgd" and rows.known_n is not None else 1
     result = from_run(
@@ -147,12 +152,16 @@ def _fit(
         order=order,
         state=None if run.is_torn else taken.state(run.n_epochs, order),
         constant=_constant(taken),
+        feature_names=everything.columns,
     )
     if run.error is not None:
         _raise_with(run.error, result)
     if run.diverged:
-        if how.on_divergence != "ignore":
-            _report_divergence(result, run.first_cost, taken, grown, rule.is_plain, how)
+        try:
+            if how.on_divergence != "ignore":
+                _report_divergence(result, run.first_cost, taken, grown, rule.is_plain, how)
+        except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
+            _raise_with(interrupt, result)
         return result
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
         warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth + 1)

@@ -12,9 +12,9 @@ compiled as it is, and checked against finite differences when it is first used.
 
 from __future__ import annotations
 
-import itertools
 import math
 import numbers
+import uuid
 from collections import namedtuple
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -106,7 +106,6 @@ _BUILT_IN = tuple(type(one) for one in NAMED.values())
 OWN = "OwnLoss_"
 """How the type of a loss of the user's own begins: its machine code is never kept on disk."""
 _own_types: dict[tuple[Any, ...], Any] = {}
-_numbers = itertools.count()  # next() is atomic
 
 
 def as_loss(given: Any) -> Loss:
@@ -167,8 +166,8 @@ def _own(given: Any, kind: type) -> Any:
     methods = {name: _plain(kind, name) for name in ("value", "slope")}
     key = kind, tuple(values), *methods.values()
     if key not in _own_types:
-        # Numba tells named tuples apart by their names alone, so no two may have one.
-        name = f"{OWN}{kind.__name__}_{next(_numbers)}"
+        # Numba tells named tuples apart by their names alone: no two have one, of any process of a cluster.
+        name = f"{OWN}{kind.__name__}_{uuid.uuid4().hex}"
         fields = namedtuple(name, list(values))  # type: ignore[misc]
         _own_types[key] = type(name, (fields,), methods | {"__slots__": ()})
     return _own_types[key](**values)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastgd.data import checks
+from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
@@ -21,6 +22,7 @@ from fastgd.grid import Floats
 from fastgd.losses import OWN, LogLoss, Loss, SquaredError, as_loss, is_own
 
 LOOK_ROWS = 4096
+PART_ROWS = 1 << 16
 
 
 @dataclass(slots=True, eq=False)
@@ -127,7 +129,7 @@ def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
     """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
     if isinstance(loss, SquaredError):
         return
-    if isinstance(loss, LogLoss) and (other := rows.facts.other) is not None:
+    if isinstance(loss, LogLoss) and (other := _first_other(rows, backend)) is not None:
         raise InvalidDataError(
             f"y[{other[0]}] is {other[1]:g}; log_loss takes y of 0 and 1 (a classifier of "
             "fastgd.estimators takes any labels)"
@@ -136,6 +138,20 @@ def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
     if is_own(loss) and one not in _checked:
         _check_own(loss, rows.head(LOOK_ROWS)[1].astype(np.float64), backend)
         _checked.add(one)
+
+
+def _first_other(rows: Table, backend: Backend) -> tuple[int, float] | None:
+    """The first row whose target is neither 0 nor 1, and that."""
+    if not isinstance(rows, ArrayRows) or backend == "python":
+        return rows.facts.other
+    from fastgd.kernels import pointwise
+
+    for start in range(0, rows.n, PART_ROWS):
+        part = np.asarray(rows.y[start : start + PART_ROWS], dtype=np.float64)
+        if pointwise.count_beside(part, 0.0, 1.0):
+            row = int(((part != 0.0) & (part != 1.0)).argmax())
+            return start + row, float(part[row])
+    return None
 
 
 _checked: set[tuple[type, Any, Backend]] = set()

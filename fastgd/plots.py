@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -54,15 +55,25 @@ def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axe
     return ax
 
 
-def save(fit: FitResult, file: str) -> None:
-    """Both pictures of a run of one weight or two, side by side, into a file; its ending is the format."""
+def save(fit: FitResult, file: str, kinds: tuple[str, ...] = ("cost", "path")) -> None:
+    """Pictures of a run side by side, into a file; its ending is the format."""
     _require_matplotlib()
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    for kind, ax in zip(("cost", "path"), figure.subplots(1, 2), strict=True):
+    figure = Figure(figsize=(5 * len(kinds), 4), layout="constrained")
+    for kind, ax in zip(kinds, figure.subplots(1, len(kinds), squeeze=False)[0], strict=True):
         plot(fit, kind, ax)
     figure.savefig(file)
+
+
+def check_file(file: str) -> None:
+    """Refuse what `save` could not write, before there is anything to draw."""
+    _require_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    suffix = os.path.splitext(file)[1][1:].lower()
+    if suffix not in FigureCanvasBase.get_supported_filetypes():
+        raise ValueError(f"{file} is no picture: name a file that ends in .png, .svg or .pdf")
 
 
 def plot_sweep(sweep: SweepResult, ax: Axes | None = None) -> Axes:

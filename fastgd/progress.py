@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from typing import Any
 
 DELAY = 0.5
@@ -18,23 +19,25 @@ class Progress:
         self._how: dict[str, Any] = {"disable": None} if _is_plain(self._tqdm) else {}
         self._lock = threading.Lock()
         self._epochs = self._tqdm(total=n_epochs, desc=what, unit="epoch", leave=True, **self._how)
+        self._is_first = True
         self._rows: Any = None
-        self._row = 0
+        self._read = self._row = 0
 
-    def read(self, row: int, n: int | None) -> None:
+    def read(self, number: int, row: int, n: int | None) -> None:
         with self._lock:
-            if self._rows is None or row < self._row:
+            if self._rows is None or number != self._read:
                 self._close_rows()
+                self._read, self._row = number, row
                 self._rows = self._tqdm(
                     total=n,
+                    initial=row,
                     desc="rows read",
                     unit="row",
                     unit_scale=True,
                     leave=False,
                     delay=DELAY,
                     **self._how,
-                )  # fmt: skip
-                self._row = 0
+                )
             self._rows.update(row - self._row)
             self._row = row
 
@@ -43,7 +46,11 @@ class Progress:
             self._close_rows()
             if cost is not None:
                 self._epochs.set_postfix(cost=f"{cost:.6g}", refresh=False)
-            self._epochs.update(done - self._epochs.n)
+            if self._is_first:  # what an earlier process has done tells no rate
+                self._is_first, self._epochs.initial, self._epochs.n = False, done, done
+                self._epochs.refresh()
+            else:
+                self._epochs.update(done - self._epochs.n)
 
     def close(self) -> None:
         with self._lock:
@@ -58,7 +65,11 @@ class Progress:
 
 def _tqdm() -> Any:
     try:
-        from tqdm.autonotebook import tqdm
+        from tqdm import TqdmExperimentalWarning
+
+        with warnings.catch_warnings():  # that it looks for a notebook itself
+            warnings.simplefilter("ignore", TqdmExperimentalWarning)
+            from tqdm.autonotebook import tqdm
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("progress=True needs tqdm: pip install 'fastgd[progress]'") from error
     return tqdm

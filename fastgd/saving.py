@@ -124,6 +124,8 @@ def _check(fit: FitResult) -> None:
     _need("method", _is_among(fit.method, "summary", "stream"))
     _need("_stopped", type(fit._stopped) is str)
     _need("_constant", type(fit._constant) is tuple and all(type(one) is int for one in fit._constant))
+    names = fit.feature_names
+    _need("feature_names", type(names) is tuple and all(type(name) is str for name in names))
     samples = fit._samples
     _need("_samples", samples is None or (type(samples) is tuple and list(map(type, samples)) == [list] * 2))
     _need("_order", _is_order(fit._order))

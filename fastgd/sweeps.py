@@ -23,8 +23,9 @@ from fastgd.options import Solver
 from fastgd.oracles.base import Oracle
 from fastgd.oracles.choose import distinct_rates, for_descent, for_sgd, map_sgd
 from fastgd.orders import Order, Shuffle, as_order
+from fastgd.outcome import from_run
 from fastgd.planner import Choice
-from fastgd.results import SweepResult, from_run
+from fastgd.results import SweepResult
 from fastgd.schedules import LearningRate, as_rates
 from fastgd.survey import Survey
 from fastgd.tracks import has_grown
@@ -149,6 +150,7 @@ def sweep(
             n_passes=n_passes,
             elapsed=elapsed,
             order=order,
+            feature_names=rows.columns,
         )
         for run, oracle, own in zip(runs, oracles, rates, strict=True)
     ]

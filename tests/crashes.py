@@ -8,6 +8,7 @@ import pytest
 
 from fastgd import centred, engine, grid, journal, packing, summaries
 from fastgd.data import arrays, streams, transformed
+from fastgd.oracles import proximal, summarised, textbook
 
 BLOCK = 64
 """Rows of a block in these tests, and of a run, so that few rows are many reads of their own."""
@@ -32,6 +33,9 @@ def small_runs(monkeypatch):
         (engine, "LEAST_THREAD_NUMBERS"),
     ):
         monkeypatch.setattr(module, name, 1)
+    for module in (proximal, summarised, textbook):
+        monkeypatch.setattr(module, "_CALL_NS", 600)  # some epochs of these rows
+    monkeypatch.setattr(streams, "POLL", 0.002)
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     grid.block_rows.cache_clear()
     yield
@@ -47,6 +51,7 @@ class Fate:
 
     def __init__(self, monkeypatch):
         self.lives, self.every, self.moments, self.of_reads = None, 1, 0, False
+        self.how: type[BaseException] = Killed
         fate = self
         at_epoch, reached = journal.Journal.at_epoch, journal.JournalEntry.reached
 
@@ -56,7 +61,8 @@ class Fate:
         def live(log):
             fate.moments += 1
             if fate.lives is not None and log.keeps and fate.moments > fate.lives:
-                raise Killed
+                fate.lives = None  # once
+                raise fate.how
 
         def epoch(log, *what):
             at_epoch(log, *what)

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import random
+import signal
+import time
+import warnings
+
 import numpy as np
 import pytest
 
 import fastgd
+from fastgd import archive, checkpoint, packing
+from tests.conftest import JIT_IS_OFF
 from tests.crashes import BLOCK, bits, fate, small_runs  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.usefixtures("small_runs")
 
-N = 3 * BLOCK + 13
+N, MOST = 3 * BLOCK + 13, 9 * BLOCK
 GD, SGD = fastgd.gradient_descent, fastgd.sgd
 FULL = dict(fit_intercept=True, standardize=True, sample_weight="some")
 
 
 def problem(kind="plain"):
     rng = np.random.default_rng(5)
-    X = rng.standard_normal((N, 3))
-    y = X @ [1.0, -2.0, 0.5] + 0.3 * rng.standard_normal(N)
+    X = rng.standard_normal((MOST, 3))
+    y = X @ [1.0, -2.0, 0.5] + 0.3 * rng.standard_normal(MOST)
     if kind == "moved":  # the first rows tell little of the later ones
         X[: 2 * BLOCK] *= 1e-3
         y[: 2 * BLOCK] = 1e3 * rng.standard_normal(2 * BLOCK)
@@ -31,12 +40,12 @@ def problem(kind="plain"):
     if kind == "classes":
         y = (y > 0).astype(float)
     if kind == "steep":  # blocks whose maps are not safe
-        X[BLOCK : BLOCK + 40] *= 9.0
+        X[BLOCK : BLOCK + 40] *= 6.0
     return X, y
 
 
 def weights():
-    return np.abs(np.random.default_rng(6).standard_normal(N)).round(2)
+    return np.abs(np.random.default_rng(6).standard_normal(MOST)).round(2)
 
 
 def source(X, y, s=None):
@@ -51,13 +60,18 @@ def source(X, y, s=None):
 
 
 def stopping(state):
-    return state.epoch == 2
+    return state.epoch == 1
 
 
 CASES = {
     "descent on statistics": (GD, {}, dict(method="summary")),
     "descent on statistics, a line": (GD, dict(kind="line"), dict(method="summary", n_epochs=6)),
-    "descent on statistics, read again": (GD, dict(kind="moved"), dict(method="summary", n_epochs=400)),
+    "descent on statistics, read again": (GD, dict(kind="moved"), dict(method="summary", n_epochs=40)),
+    "descent on statistics, read again later": (
+        GD,
+        dict(kind="far"),
+        dict(method="summary", learning_rate=0.2, n_epochs=60),
+    ),
     "descent, streamed": (GD, {}, dict(method="stream")),
     "descent, streamed, costs alone": (GD, {}, dict(method="stream", history="costs")),
     "descent, streamed, no history": (GD, {}, dict(method="stream", history=None)),
@@ -65,15 +79,23 @@ CASES = {
     "statistics, two threads": (GD, {}, dict(method="summary", n_threads=2)),
     "descent in Python": (GD, {}, dict(backend="python")),
     "descent of one block": (GD, dict(rows=BLOCK), dict()),
-    "nesterov on statistics": (GD, {}, FULL | dict(method="summary", nesterov=True, l1=0.01, tol=1e-6)),
-    "nesterov, streamed": (GD, {}, FULL | dict(method="stream", nesterov=True, l1=0.01, tol=1e-2)),
+    "nesterov on statistics": (
+        GD,
+        {},
+        FULL | dict(method="summary", nesterov=True, l1=0.01, tol=1e-6, n_epochs=200),
+    ),
+    "nesterov, streamed": (GD, {}, FULL | dict(method="stream", nesterov=True, l1=0.01, tol=0.5, patience=2)),
     "momentum": (GD, {}, dict(method="stream", momentum=0.5, tol="auto", n_threads=2)),
     "momentum in Python": (GD, {}, dict(backend="python", momentum=0.5, nesterov=True, l1=0.1)),
     "log loss": (GD, dict(kind="classes"), FULL | dict(loss="log_loss", nesterov=True)),
     "quantiles": (GD, {}, dict(loss="quantile", fit_intercept=True, tol=1e-4)),
     "statistics, intercept": (GD, {}, FULL | dict(method="summary")),
-    "validation": (GD, dict(kind="classes"), dict(loss="log_loss", validation_fraction=0.3, patience=2)),
-    "validation of sgd": (SGD, {}, dict(validation_fraction=0.3, method="stream")),
+    "validation": (
+        GD,
+        dict(kind="classes"),
+        dict(loss="log_loss", validation_fraction=0.3, patience=2, learning_rate=40.0, n_epochs=8),
+    ),
+    "validation of sgd": (SGD, {}, dict(validation_fraction=0.3, patience=1, n_epochs=8, method="stream")),
     "a callback that stops": (GD, {}, dict(callback=stopping, method="stream")),
     "a callback that stops statistics": (GD, {}, dict(callback=stopping, method="summary")),
     "rates by a function": (GD, {}, dict(learning_rate=lambda epoch: 0.1 / (1 + epoch), method="stream")),
@@ -105,13 +127,13 @@ CASES = {
     "maps in order": (SGD, {}, dict(method="summary", n_threads=2)),
     "maps, blocks": (SGD, dict(kind="line"), dict(method="summary", shuffle="blocks", seed=3)),
     "maps, read again": (SGD, dict(kind="far"), dict(method="summary", learning_rate=1e-9)),
-    "maps, some scanned": (SGD, dict(kind="steep"), dict(method="summary", learning_rate=0.01)),
+    "maps, some scanned": (SGD, dict(kind="steep", rows=MOST), dict(method="summary", learning_rate=0.01)),
     "maps, some scanned, blocks": (
         SGD,
-        dict(kind="steep"),
+        dict(kind="steep", rows=MOST),
         dict(method="summary", learning_rate=0.01, shuffle="blocks", seed=3),
     ),
-    "maps of several rates": (SGD, {}, dict(method="summary", learning_rate=[0.01, 0.02, 0.01, 0.02])),
+    "maps of several rates": (SGD, {}, dict(method="summary", learning_rate=[0.01, 0.02, 0.01])),
     "sgd, huber": (SGD, {}, FULL | dict(loss="huber", l2=0.1, tol=1e-2, patience=1)),
     "sgd by any rule": (
         SGD,
@@ -137,9 +159,9 @@ def fit_of(case):
     solver, about, how = CASES[case]
     X, y = problem(about.get("kind", "plain"))
     X, y = X[: about.get("rows", N)], y[: about.get("rows", N)]
-    how = dict(n_epochs=4) | how
+    how = dict(n_epochs=2 if "of" in about else 3) | how
     if how.get("sample_weight") == "some":
-        how["sample_weight"] = weights()
+        how["sample_weight"] = weights()[: len(y)]
     if "w0" in about:
         first = {name: value for name, value in how.items() if name != "sample_weight"}
         how["w0"] = about["w0"](X, y, **first | dict(n_epochs=2))
@@ -160,8 +182,8 @@ def test_killed_anywhere_and_resumed_it_is_the_run_that_nothing_interrupted(case
     for moment in range(moments):
         path.unlink(missing_ok=True)
         assert fate.run(lambda: fit(checkpoint=path), moment, 1 + moment % 3) is None
-        resume = path if path.exists() else None
-        assert bits(fit(resume=resume)) == whole
+        if path.exists():
+            assert bits(fit(resume=path)) == whole
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::fastgd.ConvergenceWarning")
@@ -184,3 +206,274 @@ def test_nothing_is_read_twice_however_often_it_is_killed(case, fate, tmp_path):
         lives += 1
     assert got is not None, f"still not at its end after {lives} lives of one run each"
     assert bits(got) == whole
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::fastgd.ConvergenceWarning")
+@pytest.mark.parametrize("case", [case for case in CASES if not case.startswith("chunks")])
+def test_interrupted_anywhere_the_whole_epochs_are_there_and_nothing_is_lost(case, fate, tmp_path):  # noqa: F811
+    fit, path = fit_of(case), tmp_path / "run.npz"
+    whole = fit()
+    fate.run(lambda: fit(checkpoint=path))
+    fate.how = KeyboardInterrupt
+    last = -1
+    for moment in range(0, fate.moments, 1 + fate.moments // 8):
+        path.unlink(missing_ok=True)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            fate.run(lambda: fit(checkpoint=path), moment, 10**9)  # written at the interrupt alone
+        got = caught.value.result
+        assert last <= got.n_epochs <= whole.n_epochs
+        last = got.n_epochs
+        for name, more in [("w", 1), ("intercept", 1), ("cost", 1), ("loss", 0), ("validation", 0)]:
+            kept, expected = (getattr(one, f"{name}_history") for one in (got, whole))
+            if kept is not None and (last or name == "w"):
+                assert kept.tobytes() == expected[: last + more].tobytes()
+        got.save(tmp_path / "result.npz")  # whose parts are of one size:
+        assert fastgd.load(tmp_path / "result.npz").n_epochs == last
+        assert bits(fit(resume=path)) == bits(whole)
+
+
+# What is refused ------------------------------------------------------------------------------------------
+
+
+def kept_run(path, **more):
+    """A run and its data, kept."""
+    X, y = problem()
+    GD(X, y, **dict(n_epochs=3, learning_rate=0.1, checkpoint=path) | more)
+    return X, y
+
+
+def refusal(X, y, path, **how):
+    with pytest.raises(ValueError, match="run.npz") as caught:
+        GD(X, y, **dict(n_epochs=3, learning_rate=0.1, resume=path) | how)
+    sentence = str(caught.value)
+    assert sentence.startswith(str(path))
+    return sentence.removeprefix(str(path))
+
+
+def test_other_data_is_refused_by_what_differs(tmp_path):
+    path = tmp_path / "run.npz"
+    X, y = kept_run(path)
+    assert f" rows is {MOST - 1} here and {MOST} there (other data)" in refusal(X[:-1], y[:-1], path)
+    assert " columns is 2 here and 3 there" in refusal(X[:, :2], y, path)
+    assert "dtypes is 'float32, float64' here and 'float64, float64' there" in refusal(
+        X.astype("f4"), y, path
+    )
+    assert " sampled values is " in refusal(X, y + 1e-9, path)
+    moved = y.copy()
+    moved[-1] += 1.0
+    assert " sampled values is " in refusal(X, moved, path)
+    assert " weighted is True here and False there" in refusal(X, y, path, sample_weight=weights())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("n_epochs", 4, "n_epochs is 4 here and 3 there"),
+        ("learning_rate", 0.2, "learning_rate is 0.2 here and 0.1 there"),
+        ("learning_rate", [0.1, 0.1, 0.1], "learning_rate is '[3] numbers, "),
+        ("learning_rate", lambda epoch: 0.1, "learning_rate is 'of type function' here and 0.1 there"),
+        ("l1", 0.5, "l1 is 0.5 here and 0.0 there"),
+        ("l2", 0.5, "l2 is 0.5 here and 0.0 there"),
+        ("momentum", 0.5, "momentum is 0.5 here and 0.0 there"),
+        ("nesterov", True, "nesterov is True here and False there"),
+        ("fit_intercept", True, "fit_intercept is True here and False there"),
+        ("standardize", True, "standardize is True here and False there"),
+        ("loss", "huber", "loss is "),
+        ("tol", 0.1, "tol is 0.1 here and None there"),
+        ("patience", 2, "patience is 2 here and 5 there"),
+        ("validation_fraction", 0.2, "validation_fraction is 0.2 here and None there"),
+        ("method", "stream", "method is 'stream' here and 'auto' there"),
+        ("history", None, "history is None here and 'epochs' there"),
+        ("on_divergence", "warn", "on_divergence is 'warn' here and 'raise' there"),
+        ("backend", "python", "backend is 'python' here and 'numba' there"),
+        ("w0", [1.0, 2.0, 3.0], "w0 is '[3] numbers, "),
+    ],
+)
+def test_other_options_are_refused_each_with_both_values(tmp_path, name, value, sentence):
+    X, y = kept_run(tmp_path / "run.npz")
+    said = refusal(X, y, tmp_path / "run.npz", **{name: value})
+    assert said.startswith(f" is the checkpoint of another run: {sentence}")
+    assert said.endswith("(other options); resume with the same, or start anew without resume")
+
+
+def test_losses_of_one_parameter_each_are_not_one_another(tmp_path):
+    path = tmp_path / "run.npz"
+    X, y = kept_run(path, loss=fastgd.losses.Huber(0.5))
+    assert "loss is " in refusal(X, y, path, loss=fastgd.losses.Quantile(0.5))
+    assert "loss is " in refusal(X, y, path, loss=fastgd.losses.Huber(0.7))
+    assert GD(X, y, n_epochs=3, learning_rate=0.1, loss=fastgd.losses.Huber(0.5), resume=path).n_epochs == 3
+
+
+def test_options_of_sgd_are_refused(tmp_path):
+    X, y = problem()
+    path, how = tmp_path / "run.npz", dict(n_epochs=2, learning_rate=0.01, shuffle="blocks", seed=3)
+    SGD(X, y, **how, checkpoint=path)
+    for name, value, there in [
+        ("seed", 4, 3),
+        ("shuffle", True, "blocks"),
+        ("batch_size", 2, 1),
+        ("average", True, False),
+        ("track_cost", True, False),
+    ]:
+        with pytest.raises(ValueError, match=f"{name} is {value!r} here and {there!r} there"):
+            SGD(X, y, **how | {name: value}, resume=path)
+    with pytest.raises(ValueError, match="solver is 'gradient_descent' here and 'sgd' there"):
+        GD(X, y, n_epochs=2, learning_rate=0.01, resume=path)
+
+
+def test_rates_of_a_function_that_is_another_are_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    X, y = kept_run(path, learning_rate=lambda epoch: 0.1)
+    sentence = "the learning rate of epoch 2 is 0.25 here and 0.1"
+    assert sentence in refusal(X, y, path, learning_rate=lambda epoch: 0.1 if epoch < 2 else 0.25)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    X, y = kept_run(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    assert "is cut short" in refusal(X, y, path)
+    path.write_bytes(whole[:700] + b"?" + whole[701:])
+    assert "is damaged" in refusal(X, y, path)
+    path.write_bytes(b"")
+    assert "is not a file that fastgd wrote" in refusal(X, y, path)
+    GD(X, y).save(path)
+    assert "holds a fit, not a checkpoint" in refusal(X, y, path)
+    with pytest.raises(FileNotFoundError):
+        GD(X, y, resume=tmp_path / "none.npz")
+    with pytest.raises(FileNotFoundError, match="there is no folder .* for the checkpoint"):
+        GD(X, y, checkpoint=tmp_path / "none" / "run.npz")
+    with pytest.raises(TypeError, match="checkpoint must be the path of a file, not 3"):
+        GD(X, y, checkpoint=3)
+    with pytest.raises(ValueError, match="checkpoint_every"):
+        GD(X, y, checkpoint=path, checkpoint_every=-1.0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("places"),
+        lambda content: content.update(before="two"),
+        lambda content: content.update(places=[3]),
+        lambda content: content["point"].pop("oracle"),
+        lambda content: content["point"].update(epoch=10**6),
+        lambda content: content["point"].update(epoch=-1),
+        lambda content: content["point"].update(costs=np.zeros((3, 3))),
+        lambda content: content["point"]["oracle"].update(w=np.zeros(0)),
+        lambda content: content["point"]["oracle"].update(w=np.zeros(3, "f4")),
+        lambda content: content["point"]["oracle"].update(_gradient=[1.0]),
+        lambda content: content["point"]["oracle"].update(passes="many"),
+        lambda content: content["point"].update(rates=np.zeros((2, 2))),
+    ],
+)
+def test_what_no_run_writes_reaches_no_kernel(tmp_path, change):
+    path = tmp_path / "run.npz"
+    X, y = kept_run(path, method="stream")
+    header, found = archive.read(path, checkpoint.KIND, checkpoint.VERSION)
+    content = packing.unpack(header["content"], found, checkpoint.CLASSES)
+    change(content)
+    tree, found = packing.pack(content)
+    archive.write(path, checkpoint.KIND, checkpoint.VERSION, {"content": tree}, found)
+    assert "holds " in refusal(X, y, path, method="stream")
+
+
+def test_other_versions_are_told(tmp_path, monkeypatch):
+    path = tmp_path / "run.npz"
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "__version__", "0.0.1")
+        X, y = kept_run(path)
+    with pytest.warns(RuntimeWarning, match=r"other versions \(fastgd 0.0.1 there and .* here\)") as caught:
+        GD(X, y, n_epochs=3, learning_rate=0.1, resume=path)
+    assert [one.filename for one in caught] == [__file__]
+
+
+def test_a_seed_that_was_drawn_is_kept(tmp_path, fate):  # noqa: F811
+    X, y = problem()
+    path, how = tmp_path / "run.npz", dict(n_epochs=3, learning_rate=0.01)
+    for shuffle, moment in [(True, 2), ("blocks", 5), ("blocks", 0)]:
+        assert fate.run(lambda: SGD(X, y, shuffle=shuffle, checkpoint=path, **how), moment) is None  # noqa: B023
+        got = [SGD(X, y, shuffle=shuffle, resume=path, **how) for _ in range(2)]
+        seed = got[0]._order.seed
+        assert bits(got[0]) == bits(got[1]) == bits(SGD(X, y, shuffle=shuffle, seed=seed, **how))
+        path.unlink()
+
+
+def test_where_a_run_goes_on_is_found_again_from_another_path(tmp_path, fate):  # noqa: F811
+    fit, first, second = fit_of("sgd, blocks"), tmp_path / "first.npz", tmp_path / "second.npz"
+    whole = bits(fit())
+    assert fate.run(lambda: fit(checkpoint=first), 9) is None
+    before = first.read_bytes()
+    assert fate.run(lambda: fit(checkpoint=second, resume=first), 2) is None
+    assert first.read_bytes() == before
+    assert bits(fit(resume=second)) == whole
+
+
+# Full disks -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", [GD, SGD])
+def test_a_full_disk_costs_a_warning_and_the_next_checkpoint_only(tmp_path, monkeypatch, fate, solver):  # noqa: F811
+    X, y = problem()
+    path, how = tmp_path / "run.npz", dict(n_epochs=4, method="stream", learning_rate=0.01)
+    whole = bits(solver(X, y, **how))
+    assert fate.run(lambda: solver(X, y, **how, checkpoint=path), 7) is None
+    before = path.read_bytes()
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit = solver(X, y, **how, checkpoint=path, checkpoint_every=0.0)
+    assert bits(fit) == whole
+    assert caught
+    for one in caught:
+        assert one.category is RuntimeWarning
+        assert one.filename == __file__
+        assert f"the checkpoint {path} could not be written (OSError: No space left" in str(one.message)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["run.npz"]
+    assert bits(solver(X, y, **how, resume=path)) == whole
+
+
+# Killed for good ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("solver", [GD, SGD])
+def test_killed_at_ten_random_moments_the_bits_are_those_of_one_run(tmp_path, monkeypatch, solver):
+    """By SIGKILL, in a child that goes on from the checkpoint of the one before; in reads and between."""
+    monkeypatch.undo()  # the grid and the disk as they are
+    checkpoint.block_rows.cache_clear()
+    X, y = problem()
+    repeat = 3 if JIT_IS_OFF else 300
+    X, y = np.tile(X, (repeat, 1)), np.tile(y, repeat)
+    how = dict(n_epochs=20 if JIT_IS_OFF else 250, method="stream", learning_rate=0.001)
+    began = time.monotonic()
+    whole = bits(solver(X, y, **how))
+    lasts = time.monotonic() - began
+    path, moments, kills = tmp_path / "run.npz", random.Random(7), 0
+    while True:
+        resume = path if path.exists() else None
+        child = os.fork()
+        if not child:
+            try:
+                solver(X, y, **how, checkpoint=path, checkpoint_every=0.003, resume=resume)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        if kills < 10:
+            time.sleep(moments.uniform(0.0, 0.25) * lasts)
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        if not os.WIFSIGNALED(status):
+            assert os.WEXITSTATUS(status) == 0
+            if kills == 10:
+                break
+            path.unlink()  # it was done before: from the start again
+            continue
+        kills += 1
+    assert bits(solver(X, y, **how, resume=path)) == whole

@@ -83,7 +83,7 @@ def test_python_dash_m_and_the_installed_command_agree():
 
 def test_help_names_every_option(capsys):
     for arguments, words in (
-        (["--help"], ["--samples", "--version", "lesson", "10 million"]),
+        (["--help"], ["--samples", "--version", "lesson", "10 million", "fit", "predict", "diagnose"]),
         (["lesson", "--help"], ["--sgd", "--digits", "--plot"]),
     ):
         with pytest.raises(SystemExit) as caught:

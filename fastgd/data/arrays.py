@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from fastgd.data import frames
 from fastgd.data.checks import InvalidDataError
+from fastgd.data.conversion import filler
 from fastgd.data.facts import Facts, look
+from fastgd.data.mapped import refuse_cut_short
 from fastgd.data.table import Table
 from fastgd.engine import first_nonfinite
 from fastgd.grid import (
@@ -47,6 +49,8 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
             if "inhomogeneous" in str(error):
                 raise InvalidDataError(f"{name} is ragged: its rows must all have the same length") from None
             raise InvalidDataError(f"{name} cannot be made an array: {error}") from None
+    if value.base is not None:
+        refuse_cut_short(name, value)
     if value.dtype.kind not in "fiub":
         return _from_objects(name, value)
     return value
@@ -104,6 +108,7 @@ class ArrayRows(Table):
 
     def set_weights(self, weights: Floats) -> None:
         self.weights, self.has_weights = weights, True
+        vars(self).pop("total_weight", None)
 
     def reader(self) -> ArrayReader:
         return ArrayReader(self._table, self._target, self.weights)
@@ -116,6 +121,18 @@ class ArrayRows(Table):
         """The rows as lists of Python floats, for the twins."""
         X, y = self.X.astype(np.float64), self.y.astype(np.float64)
         return X.tolist(), y.tolist(), self.weights.tolist()
+
+    @functools.cached_property
+    def total_weight(self) -> float:
+        """Σ s, block by block as `facts` has it; n where all rows count alike."""
+        if not self.has_weights:
+            return float(self.n)
+        whole = self.n - self.n % block_rows(self.d)
+        sums = self.weights[:whole].reshape(-1, block_rows(self.d)).sum(axis=1).tolist()
+        total = 0.0
+        for part in [*sums, float(self.weights[whole:].sum())]:
+            total += part
+        return total
 
     @functools.cached_property
     def facts(self) -> Facts:
@@ -166,12 +183,14 @@ class Column:
         self._values = values
         self._direct = _is_direct(values)
         self._buffer: Array = np.empty(0)
+        if not self._direct:
+            self._fill = filler(values)
 
     def read(self, start: int, stop: int) -> Array:
         if self._direct:
             return self._values[start:stop]
         room = self._room(stop - start)
-        np.copyto(room, self._values[start:stop], casting="unsafe")
+        self._fill(room, start, stop)
         return read_only(room)
 
     def take(self, order: NDArray[np.integer]) -> Array:

@@ -100,8 +100,8 @@ def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Sourc
     Notes
     -----
     The lengths of the chunks change no bit of a result: rows are cut anew, on the grid that arrays are read
-    by. Chunks are made in a thread of their own, while those before are computed with; each is copied, so
-    that the next may be written into the same memory. Memory: some chunks, and some MB.
+    by. Chunks are made in a thread of their own, while those before are computed with; each is copied once,
+    so that the next may be written into the same memory. Memory: two chunks, and some MB.
 
     Rows come in order only: `shuffle="blocks"` needs method="summary", `shuffle=True` is refused.
 

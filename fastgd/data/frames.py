@@ -46,10 +46,11 @@ class ColumnTable:
         Their names.
     dtype : dtype
         Of X as kernels see it: float32 where all columns are, else float64.
+    parts : list of Column
     """
 
     def __init__(self, names: tuple[str, ...], parts: list[Column]):
-        self.columns, self._parts = names, parts
+        self.columns, self.parts = names, parts
         self.n, self.d = parts[0].n, len(parts)
         is_single = all(part.dtype == np.float32 for part in parts)
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if is_single else np.float64)
@@ -63,7 +64,7 @@ class ColumnTable:
         self._write(order, X)
 
     def _write(self, which: Which, X: Array) -> None:
-        for j, part in enumerate(self._parts):
+        for j, part in enumerate(self.parts):
             X[:, j] = part.read(which)
 
     def whole(self) -> Array:
@@ -78,6 +79,8 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
 
     Raises InvalidDataError where a column holds no real numbers or lacks a value.
     """
+    if isinstance(value, ColumnTable):
+        return value
     if _is(value, "polars", "LazyFrame"):
         raise InvalidDataError(f"{name} is a LazyFrame, a plan of a table; pass {name}.collect()")
     given: Iterable[Any]

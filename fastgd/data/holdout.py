@@ -48,9 +48,18 @@ class Part:
 
     def __init__(self, n: int, unit: int, every: int, is_held: bool):
         self.unit, self._every, self.is_held = unit, every, is_held
-        whole, rest = divmod(n, unit * every)
-        held = whole * unit + max(0, rest - unit * (every - 1))
-        self.n = held if is_held else n - held
+        self.n = self.before(n)
+
+    @property
+    def key(self) -> tuple[int, int, bool]:
+        """By which parts of the same rows are told apart."""
+        return self.unit, self._every, self.is_held
+
+    def before(self, row: int) -> int:
+        """How many of the rows before row `row` of all are of this part."""
+        whole, rest = divmod(row, self.unit * self._every)
+        held = whole * self.unit + max(0, rest - self.unit * (self._every - 1))
+        return held if self.is_held else row - held
 
     def row(self, number: Any) -> Any:
         """The number among all rows of this part's row `number`; of an array, of each."""
@@ -116,7 +125,7 @@ class PartRows(View):
     @functools.cached_property
     def facts(self) -> Facts:
         facts = Facts()
-        if not self.rows.is_random and not self.part.is_held:
+        if isinstance(self.rows, StreamRows) and not self.part.is_held:
             self.rows.passes += 1
         engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
         return facts

@@ -12,17 +12,22 @@ from fastgd.data.arrays import ArrayRows, as_sample_weight
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
 from fastgd.data.framed import FrameRows
+from fastgd.data.partitions import is_dask
 from fastgd.data.streams import StreamRows
 from fastgd.data.table import Table
 
 
 def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
-    """Arrays and what can be made one; or a source, which has targets and weights of its own."""
+    """Arrays and what can be made one; Dask's collections; or a source, which has all of its own."""
     if isinstance(X, Source):
         if y is not None or sample_weight is not None:
             what = "y" if y is not None else "sample_weight"
             raise TypeError(f"{X.name} has targets and weights of its own: leave {what} out")
         return StreamRows(X)
+    if is_dask(X):
+        from fastgd.distributed import dask_rows
+
+        return dask_rows(X, y, sample_weight)
     if y is None:
         raise TypeError("y is missing; only a source of rows (fastgd.chunks, fastgd.read_table) has its own")
     table = None if type(X) is np.ndarray or type(X) is list else frames.as_table("X", X)

@@ -43,6 +43,7 @@ class StreamRows(Table):
         self.source = source
         self.known_n = source.n
         self.d, self.is_scalar, self.has_weights = source.d, source.is_scalar, source.has_weights
+        self.columns = source.columns
         self.row_bytes = source.row_bytes
         self.passes = 0
         """Reads that only looked at the targets, or counted."""

@@ -25,6 +25,8 @@ class Table:
     is_random: bool = True
     """Whether rows can be read in any order."""
     has_weights: bool = False
+    columns: tuple[str, ...] = ()
+    """The names of the columns, where they have any."""
     passes: int = 0
     """Reads that only looked at the targets, or counted the rows."""
     log: Log | None = None
@@ -96,7 +98,7 @@ class View(Table):
     def __init__(self, rows: Table):
         self.rows = rows
         self.is_random, self.has_weights = rows.is_random, rows.has_weights
-        self.log, self.executor = rows.log, rows.executor
+        self.log, self.executor, self.columns = rows.log, rows.executor, rows.columns
 
     @property
     def known_n(self) -> int | None:  # type: ignore[override]

@@ -88,13 +88,29 @@ def read_table(
     3.00 + 2.00 x
     >>> folder.cleanup()
     """
+    _require_pyarrow()
+    checks.choice("missing", missing, ("error", "drop"))
+    if target is None:
+        raise TypeError("target must be the name of a column, not None")
+    name, files = find(path)
+    return TableSource(name, files, target, features, weight, drops=missing == "drop")
+
+
+def read_features(path: Any, features: Sequence[str], *, missing: str = "error") -> TableSource:
+    """These columns of a table without a target: for predictions. All that are lacking are told at once."""
+    _require_pyarrow()
+    name, files = find(path)
+    if len(lacking := [one for one in features if one not in files[0].names]) > 1:
+        has = _listed(files[0].names)
+        raise InvalidDataError(f"{files[0].name} lacks the columns {_listed(lacking)}. It has {has}")
+    return TableSource(name, files, None, features, None, drops=missing == "drop")
+
+
+def _require_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("read_table() needs pyarrow: pip install 'fastgd[io]'") from error
-    checks.choice("missing", missing, ("error", "drop"))
-    name, files = find(path)
-    return TableSource(name, files, target, features, weight, drops=missing == "drop")
 
 
 class TableSource(Source):
@@ -106,23 +122,24 @@ class TableSource(Source):
         self,
         name: str,
         files: list[File],
-        target: str,
+        target: str | None,
         features: Sequence[str] | None,
         weight: str | None,
         *,
         drops: bool,
     ):
-        for what, one in (("target", target), ("weight", "" if weight is None else weight)):
-            if not isinstance(one, str):
+        """Without a target, y is left as it is."""
+        for what, one in (("target", target), ("weight", weight)):
+            if one is not None and not isinstance(one, str):
                 raise TypeError(f"{what} must be the name of a column, not {one!r}")
         self.name = name
         self._files, self._drops = files, drops
         self._target, self._weight = target, weight
         self._are_all = features is None
-        taken = [target] if weight is None else [target, weight]
+        taken = [name for name in (target, weight) if name is not None]
         if features is None:
             features = list(dict.fromkeys(one for one in files[0].names if one not in taken))
-            if not features and target in files[0].names:
+            if not features and (target is None or target in files[0].names):
                 raise InvalidDataError(f"{name} has no columns beside {_listed(taken)}; X needs at least one")
         self.columns = _names(features)
         _check_names(self.columns, target, weight)
@@ -132,7 +149,8 @@ class TableSource(Source):
         for file in files:
             self._check(file)
         self.d, self.has_weights = len(self.columns), weight is not None
-        self.dtypes = self._dtype(self.columns), self._dtype([target])
+        y = np.dtype(np.float64) if target is None else self._dtype([target])
+        self.dtypes = self._dtype(self.columns), y
         counts = [file.n for file in files]
         self.n = None if drops or None in counts else sum(n for n in counts if n is not None)
         if self.n == 0:
@@ -211,7 +229,8 @@ class TableSource(Source):
 
         features = [numbers(name) for name in self.columns]
         weights = None if self._weight is None else numbers(self._weight)
-        return TableChunk(features, numbers(self._target), weights, m, file, first, kept)
+        target = None if self._target is None else numbers(self._target)
+        return TableChunk(features, target, weights, m, file, first, kept)
 
     def place(self, row: int) -> str:
         """By a read, up to there."""
@@ -229,7 +248,7 @@ class TableChunk:
     def __init__(
         self,
         features: list[columns.Numbers],
-        target: columns.Numbers,
+        target: columns.Numbers | None,
         weights: columns.Numbers | None,
         m: int,
         file: File,
@@ -245,9 +264,19 @@ class TableChunk:
     def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
         for j, values in enumerate(self._features):
             X[:, j] = columns.part(values, start, stop)
-        y[:] = columns.part(self._target, start, stop)
+        if self._target is not None:
+            y[:] = columns.part(self._target, start, stop)
         if self._weights is not None:
             weights[:] = columns.part(self._weights, start, stop)
+
+    def targets(self) -> tuple[Array, Array | None]:
+        """All of y, and the weights where there are any."""
+        both = (
+            None if one is None else columns.part(one, 0, self._m) for one in (self._target, self._weights)
+        )
+        y, weights = both
+        assert y is not None
+        return y, weights
 
     def place(self, row: int) -> str:
         return self._file.place(self._first + (row if self._kept is None else self._kept[row].as_py()))
@@ -263,7 +292,7 @@ def _kept(given: dict[str, Any]) -> Any:
     return pa.array(np.flatnonzero(np.logical_and.reduce([columns.are_there(column) for column in poor])))
 
 
-def _check_names(names: Sequence[str], target: str, weight: str | None) -> None:
+def _check_names(names: Sequence[str], target: str | None, weight: str | None) -> None:
     for what, name in (("target", target), ("weight", weight)):
         if name in names:
             raise InvalidDataError(f'the {what} "{name}" is among the features; leave it out there')

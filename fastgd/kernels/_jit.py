@@ -30,6 +30,7 @@ import numpy as np
 from numba.core import config
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
+from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
@@ -54,7 +55,11 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
         return lambda f: kernel(f, fastmath=fastmath)
     if config.DISABLE_JIT:  # IEEE arithmetic without NumPy's warnings, as in machine code
         return np.errstate(all="ignore")(function)
-    compiled = numba.njit(nogil=True, error_model="numpy", fastmath=set(fastmath) or False)(function)
+    # Inlined where another kernel calls it: a call would run whichever copy was loaded first, and copies that
+    # were optimised in different modules add up in different orders.
+    compiled = numba.njit(nogil=True, error_model="numpy", forceinline=True, fastmath=set(fastmath) or False)(
+        function
+    )
     compiled._cache = KernelCache(function)
     return compiled
 
@@ -76,6 +81,18 @@ def _hash_of_sources() -> bytes:
     for source in [*sorted(Path(__file__).parent.glob("*.py")), Path(losses.__file__)]:
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return digest.digest()
+
+
+def compiled_by() -> dict[str, str]:
+    """What machine code depends on beside its sources: the compiler and the processor it is for."""
+    _, processor, features = cpu_target.target_context.codegen().magic_tuple()
+    return {
+        "Numba": numba.__version__,
+        "llvmlite": llvmlite.__version__,
+        "kernels": SOURCES.hex()[:12],
+        "processor": f"{platform.machine()} {processor}",
+        "its features": hashlib.sha256(features.encode()).hexdigest()[:12],
+    }
 
 
 SOURCES = _hash_of_sources()

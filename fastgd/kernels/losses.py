@@ -175,9 +175,11 @@ def _functions(loss):
 
 def _own(method):
     if not isinstance(method, staticmethod):
-        return numba.njit(nogil=True, error_model="numpy")(method)
-    function = numba.njit(nogil=True, error_model="numpy")(method.__func__)
-    return numba.njit(nogil=True, error_model="numpy")(lambda _loss, score, y: function(score, y))
+        return numba.njit(nogil=True, error_model="numpy", fastmath=False)(method)
+    function = numba.njit(nogil=True, error_model="numpy", fastmath=False)(method.__func__)
+    return numba.njit(nogil=True, error_model="numpy", fastmath=False)(
+        lambda _loss, score, y: function(score, y)
+    )
 
 
 @overload(value)

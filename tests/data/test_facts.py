@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
+from fastgd.data.arrays import ArrayRows
 from fastgd.data.facts import Facts, look
 
 BLOCK = 8
@@ -47,3 +48,9 @@ def test_the_first_that_is_no_class_and_the_first_that_is_no_weight():
 
 def test_targets_that_are_all_alike_have_a_spread_of_one():
     assert of(np.full(20, 1e9), np.empty(0)).spread == 1.0
+
+
+@pytest.mark.parametrize("n", [1, 4095, 4096, 4097, 20_000])
+def test_the_total_weight_of_arrays_has_the_bits_of_the_facts(rng, n):
+    rows = ArrayRows(rng.normal(size=(n, 2)), rng.normal(size=n), rng.random(n))
+    assert rows.total_weight == rows.facts.total_weight

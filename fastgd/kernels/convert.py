@@ -1,0 +1,102 @@
+"""Rows out of columns: numbers that lie column after column, written row after row and widened on the way.
+
+A tile of eight columns by eight rows is read a column at a time, as vectors, is transposed in registers, and
+is written a row at a time. Number by number takes two to seven times as long.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import config, types
+from numba.extending import intrinsic
+
+from fastgd.kernels._jit import kernel
+from fastgd.kernels.vectors import LANES
+
+
+@intrinsic
+def _turn_tile(typing_context, columns, first, stride, count, rows, place, d):
+    def code(context, builder, signature, arguments):
+        columns_type, rows_type = signature.args[0], signature.args[4]
+        source, target = (
+            context.make_array(array_type)(context, builder, array).data
+            for array_type, array in ((columns_type, arguments[0]), (rows_type, arguments[4]))
+        )
+        given = ir.VectorType(source.type.pointee, LANES)
+        wanted = ir.VectorType(target.type.pointee, LANES)
+        tile, index = [], arguments[1]
+        for column in range(LANES):
+            address = builder.bitcast(builder.gep(source, [index]), given.as_pointer())
+            numbers = builder.load(address, align=columns_type.dtype.bitwidth // 8)
+            tile.append(_widened(builder, numbers, wanted, columns_type.dtype))
+            # Where there are fewer than eight columns, the last one is read again.
+            is_there = builder.icmp_signed("<", ir.IntType(64)(column + 1), arguments[3])
+            step = builder.select(is_there, arguments[2], ir.IntType(64)(0))
+            index = builder.add(index, step)
+        index = arguments[5]
+        for row in _transposed(builder, tile):
+            address = builder.bitcast(builder.gep(target, [index]), wanted.as_pointer())
+            builder.store(row, address, align=rows_type.dtype.bitwidth // 8)
+            index = builder.add(index, arguments[6])
+        return context.get_dummy_value()
+
+    whole = types.intp
+    return types.void(columns, whole, whole, whole, rows, whole, whole), code
+
+
+def _widened(builder, numbers, wanted, dtype):
+    if numbers.type == wanted:
+        return numbers
+    if isinstance(dtype, types.Float):
+        return builder.fpext(numbers, wanted)
+    return (builder.sitofp if dtype.signed else builder.uitofp)(numbers, wanted)
+
+
+def _transposed(builder, tile):
+    """Exchange the off-diagonal quarters of the tile, of each quarter, and of each of theirs."""
+    tile, places = list(tile), ir.VectorType(ir.IntType(32), LANES)
+    gap = LANES // 2
+    while gap:
+        upper = [LANES + k - gap if k & gap else k for k in range(LANES)]
+        lower = [LANES + k if k & gap else k + gap for k in range(LANES)]
+        for i in range(LANES):
+            if not i & gap:
+                a, b = tile[i], tile[i + gap]
+                tile[i] = builder.shuffle_vector(a, b, ir.Constant(places, upper))
+                tile[i + gap] = builder.shuffle_vector(a, b, ir.Constant(places, lower))
+        gap //= 2
+    return tile
+
+
+def _plain_turn_tile(columns, first, stride, count, rows, place, d):
+    for j in range(min(count, LANES)):
+        a = first + j * stride
+        rows[place + j : place + (LANES - 1) * d + j + 1 : d] = columns[a : a + LANES]
+
+
+turn_tile = _plain_turn_tile if config.DISABLE_JIT else _turn_tile
+"""rows[place + i·d + j] = columns[first + j·stride + i] for i, j < 8. With `count` < 8 columns, what is
+written for j >= count is of no meaning: the rows that follow overwrite it."""
+
+
+@kernel
+def to_rows(columns, first, stride, rows, d):
+    """rows (n·d,): the number of row i and column j is columns[first + j·stride + i].
+
+    The last tiles overlap those before them where n or d is no multiple of eight.
+    """
+    n = len(rows) // d
+    count = min(d, LANES)
+    # A row of a tile that is wider than d reaches into the rows behind it: the last are written singly.
+    turned = 0 if n < LANES else n if d >= LANES else n - LANES
+    if turned >= LANES:
+        for start in range(0, d, LANES):
+            j = min(start, d - count)
+            for begin in range(0, turned, LANES):
+                i = min(begin, turned - LANES)
+                turn_tile(columns, first + j * stride + i, stride, count, rows, i * d + j, d)
+    else:
+        turned = 0
+    for i in range(turned, n):
+        for j in range(d):
+            rows[i * d + j] = columns[first + j * stride + i]
