@@ -100,8 +100,8 @@ def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Sourc
     Notes
     -----
     The lengths of the chunks change no bit of a result: rows are cut anew, on the grid that arrays are read
-    by. Chunks are made in a thread of their own, while those before are computed with; each is copied, so
-    that the next may be written into the same memory. Memory: some chunks, and some MB.
+    by. Chunks are made in a thread of their own, while those before are computed with; each is copied once,
+    so that the next may be written into the same memory. Memory: two chunks, and some MB.
 
     Rows come in order only: `shuffle="blocks"` needs method="summary", `shuffle=True` is refused.
 
@@ -142,8 +142,9 @@ class CallableSource(Source):
         self._is_known = False
         with contextlib.closing(self.chunks()) as chunks:
             first = next((chunk for chunk in chunks if len(chunk)), None)
-        if first is None:
-            raise InvalidDataError("chunks() gave no rows; at least one is needed")
+            if first is None:
+                raise InvalidDataError("chunks() gave no rows; at least one is needed")
+            self._first_row = first.X[0].copy()
         self.d = first.X.shape[1]
         self.is_scalar = self._ndim == 1
         self.has_weights = len(first.weights) > 0
@@ -167,7 +168,7 @@ class CallableSource(Source):
             raise InvalidDataError(
                 f"chunks(): the function raised {_told(error)} when it was called"
             ) from error
-        number = 0
+        number, is_first = 0, self._is_known
         try:
             while True:
                 try:
@@ -176,7 +177,15 @@ class CallableSource(Source):
                     return
                 except Exception as error:
                     raise InvalidDataError(f"chunk {number} of chunks() raised {_told(error)}") from error
-                yield self._checked(number, values)
+                chunk = self._checked(number, values)
+                if is_first and len(chunk):
+                    is_first = False
+                    if not np.array_equal(chunk.X[0], self._first_row, equal_nan=True):
+                        raise InvalidDataError(
+                            "chunks() began with another row than at its first call; the function must give "
+                            "the same rows at each call, all of them"
+                        )
+                yield chunk
                 number += 1
         finally:
             if hasattr(iterator, "close"):

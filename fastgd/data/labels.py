@@ -24,7 +24,7 @@ def labels(source: Source) -> tuple[Floats, Floats]:
     def look(_start: int, _X: Array, y: Array, weights: Floats) -> None:
         found, which = np.unique(y, return_inverse=True)
         if not np.isfinite(found).all():
-            rows.refuse_nonfinite()
+            raise FloatingPointError
         if (broken := found != np.floor(found)).any():
             raise InvalidDataError(
                 f"{source.name} has the target {found[broken.argmax()]:g}; classes must be whole numbers"
@@ -37,7 +37,10 @@ def labels(source: Source) -> tuple[Floats, Floats]:
         np.add.at(totals, which, weights if len(weights) else 1.0)  # row by row, wherever the run begins
         sums.update(zip(found.tolist(), totals.tolist(), strict=True))
 
-    engine.scan(rows, look)
+    try:
+        engine.scan(rows, look)
+    except FloatingPointError:
+        rows.refuse_nonfinite()
     ascending = np.array(sorted(sums))
     return ascending, np.array([sums[label] for label in ascending.tolist()])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import itertools
 import threading
 
@@ -188,3 +189,75 @@ def test_a_generator_is_closed_and_no_thread_is_left():
     assert closed[-1] == "broken"
     left = [thread.name for thread in threading.enumerate() if "reads ahead" in thread.name]
     assert left == []
+
+
+def test_what_can_be_gone_through_only_once_is_found_out():
+    """Its first chunks would be missing from the result."""
+    lines = iter(parts(*range(1, 20)))
+    given = fastgd.chunks(lambda: ((X, y) for X, y in lines))
+    with pytest.raises(fastgd.InvalidDataError, match="began with another row than at its first call"):
+        fastgd.gradient_descent(given)
+    with_nan = X.copy()
+    with_nan[0, 1] = np.nan
+    with pytest.raises(fastgd.InvalidDataError, match=r"^row 0 of chunks\(\): X\[:, 1\] is NaN"):
+        fastgd.gradient_descent(source((with_nan, Y)))
+
+
+def test_weights_that_add_up_to_more_than_a_float_holds():
+    with pytest.raises(fastgd.InvalidDataError, match="^the weights add up to more than a float holds"):
+        fastgd.gradient_descent(source((X, Y, np.full(20, 1e308))))
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        ((X, Y[:, None]), r"y has shape \(20, 1\) and X \(20, 3\); they must agree"),
+        (([[1, 2, 3], [4]], [1, 2]), "X is ragged: its rows must all have the same length"),
+        ((np.ma.masked_array(X, X == 3), Y), "X is a masked array; fill or drop its masked values first"),
+        ((X.astype(object) + 1j, Y), r"X\[0, 0\] is .*1j.*; X must hold real numbers"),
+        ((3.0, 4.0), r"X has shape \(\); it must be \(m,\) or \(m, d\)"),
+    ],
+)
+def test_arrays_that_are_none(bad, sentence):
+    with pytest.raises(fastgd.InvalidDataError, match=rf"^chunk 1 of chunks\(\): {sentence}$"):
+        fastgd.gradient_descent(source((X, Y), bad))
+
+
+def test_what_counts_as_the_same_dtype():
+    """What kernels read as float64."""
+    given = source(
+        (X.astype(int), Y.astype(int)), (X, Y), (X.astype(object), (Y > 3)), (X.tolist(), Y.tolist())
+    )
+    fit = fastgd.gradient_descent(given, n_epochs=3)
+    expected = fastgd.gradient_descent(
+        np.concatenate([X, X, X, X]), np.concatenate([Y, Y, Y > 3, Y]), n_epochs=3
+    )
+    assert fit.w.tolist() == expected.w.tolist()
+
+
+def test_an_interrupt_while_a_chunk_is_made():
+    """Ctrl-C does not wait for a function that takes its time; the result so far is nothing."""
+    waiting, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        yield X, Y
+        waiting.set()
+        go_on.wait(60)
+        yield X, Y
+
+    def interrupt():
+        waiting.wait(60)
+        _thread.interrupt_main()
+
+    given = fastgd.chunks(slow)
+    helper = threading.Thread(target=interrupt)
+    helper.start()
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught:
+            fastgd.gradient_descent(given)
+        assert not go_on.is_set()
+        assert caught.value.result.n_epochs == 0
+    finally:
+        helper.join()
+        go_on.set()
+    assert fastgd.gradient_descent(given, n_epochs=1).n_samples == 40
