@@ -32,6 +32,7 @@ Path = str | os.PathLike[str]
 FORMAT = "fastgd"
 MOST_HEADER_BYTES = 1 << 20
 """JSON becomes objects of up to thirty times its size."""
+PART_BYTES = 1 << 20
 MOST_BYTES = (1 << 32) - 1
 """What the numbers in a zip can count to."""
 MOST_DIMENSIONS = 64
@@ -111,6 +112,7 @@ def _read(file: BinaryIO, kind: str, newest: int) -> tuple[dict[str, Any], Array
     if size != expected or size > MOST_BYTES:
         what = "cut short" if size < expected else "damaged"
         raise InvalidDataError(f"is {what}: it has {size} bytes, and by its header {expected}")
+    _check_bodies(file, members, checksum, text[len(checksum) :])
     file.seek(0)
     found, arrays, bodies = [file.read(header.start_size)], {}, [memoryview(text)]
     file.seek(header.size, os.SEEK_CUR)
@@ -125,6 +127,22 @@ def _read(file: BinaryIO, kind: str, newest: int) -> tuple[dict[str, Any], Array
     if (found, file.read(size)) != _frame(members, bodies):
         raise InvalidDataError("is damaged, or another program has changed it")
     return about["header"], arrays
+
+
+def _check_bodies(file: BinaryIO, members: Sequence[_Member], checksum: bytes, rest: bytes) -> None:
+    """Refuse another checksum before anything is allocated for what it is of."""
+
+    def bodies() -> Iterator[memoryview]:
+        file.seek(members[0].start_size + members[0].size)
+        for member in members[1:]:
+            file.seek(member.start_size, os.SEEK_CUR)
+            left = member.size
+            while left and (part := file.read(min(left, PART_BYTES))):
+                left -= len(part)
+                yield memoryview(part)
+
+    if checksum != _checksum(rest, bodies()):
+        raise InvalidDataError("is damaged: its checksum is not that of its content")
 
 
 def _header(file: BinaryIO) -> tuple[_Member, bytes]:
@@ -198,7 +216,7 @@ def _frame(members: Sequence[_Member], bodies: Sequence[memoryview]) -> tuple[li
     return starts, directory + _END.pack(b"PK\5\6", 0, 0, n, n, len(directory), place, 0)
 
 
-def _checksum(rest: bytes, bodies: Sequence[memoryview]) -> bytes:
+def _checksum(rest: bytes, bodies: Iterable[memoryview]) -> bytes:
     """How the header begins: with the checksum of the rest of it and of the arrays."""
     digest = hashlib.blake2b(rest, digest_size=32)
     for body in bodies:

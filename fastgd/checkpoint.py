@@ -167,7 +167,7 @@ class Checkpoint:
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
         run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
         run.n_epochs = epoch
-        if watch is not None:
+        if watch is not None and point["watch"] is not None:
             watch.quiet, watch.best, watch.since, validations = point["watch"]
             watch.validations = validations.tolist()
         self.journal.has_started(found["places"][found["before"] :])
@@ -233,15 +233,34 @@ def _is_content(found: Any, names: set[str]) -> bool:
     return (
         isinstance(found, dict)
         and found.keys() == names
+        and all(isinstance(found[name], dict) for name in ("data", "options", "versions"))
         and isinstance(found["places"], list)
-        and all(isinstance(place, Place) and isinstance(place.row, int) for place in found["places"])
+        and all(map(_is_place, found["places"]))
+        and isinstance(found["before"], int)
+        and 0 <= found["before"] <= len(found["places"])
         and all(isinstance(found[name], int) or found[name] is None for name in ("before", "n", "seed"))
         and (found["point"] is None or isinstance(found["point"], dict))
     )
 
 
+def _is_place(place: Any) -> bool:
+    return (
+        isinstance(place, Place)
+        and isinstance(place.row, int)
+        and place.row >= 0
+        and isinstance(place.sizes, list)
+        and all(isinstance(size, int) and size > 0 for size in place.sizes)
+        and sum(place.sizes) == (place.row if place.sizes else 0)
+        and isinstance(place.arrays, list)
+        and len(place.arrays) >= len(place.sizes)
+        and all(isinstance(array, np.ndarray) for array in place.arrays)
+    )
+
+
 def _check_folder(path: Path) -> None:
     """Refuse a place where no file can ever be."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"the checkpoint {os.fspath(path)} is a folder: name a file in it")
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"there is no folder {folder} for the checkpoint {os.fspath(path)}: make it")
@@ -257,8 +276,10 @@ def data_marks(rows: Table) -> dict[str, Any]:
     digest = hashlib.blake2b(digest_size=16)
     for part in (X, y, weights):
         digest.update(part.tobytes())
-    if rows.is_random and rows.executor is None:
-        block, reader = block_rows(rows.d), rows.reader()
+    digest.update(rows.sample())
+    if rows.is_random or rows.executor is not None:
+        block = block_rows(rows.d) if rows.is_random else min(block_rows(rows.d), 256)
+        reader = rows.reader()
         starts = np.linspace(0, max(0, rows.n - block), SAMPLES).astype(np.int64)
         for start in np.unique(starts).tolist():
             for part in reader.read(start, min(start + block, rows.n)):

@@ -147,9 +147,17 @@ def _refuse_drop(options: Namespace) -> None:
 
 def _check_places(options: Namespace) -> None:
     """Refuse files that could not be written, before the work is done."""
-    for name, path in (("--save", options.save), ("--plot", options.plot)):
-        if path is not None:
-            _check_place(name, path, options.data)
+    written: dict[str, str] = {}
+    for name, path in (
+        ("--save", options.save),
+        ("--plot", options.plot),
+        ("--checkpoint", options.checkpoint),
+    ):
+        if path is None:
+            continue
+        _check_place(name, path, options.data)
+        if (other := written.setdefault(os.path.realpath(path), name)) != name:
+            raise InvalidDataError(f"{other} and {name} name one file, {path}: name two")
     if options.plot is not None:
         from fastgd import plots
 

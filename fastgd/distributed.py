@@ -142,7 +142,14 @@ class DaskRows(Shape):
         if "facts" not in known:
             facts = Facts()
             self.passes += 1
-            engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
+            log, self.log = (
+                self.log,
+                None,
+            )  # whether it is read depends on earlier fits: it is of no run's log
+            try:
+                engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
+            finally:
+                self.log = log
             known["facts"] = facts
         return known["facts"]
 

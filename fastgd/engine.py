@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data.checks import InvalidDataError
 from fastgd.grid import (
     Array,
     Entry,
@@ -46,6 +47,7 @@ RUNS_PER_THREAD = 8
 LEAST_RUN_NUMBERS = 1 << 17
 LEAST_THREAD_NUMBERS = 1 << 21
 SUMMARY_NUMBERS = 1 << 19
+OTHER_READS = "the checkpoint is of other reads than those of this run"
 MANY_ROWS = 1 << 40
 """Of rows that have not been counted."""
 
@@ -106,10 +108,11 @@ def fold(
     counter = Counter(add=add)
     if entry is not None and entry.found is not None:
         row, sizes, arrays = entry.found
-        counter.stop, counter.nodes = row, list(zip(sizes, arrays, strict=False))
-        if kept is not None:
-            for array, found in zip(kept.arrays, arrays[len(sizes) :], strict=True):
-                array[...] = found
+        nodes, others = arrays[: len(sizes)], arrays[len(sizes) :]
+        if not nodes or (rows.known_n is not None and row > rows.known_n):
+            raise InvalidDataError(OTHER_READS)
+        counter.stop, counter.nodes = row, list(zip(sizes, nodes, strict=True))
+        _put_back([] if kept is None else kept.arrays, others)
     if counter.stop == rows.known_n:
         total = counter.total()
     elif rows.executor is not None:
@@ -240,9 +243,16 @@ def _restored(entry: Entry | None, state: Sequence[Any]) -> int:
     """How many rows an earlier process has gone over; the state is then as it left it."""
     if entry is None or entry.found is None:
         return 0
-    for array, found in zip(state, entry.found.arrays, strict=True):
-        array[...] = found
+    _put_back(state, entry.found.arrays)
     return entry.found.row
+
+
+def _put_back(arrays: Sequence[Any], found: Sequence[Any]) -> None:
+    """The arrays as an earlier process left them."""
+    if [array.shape for array in arrays] != [array.shape for array in found]:
+        raise InvalidDataError(OTHER_READS)
+    for array, value in zip(arrays, found, strict=True):
+        array[...] = value
 
 
 def run_rows(rows: Rows, n: int, n_threads: int, effort: int) -> int:

@@ -91,6 +91,8 @@ def _fit(
             "w0=fit.w"
         )
     _check_method(solver, how, backend, order, goal, rule)
+    if how.history == "samples" and not rows.is_random:
+        raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # which refuses
     held = None
@@ -133,7 +135,7 @@ def _fit(
     result = from_run(
         run,
         point=oracle.w,
-        result_point=None if run.is_torn else taken.result_point(),
+        result_point=taken.result_point(),
         model=taken.model,
         rates=taken.rates,
         rows=everything if everything.is_random else None,

@@ -265,7 +265,7 @@ def _seams(d: int, cuts: list[tuple[int, list[Any], int, int, int]]) -> list[Str
     """Copies of some rows of partitions: of each its number, its parts, its first row, and the rows."""
     found = []
     for number, parts, first, start, stop in cuts:
-        X, y, weights = values_of(number, parts, d)
+        X, y, weights = values_of(number, parts, d, ())
         rows = slice(start - first, stop - first)
         found.append(Stretch(start, X[rows].copy(), y[rows].copy(), weights[rows].copy()))
     return found
@@ -273,7 +273,9 @@ def _seams(d: int, cuts: list[tuple[int, list[Any], int, int, int]]) -> list[Str
 
 def _hold(shape: Shape, parts: list[Any], seams: list[list[Stretch]], is_owner: bool) -> Held:
     """One object of what a worker has: nothing of it is copied but the seams."""
-    own = [Stretch(start, *values_of(number, values, shape.d)) for number, start, values in parts]
+    own = [
+        Stretch(start, *values_of(number, values, shape.d, shape.dtypes)) for number, start, values in parts
+    ]
     return Held(shape, [*own, *map(_writable, itertools.chain(*seams))], is_owner)
 
 

@@ -177,7 +177,7 @@ def run_epochs(
     keep = Histories(costs[1:], losses, weights[1:], gradients, norms)
     run = Run(0, None, None, None, None, False, False, None, None)
     epoch, go_on, diverged = 0, not stop_when_diverged, False
-    stood = oracle.w.copy()
+    stood, memory = oracle.w.copy(), vars(oracle).get("memory")  # which oracles with one replace, not change
     try:
         first = oracle.start(want_costs or watch_costs or n_epochs == 0)
         run.first_cost, run.last_cost = first, first if watch_costs or want_costs else None
@@ -199,7 +199,7 @@ def run_epochs(
             if watch_costs and not want_costs:
                 part = replace(part, costs=np.empty(stop - epoch))
             if epoch:
-                stood = oracle.w.copy()
+                stood, memory = oracle.w.copy(), vars(oracle).get("memory")
             if keeper is not None:
                 keeper.between(epoch, run, whole, oracle, watch)
             done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, go_on)
@@ -213,10 +213,8 @@ def run_epochs(
             run.converged = bool(oracle.has_converged)
             if watch is not None and done:
                 watch.after(run, float(rates[epoch + done - 1]), before)
-            epoch, stood = (
-                epoch + done,
-                oracle.w,
-            )  # an epoch is whole when all that is said of it has been said
+            # An epoch is whole when all that is said of it has been said.
+            epoch, stood, memory = epoch + done, oracle.w, vars(oracle).get("memory")
             if run.error is not None:
                 break
         if keeper is not None:
@@ -230,6 +228,8 @@ def run_epochs(
         if want_weights and not epoch:
             weights[0] = stood
         oracle.w, run.error, run.is_torn = stood, interrupt, True
+        if memory is not None:
+            oracle.memory = memory  # type: ignore[attr-defined]
     run.n_epochs, run.diverged = epoch, diverged
     run.costs = costs[: epoch + 1] if want_costs and run.first_cost is not None else None
     run.losses = losses[:epoch] if want_losses else None

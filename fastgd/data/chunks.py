@@ -51,6 +51,10 @@ class Source:
         """The chunks, from the first; called for each read, perhaps in a thread of its own."""
         raise NotImplementedError
 
+    def sample(self) -> bytes:
+        """By which the same source is known again without a read of all; of functions there is nothing."""
+        return b""
+
     def place(self, row: int) -> str:
         """Where a row is, for sentences."""
         return f"row {row} of {self.name}"
@@ -102,6 +106,9 @@ def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Sourc
     The lengths of the chunks change no bit of a result: rows are cut anew, on the grid that arrays are read
     by. Chunks are made in a thread of their own, while those before are computed with; each is copied once,
     so that the next may be written into the same memory. Memory: two chunks, and some MB.
+
+    A checkpoint knows the same rows again by the first of them, by how many they are, and by nothing else.
+    After Ctrl-C in a slow function the next read waits until that has given its chunk.
 
     Rows come in order only: `shuffle="blocks"` needs method="summary", `shuffle=True` is refused.
 

@@ -6,7 +6,7 @@ Nothing here imports Dask before a collection has been passed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,7 +126,7 @@ class Values(NamedTuple):
     weights: Floats
 
 
-def values_of(number: int, parts: list[Any], d: int) -> Values:
+def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> Values:
     """The numbers of partition `number`, not copied where they are arrays already."""
     try:
         X, y, *weights = (as_array(name, part) for name, part in zip(NAMES, parts, strict=False))
@@ -136,6 +136,11 @@ def values_of(number: int, parts: list[Any], d: int) -> Values:
         if part.shape != X.shape[:1]:
             raise InvalidDataError(
                 f"partition {number}: {name} has shape {part.shape} and X has {len(X)} rows; they must agree"
+            )
+    for name, part, dtype in zip(NAMES, (X, y), dtypes, strict=False):
+        if len(part) and kernel_dtype(part.dtype) != dtype:
+            raise InvalidDataError(
+                f"partition {number}: {name} holds {part.dtype}, and the collection says {dtype}"
             )
     if X.size != len(X) * d:
         raise InvalidDataError(f"partition {number}: X has shape {X.shape}, and should have {d} columns")
@@ -171,7 +176,7 @@ class PartitionSource(Source):
                 raise InvalidDataError(
                     f"partition {number} could not be computed: {type(error).__name__}: {error}"
                 ) from error
-            yield ArrayChunk(*values_of(number, list(computed), self.d))
+            yield ArrayChunk(*values_of(number, list(computed), self.d, self.dtypes))
 
 
 def zipped(partitions: Partitions) -> list[tuple[Any, ...]]:

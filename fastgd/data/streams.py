@@ -62,14 +62,18 @@ class StreamRows(Table):
         self.found_end(facts.n)
         return facts
 
+    def sample(self) -> bytes:
+        return self.source.sample()
+
     def found_end(self, n: int) -> None:
         """A read has come to the end after so many rows."""
         if self.known_n is None:
             self.known_n = n
         if n != self.known_n:
+            least = "at least " if n > self.known_n else ""
             raise InvalidDataError(
-                f"{self.source.name} gave {n} rows at this read, and {self.known_n} were to be expected; it "
-                "must give the same rows at every read"
+                f"{self.source.name} gave {least}{n} rows at this read, and {self.known_n} were to be "
+                "expected (by the first read, or by n_samples); it must give the same rows at every read"
             )
         if not n:
             raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")

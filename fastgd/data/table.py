@@ -83,6 +83,10 @@ class Table:
         """By which the same data is known again: some of its rows."""
         raise NotImplementedError
 
+    def sample(self) -> bytes:
+        """Beside its rows, something by which a source is known again."""
+        return b""
+
     def over(self, base: Any) -> Any:
         """The same view of other rows: of those that another process holds."""
         return base

@@ -17,6 +17,7 @@ from fastgd.data.finding import find
 from fastgd.data.formats import File
 from fastgd.grid import Array, Floats
 
+SAMPLES, SAMPLE_BYTES = 16, 4096
 SHOWN = 12
 """Names of columns in a sentence."""
 
@@ -231,6 +232,18 @@ class TableSource(Source):
         weights = None if self._weight is None else numbers(self._weight)
         target = None if self._target is None else numbers(self._target)
         return TableChunk(features, target, weights, m, file, first, kept)
+
+    def sample(self) -> bytes:
+        """The size of each file, and some of its bytes."""
+        told = []
+        for file in self._files:
+            size = file.path.stat().st_size
+            told.append(size.to_bytes(8, "little"))
+            with open(file.path, "rb") as opened:
+                for start in np.linspace(0, max(0, size - SAMPLE_BYTES), SAMPLES).astype(np.int64).tolist():
+                    opened.seek(start)
+                    told.append(opened.read(SAMPLE_BYTES))
+        return b"".join(told)
 
     def place(self, row: int) -> str:
         """By a read, up to there."""
