@@ -125,7 +125,7 @@ class PartRows(View):
     @functools.cached_property
     def facts(self) -> Facts:
         facts = Facts()
-        if isinstance(self.rows, StreamRows) and not self.part.is_held:
+        if isinstance(self.rows, StreamRows):
             self.rows.passes += 1
         engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
         return facts
@@ -136,13 +136,11 @@ class PartRows(View):
     def begin(self, pieces: Iterable[Piece]) -> Pass:
         if not isinstance(self.rows, StreamRows):
             return super().begin(pieces)
-        self.rows.passes += self.part.is_held  # what is held out lies between the others
         return self.rows.begin_ranges(map(self.part.ranges, pieces))
 
     def head(self, rows: int) -> tuple[Array, Array, Floats]:
         if not isinstance(self.rows, StreamRows):
             return super().head(rows)
-        self.rows.passes += self.part.is_held and rows >= self.n
         return self.rows.read_ranges(self.part.ranges((0, min(rows, self.n))))
 
     def whole(self) -> tuple[Array, Array, Floats]:
