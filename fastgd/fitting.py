@@ -145,7 +145,7 @@ def _fit(
         solver=solver,
         backend=backend,
         method=oracle.method,
-        n_passes=taken.passes + everything.passes,
+        n_passes=taken.passes + everything.passes + _validating(run, everything),
         elapsed=time.perf_counter() - began,
         samples=samples,
         w0=None if isinstance(how.w0, FitResult) else how.w0,
@@ -170,6 +170,11 @@ def _fit(
         sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, by_cost)
         warnings.warn(sentence, how.warning, stacklevel=how.depth + 1)
     return result
+
+
+def _validating(run: Run, rows: Table) -> int:
+    """The reads of the held-out rows, which in a source lie between the others: each goes through all."""
+    return 0 if rows.is_random or run.validation_costs is None else len(run.validation_costs)
 
 
 def _raise_with(error: BaseException, result: FitResult) -> NoReturn:

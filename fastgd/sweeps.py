@@ -116,8 +116,9 @@ def sweep(
             for_descent(rows, w, total, backend=runs_on, n_threads=threads, method=method, survey=survey)
             for w in starts
         ]
-    runs = [
-        solvers.run_epochs(
+    runs = []
+    for oracle, own in zip(oracles, rates, strict=True):
+        run = solvers.run_epochs(
             oracle,
             own,
             history,
@@ -127,8 +128,9 @@ def sweep(
             stop_when_diverged=True,
             check_data=rows.refuse_nonfinite,
         )
-        for oracle, own in zip(oracles, rates, strict=True)
-    ]
+        if run.error is not None:  # an interrupt
+            raise run.error
+        runs.append(run)
     if solver == "gradient_descent":
         for run, own, oracle in zip(runs, rates, oracles, strict=True):
             run.diverged |= has_grown(run, own, oracle.w, rows, survey)

@@ -32,7 +32,7 @@ from fastgd.grid import (
 _PLAIN = {list, tuple, float, int}
 """Types that are no frames: the lesson's call, kept short."""
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
-CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB a thread
+CONVERTED_RUN_NUMBERS = 1 << 19  # a buffer of 4 MB a thread: shorter runs wait for one another's threads
 _SLICED_RUN_NUMBERS = 1 << 21
 
 
