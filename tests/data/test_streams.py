@@ -301,6 +301,15 @@ def test_reads_of_held_out_rows_are_counted():
     assert held.n_passes == 3 + len(held.validation_history)
 
 
+def test_reads_for_the_weights_of_two_parts_are_counted():
+    X, y = data(2 * 4096 + 9, 1)
+    given = cut(999, X, y, np.ones(len(y)), n_samples=len(y))
+    how = dict(n_epochs=2, loss="huber", learning_rate=0.1)
+    assert fastgd.gradient_descent(given, **how).n_passes == 1 + 3
+    held = fastgd.gradient_descent(given, **how, validation_fraction=0.5)
+    assert held.n_passes == 3 + 3 + len(held.validation_history)
+
+
 def test_chunks_are_made_while_those_before_are_computed_with():
     X, y = data(20 * 4096, None)
     made, seen = threading.Semaphore(0), []
