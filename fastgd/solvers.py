@@ -202,7 +202,7 @@ def run_epochs(
                 stood, memory = oracle.w.copy(), vars(oracle).get("memory")
             if keeper is not None:
                 keeper.between(epoch, run, whole, oracle, watch)
-            done = oracle.advance(np.ascontiguousarray(rates[epoch:stop]), part, go_on)
+            done = oracle.advance(np.array(rates[epoch:stop]), part, go_on)
             if done < stop - epoch and not oracle.has_converged:
                 diverged = True
             if epoch == 0 and (done == 0 or go_on) and (diverged or not _is_finite(oracle.w)):
