@@ -17,8 +17,9 @@ hypothesis.settings.load_profile("fastgd")
 JIT_IS_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
-# A shell that starts the tests in the background has them ignore SIGINT, and what they start too.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+def pytest_configure(config):
+    """A shell that starts the tests in the background has them ignore SIGINT, and what they start too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
