@@ -68,14 +68,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import cluster, engine
-from fastgd.data.arrays import ArrayRows, nonfinite_name
+from fastgd.data.arrays import nonfinite_name
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.facts import Facts, look_at_rows
 from fastgd.data.held import Shape, ranges_of
 from fastgd.data.holdout import PartRows
 from fastgd.data.partitions import Partitions, PartitionSource
 from fastgd.data.streams import StreamRows
-from fastgd.data.table import Table, View
+from fastgd.data.table import Elsewhere, Table, View
 from fastgd.errands import Folding, Rooms, Scanning, join, run_fold, run_scan
 from fastgd.grid import Array, Executor, Floats, Fold, Piece, Reader, Step, Summary, block_rows
 from fastgd.placement import Placement, Seat, place
@@ -95,7 +95,7 @@ def dask_rows(X: Any, y: Any, sample_weight: Any) -> Table:
     return DaskRows(place(found, partitions), partitions.columns)
 
 
-class DaskRows(Shape):
+class DaskRows(Elsewhere, Shape):
     """Rows in the memory of a cluster's workers."""
 
     is_random = False
@@ -118,22 +118,6 @@ class DaskRows(Shape):
             self._placement.first = self._first = self.reader().read(0, rows)
         X, y, weights = self._first
         return X[:rows], y[:rows], weights[:rows]
-
-    def whole(self) -> tuple[Array, Array, Floats]:
-        return self.head(self.n)
-
-    @property
-    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
-        """All of them here, for plain Python."""
-        X = self.whole()[0]
-        return X[:, 0] if self.is_scalar else X
-
-    @property
-    def y(self) -> NDArray[Any]:  # type: ignore[override]
-        return self.whole()[1]
-
-    def lists(self) -> tuple[list[Any], list[float], list[float]]:
-        return ArrayRows(self.X, self.y, self.whole()[2]).lists()
 
     @property
     def facts(self) -> Facts:

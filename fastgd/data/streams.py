@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import engine
-from fastgd.data.arrays import ArrayRows, nonfinite_name
+from fastgd.data.arrays import nonfinite_name
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Chunk, Source
 from fastgd.data.facts import Facts, look_at_rows
-from fastgd.data.table import Table
+from fastgd.data.table import Elsewhere
 from fastgd.grid import NOTHING, Array, Floats, Piece, Reader, Run, block_rows
 
 RUN_NUMBERS = 1 << 17
@@ -33,7 +33,7 @@ Ready = tuple[int, int, "Room", list[tuple[int, Chunk, int, int]]]
 of the run, of a chunk, from a row on, to a row."""
 
 
-class StreamRows(Table):
+class StreamRows(Elsewhere):
     """The rows of a source; they come in order only, and are counted by the first whole read."""
 
     is_random = False
@@ -117,22 +117,6 @@ class StreamRows(Table):
             'shuffle=False, or shuffle="blocks" with method="summary"; or write them to a .npy file and '
             'pass np.load(file, mmap_mode="r"), which can be shuffled'
         )
-
-    def whole(self) -> tuple[Array, Array, Floats]:
-        return self.head(self.n)
-
-    @property
-    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
-        """All of them in memory, for plain Python."""
-        X = self.whole()[0]
-        return X[:, 0] if self.is_scalar else X
-
-    @property
-    def y(self) -> NDArray[Any]:  # type: ignore[override]
-        return self.whole()[1]
-
-    def lists(self) -> tuple[list[Any], list[float], list[float]]:
-        return ArrayRows(self.X, self.y, self.whole()[2]).lists()
 
     def mark(self) -> tuple[Any, ...]:
         return self.source.n, *(part.tobytes() for part in self.head(1))

@@ -96,6 +96,26 @@ class Table:
         raise NotImplementedError
 
 
+class Elsewhere(Table):
+    """Rows that lie in no array of this process: brought together whole where plain Python asks."""
+
+    def whole(self) -> tuple[Array, Array, Floats]:
+        return self.head(self.n)
+
+    @property
+    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+        X = self.whole()[0]
+        return X[:, 0] if self.is_scalar else X
+
+    @property
+    def y(self) -> NDArray[Any]:  # type: ignore[override]
+        return self.whole()[1]
+
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
+        X, y = self.X.astype(np.float64), self.y.astype(np.float64)
+        return X.tolist(), y.tolist(), self.whole()[2].tolist()
+
+
 class View(Table):
     """A table made of another's rows as they are read."""
 
