@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -194,8 +195,13 @@ STALLS = {
 
 
 def interrupted(call, when):
-    """Seconds from Ctrl-C to the KeyboardInterrupt, and that; `when` waits for the moment."""
+    """Seconds from Ctrl-C to the KeyboardInterrupt, and that; `when` waits for the moment.
+
+    Python drops what is raised in a callback of the garbage collector, KeyboardInterrupt too, and there
+    are some here: hypothesis's, and those of the dead threads of other tests. So it rests meanwhile.
+    """
     sent, is_over = [], threading.Event()
+    gc.collect()
 
     def send():
         when()
@@ -210,12 +216,14 @@ def interrupted(call, when):
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     sender = threading.Thread(target=send)
+    gc.disable()
     try:
         sender.start()
         with pytest.raises(KeyboardInterrupt) as caught:
             run()
         return time.monotonic() - sent[0], caught.value
     finally:
+        gc.enable()
         is_over.set()
         sender.join()
         signal.signal(signal.SIGINT, before)

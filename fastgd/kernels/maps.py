@@ -200,9 +200,12 @@ def run_few(x, y, w_ref, rates, block_rows, a, b, growth):
                 b[k, block, i] = M[i * LANES + d]
 
 
-@kernel(fastmath=FAST)
+@kernel(fastmath=CONTRACT)
 def steps_few(x, y, w_ref, twice_rate, lanes, M):
-    """Two steps at a time, with every loop over d unrolled and the columns of [A | b] in lanes."""
+    """Two steps at a time, with every loop over d unrolled and the columns of [A | b] in lanes.
+
+    Sums are written in the order that is fast, so that no caller's copy of this adds in another.
+    """
     d = len(w_ref)
     growth = 1.0
     for i in range(0, len(y), 2):
@@ -219,15 +222,19 @@ def steps_few(x, y, w_ref, twice_rate, lanes, M):
             xx += x_i[j] * x_i[j]
             xz += x_i[j] * z_i[j]
             zz += z_i[j] * z_i[j]
+        r, s, xz = twice_rate * r, twice_rate * s, -twice_rate * xz
+        x_f = z_f = w_ref
+        for j in range(d):
+            x_f, z_f = with_item(x_f, j, -twice_rate * x_i[j]), with_item(z_f, j, -twice_rate * z_i[j])
         for lane in range(lanes):
-            f, g = -r * M[d * LANES + lane], -s * M[d * LANES + lane]
+            f, g = r * M[d * LANES + lane], s * M[d * LANES + lane]
             for j in range(d):
-                f += x_i[j] * M[j * LANES + lane]
-                g += z_i[j] * M[j * LANES + lane]
-            f *= -twice_rate
-            g = -twice_rate * (g + xz * f)
+                f += x_f[j] * M[j * LANES + lane]
+                g += z_f[j] * M[j * LANES + lane]
+            g += xz * f
             for j in range(d):
-                M[j * LANES + lane] += x_i[j] * f + z_i[j] * g
+                M[j * LANES + lane] += x_i[j] * f
+                M[j * LANES + lane] += z_i[j] * g
         growth *= at_least_one(abs(1.0 - twice_rate * xx)) * at_least_one(abs(1.0 - twice_rate * zz))
     return growth
 
