@@ -90,7 +90,7 @@ def _fit(
             f"w0 is a fit with the intercept {intercept:.6g}: pass fit_intercept=True, or its weights, "
             "w0=fit.w"
         )
-    _check_method(solver, how, backend, order, goal, rule)
+    check_method(solver, how, backend, order, goal, rule)
     if how.history == "samples" and not rows.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not rows.is_random:
@@ -122,7 +122,7 @@ def _fit(
     )
     if run.converged and how.tol is not None:
         run.stopped = _reached(tolerance, how.patience, by_cost)
-    _scale(run, taken.cost_scale)
+    scale_costs(run, taken.cost_scale)
     grown = False
     try:
         grown = not (is_sgd or run.is_torn) and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
@@ -153,7 +153,7 @@ def _fit(
         w0=None if isinstance(how.w0, FitResult) else how.w0,
         order=order,
         state=None if run.is_torn else taken.state(run.n_epochs, order),
-        constant=_constant(taken),
+        constant=taken.constant(),
         feature_names=everything.columns,
     )
     if run.error is not None:
@@ -207,7 +207,7 @@ def _few_digits(digits: float) -> str:
     )
 
 
-def _check_method(
+def check_method(
     solver: Solver, how: Options, backend: Backend, order: Order, goal: Objective, rule: Rule
 ) -> None:
     """Refuse a method, or a history, that cannot do what is asked."""
@@ -322,19 +322,13 @@ def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_c
     )
 
 
-def _scale(run: Run, scale: float) -> None:
+def scale_costs(run: Run, scale: float) -> None:
     """Costs that are means over rows, made means over weights."""
     if scale == 1.0:
         return
     run.costs = None if run.costs is None else run.costs * scale
     run.first_cost = None if run.first_cost is None else run.first_cost * scale
     run.last_cost = None if run.last_cost is None else run.last_cost * scale
-
-
-def _constant(taken: Track) -> tuple[int, ...]:
-    """The columns that standardising found constant."""
-    to = taken.coordinates
-    return () if to is None else tuple(np.flatnonzero(to.scale == 0.0).tolist())
 
 
 def _listed(values: ArrayLike) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,12 @@ from fastgd.losses import identity
 from fastgd.options import Plan, Solver
 from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
 from fastgd.oracles.base import Memory, Oracle, new_memory
-from fastgd.oracles.choose import for_descent, for_sgd
+from fastgd.oracles.choose import for_descent, for_sgd, for_sgds
 from fastgd.oracles.proximal import StreamedProximal, SummaryProximal, Until
 from fastgd.oracles.stepped import ScannedSgd
 from fastgd.orders import Order
 from fastgd.planner import Method
-from fastgd.schedules import TimesAuto, as_rates
+from fastgd.schedules import LearningRate, TimesAuto, as_rates
 from fastgd.solvers import Run
 from fastgd.survey import Kept, Survey
 
@@ -65,9 +65,9 @@ class Track:
     limits: Survey | Geometry
     epoch: int
     coordinates: Coordinates | None
-    about: tuple[Any, ...] = ()
-    first_rate: float = math.nan
+    first_rate: float
     """Of the very first epoch, also of runs that this one goes on from."""
+    about: tuple[Any, ...] = ()
     cost_scale: float = 1.0
     """What turns the oracle's costs, means over rows, into means over weights."""
 
@@ -85,6 +85,11 @@ class Track:
         """Where the run ended: the average, where there is one."""
         average = self.oracle.average() if isinstance(self.oracle, (ScannedSgd, AnyTwinSgd)) else None
         return self.oracle.w if average is None else average
+
+    def constant(self) -> tuple[int, ...]:
+        """The columns that standardising found constant."""
+        to = self.coordinates
+        return () if to is None else tuple(np.flatnonzero(to.scale == 0.0).tolist())
 
     def state(self, done: int, order: Order) -> State:
         memory = getattr(self.oracle, "memory", None)
@@ -106,6 +111,36 @@ class Track:
 
 def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     """The lesson's oracles where they serve, else those of any objective."""
+    plan, is_lessons = _resolved(plan, rows)
+    about = () if is_lessons and plan.goal.is_plain else _about(plan, rows)
+    if state is not None and (state.solver != plan.solver or state.about != about):
+        state = None
+    if state is not None and plan.how.method == "auto":
+        plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
+    ground = (_Lessons if is_lessons else _Any)(plan, rows, w, intercept, plan.how.n_epochs, state)
+    taken = ground.track(w, intercept, ground.rates(plan.how.learning_rate))
+    taken.about = about
+    if state is not None:
+        taken.first_rate = state.first_rate
+    return taken
+
+
+def tracks(
+    plan: Plan, rows: Table, starts: list[Floats], learning_rates: Sequence[LearningRate]
+) -> list[Track]:
+    """One for each learning rate, and start: they share the coordinates and what is learnt of the data."""
+    plan, is_lessons = _resolved(plan, rows)
+    about = () if is_lessons and plan.goal.is_plain else _about(plan, rows)
+    reads = len(starts) * (plan.how.n_epochs + 1)  # of runs that stream
+    ground = (_Lessons if is_lessons else _Any)(plan, rows, starts[0], 0.0, reads)
+    taken = ground.tracks(starts, [ground.rates(rate) for rate in learning_rates])
+    for each in taken:
+        each.about = about
+    return taken
+
+
+def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:
+    """The plan with the solver that it comes to, and whether the lesson's oracles serve."""
     goal, rule = plan.goal, plan.rule
     if (
         plan.solver == "sgd"
@@ -114,24 +149,11 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
         and not rule.average
     ):
         plan = dataclasses.replace(plan, solver="gradient_descent")
-    if plan.solver == "gradient_descent":
-        if rule.batch_size > 1:
-            plan = dataclasses.replace(plan, rule=dataclasses.replace(rule, batch_size=1))
-        is_lessons = goal.is_plain and plan.rule.is_plain and plan.how.tol is None
-    else:
-        is_lessons = goal.is_quadratic and rule.is_plain
-    about = () if is_lessons and goal.is_plain else _about(plan, rows)
-    if state is not None and (state.solver != plan.solver or state.about != about):
-        state = None
-    if state is not None and plan.how.method == "auto":
-        plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
-    taken = (_lessons if is_lessons else _any)(plan, rows, w, intercept, state)
-    taken.about = about
-    if state is not None:
-        taken.first_rate = state.first_rate
-    elif len(taken.rates):
-        taken.first_rate = float(taken.rates[0])
-    return taken
+    if plan.solver == "sgd":
+        return plan, goal.is_quadratic and rule.is_plain
+    if rule.batch_size > 1:
+        plan = dataclasses.replace(plan, rule=dataclasses.replace(rule, batch_size=1))
+    return plan, goal.is_plain and plan.rule.is_plain and plan.how.tol is None
 
 
 def _about(plan: Plan, rows: Table) -> tuple[Any, ...]:
@@ -155,40 +177,139 @@ def _part_coordinates(plan: Plan, geometry: Geometry, state: State | None) -> Co
     return dataclasses.replace(first, scale=np.where(first.scale == 0.0, 1.0, first.scale))
 
 
-def _lessons(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
-    goal, how, backend, n_threads = plan.goal, plan.how, plan.backend, plan.how.n_threads
-    to: Coordinates | None = None
-    seen: Any = rows
-    extra, scale = 0, 1.0
-    if not goal.is_plain:
-        geometry = Geometry(rows, goal, plan.rule, backend, n_threads)
-        to = _part_coordinates(plan, geometry, state) or geometry.coordinates
-        extra = geometry.passes
-        scale = rows.n / geometry.total if rows.has_weights else 1.0
-        seen = geometry.transformed(to.shift, to.scale)
-        w = _resumed_point(state, to, to.theta(w, intercept))
-    survey = Survey(seen, w, backend, n_threads, state.kept if state is not None else None)
-    survey.passes += extra
-    first = state.epoch if state is not None else 0
-    rates = as_rates(how.learning_rate, how.n_epochs, first, lambda: survey.auto_rate(plan.solver))
-    oracle: Oracle
-    if plan.solver == "sgd":
-        oracle = for_sgd(
-            seen, w, rates, backend=backend, n_threads=n_threads, method=how.method, survey=survey,
-            order=plan.order, track_cost=how.track_cost, keeps_samples=how.history == "samples", epoch=first,
+class _Lessons:
+    """What runs of squared errors by single steps share."""
+
+    def __init__(
+        self, plan: Plan, rows: Table, w: Floats, intercept: float, reads: int, state: State | None = None
+    ):
+        """`w` and `intercept` begin the first run; `reads` counts those of all runs that stream."""
+        goal, backend, n_threads = plan.goal, plan.backend, plan.how.n_threads
+        self._plan, self._reads, self._state, self._first = plan, reads, state, state.epoch if state else 0
+        self._to: Coordinates | None = None
+        self._seen: Table = rows
+        self._scale, extra = 1.0, 0
+        if not goal.is_plain:
+            geometry = Geometry(rows, goal, plan.rule, backend, n_threads)
+            to = self._to = _part_coordinates(plan, geometry, state) or geometry.coordinates
+            extra = geometry.passes
+            self._scale = rows.n / geometry.total if rows.has_weights else 1.0
+            self._seen = geometry.transformed(to.shift, to.scale)
+        w = self._point(w, intercept)
+        self._survey = Survey(self._seen, w, backend, n_threads, state.kept if state is not None else None)
+        self._survey.passes += extra
+
+    def rates(self, learning_rate: LearningRate) -> Floats:
+        auto = lambda: self._survey.auto_rate(self._plan.solver)  # noqa: E731
+        return as_rates(learning_rate, self._plan.how.n_epochs, self._first, auto)
+
+    def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
+        plan, how, survey = self._plan, self._plan.how, self._survey
+        w = self._point(w, intercept)
+        oracle: Oracle
+        if plan.solver == "sgd":
+            oracle = for_sgd(
+                self._seen, w, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
+                survey=survey, order=plan.order, track_cost=how.track_cost,
+                keeps_samples=how.history == "samples", epoch=self._first,
+            )  # fmt: skip
+        else:
+            oracle = for_descent(
+                self._seen, w, self._reads, backend=plan.backend, n_threads=how.n_threads, method=how.method,
+                survey=survey,
+            )  # fmt: skip
+        return self._begun(oracle, rates)
+
+    def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
+        plan, how = self._plan, self._plan.how
+        if plan.solver != "sgd":
+            return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
+        points = [self._point(w, 0.0) for w in starts]
+        oracles = for_sgds(
+            self._seen, points, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
+            survey=self._survey, order=plan.order,
         )  # fmt: skip
-    else:
-        oracle = for_descent(
-            seen,
-            w,
-            how.n_epochs,
-            backend=backend,
-            n_threads=n_threads,
-            method=how.method,
-            survey=survey,
+        return [self._begun(oracle, own) for oracle, own in zip(oracles, rates, strict=True)]
+
+    def _point(self, w: Floats, intercept: float) -> Floats:
+        return w if self._to is None else _resumed_point(self._state, self._to, self._to.theta(w, intercept))
+
+    def _begun(self, oracle: Oracle, rates: Floats) -> Track:
+        to = self._to
+        model = None if to is None else to.model
+        return Track(
+            self._plan.solver, oracle, rates, model, self._survey, self._first, to,
+            first_rate=_first(rates), cost_scale=self._scale,
+        )  # fmt: skip
+
+
+class _Any:
+    """What runs of any objective by any rule share."""
+
+    def __init__(
+        self, plan: Plan, rows: Table, w: Floats, intercept: float, reads: int, state: State | None = None
+    ):
+        """`reads` counts those of all runs that stream."""
+        goal, rule, backend, n_threads = plan.goal, plan.rule, plan.backend, plan.how.n_threads
+        self._plan, self._state, self._first = plan, state, state.epoch if state is not None else 0
+        origin = state.origin if state is not None else None
+        geometry = Geometry(rows, goal, rule, backend, n_threads, origin)
+        if parts := _part_coordinates(plan, geometry, state):
+            geometry = Geometry(rows, goal, rule, backend, n_threads, origin, parts)
+        self._geometry = geometry
+        is_sgd = plan.solver == "sgd"
+        self._is_summary = (
+            not is_sgd and backend == "numba" and _pays(plan, rows, reads) and geometry.raw.is_finite()
         )
-    model = None if to is None else to.model
-    return Track(plan.solver, oracle, rates, model, survey, first, to, cost_scale=scale)
+
+    def rates(self, learning_rate: LearningRate) -> Floats:
+        plan = self._plan
+        if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.goal.is_smooth:
+            # Towards a kink, steps must become short.
+            learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
+        auto = lambda: self._geometry.auto_rate(plan.solver)  # noqa: E731
+        return as_rates(learning_rate, plan.how.n_epochs, self._first, auto)
+
+    def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
+        return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
+
+    def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
+        plan, geometry, state, first = self._plan, self._geometry, self._state, self._first
+        rule, how, is_sgd, is_summary = plan.rule, plan.how, plan.solver == "sgd", self._is_summary
+        to = geometry.coordinates
+        point = to.theta(w, intercept)
+        if is_summary:
+            point -= geometry.statistics.w_ref
+        method: Method = "summary" if is_summary else "stream"
+        is_known = not is_summary or geometry.is_resumed
+        average_from = -1
+        if is_sgd and rule.average is not False:
+            average_from = rule.average_from(how.n_epochs * -(-geometry.rows.n // rule.batch_size))
+        memory = new_memory(point, average_from)
+        if (
+            state is not None
+            and state.memory is not None
+            and to.equals(state.coordinates)
+            and state.method == method
+            and is_known
+        ):
+            kept = copy.deepcopy(state.memory)
+            memory = kept if (kept.counts[1] >= 0) == (memory.counts[1] >= 0) else memory
+        oracle: Oracle
+        until = Until(how.tolerance(method), how.patience) if plan.goal.is_smooth else Until()
+        if is_sgd:
+            if plan.backend == "python":
+                oracle = AnyTwinSgd(geometry, memory, rule, plan.order, first)
+            else:
+                oracle = ScannedSgd(geometry, memory, rule, plan.order, first, how.n_threads)
+        elif plan.backend == "python":
+            oracle = AnyTwinDescent(geometry, memory, rule, until)
+        elif is_summary:
+            oracle = SummaryProximal(geometry, memory, rule, until)
+        else:
+            oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
+        model = geometry.model if is_summary else to.model
+        return Track(plan.solver, oracle, rates, model, geometry, first, to, first_rate=_first(rates))
 
 
 def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
@@ -198,62 +319,17 @@ def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Float
     return state.memory.point.copy()
 
 
-def _any(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
-    goal, rule, how, backend = plan.goal, plan.rule, plan.how, plan.backend
-    origin = state.origin if state is not None else None
-    geometry = Geometry(rows, goal, rule, backend, how.n_threads, origin)
-    if parts := _part_coordinates(plan, geometry, state):
-        geometry = Geometry(rows, goal, rule, backend, how.n_threads, origin, parts)
-    first = state.epoch if state is not None else 0
-    is_sgd = plan.solver == "sgd"
-    is_summary = not is_sgd and backend == "numba" and _pays(plan, rows) and geometry.raw.is_finite()
-    rate = how.learning_rate
-    if isinstance(rate, str) and rate == "auto" and not goal.is_smooth:
-        rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)  # towards a kink, steps must become short
-    rates = as_rates(rate, how.n_epochs, first, lambda: geometry.auto_rate(plan.solver))
-    to = geometry.coordinates
-    point = to.theta(w, intercept)
-    if is_summary:
-        point -= geometry.statistics.w_ref
-    method: Method = "summary" if is_summary else "stream"
-    is_known = not is_summary or geometry.is_resumed
-    average_from = -1
-    if is_sgd and rule.average is not False:
-        average_from = rule.average_from(how.n_epochs * -(-rows.n // rule.batch_size))
-    memory = new_memory(point, average_from)
-    if (
-        state is not None
-        and state.memory is not None
-        and to.equals(state.coordinates)
-        and state.method == method
-        and is_known
-    ):
-        kept = copy.deepcopy(state.memory)
-        memory = kept if (kept.counts[1] >= 0) == (memory.counts[1] >= 0) else memory
-    oracle: Oracle
-    until = Until(how.tolerance(method), how.patience) if goal.is_smooth else Until()
-    if is_sgd:
-        if backend == "python":
-            oracle = AnyTwinSgd(geometry, memory, rule, plan.order, first)
-        else:
-            oracle = ScannedSgd(geometry, memory, rule, plan.order, first, how.n_threads)
-    elif backend == "python":
-        oracle = AnyTwinDescent(geometry, memory, rule, until)
-    elif is_summary:
-        oracle = SummaryProximal(geometry, memory, rule, until)
-    else:
-        oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
-    model = geometry.model if is_summary else to.model
-    return Track(plan.solver, oracle, rates, model, geometry, first, to)
+def _first(rates: Floats) -> float:
+    return float(rates[0]) if len(rates) else math.nan
 
 
-def _pays(plan: Plan, rows: Table) -> bool:
+def _pays(plan: Plan, rows: Table, reads: int) -> bool:
     """Whether statistics are to be made: squared errors alone have them."""
     if not plan.goal.is_squared or plan.how.method == "stream":
         return False
     if plan.how.method == "summary":
         return True
-    return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, plan.how.n_epochs) == "summary"
+    return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, reads) == "summary"
 
 
 def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Geometry) -> bool:

@@ -44,6 +44,103 @@ def test_each_run_has_the_bits_of_the_solver_alone(rng, solver, d, n, method):
         assert result.n_passes == sum(alone) + sum(fit.cost_history is None for fit in result.fits)
 
 
+CENTRED = dict(fit_intercept=True, standardize=True)
+OBJECTIVES = {
+    "an intercept": dict(fit_intercept=True),
+    "columns standardised": CENTRED,
+    "weights": dict(sample_weight=True),
+    "weights, an intercept, columns standardised": dict(sample_weight=True, **CENTRED),
+    "l1": dict(l1=0.05),
+    "l2 and an intercept": dict(l2=0.1, fit_intercept=True),
+    "huber": dict(loss="huber", fit_intercept=True),
+    "log_loss, weights": dict(loss="log_loss", sample_weight=True, **CENTRED),
+    "quantile": dict(loss="quantile"),
+    "momentum": dict(momentum=0.5),
+    "nesterov, weights": dict(momentum=0.5, nesterov=True, sample_weight=True),
+    "batches": dict(batch_size=7, l2=0.1, fit_intercept=True),
+    "batches of all rows": dict(batch_size=10**6),
+}
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("d", [None, 3])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("method", ["auto", "stream", "summary"])
+def test_any_objective_is_swept(rng, solver, d, objective, method):
+    how = dict(OBJECTIVES[objective], n_epochs=3, method=method)
+    has_no_maps = solver == "sgd" and {"l1", "l2", "momentum", "batch_size"} & set(how)
+    if solver == "gradient_descent" and "batch_size" in how:
+        pytest.skip("batches are SGD's")
+    if method == "summary" and ("loss" in how or has_no_maps):
+        pytest.skip("which is refused")
+    X, y = problem(rng, 60 if JIT_IS_OFF else 9000, d)
+    X += 3.0
+    if how.get("loss") == "log_loss":
+        y = y > np.median(y)
+    if "sample_weight" in how:
+        how["sample_weight"] = rng.integers(0, 3, len(y))
+
+    def alone(fit, rate):
+        by, same = SOLVERS[solver], how | dict(method=fit.method)
+        if has_no_maps and fit.method == "summary":  # a batch of all rows: a step is full-batch descent's
+            by = fastgd.gradient_descent
+            del same["batch_size"]
+        return by(X, y, learning_rate=rate, **same)
+
+    rates = [1e-4, "auto", [1e-3, 1e-3, 1e-5]]
+    result = fastgd.sweep(X, y, learning_rates=rates, solver=solver, **how)
+    for fit, rate, cost in zip(result.fits, rates, result.costs, strict=True):
+        ref = alone(fit, rate)
+        np.testing.assert_allclose(fit.w_history, ref.w_history, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(fit.learning_rates, ref.learning_rates, rtol=1e-12)
+        assert (fit.n_updates, fit.converged, fit.diverged) == (ref.n_updates, ref.converged, ref.diverged)
+        if how.get("fit_intercept"):
+            np.testing.assert_allclose(fit.intercept_history, ref.intercept_history, rtol=1e-11)
+        at_end = SOLVERS[solver](X, y, w0=fit, **how | dict(n_epochs=0, method="auto"))
+        assert cost == pytest.approx(at_end.cost_history[0], rel=1e-10)
+    rates = rates[::2]
+    result = fastgd.sweep(X, y, learning_rates=rates, solver=solver, **how)
+    for fit, rate in zip(result.fits, rates, strict=True):
+        if not (fit.method == "summary" and solver == "sgd" and d is None):  # maps of one column
+            assert bits(fit) == bits(alone(fit, rate))
+
+
+def test_runs_of_any_objective_share_what_is_learnt_of_the_data(rng):
+    X, y = problem(rng, 300 if JIT_IS_OFF else 30_000, 3)
+    how = dict(n_epochs=50, **CENTRED, sample_weight=rng.uniform(0.5, 2.0, len(y)))
+    one = fastgd.gradient_descent(X, y, **how, method="summary", nesterov=True)
+    result = fastgd.sweep(
+        X, y, learning_rates=["auto", 0.1, 0.2], **how, method="summary", nesterov=True, history="costs"
+    )
+    assert result.n_passes == one.n_passes
+    streamed = fastgd.sweep(X, y, learning_rates=["auto", "auto"], loss="huber", **how)
+    alone = fastgd.gradient_descent(X, y, loss="huber", **how)
+    looked = alone.n_passes - 51
+    assert looked > 0
+    assert streamed.n_passes == looked + 2 * 51
+
+
+def test_a_run_of_a_sweep_can_be_gone_on_with(rng):
+    X, y = problem(rng, 200, 3)
+    how = dict(shuffle=True, seed=4, fit_intercept=True, momentum=0.3)
+    best = fastgd.sweep(X, y, learning_rates=[1e-4, 1e-2], solver="sgd", n_epochs=2, **how).best
+    more = fastgd.sgd(X, y, w0=best, learning_rate=1e-2, n_epochs=3, **how)
+    assert more.w.tobytes() == fastgd.sgd(X, y, learning_rate=1e-2, n_epochs=5, **how).w.tobytes()
+
+
+def test_weights_of_a_source_count(rng):
+    X, y = problem(rng, 700, 2)
+    s = rng.uniform(0.0, 2.0, len(y))
+    source = fastgd.chunks(lambda: iter([(X[:300], y[:300], s[:300]), (X[300:], y[300:], s[300:])]))
+    how = dict(learning_rates=[0.01, 0.1], n_epochs=4, method="stream")
+    for more in (dict(), dict(fit_intercept=True), dict(solver="sgd"), dict(solver="sgd", loss="huber")):
+        streamed = fastgd.sweep(source, **how | more)
+        result = fastgd.sweep(X, y, sample_weight=s, **how | more)
+        for fit, ref in zip(streamed.fits, result.fits, strict=True):
+            assert fit.w_history.tobytes() == ref.w_history.tobytes()
+        np.testing.assert_allclose(streamed.costs, result.costs, rtol=1e-13)
+
+
 @pytest.mark.skipif(JIT_IS_OFF, reason="plans are for machine code")
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_many_runs_share_one_read(rng, solver):
@@ -167,6 +264,10 @@ def test_bad_sweeps_get_one_sentence():
             ValueError,
             "^shuffle orders the steps of SGD: pass solver",
         ),
+        (dict(learning_rates=[0.1], batch_size=2), ValueError, "^batch_size is of the steps of SGD: pass"),
+        (dict(learning_rates=[0.1], l2=-1.0), ValueError, "^l2 must not be negative, not -1.0$"),
+        (dict(learning_rates=[0.1], loss="hinge"), ValueError, "^loss must be"),
+        (dict(learning_rates=[0.1], loss="huber", method="summary"), ValueError, "other losses stream$"),
         (dict(learning_rates=[0.1] * 300, n_epochs=10**6), ValueError, r"^history='epochs' would take"),
     ]:
         with pytest.raises(error, match=message):

@@ -78,6 +78,41 @@ def for_sgd(
     return StreamedSgd(rows, w, n_threads, order, epoch)
 
 
+def for_sgds(
+    rows: Table,
+    starts: list[Floats],
+    rates: list[Floats],
+    *,
+    backend: Backend,
+    n_threads: int | None,
+    method: Choice,
+    survey: Survey,
+    order: Order,
+) -> list[Oracle]:
+    """Of several runs: maps for the rates of all by one read, or a scan an epoch for each run."""
+    own = [distinct_rates(each) for each in rates]
+    together = np.unique(np.concatenate(own))
+    n_epochs = sum(map(len, rates))
+    by_maps = backend == "numba" and order.shuffle is not True and n_epochs > 0
+    if by_maps and method == "auto":
+        plan = planner.sgd(
+            rows.n, rows.d, n_epochs, len(together), False, rows.row_bytes, order.shuffle is False
+        )
+        by_maps = plan == "summary" and not rows.is_one_block
+    oracles: list[Oracle] = []
+    for w, each, distinct in zip(starts, rates, own, strict=True):
+        oracle: Oracle | None = None
+        if by_maps and method != "stream":
+            oracle = map_sgd(rows, w, survey, together, distinct, order, False)
+        if oracle is None:
+            oracle = for_sgd(
+                rows, w, each, backend=backend, n_threads=n_threads, method="stream", survey=survey,
+                order=order, track_cost=False, keeps_samples=False,
+            )  # fmt: skip
+        oracles.append(oracle)
+    return oracles
+
+
 def map_sgd(
     rows: Table,
     w: Floats,
