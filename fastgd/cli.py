@@ -117,6 +117,7 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
     add("data", metavar="DATA", type=_file, help="a file, or a folder of files of one kind")
     add("--target", required=True, metavar="Y", help="the column to predict")
     add("--features", type=_names, metavar="A,B", help="the columns of X; by default all others")
+    add("--weight", metavar="COLUMN", help="the column of the rows' weights")
     add("--missing", choices=("error", "drop"), default="error", help=_MISSING)
     add(
         "--solver", choices=("gd", "sgd"), default="gd",
@@ -130,10 +131,10 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
         "--intercept", action=argparse.BooleanOptionalAction, default=True,
         help="with an intercept (the default), or without",
     )  # fmt: skip
+    add("--standardize", action="store_true", help="descend in columns of variance 1: often far fewer epochs")
     add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
     if command != "fit":
         return
-    add("--weight", metavar="COLUMN", help="the column of the rows' weights")
     losses = ("squared_error", "huber", "log_loss", "quantile")
     add(
         "--loss",
@@ -148,7 +149,6 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
         help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient '
         '(sgd: a change of the cost), or "none" to run all epochs',
     )  # fmt: skip
-    add("--standardize", action="store_true", help="descend in columns of variance 1: often far fewer epochs")
     add("--nesterov", action="store_true", help="gd: with accelerating momentum, for fewer epochs")
     add(
         "--shuffle", nargs="?", choices=("blocks", "rows"), const="blocks",

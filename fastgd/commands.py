@@ -97,20 +97,18 @@ def fit(options: Namespace) -> int:
 
 def show_diagnosis(options: Namespace) -> int:
     data = _open(options)
-    names = data.names or ("x",)
-    if options.intercept:
-        data = data.with_ones()
     try:
         found = diagnose(
-            data.X, data.y, solver=options.solver, learning_rate=options.learning_rate, l2=options.l2
-        )
+            data.X, data.y, solver=options.solver, learning_rate=options.learning_rate, l2=options.l2,
+            fit_intercept=options.intercept, standardize=options.standardize, sample_weight=data.weight,
+        )  # fmt: skip
     except InvalidDataError as error:
         raise InvalidDataError(_located(str(error), data, options)) from None
     given = {
-        "data": options.data, "target": options.target, "solver": options.solver, "l2": options.l2,
-        "has_intercept": options.intercept,
+        "data": options.data, "target": options.target, "weight": options.weight, "solver": options.solver,
+        "l2": options.l2, "has_intercept": options.intercept, "standardize": options.standardize,
     }  # fmt: skip
-    told = report.of_diagnosis(found, names, options.intercept, given)
+    told = report.of_diagnosis(found, data.names or ("x",), given)
     print(report.as_json(told) if options.json else "\n".join(report.lines_of_diagnosis(told)))
     return 0
 
@@ -135,9 +133,7 @@ def predict(options: Namespace) -> int:
 
 def _open(options: Namespace) -> Data:
     _refuse_drop(options)
-    return inputs.open_data(
-        options.data, options.target, options.features, getattr(options, "weight", None), options.missing
-    )
+    return inputs.open_data(options.data, options.target, options.features, options.weight, options.missing)
 
 
 def _refuse_drop(options: Namespace) -> None:

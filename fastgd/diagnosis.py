@@ -14,9 +14,11 @@ from fastgd.data import checks
 from fastgd.data.backend import resolve
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
-from fastgd.data.sources import as_rows, refuse_weights
+from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.table import Table
+from fastgd.geometry import Geometry
 from fastgd.grid import Floats
+from fastgd.objective import SINGLE_STEPS, as_objective
 from fastgd.summaries import MAPS_BYTES, maps_bytes
 from fastgd.survey import Survey
 
@@ -26,7 +28,10 @@ MOST_COLUMNS_OF_A_MAP = 64
 
 @dataclass(slots=True, eq=False)
 class Diagnosis:
-    """Limits, the optimum and a forecast. λ are the eigenvalues of XᵀX/n; the Hessian is 2λ + l2.
+    """Limits, the optimum and a forecast.
+
+    λ are the eigenvalues of XᵀX/n; the Hessian's are 2λ + l2. With an intercept, weights s or standardised
+    columns X is the table that the descent moves in, √s·[x̃, 1] with Σ s for n; l2 is then that of w alone.
 
     Attributes
     ----------
@@ -39,7 +44,7 @@ class Diagnosis:
         Whether λ come from Lanczos' iteration (more than 1024 columns): λmax to about 0.1 %, λmin only from
         above.
     condition_number : float
-        (2 λmax + l2)/(2 λmin + l2).
+        Of the Hessian: (2 λmax + l2)/(2 λmin + l2).
     stability_limit : float
         Full batch: descent at a constant rate converges below 2/(2 λmax + l2), which is 1/λmax without l2.
         SGD: below 1/max‖x‖² every single step is stable.
@@ -48,8 +53,9 @@ class Diagnosis:
     spectral_radius : float or None
         By what an epoch multiplies the most stubborn error, in the long run: below 1 it converges. For SGD
         of an epoch's map in the order of the rows; None where there are more than 64 columns.
-    optimum : float, ndarray (d,) or None
-        Weights of the least cost (one choice of them where there are many); None with an estimate.
+    optimum, optimum_intercept : float or ndarray (d,), float; or None
+        Weights of the least cost (one choice of them where there are many) and the intercept, 0 where none
+        is fitted; None with an estimate.
     optimum_cost : float or None
         Their cost, with l2 as in `diagnose`.
     """
@@ -66,13 +72,15 @@ class Diagnosis:
     learning_rate: float
     spectral_radius: float | None
     optimum: float | Floats | None
+    optimum_intercept: float | None
     optimum_cost: float | None
 
     def epochs_to(self, tolerance: float) -> float:
         """A forecast: epochs until the most stubborn error is at most `tolerance` times what it was.
 
         ln(tolerance)/ln(spectral_radius), rounded up; inf where the run does not converge. For full-batch
-        descent it is an upper bound for ‖w − w*‖ from any start, and the excess cost falls by tolerance²; for
+        descent it is an upper bound for ‖w − w*‖ (standardised: of the weights of the standardised columns)
+        from any start, and the excess cost falls by tolerance²; for
         SGD the error is the distance to where the epochs' map comes to rest.
         """
         tolerance = checks.number("tolerance", tolerance)
@@ -113,16 +121,19 @@ def diagnose(
     *,
     solver: Solver = "gradient_descent",
     learning_rate: float | Literal["auto"] = "auto",
+    fit_intercept: bool = False,
+    standardize: bool = False,
+    sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> Diagnosis:
-    """Which learning rates converge on this data, how fast, and to what.
+    """Which learning rates converge on this data for squared errors, how fast, and to what.
 
     Parameters
     ----------
-    X : array (n,) or array (n, d)
-    y : array (n,)
+    X, y, fit_intercept, standardize, sample_weight
+        As in `gradient_descent`.
     solver : {"gradient_descent", "sgd"}, default "gradient_descent"
     learning_rate : "auto" or float, default "auto"
         The constant rate to forecast for.
@@ -145,7 +156,8 @@ def diagnose(
     -----
     Cost: one read, for the sufficient statistics; beyond 1024 columns up to 31, by Lanczos' iteration. SGD
     takes one for max‖x‖² and, up to 64 columns, one for the map of an epoch (the statistics are of the same
-    read).
+    read, but with one of the options from fit_intercept to l2). These take a second for the statistics where
+    the first shows that the columns, or y, are far from what the first rows tell.
 
     Examples
     --------
@@ -157,52 +169,58 @@ def diagnose(
     checks.choice("solver", solver, ("gradient_descent", "sgd"))
     runs_on = resolve(backend)
     n_threads = pool.checked_threads(n_threads)
-    l2 = checks.not_negative("l2", l2)
-    if l2 and solver == "sgd":
+    if not (isinstance(learning_rate, str) and learning_rate == "auto"):
+        learning_rate = checks.positive("learning_rate", learning_rate)
+    rows = as_rows(X, y, sample_weight)
+    check_weights(rows)
+    goal = as_objective("squared_error", 0.0, l2, fit_intercept, standardize, has_weights=rows.has_weights)
+    if goal.l2 and solver == "sgd":
         raise ValueError('l2 counts in full-batch descent only: solver="gradient_descent"')
-    rows = as_rows(X, y)
-    refuse_weights(rows, "diagnose")
-    survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
-    radius: float | None
-    if solver == "sgd":
-        limit, rate = survey.sgd_limit(), survey.sgd_rate()
-        rate = (
-            rate
-            if isinstance(learning_rate, str) and learning_rate == "auto"
-            else checks.positive("learning_rate", learning_rate)
-        )
-        radius = _radius_of_an_epoch(rows, survey, rate, runs_on)
-    optimum = cost = None
-    if rows.d <= planner.MOST_COLUMNS or runs_on == "python":
-        if not survey.statistics.is_finite():
-            raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")
-        optimum, cost = survey.optimum(l2)
-    smallest, largest, is_estimate = survey.eigenvalues
+    has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
+    seen: Table = rows
+    looked: Survey | Geometry
+    if goal.is_plain:
+        looked = survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
+        if has_statistics and solver == "gradient_descent":  # SGD's maps are made by the same read
+            _refuse_overflow(survey)
+    else:
+        looked = geometry = Geometry(rows, goal, SINGLE_STEPS, runs_on, n_threads)
+        if has_statistics:  # which tell the coordinates too
+            _refuse_overflow(geometry)
+        seen = geometry.transformed(geometry.coordinates.shift, geometry.coordinates.scale)
+        survey = Survey(seen, np.zeros(seen.d), runs_on, n_threads)
+    limit, rate = looked.limit(solver), looked.auto_rate(solver)
+    rate = rate if learning_rate == "auto" else float(learning_rate)
+    radius = _radius_of_an_epoch(seen, survey, rate, runs_on) if solver == "sgd" else None
+    optimum = intercept = cost = None
+    if has_statistics:
+        _refuse_overflow(looked)
+        optimum, intercept, cost = looked.optimum()
+    smallest, largest, is_estimate = looked.eigenvalues
+    least, most = looked.curvatures
     if solver == "gradient_descent":
-        limit, rate = survey.descent_limit(l2), survey.descent_rate(l2)
-        rate = (
-            rate
-            if isinstance(learning_rate, str) and learning_rate == "auto"
-            else checks.positive("learning_rate", learning_rate)
-        )
-        radius = (
-            max(abs(1.0 - rate * (2.0 * value + l2)) for value in (smallest, largest)) if largest else 0.0
-        )
+        radius = max(abs(1.0 - rate * curvature) for curvature in (least, most)) if most else 0.0
     return Diagnosis(
         solver=solver,
         n_samples=rows.n,
         n_features=rows.d,
-        n_passes=rows.passes + survey.passes,
+        n_passes=rows.passes + looked.passes + (survey.passes if looked is not survey else 0),
         largest_eigenvalue=largest,
         smallest_eigenvalue=smallest,
         is_estimate=is_estimate,
-        condition_number=(2.0 * largest + l2) / (2.0 * smallest + l2) if largest + l2 > 0.0 else math.nan,
+        condition_number=most / least if most > 0.0 else math.nan,
         stability_limit=limit,
         learning_rate=rate,
         spectral_radius=radius,
         optimum=float(optimum[0]) if optimum is not None and rows.is_scalar else optimum,
+        optimum_intercept=intercept,
         optimum_cost=cost,
     )
+
+
+def _refuse_overflow(looked: Survey | Geometry) -> None:
+    if not looked.statistics.is_finite():
+        raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")
 
 
 def _radius_of_an_epoch(rows: Table, survey: Survey, rate: float, backend: str) -> float | None:

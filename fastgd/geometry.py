@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from fastgd import coordinates, engine
-from fastgd.centred import ACCURATE_ROWS, Centred, Origin
+from fastgd.centred import ACCURATE_ROWS, Centred, Origin, cost_at
 from fastgd.coordinates import Coordinates
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
@@ -25,7 +25,7 @@ from fastgd.oracles.folded import FoldedObjective
 from fastgd.oracles.streamed import leaf_rows
 from fastgd.planner import MOST_COLUMNS
 from fastgd.summaries import EPS, FAR, RANK_TOLERANCE, Statistics
-from fastgd.survey import NULL, SLOWEST, lanczos, largest_square
+from fastgd.survey import NULL, SLOWEST, Eigenvalues, lanczos, largest_square
 
 CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
@@ -157,36 +157,49 @@ class Geometry(Centred):
     # Rates ------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _extremes(self) -> tuple[float, float]:
-        """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
-        rows, curvature = self.rows, self.objective.curvature
-        if not self.objective.is_smooth:
-            return math.nan, math.nan
-        by_statistics = rows.d <= MOST_COLUMNS or self._backend == "python"
-        statistics = self.statistics if by_statistics else None  # before the coordinates, which they tell
-        l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
-        if statistics is None:
+    def eigenvalues(self) -> Eigenvalues:
+        """Of XᵀSX/Σ s in the coordinates."""
+        if self.rows.d > MOST_COLUMNS and self._backend == "numba":
             smallest, largest = lanczos(self._squared_gradient(), self.coordinates.size)
             if not math.isfinite(largest):
-                rows.refuse_nonfinite()
+                self.rows.refuse_nonfinite()
+            return Eigenvalues(smallest, largest, True)
+        statistics = self.statistics  # before the coordinates, which they tell
+        return Eigenvalues(*self._extremes_of(statistics.G / self.total), False)
+
+    @cached_property
+    def curvatures(self) -> tuple[float, float]:
+        """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
+        curvature = self.objective.curvature
+        if not self.objective.is_smooth:
+            return math.nan, math.nan
+        smallest, largest, is_estimate = self.eigenvalues
+        l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
+        if is_estimate or not l2.any():
             return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
-        H = (curvature / self.total) * statistics.G + np.diag(l2)
+        return self._extremes_of((curvature / self.total) * self.statistics.G + np.diag(l2))
+
+    def _extremes_of(self, H: Floats) -> tuple[float, float]:
         if not np.isfinite(H).all():
             return math.nan, math.nan
         if self._backend == "python":
             values = np.linalg.eigvalsh(H)
-            return float(values[values > NULL * len(H) * values[-1]].min(initial=values[-1])), float(
-                values[-1]
-            )
+            smallest = values[values > NULL * len(H) * values[-1]].min(initial=values[-1])
+            return float(smallest), float(values[-1])
         from fastgd.kernels import symmetric
 
         smallest, largest = symmetric.extreme_eigenvalues(H, NULL * len(H))
         return float(smallest), float(largest)
 
-    @property
-    def curvatures(self) -> tuple[float, float]:
-        """The least that is not 0, and the largest."""
-        return self._extremes
+    def optimum(self) -> tuple[Floats, float, float]:
+        """Weights and intercept of the least cost of squared errors and l2, and that cost."""
+        sums = self.penalised()
+        if self._backend == "python":
+            v = np.asarray(np.linalg.lstsq(sums.G, sums.c, rcond=NULL * len(sums.c))[0], np.float64)
+        else:
+            v = self.solution(sums)
+        w, intercept = self.model(v)
+        return w, float(intercept), cost_at(sums, v)
 
     @cached_property
     def digits(self) -> float:
@@ -204,7 +217,7 @@ class Geometry(Centred):
             return math.inf
         if symmetric.solve(sums.G, sums.c, RANK_TOLERANCE, np.empty(len(sums.c))) < counted:
             return 0.0
-        smallest, largest = self._extremes
+        smallest, largest = self.curvatures
         kappa = math.sqrt(largest / smallest)
         return -math.log10(EPS * (kappa if self.rows.n <= ACCURATE_ROWS else kappa * kappa))
 
@@ -239,7 +252,7 @@ class Geometry(Centred):
             bound = self.objective.curvature * self.largest_square
             return _ratio(2.0 * (1.0 - mu), bound + self.coordinates.penalty(0.0, self.objective.l2).l2.max())
         factor = 4.0 / 3.0 if rule.nesterov else 2.0 * (1.0 + mu)
-        return _ratio(factor, self._extremes[1])
+        return _ratio(factor, self.curvatures[1])
 
     def auto_rate(self, solver: str) -> float:
         """What learning_rate="auto" takes; for a loss whose slope jumps, of the first epoch."""
@@ -249,7 +262,7 @@ class Geometry(Centred):
             return _usable(_ratio(self.rows.facts.spread, squares))
         if solver == "sgd":
             return _usable(0.5 * self.limit(solver))
-        smallest, largest = self._extremes
+        smallest, largest = self.curvatures
         if self._rule.nesterov or self._rule.momentum or self.objective.l1:
             return _usable(_ratio(1.0, largest))
         return _usable(_ratio(2.0, largest + max(smallest, SLOWEST * largest)))

@@ -14,9 +14,9 @@ from fastgd.data.arrays import as_array, kernel_dtype, nonfinite_name
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Chunk, Source
 from fastgd.data.files import open_npy, open_npz
-from fastgd.data.frames import Column, ColumnTable, Which
+from fastgd.data.frames import Column, ColumnTable
 from fastgd.data.streams import StreamRows
-from fastgd.grid import Array, Floats
+from fastgd.grid import Array
 
 PART_NUMBERS = 1 << 17
 """Numbers of which predictions are made at once."""
@@ -47,17 +47,6 @@ class Data(NamedTuple):
         moments = Moments()
         moments.add(self.y, self.weight)
         return moments.spread
-
-    def with_ones(self) -> Data:
-        """A column of ones beside the others, whose weight is the intercept."""
-        names = (*self.names, "(intercept)")
-        if isinstance(self.X, Source):
-            return Data(WithOnes(self.X), None, None, names)
-        table = self.X
-        if not isinstance(table, ColumnTable):
-            table = _picked(table.reshape(len(table), -1), range(table[:1].size))
-        ones = Column(table.n, table.dtype, lambda which: np.ones(_length(which)))
-        return Data(ColumnTable((*table.columns, "(intercept)"), [*table.parts, ones]), self.y, None, names)
 
 
 def open_data(
@@ -211,10 +200,6 @@ def _number(text: str, d: int, name: str, remedy: str = "") -> int:
     return number % d
 
 
-def _length(which: Which) -> int:
-    return which.stop - which.start if isinstance(which, slice) else len(which)
-
-
 class Moments:
     """Σ s, Σ s (y − y₀), Σ s (y − y₀)²."""
 
@@ -240,8 +225,10 @@ class Moments:
         return found if np.isfinite(found) and found > 1e-14 * square / total else None
 
 
-class _Derived(Source):
-    """A source made of another."""
+class Listened(Source):
+    """A source whose targets are looked at as they pass by, in the first read of them all."""
+
+    spread: float | None = None
 
     def __init__(self, source: Source):
         self._source = source
@@ -252,12 +239,6 @@ class _Derived(Source):
     def place(self, row: int) -> str:
         return self._source.place(row)
 
-
-class Listened(_Derived):
-    """A source whose targets are looked at as they pass by, in the first read of them all."""
-
-    spread: float | None = None
-
     def chunks(self) -> Iterator[Chunk]:
         moments = Moments()
         with contextlib.closing(self._source.chunks()) as chunks:  # type: ignore[type-var]
@@ -266,28 +247,3 @@ class Listened(_Derived):
                     moments.add(*chunk.targets())  # type: ignore[attr-defined]
                 yield chunk
         self.spread = self.spread or moments.spread
-
-
-class WithOnes(_Derived):
-    """A source with a column of ones, the last."""
-
-    def __init__(self, source: Source):
-        super().__init__(source)
-        self.d, self.columns = source.d + 1, (*source.columns, "(intercept)")
-
-    def chunks(self) -> Iterator[Chunk]:
-        with contextlib.closing(self._source.chunks()) as chunks:  # type: ignore[type-var]
-            for chunk in chunks:
-                yield _ChunkWithOnes(chunk)
-
-
-class _ChunkWithOnes:
-    def __init__(self, chunk: Chunk):
-        self._chunk = chunk
-
-    def __len__(self) -> int:
-        return len(self._chunk)
-
-    def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
-        self._chunk.fill(start, stop, X[:, :-1], y, weights)
-        X[:, -1] = 1.0

@@ -116,18 +116,14 @@ def lines_of_fit(told: dict[str, Any]) -> Iterator[str]:
         yield f"the picture is in {told['picture']}"
 
 
-def of_diagnosis(
-    found: Diagnosis, names: tuple[str, ...], has_intercept: bool, given: dict[str, Any]
-) -> dict[str, Any]:
-    """All that there is to say of a diagnosis; with an intercept the last column is that of ones."""
-    optimum = intercept = None
+def of_diagnosis(found: Diagnosis, names: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
+    """All that there is to say of a diagnosis; `given` is what it was asked for."""
+    optimum = None
     if found.optimum is not None:
-        values = np.atleast_1d(found.optimum).tolist()
-        intercept = values.pop() if has_intercept else 0.0
-        optimum = dict(zip(names, values, strict=True))
+        optimum = dict(zip(names, np.atleast_1d(found.optimum).tolist(), strict=True))
     return given | {
         "rows": found.n_samples,
-        "columns": found.n_features - has_intercept,
+        "columns": found.n_features,
         "reads": found.n_passes,
         "largest_eigenvalue": found.largest_eigenvalue,
         "smallest_eigenvalue": found.smallest_eigenvalue,
@@ -138,14 +134,15 @@ def of_diagnosis(
         "spectral_radius": found.spectral_radius,
         "epochs_to_1e-6": None if found.spectral_radius is None else found.epochs_to(1e-6),
         "optimum_cost": found.optimum_cost,
-        "optimum_intercept": intercept,
+        "optimum_intercept": found.optimum_intercept,
         "optimum_weights": optimum,
     }
 
 
 def lines_of_diagnosis(told: dict[str, Any]) -> Iterator[str]:
     yield from _heading(told)
-    yield f"{SOLVERS[told['solver']]}, squared_error"
+    in_units = ", in columns of variance 1" * told["standardize"]
+    yield f"{SOLVERS[told['solver']]}, squared_error{in_units}"
     yield ""
     estimated = " (estimated)" * told["is_estimate"]
     eigenvalues = f"{told['smallest_eigenvalue']:.6g} to {told['largest_eigenvalue']:.6g}{estimated}"
@@ -163,8 +160,9 @@ def lines_of_diagnosis(told: dict[str, Any]) -> Iterator[str]:
         rows["cost at the optimum"] = f"{told['optimum_cost']:.6g}"
     for name, text in rows.items():
         yield f"{name:<26}{text}"
-    if told["condition_number"] > UNLIKE and told["solver"] == "gradient_descent":
-        yield "`fastgd fit --standardize` takes fewer epochs where columns have unlike units"
+    is_unlike = told["condition_number"] > UNLIKE and not told["standardize"]
+    if is_unlike and told["solver"] == "gradient_descent":
+        yield "--standardize takes fewer epochs where columns have unlike units"
     if told["optimum_weights"] is not None:
         yield ""
         yield "at the optimum:"

@@ -54,12 +54,9 @@ class Statistics:
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.s) and np.isfinite(self.c).all() and np.isfinite(self.G).all())
 
-    def optimum(self, l2: float = 0.0) -> Floats:
-        """Weights of the least cost + (l2/2) Σ w²; where there are many, those next to w_ref."""
+    def optimum(self) -> Floats:
+        """Weights of the least cost; where there are many, those next to w_ref."""
         G, c = self.G, self.c
-        if l2:
-            G = G + 0.5 * l2 * self.n * np.eye(len(c))
-            c = c - 0.5 * l2 * self.n * self.w_ref
         if len(c) == 1:
             return self.w_ref + (c / G[0] if G[0, 0] > 0.0 else 0.0)
         from fastgd.kernels import symmetric

@@ -199,21 +199,19 @@ class Survey:
             rows.refuse_nonfinite()
         return largest
 
-    def optimum(self, l2: float = 0.0) -> tuple[Floats, float]:
-        """Weights of the least cost + (l2/2) Σ w², and that."""
+    def optimum(self) -> tuple[Floats, float, float]:
+        """Weights of the least cost, no intercept, and that cost."""
         statistics = self.statistics
         if self._backend == "python":
-            system = statistics.G / statistics.n + 0.5 * l2 * np.eye(len(statistics.c))
-            w = np.linalg.lstsq(system, statistics.c / statistics.n, rcond=NULL * len(statistics.c))[0]
+            w = np.linalg.lstsq(statistics.G, statistics.c, rcond=NULL * len(statistics.c))[0]
             residual = self._table() @ w - self._rows.y
-            penalty = 0.5 * l2 * float(w @ w)
-            return np.asarray(w), float(residual @ residual) / statistics.n + penalty
-        w = statistics.optimum(l2)
+            return np.asarray(w), 0.0, float(residual @ residual) / statistics.n
+        w = statistics.optimum()
         cost = statistics.cost(w)
         if statistics.is_far_from(cost) and self.recentre():
-            w = self.statistics.optimum(l2)
+            w = self.statistics.optimum()
             cost = self.statistics.cost(w)
-        return w, cost + 0.5 * l2 * float(w @ w)
+        return w, 0.0, cost
 
     def cost(self, w: Floats) -> float:
         """The cost at w: by the statistics where they are there and hold its digits, else by a read."""
@@ -231,14 +229,19 @@ class Survey:
     def _table(self) -> Floats:
         return np.asarray(self._rows.X.astype(np.float64).reshape(self._rows.n, self._rows.d))
 
-    def descent_limit(self, l2: float = 0.0) -> float:
-        """Full-batch descent at a constant rate converges below it: 2/(2 λmax + l2)."""
-        return _one_over(self.eigenvalues.largest + l2 / 2)
+    @property
+    def curvatures(self) -> tuple[float, float]:
+        """Of the cost: the least that is not 0, and the largest."""
+        return 2.0 * self.eigenvalues.smallest, 2.0 * self.eigenvalues.largest
 
-    def descent_rate(self, l2: float = 0.0) -> float:
+    def descent_limit(self) -> float:
+        """Full-batch descent at a constant rate converges below it: 1/λmax."""
+        return _one_over(self.eigenvalues.largest)
+
+    def descent_rate(self) -> float:
         smallest, largest, is_estimate = self.eigenvalues
         slowest = max(SLOWEST * largest, 0.0 if is_estimate else smallest)
-        return _usable(_one_over(largest + slowest + l2))
+        return _usable(_one_over(largest + slowest))
 
     def auto_rate(self, solver: str) -> float:
         """What learning_rate="auto" takes."""

@@ -59,6 +59,103 @@ def test_limits_are_those_of_the_eigenvalues(rng, d, backend, l2):
     assert found.optimum_cost == pytest.approx(cost, rel=1e-11)
 
 
+COORDINATES = {
+    "an intercept": dict(fit_intercept=True),
+    "standardised": dict(standardize=True),
+    "standardised, with an intercept": dict(fit_intercept=True, standardize=True),
+    "weights": dict(sample_weight=True),
+    "weights, standardised, with an intercept": dict(
+        fit_intercept=True, standardize=True, sample_weight=True
+    ),
+}
+
+
+def table_of(X, s, fit_intercept=False, standardize=False, **_):
+    """What the descent moves in: √s·[x̃, 1]; and the scales of the columns."""
+    mean = np.average(X, axis=0, weights=s) * fit_intercept
+    scale = np.ones(X.shape[1])
+    if standardize:
+        scale = 1 / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=s))
+        X = (X - mean) * scale
+    return np.sqrt(s)[:, None] * np.column_stack([X, *np.ones((int(fit_intercept), len(X)))]), scale
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("case", COORDINATES)
+@pytest.mark.parametrize("l2", [0.0, 0.3])
+def test_the_table_that_the_descent_moves_in_is_diagnosed(rng, case, backend, l2):
+    X, y = problem(rng, 600, 3, 0.2)
+    X += 2.0
+    options = dict(COORDINATES[case], l2=l2)
+    s = np.ones(600)
+    if "sample_weight" in options:
+        s = options["sample_weight"] = rng.uniform(0.0, 2.0, 600)
+    Z, scale = table_of(X, s, **options)
+    found = fastgd.diagnose(X, y, backend=backend, **options)
+    values = np.linalg.eigvalsh(Z.T @ Z / s.sum())
+    penalty = np.append(l2 * scale**2, np.zeros(Z.shape[1] - 3))
+    curvatures = np.linalg.eigvalsh(2 * Z.T @ Z / s.sum() + np.diag(penalty))
+    assert (found.smallest_eigenvalue, found.largest_eigenvalue) == pytest.approx(values[[0, -1]], rel=1e-10)
+    assert found.stability_limit == pytest.approx(2 / curvatures[-1], rel=1e-11)
+    assert found.condition_number == pytest.approx(curvatures[-1] / curvatures[0], rel=1e-9)
+    fit = fastgd.gradient_descent(X, y, backend=backend, n_epochs=1, **options)
+    assert fit.learning_rates[0] == found.learning_rate
+    rate = found.learning_rate
+    assert found.spectral_radius == pytest.approx(np.abs(1 - rate * curvatures).max(), rel=1e-9)
+    # The optimum, in the caller's units: penalties are those of w.
+    A = np.column_stack([X, *np.ones((Z.shape[1] - 3, 600))])
+    penalty = np.append(np.full(3, l2), np.zeros(Z.shape[1] - 3))
+    w = np.linalg.solve(2 * (A.T * s) @ A / s.sum() + np.diag(penalty), 2 * (A.T * s) @ y / s.sum())
+    np.testing.assert_allclose(found.optimum, w[:3], rtol=0, atol=1e-10)
+    assert found.optimum_intercept == pytest.approx(w[3] if len(w) > 3 else 0.0, abs=1e-10)
+    cost = np.average((A @ w - y) ** 2, weights=s) + l2 / 2 * w[:3] @ w[:3]
+    assert found.optimum_cost == pytest.approx(cost, rel=1e-9)
+    settled = fastgd.gradient_descent(X, y, n_epochs=20_000, **options | dict(nesterov=True, tol="auto"))
+    np.testing.assert_allclose(settled.w, found.optimum, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("case", COORDINATES)
+def test_sgd_is_diagnosed_in_that_table_too(rng, case, backend):
+    X, y = problem(rng, 60 if backend == "python" or JIT_IS_OFF else 5000, 3)
+    options = dict(COORDINATES[case], solver="sgd", backend=backend)
+    s = np.ones(len(y))
+    if "sample_weight" in options:
+        s = options["sample_weight"] = rng.uniform(0.0, 2.0, len(y))
+    Z, _ = table_of(X, s, **options)
+    found = fastgd.diagnose(X, y, **options)
+    assert found.stability_limit == pytest.approx(1 / np.max(np.sum(Z**2, axis=1)), rel=1e-12)
+    A = np.eye(Z.shape[1])
+    for z in Z:
+        A -= 2 * found.learning_rate * np.outer(z, z @ A)
+    assert found.spectral_radius == pytest.approx(np.abs(np.linalg.eigvals(A)).max(), rel=1e-8, abs=1e-140)
+    del options["solver"]
+    taken = fastgd.sgd(X, y, n_epochs=1, **options).learning_rates[0]
+    assert taken == pytest.approx(found.learning_rate, rel=1e-12)
+
+
+def test_columns_far_from_zero_keep_their_digits(rng):
+    X = rng.normal([1950.0, 2e5], [15.0, 8e4], size=(3000, 2))
+    y = 12.0 - 0.3 * X[:, 0] + 1e-4 * X[:, 1] + rng.normal(size=3000)
+    found = fastgd.diagnose(X, y, fit_intercept=True, standardize=True)
+    centred = X - X.mean(axis=0)
+    ref = np.linalg.lstsq(centred, y - y.mean(), rcond=None)[0]
+    np.testing.assert_allclose(found.optimum, ref, rtol=1e-12)
+    assert found.optimum_intercept == pytest.approx(y.mean() - X.mean(axis=0) @ ref, rel=1e-12)
+    assert found.condition_number < 1.2
+
+
+def test_weights_of_a_source_are_diagnosed(rng):
+    X, y = problem(rng, 9000, 2)
+    s = rng.uniform(0.0, 2.0, len(y))
+    source = fastgd.chunks(lambda: iter([(X[:300], y[:300], s[:300]), (X[300:], y[300:], s[300:])]))
+    for how in (dict(), dict(fit_intercept=True, standardize=True, l2=0.1), dict(solver="sgd")):
+        streamed, ref = fastgd.diagnose(source, **how), fastgd.diagnose(X, y, sample_weight=s, **how)
+        for name in ("stability_limit", "learning_rate", "spectral_radius", "optimum_cost", "n_samples"):
+            assert getattr(streamed, name) == getattr(ref, name)
+        assert streamed.optimum.tobytes() == ref.optimum.tobytes()
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_just_below_the_limit_converges_and_just_above_grows(rng, backend):
     X, y = problem(rng, 300, 3)

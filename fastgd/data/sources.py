@@ -52,9 +52,3 @@ def check_weights(rows: Table) -> None:
         raise InvalidDataError("the weights add up to more than a float holds; scale them")
     if not rows.facts.total_weight:
         raise InvalidDataError("the weights are zero for every row; at least one row must count")
-
-
-def refuse_weights(rows: Table, what: str) -> None:
-    """Refuse rows with weights where nothing would be made of them."""
-    if rows.has_weights:
-        raise InvalidDataError(f"{what} knows no weights of rows, and these have some: leave them out")

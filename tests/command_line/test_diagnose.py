@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 import fastgd
-from tests.command_line.trips import FEW, N, X, Y, write
+from tests.command_line.trips import FEW, N, S, X, Y, write
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npy", "t.npz"])
 def test_diagnose_tells_the_limits_of_the_fit(told, name):
-    columns, _ = write(name)
-    with_ones = np.column_stack([X, np.ones(N)])
-    for arguments, data, options in [
-        ([], with_ones, {}),
-        (["--no-intercept", "--l2", 0.5, "--learning-rate", 0.001], X, dict(l2=0.5, learning_rate=0.001)),
-        (["--solver", "sgd"], with_ones, dict(solver="sgd")),
+    columns, weight = write(name)
+    for arguments, options in [
+        ([], dict(fit_intercept=True)),
+        (["--no-intercept", "--l2", 0.5, "--learning-rate", 0.001], dict(l2=0.5, learning_rate=0.001)),
+        (["--solver", "sgd"], dict(solver="sgd", fit_intercept=True)),
+        (["--standardize"], dict(fit_intercept=True, standardize=True)),
+        (["--weight", weight], dict(fit_intercept=True, sample_weight=S)),
     ]:
         found = told("diagnose", name, *columns, *arguments)
-        ref = fastgd.diagnose(data, Y, **options)
+        ref = fastgd.diagnose(X, Y, **options)
         for key in (
-            "stability_limit",
-            "condition_number",
-            "learning_rate",
-            "spectral_radius",
-            "optimum_cost",
-        ):
+            "stability_limit", "condition_number", "learning_rate", "spectral_radius", "optimum_cost",
+            "optimum_intercept",
+        ):  # fmt: skip
             assert found[key] == getattr(ref, key)
-        weights = [*found["optimum_weights"].values(), *[found["optimum_intercept"]][: data.shape[1] - 3]]
-        assert weights == ref.optimum.tolist()
+        assert list(found["optimum_weights"].values()) == ref.optimum.tolist()
         assert (found["rows"], found["columns"]) == (N, 3)
-    taken = told("fit", name, *columns, "--epochs", 1)["learning_rate"]
-    assert taken == pytest.approx(told("diagnose", name, *columns)["learning_rate"], rel=1e-9)
+    for more in ([], ["--standardize"], ["--weight", weight], ["--l2", 0.5], ["--solver", "sgd"]):
+        rate = told("diagnose", name, *columns, *more)["learning_rate"]
+        assert told("fit", name, *columns, "--epochs", 1, *more)["learning_rate"] == rate
 
 
 def test_diagnose_for_people(run):
     code, out, err = run("diagnose", "trips.csv", "--target", "fare", *FEW)
     assert (code, err) == (0, "")
-    ref = fastgd.diagnose(np.column_stack([X, np.ones(N)]), Y)
+    ref = fastgd.diagnose(X, Y, fit_intercept=True)
     lines = out.splitlines()
     assert lines[0] == "trips.csv: 300 rows, fare from 3 features and an intercept"
     assert f"converges below           learning rate {ref.stability_limit:.6g}" in lines
     assert f"cost at the optimum       {ref.optimum_cost:.6g}" in lines
-    assert f"(intercept)  {ref.optimum[-1]:>13.6g}" in lines
+    assert f"(intercept)  {ref.optimum_intercept:>13.6g}" in lines
     code, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW, "--learning-rate", 1)
     assert code == 0
     assert "never gets there" in out
+    code, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW, "--standardize")
+    assert code == 0
+    assert "full-batch gradient descent, squared_error, in columns of variance 1" in out.splitlines()
 
 
 def test_what_does_not_converge_is_null_in_json(told):

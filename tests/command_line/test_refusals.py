@@ -202,11 +202,14 @@ def test_wrong_usage_ends_with_2_and_a_sentence(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
-DATA_OPTIONS = ["DATA", "--target", "--features", "--missing", "--solver", "--learning-rate", "--l2"]
+DATA_OPTIONS = [
+    "DATA", "--target", "--features", "--weight", "--missing", "--solver", "--learning-rate", "--l2",
+    "--standardize",
+]  # fmt: skip
 HELP = {
     "fit": [
-        *DATA_OPTIONS, "--weight", "--loss", "--l1", "--epochs", "(100)", "--intercept", "--no-intercept",
-        "--tol", "--standardize", "--nesterov", "--shuffle", "--seed", "--save", "--checkpoint",
+        *DATA_OPTIONS, "--loss", "--l1", "--epochs", "(100)", "--intercept", "--no-intercept",
+        "--tol", "--nesterov", "--shuffle", "--seed", "--save", "--checkpoint",
         "--checkpoint-every", "--resume", "--json", "--plot", "--strict", "--no-progress",
         "Exit code 1", "the default",
     ],

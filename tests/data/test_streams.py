@@ -134,9 +134,6 @@ def test_sweeps_and_diagnoses():
         found, expected = fastgd.diagnose(cut(999, X, y), solver=solver), fastgd.diagnose(X, y, solver=solver)
         assert str(found) == str(expected)
         assert found.optimum.tobytes() == expected.optimum.tobytes()
-    weighted = cut(999, X, y, np.ones(N))
-    with pytest.raises(fastgd.InvalidDataError, match="^diagnose knows no weights of rows"):
-        fastgd.diagnose(weighted)
 
 
 @pytest.mark.skipif(JIT_IS_OFF, reason="takes more rows than kernels that run as Python are good for")
