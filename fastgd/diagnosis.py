@@ -218,6 +218,7 @@ def diagnose(
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _refuse_overflow(looked: Survey | Geometry) -> None:
     if not looked.statistics.is_finite():
         raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -20,6 +21,21 @@ JIT_IS_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 def pytest_configure(config):
     """A shell that starts the tests in the background has them ignore SIGINT, and what they start too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_alone():
+    """What a test starts in this process listens to this machine alone."""
+    bind = socket.socket.bind
+
+    def checked(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert address[0] in ("127.0.0.1", "::1", "localhost"), address
+        return bind(self, address)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(socket.socket, "bind", checked)
+        yield
 
 
 @pytest.fixture

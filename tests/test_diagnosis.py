@@ -393,5 +393,8 @@ def test_what_overflows_is_said_without_warnings(backend):
         fastgd.sgd([1.0, np.nan], [1.0, 1.0], backend=backend)
     with pytest.raises(fastgd.InvalidDataError, match=r"^X or y is too large to diagnose"):
         fastgd.diagnose([1.0, 2.0], [1e200, 1.0], backend=backend)
+    for how in (dict(l2=1.0), dict(sample_weight=[1.0, 2.0]), dict(fit_intercept=True)):
+        with pytest.raises(fastgd.InvalidDataError, match=r"is too large|are too large"):
+            fastgd.diagnose([[1e200], [2e200]], [1.0, 2.0], **how, backend=backend)
     with pytest.raises(fastgd.DivergenceError, match=r"^gradient_descent ended above its start"):
         fastgd.gradient_descent([1.0], [1e140], learning_rate=3.0, n_epochs=5, backend=backend)
