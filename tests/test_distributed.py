@@ -400,7 +400,7 @@ class TestFaults:
         file, root = tmp_path / "scheduler.json", str(Path(fastgd.__file__).parents[1])
         environment = os.environ | {"PYTHONPATH": root, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
         start = [sys.executable, "-m"]
-        common = ["--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1"]
+        common = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
         quiet = dict(env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         both = [
             subprocess.Popen([*start, "distributed.cli.dask_scheduler", "--port", "0", *common], **quiet),
