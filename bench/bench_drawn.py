@@ -9,20 +9,22 @@ import fastgd
 from bench.harness import SMOKE, measure_calls
 from fastgd import grid, summaries
 from fastgd.data.arrays import ArrayRows
+from fastgd.data.table import Table
+from fastgd.grid import NOTHING
 from fastgd.kernels import random
 
 SIZES = [10_000] if SMOKE else [10**7, 10**8, 10**9]
 W, NOISE, SEED = np.array([1.5]), 0.1, 1
 
 
-class DrawnRows:
+class DrawnRows(Table):
     """The rows of `make_linear(n, noise=0.1, dtype="float32")`, drawn run by run into a buffer a thread."""
 
     run_numbers = 1 << 19
     d = 1
 
     def __init__(self, n):
-        self.n = n
+        self.known_n = n
 
     def reader(self):
         return _Drawing()
@@ -39,7 +41,7 @@ class _Drawing:
         random.fill_rows(X, y, W, 0.0, NOISE, np.uint64(SEED), start // block, block)
         for part in (X, y):
             part.flags.writeable = False
-        return X, y
+        return X, y, NOTHING
 
 
 def statistics(rows):
