@@ -59,7 +59,7 @@ def as_rates(
 def _constant(rate: Any, n_epochs: int) -> NDArray[np.float64]:
     """One number in memory, however many epochs (np.broadcast_to takes five times as long)."""
     one = np.array([checks.positive("learning_rate", rate)])
-    one.flags.writeable = False
+    one.setflags(write=False)
     return np.ndarray(n_epochs, one.dtype, one, strides=(0,))
 
 

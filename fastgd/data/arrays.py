@@ -39,10 +39,11 @@ _SLICED_RUN_NUMBERS = 1 << 21
 def as_array(name: str, value: Any) -> NDArray[Any]:
     """`value` as an array of real numbers, not copied where it is an array already."""
     if type(value) is not np.ndarray:
-        if isinstance(value, np.ma.MaskedArray):
-            raise InvalidDataError(f"{name} is a masked array; fill or drop its masked values first")
-        if type(value) not in _PLAIN and (array := frames.as_array_or_none(name, value)) is not None:
-            value = array
+        if type(value) not in _PLAIN:
+            if isinstance(value, np.ma.MaskedArray):
+                raise InvalidDataError(f"{name} is a masked array; fill or drop its masked values first")
+            if (array := frames.as_array_or_none(name, value)) is not None:
+                value = array
         try:
             value = np.asarray(value)
         except Exception as error:  # whatever the object's own __array__ raises
@@ -101,7 +102,8 @@ class ArrayRows(Table):
         self.row_bytes: int = self.d * self.X.itemsize + self.y.itemsize
         self.weights = weights
         self.has_weights = len(weights) > 0
-        self._table = read_only(self.X[:, None] if self.is_scalar else self.X)
+        self._table = self.X[:, None] if self.is_scalar else self.X.view()
+        self._table.setflags(write=False)
         self._target = read_only(self.y)
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
         self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else CONVERTED_RUN_NUMBERS
@@ -280,7 +282,7 @@ def _is_direct(values: NDArray[Any]) -> bool:
 def read_only(values: NDArray[Any]) -> NDArray[Any]:
     """The view that kernels see: always read-only, so that there is one machine code for all inputs."""
     view = values.view()
-    view.flags.writeable = False
+    view.setflags(write=False)
     return view
 
 

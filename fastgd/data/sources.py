@@ -19,22 +19,21 @@ from fastgd.data.table import Table
 
 def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
     """Arrays and what can be made one; Dask's collections; or a source, which has all of its own."""
-    if isinstance(X, Source):
-        if y is not None or sample_weight is not None:
-            what = "y" if y is not None else "sample_weight"
-            raise TypeError(f"{X.name} has targets and weights of its own: leave {what} out")
-        return StreamRows(X)
-    if is_dask(X):
-        from fastgd.distributed import dask_rows
+    if type(X) is not np.ndarray and type(X) is not list:  # the lesson's call is kept short
+        if isinstance(X, Source):
+            if y is not None or sample_weight is not None:
+                what = "y" if y is not None else "sample_weight"
+                raise TypeError(f"{X.name} has targets and weights of its own: leave {what} out")
+            return StreamRows(X)
+        if is_dask(X):
+            from fastgd.distributed import dask_rows
 
-        return dask_rows(X, y, sample_weight)
+            return dask_rows(X, y, sample_weight)
+        table = frames.as_table("X", X)
+        X = X if table is None else table
     if y is None:
         raise TypeError("y is missing; only a source of rows (fastgd.chunks, fastgd.read_table) has its own")
-    table = None if type(X) is np.ndarray or type(X) is list else frames.as_table("X", X)
-    if isinstance(table, frames.ColumnTable):
-        rows: ArrayRows = FrameRows(table, y)
-    else:
-        rows = ArrayRows(X if table is None else table, y)
+    rows = FrameRows(X, y) if isinstance(X, frames.ColumnTable) else ArrayRows(X, y)
     if sample_weight is not None:
         rows.set_weights(as_sample_weight(sample_weight, rows.n))
     return rows
@@ -42,7 +41,7 @@ def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
 
 def check_weights(rows: Table) -> None:
     """Refuse weights that came with the rows and cannot be."""
-    if isinstance(rows, ArrayRows) or not rows.has_weights:
+    if not rows.has_weights or isinstance(rows, ArrayRows):
         return
     if (bad := rows.facts.bad_weight) is not None:
         raise InvalidDataError(

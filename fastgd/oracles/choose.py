@@ -36,13 +36,14 @@ def for_descent(
     """The oracle of full-batch descent for these rows; `n_epochs` counts those of all runs on them."""
     if backend == "python":
         return TwinDescent(rows, w)
-    if method == "auto" and rows.is_one_block:
+    is_one_block = rows.is_one_block
+    if method == "auto" and is_one_block:
         method = "stream"
     if method == "auto":
         method = "summary" if survey.has_statistics else planner.descent_of(rows, rows.d, n_epochs)
     if method == "summary" and survey.statistics.is_finite():
         return SummaryDescent(w, survey)
-    return BlockDescent(rows, w) if rows.is_one_block else StreamedDescent(rows, w, n_threads)
+    return BlockDescent(rows, w) if is_one_block else StreamedDescent(rows, w, n_threads)
 
 
 def for_sgd(
