@@ -113,13 +113,15 @@ class Centred:
 
     def _statistics(self, origin: Origin) -> Statistics:
         self.passes += 1
-        rows = self.transformed(origin.x_ref, np.ones(self.rows.d))
+        rows: Table = self.transformed(origin.x_ref, np.ones(self.rows.d))
         if self._backend == "python":
             with np.errstate(all="ignore"):
                 X, y = (np.array(part) for part in rows.lists()[:2])
                 r = y - X @ origin.weights
                 raw = Statistics(rows.n, origin.weights, X.T @ X, X.T @ r, float(r @ r))
         else:
+            if not (self.objective.fit_intercept or self.rows.has_weights):  # they are as they are
+                rows = self.rows
             raw = summaries.statistics(rows, origin.weights, self._n_threads)
         if not raw.is_finite():
             rows.refuse_nonfinite()

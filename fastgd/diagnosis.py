@@ -19,10 +19,10 @@ from fastgd.data.table import Table
 from fastgd.geometry import Geometry
 from fastgd.grid import Floats
 from fastgd.objective import SINGLE_STEPS, as_objective
+from fastgd.options import Solver
 from fastgd.summaries import MAPS_BYTES, maps_bytes
 from fastgd.survey import Survey
 
-Solver = Literal["gradient_descent", "sgd"]
 MOST_COLUMNS_OF_A_MAP = 64
 
 
@@ -30,8 +30,9 @@ MOST_COLUMNS_OF_A_MAP = 64
 class Diagnosis:
     """Limits, the optimum and a forecast.
 
-    λ are the eigenvalues of XᵀX/n; the Hessian's are 2λ + l2. With an intercept, weights s or standardised
-    columns X is the table that the descent moves in, √s·[x̃, 1] with Σ s for n; l2 is then that of w alone.
+    λ are the eigenvalues of XᵀX/n, and the Hessian is 2 XᵀX/n + l2. With an intercept, weights s or
+    standardised columns, X is the table that the descent moves in, √s·[x̃, 1] with Σ s for n; and l2, which
+    penalises the weights in the caller's units, is l2·scale² of a column, and 0 for the intercept.
 
     Attributes
     ----------
@@ -44,15 +45,16 @@ class Diagnosis:
         Whether λ come from Lanczos' iteration (more than 1024 columns): λmax to about 0.1 %, λmin only from
         above.
     condition_number : float
-        Of the Hessian: (2 λmax + l2)/(2 λmin + l2).
+        Of the Hessian; without l2 that of XᵀX/n, λmax/λmin.
     stability_limit : float
-        Full batch: descent at a constant rate converges below 2/(2 λmax + l2), which is 1/λmax without l2.
+        Full batch: descent at a constant rate converges below 2/(the Hessian's largest eigenvalue), which is
+        1/λmax without l2.
         SGD: below 1/max‖x‖² every single step is stable.
     learning_rate : float
         The rate that `spectral_radius` and `epochs_to` are for: the one given, or the one "auto" takes.
     spectral_radius : float or None
         By what an epoch multiplies the most stubborn error, in the long run: below 1 it converges. For SGD
-        of an epoch's map in the order of the rows; None where there are more than 64 columns.
+        of an epoch's map in the order of the rows; None where the table has more than 64 columns.
     optimum, optimum_intercept : float or ndarray (d,), float; or None
         Weights of the least cost (one choice of them where there are many) and the intercept, 0 where none
         is fitted; None with an estimate.
@@ -79,9 +81,9 @@ class Diagnosis:
         """A forecast: epochs until the most stubborn error is at most `tolerance` times what it was.
 
         ln(tolerance)/ln(spectral_radius), rounded up; inf where the run does not converge. For full-batch
-        descent it is an upper bound for ‖w − w*‖ (standardised: of the weights of the standardised columns)
-        from any start, and the excess cost falls by tolerance²; for
-        SGD the error is the distance to where the epochs' map comes to rest.
+        descent it is an upper bound for the distance to the optimum, in the weights (and intercept) of the
+        table that the descent moves in, from any start, and the excess cost falls by tolerance²; for SGD the
+        error is the distance to where the epochs' map comes to rest.
         """
         tolerance = checks.number("tolerance", tolerance)
         if not 0.0 < tolerance < 1.0:
@@ -106,9 +108,10 @@ class Diagnosis:
         if self.spectral_radius is None:
             lines.append(f"learning rate: {self.learning_rate:.6g}")
         else:
+            epochs = self.epochs_to(1e-6)
             lines.append(
                 f"at learning rate {self.learning_rate:.6g} an epoch leaves {self.spectral_radius:.6g} "
-                f"of the most stubborn error: {self.epochs_to(1e-6)} epochs to 1e-6 of it"
+                f"of the most stubborn error: {epochs} epoch{'s' * (epochs != 1)} to 1e-6 of it"
             )
         if self.optimum_cost is not None:
             lines.append(f"cost at the optimum: {self.optimum_cost:.6g}")
@@ -157,7 +160,8 @@ def diagnose(
     Cost: one read, for the sufficient statistics; beyond 1024 columns up to 31, by Lanczos' iteration. SGD
     takes one for max‖x‖² and, up to 64 columns, one for the map of an epoch (the statistics are of the same
     read, but with one of the options from fit_intercept to l2). These take a second for the statistics where
-    the first shows that the columns, or y, are far from what the first rows tell.
+    the first shows that the columns, or y, are far from what the first rows tell; a source with weights one
+    more, which looks at them.
 
     Examples
     --------
@@ -189,8 +193,8 @@ def diagnose(
             _refuse_overflow(geometry)
         seen = geometry.transformed(geometry.coordinates.shift, geometry.coordinates.scale)
         survey = Survey(seen, np.zeros(seen.d), runs_on, n_threads)
-    limit, rate = looked.limit(solver), looked.auto_rate(solver)
-    rate = rate if learning_rate == "auto" else float(learning_rate)
+    limit = looked.limit(solver)
+    rate = looked.auto_rate(solver) if learning_rate == "auto" else float(learning_rate)
     radius = _radius_of_an_epoch(seen, survey, rate, runs_on) if solver == "sgd" else None
     optimum = intercept = cost = None
     if has_statistics:
@@ -229,13 +233,12 @@ def _radius_of_an_epoch(rows: Table, survey: Survey, rate: float, backend: str) 
     d = rows.d
     if d > MOST_COLUMNS_OF_A_MAP or (backend == "numba" and maps_bytes(rows.n, d, 1) > MAPS_BYTES):
         return None
-    if backend == "python":
-        A = np.eye(d)
-        for x in rows.X.astype(np.float64).reshape(rows.n, d):
-            A -= np.outer(2.0 * rate * x, x @ A)
-    else:
-        A = np.eye(d)
-        with np.errstate(over="ignore", invalid="ignore"):
+    A = np.eye(d)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if backend == "python":
+            for x in rows.X.astype(np.float64).reshape(rows.n, d):
+                A -= np.outer(2.0 * rate * x, x @ A)
+        else:
             for block in survey.maps(np.array([rate])).a[0]:
                 A = block @ A
     if not np.isfinite(A).all():

@@ -16,7 +16,6 @@ from fastgd import coordinates, engine
 from fastgd.centred import ACCURATE_ROWS, Centred, Origin, cost_at
 from fastgd.coordinates import Coordinates
 from fastgd.data.backend import Backend
-from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
 from fastgd.grid import Array, Floats
 from fastgd.losses import SquaredError
@@ -25,7 +24,7 @@ from fastgd.oracles.folded import FoldedObjective
 from fastgd.oracles.streamed import leaf_rows
 from fastgd.planner import MOST_COLUMNS
 from fastgd.summaries import EPS, FAR, RANK_TOLERANCE, Statistics
-from fastgd.survey import NULL, SLOWEST, Eigenvalues, lanczos, largest_square
+from fastgd.survey import NULL, SLOWEST, Eigenvalues, lanczos, largest_square, ratio, usable
 
 CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
@@ -139,6 +138,7 @@ class Geometry(Centred):
         moved = coordinates.sums_of(v[..., :d] * (to.scale * to.shift))
         return w, (at_zero + math.fsum(dropped.tolist())) + (v[..., d] - moved)
 
+    @cached_property
     def penalised(self) -> Statistics:
         """The statistics with l2 in them: its cost has the l2 penalty, its gradient too."""
         base, l2 = self.statistics, self.coordinates.penalty(0.0, self.objective.l2).l2
@@ -193,7 +193,7 @@ class Geometry(Centred):
 
     def optimum(self) -> tuple[Floats, float, float]:
         """Weights and intercept of the least cost of squared errors and l2, and that cost."""
-        sums = self.penalised()
+        sums = self.penalised
         if self._backend == "python":
             v = np.asarray(np.linalg.lstsq(sums.G, sums.c, rcond=NULL * len(sums.c))[0], np.float64)
         else:
@@ -250,22 +250,22 @@ class Geometry(Centred):
         rule, mu = self._rule, self._rule.momentum
         if solver == "sgd":
             bound = self.objective.curvature * self.largest_square
-            return _ratio(2.0 * (1.0 - mu), bound + self.coordinates.penalty(0.0, self.objective.l2).l2.max())
+            return ratio(2.0 * (1.0 - mu), bound + self.coordinates.penalty(0.0, self.objective.l2).l2.max())
         factor = 4.0 / 3.0 if rule.nesterov else 2.0 * (1.0 + mu)
-        return _ratio(factor, self.curvatures[1])
+        return ratio(factor, self.curvatures[1])
 
     def auto_rate(self, solver: str) -> float:
         """What learning_rate="auto" takes; for a loss whose slope jumps, of the first epoch."""
         if not self.objective.is_smooth:
             is_sgd = solver == "sgd" or self.rows.d > MOST_COLUMNS
             squares = self.largest_square if is_sgd else float(np.trace(self.statistics.G)) / self.total
-            return _usable(_ratio(self.rows.facts.spread, squares))
+            return usable(ratio(self.rows.facts.spread, squares))
         if solver == "sgd":
-            return _usable(0.5 * self.limit(solver))
+            return usable(0.5 * self.limit(solver))
         smallest, largest = self.curvatures
         if self._rule.nesterov or self._rule.momentum or self.objective.l1:
-            return _usable(_ratio(1.0, largest))
-        return _usable(_ratio(2.0, largest + max(smallest, SLOWEST * largest)))
+            return usable(ratio(1.0, largest))
+        return usable(ratio(2.0, largest + max(smallest, SLOWEST * largest)))
 
 
 def _standard(x_ref: Floats, m: Floats, squares: Floats, has_intercept: bool) -> tuple[Floats, Floats]:
@@ -275,14 +275,3 @@ def _standard(x_ref: Floats, m: Floats, squares: Floats, has_intercept: bool) ->
     scale = np.zeros(len(m))
     np.divide(1.0, np.sqrt(np.where(is_constant, 1.0, variance)), out=scale, where=~is_constant)
     return (x_ref + m if has_intercept else np.zeros(len(m))), scale
-
-
-def _ratio(a: float, b: float) -> float:
-    return math.inf if b == 0.0 else a / b
-
-
-def _usable(rate: float) -> float:
-    """The rate; 1 where X is all zeros and any would do."""
-    if math.isnan(rate) or rate == 0.0:
-        raise InvalidDataError('X is too large for learning_rate="auto": its squares overflow; scale X')
-    return 1.0 if rate == math.inf else rate

@@ -221,7 +221,9 @@ class Moments:
     def spread(self) -> float | None:
         """The mean of (y − mean y)²; None where it is 0 or not to be had."""
         total, moment, square = self._sums.tolist()
-        found = square / total - (moment / total) ** 2 if total else 0.0
+        if not total:
+            return None
+        found = square / total - (moment / total) ** 2
         return found if np.isfinite(found) and found > 1e-14 * square / total else None
 
 

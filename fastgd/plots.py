@@ -80,7 +80,10 @@ def plot_sweep(sweep: SweepResult, ax: Axes | None = None) -> Axes:
     """The cost against the epoch, a curve for each run; see `SweepResult.plot`."""
     curves = [fit.cost_history for fit in sweep.fits]
     if any(curve is None for curve in curves):
-        raise ValueError('plot() needs the costs, and these runs kept none: sweep with history="costs"')
+        remedy = " and, for SGD, track_cost=True" if sweep.fits[0].solver == "sgd" else ""
+        raise ValueError(
+            f'plot() needs the costs, and these runs kept none: sweep with history="costs"{remedy}'
+        )
     ax = _axes(ax)
     shades = np.linspace(0.15, 0.9, len(curves))
     import matplotlib

@@ -30,6 +30,8 @@ SPELLINGS = (
     (r"standardize=True", "--standardize"),
     (r"nesterov=True", "--nesterov"),
     (r"\bpass l2\b", "pass --l2"),
+    (r"^l2 counts", "--l2 counts"),
+    (r'solver="gradient_descent"', "--solver gd"),
     (r"pass shuffle=False, or .*", "pass --shuffle rows, which holds them in memory"),
     (r"read_table\(\) needs", "tables in files need"),
     (r"; w was still moving$", ""),
@@ -154,13 +156,15 @@ def lines_of_diagnosis(told: dict[str, Any]) -> Iterator[str]:
     }
     if told["spectral_radius"] is not None:
         epochs = told["epochs_to_1e-6"]
-        needed = "never gets there" if math.isinf(epochs) else f"{epochs:,} epochs to 1e-6 of the distance"
+        needed = "never gets there"
+        if not math.isinf(epochs):
+            needed = f"{epochs:,} epoch{'s' * (epochs != 1)} to 1e-6 of the distance"
         rows[f"at {told['learning_rate']:.6g}"] = needed
     if told["optimum_cost"] is not None:
         rows["cost at the optimum"] = f"{told['optimum_cost']:.6g}"
     for name, text in rows.items():
         yield f"{name:<26}{text}"
-    is_unlike = told["condition_number"] > UNLIKE and not told["standardize"]
+    is_unlike = told["condition_number"] > UNLIKE and not (told["standardize"] or told["l2"])
     if is_unlike and told["solver"] == "gradient_descent":
         yield "--standardize takes fewer epochs where columns have unlike units"
     if told["optimum_weights"] is not None:
@@ -173,6 +177,7 @@ def lines_of_diagnosis(told: dict[str, Any]) -> Iterator[str]:
 def _heading(told: dict[str, Any]) -> Iterator[str]:
     features = f"{told['columns']} feature{'s' * (told['columns'] != 1)}"
     with_it = " and an intercept" * told["has_intercept"]
+    with_it += f", weighted by {told['weight']}" if told["weight"] is not None else ""
     target = f"column {told['target']}" if told["target"].lstrip("-").isdecimal() else told["target"]
     yield from _wrapped(f"{told['data']}: {told['rows']:,} rows, {target} from {features}{with_it}")
 

@@ -213,7 +213,8 @@ class SweepResult:
     Attributes
     ----------
     fits : list of FitResult
-        Each with its histories; one that diverged is its finite part. Their `n_passes` is the sweep's.
+        Each with its histories; one that diverged is its finite part. Their `n_passes` and `elapsed` are the
+        sweep's.
     costs : ndarray (K,)
         The cost each run ended with; inf for one that diverged.
     n_passes : int

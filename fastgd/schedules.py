@@ -23,18 +23,22 @@ LearningRate: TypeAlias = (
 
 
 def as_rates(
-    learning_rate: LearningRate, n_epochs: int, first: int = 0, auto: Callable[[], float] | None = None
+    learning_rate: LearningRate,
+    n_epochs: int,
+    first: int = 0,
+    auto: Callable[[], float] | None = None,
+    name: str = "learning_rate",
 ) -> NDArray[np.float64]:
     """The rates of a run: `learning_rate` for every epoch, an array of them, or a function epoch → rate.
 
-    The first epoch has the number `first`; `auto` tells the rate that "auto" takes.
+    The first epoch has the number `first`; `auto` tells the rate that "auto" takes. `name` is for sentences.
     """
     if type(learning_rate) is float:  # the lesson's call, kept short
-        return _constant(learning_rate, n_epochs)
+        return _constant(name, learning_rate, n_epochs)
     if isinstance(learning_rate, str):
         if learning_rate != "auto":
             raise ValueError(
-                f'learning_rate must be "auto", a number, an array or a function, not {learning_rate!r}'
+                f'{name} must be "auto", a number, an array or a function, not {learning_rate!r}'
             )
         learning_rate = auto() if auto is not None and n_epochs else 1.0  # no epochs: no rate
     if isinstance(learning_rate, TimesAuto):
@@ -42,23 +46,21 @@ def as_rates(
         learning_rate = [rate * factor(epoch) for epoch in range(first, first + n_epochs)]
     if callable(learning_rate):
         rates = [
-            checks.positive(f"learning_rate({epoch})", learning_rate(epoch))
+            checks.positive(f"{name}({epoch})", learning_rate(epoch))
             for epoch in range(first, first + n_epochs)
         ]
         return np.array(rates, dtype=np.float64)
     if isinstance(learning_rate, (list, tuple, np.ndarray)) and not _is_number(learning_rate):
         if len(learning_rate) != n_epochs:
-            raise ValueError(
-                f"learning_rate has {len(learning_rate)} rates for {n_epochs} epochs; they must agree"
-            )
-        rates = [checks.positive(f"learning_rate[{epoch}]", rate) for epoch, rate in enumerate(learning_rate)]
+            raise ValueError(f"{name} has {len(learning_rate)} rates for {n_epochs} epochs; they must agree")
+        rates = [checks.positive(f"{name}[{epoch}]", rate) for epoch, rate in enumerate(learning_rate)]
         return np.array(rates, dtype=np.float64)
-    return _constant(learning_rate, n_epochs)
+    return _constant(name, learning_rate, n_epochs)
 
 
-def _constant(rate: Any, n_epochs: int) -> NDArray[np.float64]:
+def _constant(name: str, rate: Any, n_epochs: int) -> NDArray[np.float64]:
     """One number in memory, however many epochs (np.broadcast_to takes five times as long)."""
-    one = np.array([checks.positive("learning_rate", rate)])
+    one = np.array([checks.positive(name, rate)])
     one.setflags(write=False)
     return np.ndarray(n_epochs, one.dtype, one, strides=(0,))
 

@@ -262,8 +262,9 @@ def check_history(history: History, n_epochs: int, n_samples: int, d: int, n_run
     elif history == "costs":
         remedy = "history=None"
     runs = f"{n_runs} runs of " if n_runs > 1 else ""
+    samples = f" and {n_samples} samples" if n_samples else ""
     if 8 * numbers > HISTORY_BYTES:
         raise ValueError(
             f"history={history!r} would take {8e-9 * numbers:.1f} GB for {runs}{n_epochs} epochs of {d} "
-            f"weights and {n_samples} samples; at most 1 GB is kept: pass {remedy}, or fewer epochs"
+            f"weights{samples}; at most 1 GB is kept: pass {remedy}, or fewer epochs"
         )

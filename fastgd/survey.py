@@ -236,12 +236,12 @@ class Survey:
 
     def descent_limit(self) -> float:
         """Full-batch descent at a constant rate converges below it: 1/λmax."""
-        return _one_over(self.eigenvalues.largest)
+        return ratio(1.0, self.eigenvalues.largest)
 
     def descent_rate(self) -> float:
         smallest, largest, is_estimate = self.eigenvalues
         slowest = max(SLOWEST * largest, 0.0 if is_estimate else smallest)
-        return _usable(_one_over(largest + slowest))
+        return usable(ratio(1.0, largest + slowest))
 
     def auto_rate(self, solver: str) -> float:
         """What learning_rate="auto" takes."""
@@ -252,10 +252,10 @@ class Survey:
 
     def sgd_limit(self) -> float:
         """Below it no step of SGD can grow the error, whatever the row."""
-        return _one_over(self.largest_square)
+        return ratio(1.0, self.largest_square)
 
     def sgd_rate(self) -> float:
-        return _usable(0.5 * self.sgd_limit())
+        return usable(0.5 * self.sgd_limit())
 
     def _lanczos(self) -> Eigenvalues:
         rows = self._rows
@@ -320,11 +320,12 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
     return smallest, largest * (1.0 + 10 * LANCZOS_CLOSE)
 
 
-def _one_over(value: float) -> float:
-    return math.inf if value == 0.0 else 1.0 / value
+def ratio(a: float, b: float) -> float:
+    """a / b; inf where b is 0."""
+    return math.inf if b == 0.0 else a / b
 
 
-def _usable(rate: float) -> float:
+def usable(rate: float) -> float:
     """The rate; 1 where X is all zeros and any would do."""
     if math.isnan(rate) or rate == 0.0:
         raise InvalidDataError('X is too large for learning_rate="auto": its squares overflow; scale X')

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,9 @@ from fastgd.options import Options, Plan, Solver
 from fastgd.orders import Shuffle, as_order
 from fastgd.outcome import from_run
 from fastgd.planner import Choice
-from fastgd.results import SweepResult
+from fastgd.results import FitResult, SweepResult
 from fastgd.schedules import LearningRate
-from fastgd.survey import Survey
+from fastgd.solvers import Run
 from fastgd.tracks import Track, has_grown, tracks
 
 
@@ -51,6 +52,7 @@ def sweep(
     seed: int | None = None,
     method: Choice = "auto",
     history: solvers.History = "epochs",
+    track_cost: bool = False,
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> SweepResult:
@@ -60,7 +62,7 @@ def sweep(
     ----------
     X, y, n_epochs, fit_intercept, standardize, sample_weight, loss, l1, l2, momentum, nesterov
         As in `gradient_descent` and `sgd`.
-    batch_size, shuffle, seed
+    batch_size, shuffle, seed, track_cost
         As in `sgd`; all runs take the rows in the same order.
     method, backend, n_threads
         As in `gradient_descent` and `sgd`.
@@ -83,11 +85,14 @@ def sweep(
 
     Notes
     -----
-    Each run is the one that the solver alone would do with that rate and the same method: the same bits
-    where all start together (on maps of one column, from several starts, and with an "auto" rate among others
-    on standardised columns that stream, the same to rounding). A run that diverges does not stop the others.
+    Each run is the one that the solver alone would do with that rate and the same method: to the bit, or
+    where what is learnt of the data differs, to rounding (maps of one column; several starts; statistics
+    that were read anew for a run before; an "auto" rate among others, where standardised columns stream). A
+    run that diverges does not stop the others.
+
     Cost: full-batch runs on statistics share one read; SGD on maps too, for K times the arithmetic (with one
-    column, where it hides behind the read, much less); what streams reads for each run.
+    column, where it hides behind the read, much less); what streams reads for each run. An interrupt's
+    `.result` has the runs that were done.
 
     Examples
     --------
@@ -106,21 +111,10 @@ def sweep(
     if solver == "gradient_descent" and rule.batch_size > 1:
         raise ValueError('batch_size is of the steps of SGD: pass solver="sgd", or leave it out')
     how = Options(
-        None,
-        "auto",
-        n_epochs,
-        None,
-        1,
-        None,
-        None,
-        method,
-        history,
-        "warn",
-        backend,
-        n_threads,
-        shuffle,
-        seed,
-    )
+        w0=None, learning_rate="auto", n_epochs=n_epochs, tol=None, patience=1, validation_fraction=None,
+        callback=None, method=method, history=history, on_divergence="ignore", backend=backend,
+        n_threads=n_threads, shuffle=shuffle, seed=seed, track_cost=track_cost,
+    )  # fmt: skip
     how.check()
     runs_on, order = resolve(backend), as_order(shuffle, seed)
     rows = as_rows(X, y, sample_weight)
@@ -137,11 +131,53 @@ def sweep(
         raise ValueError("learning_rates is empty; a sweep needs at least one")
     starts = _starts(w0, len(learning_rates), rows)
     solvers.check_history(history, how.n_epochs, 0, rows.d, len(learning_rates))
-    taken = tracks(Plan(solver, goal, rule, how, order, runs_on), rows, starts, learning_rates)
-    runs = [_run(track, history, rows) for track in taken]
-    costs = np.array([_cost(run, track) for run, track in zip(runs, taken, strict=True)])
+    if order.shuffle is True and not rows.is_random:
+        rows.reader()  # which refuses
+    plan = Plan(solver, goal, rule, how, order, runs_on)
+    taken = tracks(plan, rows, starts, learning_rates)
+    check_data = functools.cache(rows.refuse_nonfinite)  # data without fault is read for it once
+    done: dict[int, tuple[Run, float]] = {}
+    try:
+        # A run that hardly moves keeps its digits about weights that are of use to the others, not so they.
+        for k in sorted(range(len(taken)), key=lambda k: -taken[k].first_rate if solver == "sgd" else k):
+            done[k] = _run(taken[k], how, rows, check_data)
+    except KeyboardInterrupt as interrupt:
+        interrupt.result = _result(plan, rows, taken, done, began)  # type: ignore[attr-defined]
+        raise
+    return _result(plan, rows, taken, done, began)
+
+
+def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]) -> tuple[Run, float]:
+    """A run, and the cost that it ended with; inf where it diverged."""
+    oracle, is_sgd = track.oracle, track.kind == "sgd"
+    run = solvers.run_epochs(
+        oracle,
+        track.rates,
+        how.history,
+        want_costs=how.track_cost or oracle.has_costs or not how.n_epochs,
+        want_losses=is_sgd,
+        n_samples=0,
+        stop_when_diverged=True,
+        check_data=check_data,
+    )
+    if run.error is not None:  # an interrupt
+        raise run.error
+    scale_costs(run, track.cost_scale)
+    if not is_sgd:
+        run.diverged |= has_grown(run, track.rates, oracle.w, rows, track.limits)
+    cost = math.inf
+    if not run.diverged:
+        cost = track.cost() if run.last_cost is None else run.last_cost
+        run.diverged = not math.isfinite(cost)
+    return run, cost if math.isfinite(cost) else math.inf
+
+
+def _result(
+    plan: Plan, rows: Table, taken: list[Track], done: dict[int, tuple[Run, float]], began: float
+) -> SweepResult:
     n_passes = rows.passes + taken[0].limits.passes + sum(track.oracle.passes for track in taken)
     elapsed = time.perf_counter() - began
+    is_sgd, goal, order = plan.solver == "sgd", plan.goal, plan.order
     fits = [
         from_run(
             run,
@@ -151,11 +187,11 @@ def sweep(
             rows=rows if rows.is_random else None,
             is_scalar=rows.is_scalar,
             n_samples=rows.n,
-            steps=-(-rows.n // rule.batch_size) if solver == "sgd" else 1,
+            steps=-(-rows.n // plan.rule.batch_size) if is_sgd else 1,
             has_intercept=goal.fit_intercept,
             is_lesson=goal.is_plain,
-            solver=solver,
-            backend=runs_on,
+            solver=plan.solver,
+            backend=plan.backend,
             method=track.oracle.method,
             n_passes=n_passes,
             elapsed=elapsed,
@@ -164,46 +200,16 @@ def sweep(
             constant=track.constant(),
             feature_names=rows.columns,
         )
-        for run, track in zip(runs, taken, strict=True)
+        for track, (run, _) in ((taken[k], done[k]) for k in sorted(done))
     ]
+    costs = np.array([done[k][1] for k in sorted(done)])
     return SweepResult(fits, costs, n_passes, elapsed)
-
-
-def _run(track: Track, history: solvers.History, rows: Table) -> solvers.Run:
-    oracle, is_sgd = track.oracle, track.kind == "sgd"
-    run = solvers.run_epochs(
-        oracle,
-        track.rates,
-        history,
-        want_costs=oracle.has_costs or not len(track.rates),
-        want_losses=is_sgd,
-        n_samples=0,
-        stop_when_diverged=True,
-        check_data=rows.refuse_nonfinite,
-    )
-    if run.error is not None:  # an interrupt
-        raise run.error
-    scale_costs(run, track.cost_scale)
-    if not is_sgd:
-        run.diverged |= has_grown(run, track.rates, oracle.w, rows, track.limits)
-    return run
-
-
-def _cost(run: solvers.Run, track: Track) -> float:
-    """The cost at a run's end: by the statistics, or a read, where the run did not tell it."""
-    if run.diverged:
-        return math.inf
-    if run.last_cost is not None:
-        return run.last_cost
-    if isinstance(track.limits, Survey):
-        return track.limits.cost(track.oracle.w) * track.cost_scale
-    cost = track.oracle.start(True)
-    assert cost is not None
-    return cost
 
 
 def _starts(w0: Any, n_runs: int, rows: Table) -> list[Floats]:
     """A new array of weights for each run."""
+    if isinstance(w0, FitResult):
+        raise TypeError("a sweep begins anew: pass the weights of the fit, w0=fit.w")
     if w0 is None:
         return [np.zeros(rows.d) for _ in range(n_runs)]
     given = as_array("w0", w0)

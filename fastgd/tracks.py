@@ -65,11 +65,15 @@ class Track:
     limits: Survey | Geometry
     epoch: int
     coordinates: Coordinates | None
-    first_rate: float
-    """Of the very first epoch, also of runs that this one goes on from."""
-    about: tuple[Any, ...] = ()
     cost_scale: float = 1.0
     """What turns the oracle's costs, means over rows, into means over weights."""
+    about: tuple[Any, ...] = ()
+    first_rate: float = math.nan
+    """Of the very first epoch, also of runs that this one goes on from."""
+
+    def __post_init__(self) -> None:
+        if len(self.rates):
+            self.first_rate = float(self.rates[0])
 
     @property
     def passes(self) -> int:
@@ -80,6 +84,14 @@ class Track:
         if isinstance(self.oracle, SummaryProximal) and isinstance(self.limits, Geometry):
             return self.limits.digits
         return math.inf
+
+    def cost(self) -> float:
+        """Where the oracle stands: by statistics, or a read."""
+        if isinstance(self.limits, Survey):
+            return self.limits.cost(self.oracle.w) * self.cost_scale
+        cost = self.oracle.start(True)
+        assert cost is not None
+        return cost
 
     def result_point(self) -> Floats:
         """Where the run ended: the average, where there is one."""
@@ -131,9 +143,10 @@ def tracks(
     """One for each learning rate, and start: they share the coordinates and what is learnt of the data."""
     plan, is_lessons = _resolved(plan, rows)
     about = () if is_lessons and plan.goal.is_plain else _about(plan, rows)
-    reads = len(starts) * (plan.how.n_epochs + 1)  # of runs that stream
-    ground = (_Lessons if is_lessons else _Any)(plan, rows, starts[0], 0.0, reads)
-    taken = ground.tracks(starts, [ground.rates(rate) for rate in learning_rates])
+    n_epochs = len(starts) * (plan.how.n_epochs + 1) - 1  # as many reads as one run of so many epochs
+    ground = (_Lessons if is_lessons else _Any)(plan, rows, starts[0], 0.0, n_epochs)
+    rates = [ground.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
+    taken = ground.tracks(starts, rates)
     for each in taken:
         each.about = about
     return taken
@@ -181,11 +194,13 @@ class _Lessons:
     """What runs of squared errors by single steps share."""
 
     def __init__(
-        self, plan: Plan, rows: Table, w: Floats, intercept: float, reads: int, state: State | None = None
+        self, plan: Plan, rows: Table, w: Floats, intercept: float, n_epochs: int, state: State | None = None
     ):
-        """`w` and `intercept` begin the first run; `reads` counts those of all runs that stream."""
+        """`w` and `intercept` begin the first run, and the data is looked at about them; `n_epochs` counts
+        those of all runs."""
         goal, backend, n_threads = plan.goal, plan.backend, plan.how.n_threads
-        self._plan, self._reads, self._state, self._first = plan, reads, state, state.epoch if state else 0
+        self._plan, self._n_epochs, self._state = plan, n_epochs, state
+        self._epoch = state.epoch if state is not None else 0
         self._to: Coordinates | None = None
         self._seen: Table = rows
         self._scale, extra = 1.0, 0
@@ -199,9 +214,9 @@ class _Lessons:
         self._survey = Survey(self._seen, w, backend, n_threads, state.kept if state is not None else None)
         self._survey.passes += extra
 
-    def rates(self, learning_rate: LearningRate) -> Floats:
+    def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
         auto = lambda: self._survey.auto_rate(self._plan.solver)  # noqa: E731
-        return as_rates(learning_rate, self._plan.how.n_epochs, self._first, auto)
+        return as_rates(learning_rate, self._plan.how.n_epochs, self._epoch, auto, name)
 
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
         plan, how, survey = self._plan, self._plan.how, self._survey
@@ -211,12 +226,12 @@ class _Lessons:
             oracle = for_sgd(
                 self._seen, w, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
                 survey=survey, order=plan.order, track_cost=how.track_cost,
-                keeps_samples=how.history == "samples", epoch=self._first,
+                keeps_samples=how.history == "samples", epoch=self._epoch,
             )  # fmt: skip
         else:
             oracle = for_descent(
-                self._seen, w, self._reads, backend=plan.backend, n_threads=how.n_threads, method=how.method,
-                survey=survey,
+                self._seen, w, self._n_epochs, backend=plan.backend, n_threads=how.n_threads,
+                method=how.method, survey=survey,
             )  # fmt: skip
         return self._begun(oracle, rates)
 
@@ -227,7 +242,7 @@ class _Lessons:
         points = [self._point(w, 0.0) for w in starts]
         oracles = for_sgds(
             self._seen, points, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
-            survey=self._survey, order=plan.order,
+            survey=self._survey, order=plan.order, track_cost=how.track_cost,
         )  # fmt: skip
         return [self._begun(oracle, own) for oracle, own in zip(oracles, rates, strict=True)]
 
@@ -238,8 +253,7 @@ class _Lessons:
         to = self._to
         model = None if to is None else to.model
         return Track(
-            self._plan.solver, oracle, rates, model, self._survey, self._first, to,
-            first_rate=_first(rates), cost_scale=self._scale,
+            self._plan.solver, oracle, rates, model, self._survey, self._epoch, to, self._scale
         )  # fmt: skip
 
 
@@ -247,11 +261,11 @@ class _Any:
     """What runs of any objective by any rule share."""
 
     def __init__(
-        self, plan: Plan, rows: Table, w: Floats, intercept: float, reads: int, state: State | None = None
+        self, plan: Plan, rows: Table, w: Floats, intercept: float, n_epochs: int, state: State | None = None
     ):
-        """`reads` counts those of all runs that stream."""
+        """As of `_Lessons`."""
         goal, rule, backend, n_threads = plan.goal, plan.rule, plan.backend, plan.how.n_threads
-        self._plan, self._state, self._first = plan, state, state.epoch if state is not None else 0
+        self._plan, self._state, self._epoch = plan, state, state.epoch if state is not None else 0
         origin = state.origin if state is not None else None
         geometry = Geometry(rows, goal, rule, backend, n_threads, origin)
         if parts := _part_coordinates(plan, geometry, state):
@@ -259,22 +273,22 @@ class _Any:
         self._geometry = geometry
         is_sgd = plan.solver == "sgd"
         self._is_summary = (
-            not is_sgd and backend == "numba" and _pays(plan, rows, reads) and geometry.raw.is_finite()
+            not is_sgd and backend == "numba" and _pays(plan, rows, n_epochs) and geometry.raw.is_finite()
         )
 
-    def rates(self, learning_rate: LearningRate) -> Floats:
+    def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
         plan = self._plan
         if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.goal.is_smooth:
             # Towards a kink, steps must become short.
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
         auto = lambda: self._geometry.auto_rate(plan.solver)  # noqa: E731
-        return as_rates(learning_rate, plan.how.n_epochs, self._first, auto)
+        return as_rates(learning_rate, plan.how.n_epochs, self._epoch, auto, name)
 
     def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
         return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
 
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
-        plan, geometry, state, first = self._plan, self._geometry, self._state, self._first
+        plan, geometry, state, epoch = self._plan, self._geometry, self._state, self._epoch
         rule, how, is_sgd, is_summary = plan.rule, plan.how, plan.solver == "sgd", self._is_summary
         to = geometry.coordinates
         point = to.theta(w, intercept)
@@ -299,9 +313,9 @@ class _Any:
         until = Until(how.tolerance(method), how.patience) if plan.goal.is_smooth else Until()
         if is_sgd:
             if plan.backend == "python":
-                oracle = AnyTwinSgd(geometry, memory, rule, plan.order, first)
+                oracle = AnyTwinSgd(geometry, memory, rule, plan.order, epoch)
             else:
-                oracle = ScannedSgd(geometry, memory, rule, plan.order, first, how.n_threads)
+                oracle = ScannedSgd(geometry, memory, rule, plan.order, epoch, how.n_threads)
         elif plan.backend == "python":
             oracle = AnyTwinDescent(geometry, memory, rule, until)
         elif is_summary:
@@ -309,7 +323,7 @@ class _Any:
         else:
             oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
         model = geometry.model if is_summary else to.model
-        return Track(plan.solver, oracle, rates, model, geometry, first, to, first_rate=_first(rates))
+        return Track(plan.solver, oracle, rates, model, geometry, epoch, to)
 
 
 def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
@@ -319,17 +333,13 @@ def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Float
     return state.memory.point.copy()
 
 
-def _first(rates: Floats) -> float:
-    return float(rates[0]) if len(rates) else math.nan
-
-
-def _pays(plan: Plan, rows: Table, reads: int) -> bool:
+def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
     """Whether statistics are to be made: squared errors alone have them."""
     if not plan.goal.is_squared or plan.how.method == "stream":
         return False
     if plan.how.method == "summary":
         return True
-    return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, reads) == "summary"
+    return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, n_epochs) == "summary"
 
 
 def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Geometry) -> bool:

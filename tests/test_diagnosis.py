@@ -393,6 +393,8 @@ def test_what_overflows_is_said_without_warnings(backend):
         fastgd.sgd([1.0, np.nan], [1.0, 1.0], backend=backend)
     with pytest.raises(fastgd.InvalidDataError, match=r"^X or y is too large to diagnose"):
         fastgd.diagnose([1.0, 2.0], [1e200, 1.0], backend=backend)
+    with pytest.raises(fastgd.InvalidDataError, match=r"^X or y is too large to diagnose"):
+        fastgd.diagnose([1e200, 2e200], [1.0, 1.0], solver="sgd", learning_rate=1e-3, backend=backend)
     for how in (dict(l2=1.0), dict(sample_weight=[1.0, 2.0]), dict(fit_intercept=True)):
         with pytest.raises(fastgd.InvalidDataError, match=r"is too large|are too large"):
             fastgd.diagnose([[1e200], [2e200]], [1.0, 2.0], **how, backend=backend)

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import fastgd
+from fastgd import solvers
 from tests.conftest import JIT_IS_OFF
 
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
@@ -141,6 +142,75 @@ def test_weights_of_a_source_count(rng):
         np.testing.assert_allclose(streamed.costs, result.costs, rtol=1e-13)
 
 
+def test_a_cost_that_overflows_at_the_end_is_a_divergence(rng):
+    X, y = rng.standard_normal((5, 9)) * 1e4, rng.standard_normal(5)
+    rates = [1e-12, *np.geomspace(1e-9, 1e3, 200)]
+    result = fastgd.sweep(X, y, learning_rates=rates, solver="sgd", n_epochs=6, history=None)
+    diverged = [fit.diverged for fit in result.fits]
+    assert {False, True} == set(diverged)
+    assert np.isinf(result.costs).tolist() == diverged
+    assert not result.best.diverged
+
+
+@pytest.mark.skipif(JIT_IS_OFF, reason="there are no maps")
+def test_runs_of_sgd_keep_their_digits_beside_others(rng):
+    """A start that is far, and a rate that moves nothing: neither costs the other run its digits."""
+    X = rng.standard_normal((20_000, 3))
+    X[:6000, 2] = 0.0  # the first rows say nothing of it: the reference keeps what w0 has
+    y = X @ [1.0, 2.0, 3.0] + 0.1 * rng.standard_normal(20_000)
+    how = dict(solver="sgd", n_epochs=40, method="summary")
+    for size in (1e8, 1e4):
+        result = fastgd.sweep(X, y, learning_rates=[0.01] * 2, w0=[[size] * 3, [0.0] * 3], **how)
+        alone = fastgd.sgd(X, y, learning_rate=0.01, n_epochs=40, method="stream")
+        np.testing.assert_allclose(result.fits[1].w, alone.w, rtol=0, atol=1e-13)
+        for fit, cost in zip(result.fits, result.costs, strict=True):
+            assert cost == pytest.approx(np.mean((X @ fit.w - y) ** 2), rel=1e-10)
+    X[:5000] *= 1e-8
+    y = X @ [1.0, 2.0, 3.0]
+    y[:5000] *= 4.0
+    y[5000:] += 1e-7 * rng.standard_normal(15_000)
+    result = fastgd.sweep(X, y, learning_rates=[1e-13, 0.02], **how)
+    exact = X.astype(np.longdouble) @ result.fits[1].w - y
+    assert result.costs[1] == pytest.approx(float(np.mean(exact**2)), rel=1e-9)
+
+
+@pytest.mark.skipif(JIT_IS_OFF, reason="there are no maps")
+def test_a_rate_without_maps_leaves_the_others_theirs(rng):
+    X, y = problem(rng, 20_000, 3)
+    result = fastgd.sweep(X, y, learning_rates=[1e60, 0.001], solver="sgd", n_epochs=20, method="summary")
+    assert [fit.method for fit in result.fits] == ["stream", "summary"]
+    assert [fit.diverged for fit in result.fits] == [True, False]
+
+
+def test_costs_of_streamed_sgd_are_kept_where_that_is_asked_for(rng):
+    X, y = problem(rng, 100, 2)
+    how = dict(learning_rates=[0.001, 0.01], solver="sgd", momentum=0.5, n_epochs=3)
+    with pytest.raises(ValueError, match=r'sweep with history="costs" and, for SGD, track_cost=True$'):
+        fastgd.sweep(X, y, **how).plot(ax=Figure().subplots())
+    result = fastgd.sweep(X, y, track_cost=True, **how)
+    assert len(result.plot(ax=Figure().subplots()).lines) == 2
+    assert result.costs.tolist() == [fit.cost_history[-1] for fit in result.fits]
+
+
+def test_an_interrupt_has_the_runs_that_were_done(rng, monkeypatch):
+    X, y = problem(rng, 100, 2)
+    rates = [0.001, 0.1, 0.01]
+    whole = fastgd.sweep(X, y, learning_rates=rates, n_epochs=5)
+    run_epochs, left = solvers.run_epochs, [1, 1]
+
+    def interrupted(*what, **how):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return run_epochs(*what, **how)
+
+    monkeypatch.setattr(solvers, "run_epochs", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fastgd.sweep(X, y, learning_rates=rates, n_epochs=5)
+    assert [bits(fit) for fit in caught.value.result.fits] == [bits(fit) for fit in whole.fits[:2]]
+    assert caught.value.result.costs.tolist() == whole.costs[:2].tolist()
+
+
 @pytest.mark.skipif(JIT_IS_OFF, reason="plans are for machine code")
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_many_runs_share_one_read(rng, solver):
@@ -255,7 +325,7 @@ def test_bad_sweeps_get_one_sentence():
             "^learning_rates must be a list or an array, a run each, not 0.1$",
         ),
         (dict(learning_rates="auto"), TypeError, "^learning_rates must be a list or an array, a run each"),
-        (dict(learning_rates=[0.1, -1.0]), ValueError, "^learning_rate must be positive, not -1.0$"),
+        (dict(learning_rates=[0.1, -1.0]), ValueError, r"^learning_rates\[1\] must be positive, not"),
         (dict(learning_rates=[0.1], solver="newton"), ValueError, "^solver must be 'gradient_descent' or"),
         (dict(learning_rates=[0.1], history="samples"), ValueError, "^history must be 'epochs' or 'costs'"),
         (dict(learning_rates=[0.1], w0=[1.0, 2.0]), ValueError, "^w0 has 2 starts for 1 learning rates"),
@@ -268,6 +338,11 @@ def test_bad_sweeps_get_one_sentence():
         (dict(learning_rates=[0.1], l2=-1.0), ValueError, "^l2 must not be negative, not -1.0$"),
         (dict(learning_rates=[0.1], loss="hinge"), ValueError, "^loss must be"),
         (dict(learning_rates=[0.1], loss="huber", method="summary"), ValueError, "other losses stream$"),
+        (
+            dict(learning_rates=[0.1], w0=fastgd.sgd(XS, YS)),
+            TypeError,
+            "^a sweep begins anew: pass the weights",
+        ),
         (dict(learning_rates=[0.1] * 300, n_epochs=10**6), ValueError, r"^history='epochs' would take"),
     ]:
         with pytest.raises(error, match=message):

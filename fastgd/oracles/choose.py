@@ -89,26 +89,27 @@ def for_sgds(
     method: Choice,
     survey: Survey,
     order: Order,
+    track_cost: bool,
 ) -> list[Oracle]:
     """Of several runs: maps for the rates of all by one read, or a scan an epoch for each run."""
     own = [distinct_rates(each) for each in rates]
-    together = np.unique(np.concatenate(own))
+    together = np.unique(np.concatenate([each for each in own if _has_maps(each)] or [np.empty(0)]))
     n_epochs = sum(map(len, rates))
     by_maps = backend == "numba" and order.shuffle is not True and n_epochs > 0
     if by_maps and method == "auto":
         plan = planner.sgd(
-            rows.n, rows.d, n_epochs, len(together), False, rows.row_bytes, order.shuffle is False
+            rows.n, rows.d, n_epochs, len(together), track_cost, rows.row_bytes, order.shuffle is False
         )
         by_maps = plan == "summary" and not rows.is_one_block
     oracles: list[Oracle] = []
     for w, each, distinct in zip(starts, rates, own, strict=True):
         oracle: Oracle | None = None
         if by_maps and method != "stream":
-            oracle = map_sgd(rows, w, survey, together, distinct, order, False)
+            oracle = map_sgd(rows, w, survey, together, distinct, order, track_cost)
         if oracle is None:
             oracle = for_sgd(
                 rows, w, each, backend=backend, n_threads=n_threads, method="stream", survey=survey,
-                order=order, track_cost=False, keeps_samples=False,
+                order=order, track_cost=track_cost, keeps_samples=False,
             )  # fmt: skip
         oracles.append(oracle)
     return oracles
@@ -125,11 +126,15 @@ def map_sgd(
     epoch: int = 0,
 ) -> MapSgd | None:
     """SGD by maps; None where most digits would be lost, or squares overflow."""
-    if not (RATES[0] < all_rates[0] and all_rates[-1] < RATES[1]):
+    if not _has_maps(rates):
         return None
     oracle = MapSgd(rows, w, survey, all_rates, rates, order, track_cost, epoch)
     can = survey.statistics.is_finite() and np.mean(~oracle.is_safe) <= MOST_SCANNED
     return oracle if can else None
+
+
+def _has_maps(rates: Floats) -> bool:
+    return bool(len(rates) and RATES[0] < rates[0] and rates[-1] < RATES[1])
 
 
 def distinct_rates(rates: Floats) -> Floats:

@@ -64,7 +64,7 @@ class SummaryProximal(_Proximal):
         from fastgd.kernels import proximal
 
         self._kernels, self._rule, self._until = proximal, rule, until
-        self._sums = geometry.penalised()
+        self._sums = geometry.penalised
         least, most = geometry.curvatures if until.tol >= 0.0 else (0.0, 0.0)
         self._floor, self._noise = ROUNDING * least, 4.0 * ROUNDING * len(memory.point) ** 0.5 * most
         self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1

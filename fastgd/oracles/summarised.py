@@ -153,10 +153,14 @@ class MapSgd(Stillness):
         return done
 
     def _has_recentred_for(self, cost: float, at_first: Floats | None = None) -> bool:
-        """About the optimum for a cost far below the reference's; about w for weights that hardly moved."""
-        farthest = np.abs(self._statistics.w_ref).max()
-        is_small = at_first is not None and np.abs(self.w).max() < farthest / FAR_WEIGHTS
-        if not (is_small or self._statistics.is_far_from(cost)):
+        """About the optimum where w_ref is too far for the digits of w, or of a cost far below the
+        reference's; about w where it has been small all along, and hardly moved."""
+        near = np.abs(self._statistics.w_ref).max() / FAR_WEIGHTS
+        ends_small = is_small = False
+        if at_first is not None:
+            ends_small = bool(np.abs(self.w).max() < near)
+            is_small = ends_small and bool(np.abs(at_first).max() < near)
+        if not (ends_small or self._statistics.is_far_from(cost)):
             return False
         if self._statistics is self._survey.statistics:  # no run beside this one has seen to it
             if self._survey.is_recentred:

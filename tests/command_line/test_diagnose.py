@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import fastgd
@@ -47,6 +49,21 @@ def test_diagnose_for_people(run):
     code, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW, "--standardize")
     assert code == 0
     assert "full-batch gradient descent, squared_error, in columns of variance 1" in out.splitlines()
+
+
+def test_options_that_diagnose_cannot_take_are_said_as_they_are_typed(run):
+    code, out, err = run(
+        "diagnose", "trips.csv", "--target", "fare", *FEW, "--solver", "sgd", "--l2", 0.1, "--weight", "times"
+    )
+    assert (code, out) == (2, "")
+    assert err == "fastgd: --l2 counts in full-batch descent only: --solver gd\n"
+    _, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW, "--weight", "times")
+    assert out.startswith("trips.csv: 300 rows, fare from 3 features and an intercept, weighted by times\n")
+    Path("zero.csv").write_text("x,y,s\n1,2,0\n2,3,0\n")
+    for command in ("fit", "diagnose"):
+        code, _, err = run(command, "zero.csv", "--target", "y", "--weight", "s")
+        assert code == 2
+        assert err.endswith("the weights are zero for every row; at least one row must count\n")
 
 
 def test_what_does_not_converge_is_null_in_json(told):
