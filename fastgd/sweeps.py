@@ -138,7 +138,7 @@ def sweep(
     check_data = functools.cache(rows.refuse_nonfinite)  # data without fault is read for it once
     done: dict[int, tuple[Run, float]] = {}
     try:
-        # A run that hardly moves keeps its digits about weights that are of use to the others, not so they.
+        # One that hardly moves may have the data read anew about its start: after those that go far.
         for k in sorted(range(len(taken)), key=lambda k: -taken[k].first_rate if solver == "sgd" else k):
             done[k] = _run(taken[k], how, rows, check_data)
     except KeyboardInterrupt as interrupt:
