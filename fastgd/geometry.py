@@ -26,6 +26,8 @@ from fastgd.planner import MOST_COLUMNS
 from fastgd.summaries import EPS, FAR, RANK_TOLERANCE, Statistics
 from fastgd.survey import NULL, SLOWEST, Eigenvalues, lanczos, largest_square, ratio, usable
 
+ALIKE = 1e-6
+"""Columns whose mean squares differ by less have curvatures that can be told from rounding."""
 CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
 
@@ -178,6 +180,23 @@ class Geometry(Centred):
         if is_estimate or not l2.any():
             return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
         return self._extremes_of((curvature / self.total) * self.statistics.G + np.diag(l2))
+
+    @cached_property
+    def least_curvature(self) -> float:
+        """Of squared errors and l2: no more than the least that is not 0, in whatever units columns are.
+
+        Beside a column of much larger numbers a curvature looks like a rounding error. With C = D⁻¹HD⁻¹ of
+        unit diagonal, the least of H is at least that of C times that of D² (Ostrowski).
+        """
+        l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
+        H = (2.0 / self.total) * self.statistics.G + np.diag(l2)
+        counted = np.diag(H) > 0.0
+        H = H[np.ix_(counted, counted)]
+        squares = np.diag(H)
+        if not len(H) or not np.isfinite(H).all() or squares.min() > ALIKE * squares.max():
+            return self.curvatures[0]
+        sizes = np.sqrt(squares)
+        return self._extremes_of(H / np.outer(sizes, sizes))[0] * float(squares.min())
 
     def _extremes_of(self, H: Floats) -> tuple[float, float]:
         if not np.isfinite(H).all():

@@ -122,6 +122,26 @@ def test_columns_that_depend_on_others_are_told(rng):
         fastgd.gradient_descent(X, y, tol=0.1, n_epochs=500, method="summary")
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e6, 1e8, 1e12])
+@pytest.mark.parametrize("beside", ["an intercept", "a column"])
+def test_a_column_of_other_units_does_not_pass_for_converged(rng, scale, beside):
+    """Descent along x alone leaves the intercept where it was: that is not the optimum, however small its
+    curvature is beside that of x."""
+    n = 60 if JIT_IS_OFF else 2000
+    x = rng.normal(1.0, 0.3, n) * scale
+    y = 5.0 + 2.0 * x / scale + 0.1 * rng.normal(size=n)
+    how = dict(fit_intercept=True, tol="auto", method="summary", n_epochs=50)
+    if beside == "a column":
+        x, how["fit_intercept"] = np.column_stack([x, np.ones(n)]), False
+    with pytest.warns(fastgd.ConvergenceWarning, match="n_epochs=50 ran out"):
+        fit = fastgd.gradient_descent(x, y, **how)
+    assert not fit.converged
+    if beside == "an intercept":
+        fit = fastgd.gradient_descent(x, y, **how, standardize=True)
+        assert fit.converged
+        assert fit.intercept == pytest.approx(5.0, abs=0.2)
+
+
 @pytest.mark.parametrize("how", WAYS, ids=str)
 def test_a_start_at_the_optimum_ends_at_once(rng, how):
     X, _ = problem(rng, 40, 2)

@@ -52,14 +52,14 @@ def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state,
     """One epoch's step of v; the gradient is that at p. Returns whether the run has converged.
 
     It has after `patience` epochs in a row in which the gradient's norm was at most tol times the first, or
-    at most floor·max|θ| + noise·max|v|; without a floor, in which no weight moved but by rounding. Never
-    with tol < 0. (With λ the least curvature, a gradient's norm is at least λ times the distance to go; how
-    far a weight moves says little of that right after a new start of the momentum. `noise` is what rounding
-    does to a gradient.)
+    at most floor·max|θ| + ‖noise·v‖; without a floor, in which no weight moved but by rounding. Never with
+    tol < 0. (With λ the least curvature, a gradient's norm is at least λ times the distance to go; how far a
+    weight moves says little of that right after a new start of the momentum. `noise`, of each weight, is what
+    rounding does to a gradient.)
     """
-    norm, against, is_still, size, far = 0.0, 0.0, True, 0.0, 0.0
+    norm, against, is_still, size, blur = 0.0, 0.0, True, 0.0, 0.0
     for j in range(len(v)):
-        size, far = max(size, abs(theta_ref[j] + v[j])), max(far, abs(v[j]))
+        size, blur = max(size, abs(theta_ref[j] + v[j])), blur + (noise[j] * v[j]) ** 2
     for j in range(len(v)):
         z = p[j] - rate * gradient[j]
         if not nesterov:
@@ -84,7 +84,9 @@ def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state,
     state[LAST] = norm
     t = state[T]
     state[T] = 1.0 if nesterov and against > 0.0 else 0.5 * (1.0 + math.sqrt(1.0 + 4.0 * t * t))
-    is_quiet = norm <= tol * state[FIRST] or (norm <= floor * size + noise * far if floor > 0.0 else is_still)
+    is_quiet = norm <= tol * state[FIRST] or (
+        norm <= floor * size + math.sqrt(blur) if floor > 0.0 else is_still
+    )
     state[QUIET] = state[QUIET] + 1.0 if is_quiet else 0.0
     return tol >= 0.0 and state[QUIET] >= patience
 

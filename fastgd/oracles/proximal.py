@@ -65,8 +65,14 @@ class SummaryProximal(_Proximal):
 
         self._kernels, self._rule, self._until = proximal, rule, until
         self._sums = geometry.penalised
-        least, most = geometry.curvatures if until.tol >= 0.0 else (0.0, 0.0)
-        self._floor, self._noise = ROUNDING * least, 4.0 * ROUNDING * len(memory.point) ** 0.5 * most
+        self._floor, self._noise = 0.0, np.zeros(len(memory.point))
+        if until.tol >= 0.0:
+            squares = 2.0 * np.diag(self._sums.G) / self._sums.n
+            self._floor = ROUNDING * geometry.least_curvature
+            # What rounding makes of the products of H with v: by |H_jk| <= √(H_jj H_kk), whatever the units
+            # of columns are, and by the largest curvature.
+            most = len(squares) ** 0.5 * geometry.curvatures[1]
+            self._noise = 4.0 * ROUNDING * np.minimum(16.0 * np.sqrt(squares.sum() * squares), most)
         self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
         self._memory = memory
         self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
@@ -104,7 +110,7 @@ class StreamedProximal(_Proximal):
         self._kernels, self._rule, self._until = proximal, rule, until
         self._fold = FoldedObjective(geometry.rows, objective.loss, to, n_threads)
         self._penalty = to.penalty(objective.l1, objective.l2)
-        self._no_reference = np.zeros(to.size)
+        self._zeros = np.zeros(to.size)
         self._memory = memory
         self.w, self.before, self._momentum, self.passes = memory.point, memory.before, memory.momentum, 0
 
@@ -127,7 +133,7 @@ class StreamedProximal(_Proximal):
         at, gradient = self._at, self._gradient
         has_converged = self._kernels.step(
             theta, before, at, gradient, float(rates[0]), rule.momentum, rule.nesterov, self._penalty.l1,
-            self._no_reference, self._momentum, self._until.tol, 0.0, 0.0, self._until.patience,
+            self._zeros, self._momentum, self._until.tol, 0.0, self._zeros, self._until.patience,
         )  # fmt: skip
         norm = self._momentum[self._kernels.LAST]
         cost = self._look(theta, before)

@@ -25,7 +25,7 @@ def stepped(
     done = proximal.step(
         v, before, p, gradient, rate, mu, nesterov, np.zeros(d) if l1 is None else l1,
         np.zeros(d) if ref is None else ref, state, until.get("tol", -1.0), until.get("floor", 0.0),
-        until.get("noise", 0.0), until.get("patience", 1),
+        np.full(d, until.get("noise", 0.0)), until.get("patience", 1),
     )  # fmt: skip
     return v, before, state, done
 
@@ -97,8 +97,8 @@ def run(G, c, s, v, epochs, *, rate, l1=None, ref=None, go_on=False, tol=-1.0, s
     state = fresh() if state is None else state
     ref, l1 = (np.zeros(d) if one is None else one for one in (ref, l1))
     done, has_converged = proximal.descend(
-        G, c, s, 1.0, ref, l1, v, v.copy(), state, np.full(epochs, rate), 0.0, False, tol, 0.0, 0.0, 1, go_on,
-        costs, weights, norms,
+        G, c, s, 1.0, ref, l1, v, v.copy(), state, np.full(epochs, rate), 0.0, False, tol, 0.0,
+        np.zeros(len(v)), 1, go_on, costs, weights, norms,
     )  # fmt: skip
     return done, has_converged, costs, weights, norms
 
