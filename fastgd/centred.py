@@ -17,10 +17,11 @@ from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
 from fastgd.data.transformed import TransformedRows
+from fastgd.extremes import RANK_TOLERANCE
 from fastgd.grid import Floats
 from fastgd.objective import Objective
 from fastgd.oracles.streamed import leaf_rows
-from fastgd.summaries import FAR, RANK_TOLERANCE, Statistics
+from fastgd.summaries import FAR, Statistics
 
 ACCURATE_ROWS = 4096
 """Up to so many rows the reference is refined with residuals in twice the working precision."""

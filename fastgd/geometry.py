@@ -17,17 +17,16 @@ from fastgd.centred import ACCURATE_ROWS, Centred, Origin, cost_at
 from fastgd.coordinates import Coordinates
 from fastgd.data.backend import Backend
 from fastgd.data.table import Table
+from fastgd.extremes import EPS, NULL, RANK_TOLERANCE, extremes
 from fastgd.grid import Array, Floats
 from fastgd.losses import SquaredError
 from fastgd.objective import Objective, Rule
 from fastgd.oracles.folded import FoldedObjective
 from fastgd.oracles.streamed import leaf_rows
 from fastgd.planner import MOST_COLUMNS
-from fastgd.summaries import EPS, FAR, RANK_TOLERANCE, Statistics
-from fastgd.survey import NULL, SLOWEST, Eigenvalues, lanczos, largest_square, ratio, usable
+from fastgd.summaries import FAR, Statistics
+from fastgd.survey import SLOWEST, Eigenvalues, lanczos, largest_square, ratio, usable
 
-ALIKE = 1e-6
-"""Columns whose mean squares differ by less have curvatures that can be told from rounding."""
 CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
 
@@ -167,7 +166,7 @@ class Geometry(Centred):
                 self.rows.refuse_nonfinite()
             return Eigenvalues(smallest, largest, True)
         statistics = self.statistics  # before the coordinates, which they tell
-        return Eigenvalues(*self._extremes_of(statistics.G / self.total), False)
+        return Eigenvalues(*extremes(statistics.G / self.total, self._backend), False)
 
     @cached_property
     def curvatures(self) -> tuple[float, float]:
@@ -179,36 +178,7 @@ class Geometry(Centred):
         l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
         if is_estimate or not l2.any():
             return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
-        return self._extremes_of((curvature / self.total) * self.statistics.G + np.diag(l2))
-
-    @cached_property
-    def least_curvature(self) -> float:
-        """Of squared errors and l2: no more than the least that is not 0, in whatever units columns are.
-
-        Beside a column of much larger numbers a curvature looks like a rounding error. With C = D⁻¹HD⁻¹ of
-        unit diagonal, the least of H is at least that of C times that of D² (Ostrowski).
-        """
-        l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
-        H = (2.0 / self.total) * self.statistics.G + np.diag(l2)
-        counted = np.diag(H) > 0.0
-        H = H[np.ix_(counted, counted)]
-        squares = np.diag(H)
-        if not len(H) or not np.isfinite(H).all() or squares.min() > ALIKE * squares.max():
-            return self.curvatures[0]
-        sizes = np.sqrt(squares)
-        return self._extremes_of(H / np.outer(sizes, sizes))[0] * float(squares.min())
-
-    def _extremes_of(self, H: Floats) -> tuple[float, float]:
-        if not np.isfinite(H).all():
-            return math.nan, math.nan
-        if self._backend == "python":
-            values = np.linalg.eigvalsh(H)
-            smallest = values[values > NULL * len(H) * values[-1]].min(initial=values[-1])
-            return float(smallest), float(values[-1])
-        from fastgd.kernels import symmetric
-
-        smallest, largest = symmetric.extreme_eigenvalues(H, NULL * len(H))
-        return float(smallest), float(largest)
+        return extremes((curvature / self.total) * self.statistics.G + np.diag(l2), self._backend)
 
     def optimum(self) -> tuple[Floats, float, float]:
         """Weights and intercept of the least cost of squared errors and l2, and that cost."""
@@ -224,9 +194,9 @@ class Geometry(Centred):
     def digits(self) -> float:
         """About how many digits of the optimum's weights are to be had on this data.
 
-        −log10 of eps κ, κ the condition number of the columns, where residuals are refined; of more rows of
-        eps κ², that of the statistics. 0 where some column is a sum of others, to rounding; infinite with
-        penalties, or no more rows than columns, where that does not matter.
+        −log10 of eps κ, κ the condition number of the columns in like units, where residuals are refined; of
+        more rows of eps κ², that of the statistics. 0 where some column is a sum of others, to rounding;
+        infinite with penalties, or no more rows than columns, where that does not matter.
         """
         from fastgd.kernels import symmetric
 
@@ -236,7 +206,8 @@ class Geometry(Centred):
             return math.inf
         if symmetric.solve(sums.G, sums.c, RANK_TOLERANCE, np.empty(len(sums.c))) < counted:
             return 0.0
-        smallest, largest = self.curvatures
+        sizes = np.sqrt(np.where(np.diag(sums.G) > 0.0, np.diag(sums.G), 1.0))
+        smallest, largest = extremes(sums.G / np.outer(sizes, sizes), self._backend)
         kappa = math.sqrt(largest / smallest)
         return -math.log10(EPS * (kappa if self.rows.n <= ACCURATE_ROWS else kappa * kappa))
 

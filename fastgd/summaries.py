@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fastgd import engine
 from fastgd.data.table import Table
+from fastgd.extremes import EPS, RANK_TOLERANCE
 from fastgd.grid import NOTHING, Array, Floats, Kept, Rows, block_rows
 
 FAR = 2.0**-10
@@ -27,11 +28,9 @@ GROWTH = 2.0**8
 """Maps through which some difference could grow by more than this lose digits where they cancel again."""
 ROWS_TOGETHER = 1024
 """Rows whose statistics are summed before a d² table is added to another."""
-RANK_TOLERANCE = 1e-13
 MAPS_BYTES = 32_000_000
 FEW = 7
 """Up to so many columns the compiler keeps a row and w, or a row of a map, in registers."""
-EPS = float(np.finfo(np.float64).eps)
 GRAM_EFFORT = 16
 """The work of statistics or maps, per number read and column: d / GRAM_EFFORT times a plain read's."""
 

@@ -20,12 +20,11 @@ from fastgd import engine, planner, summaries
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
+from fastgd.extremes import NULL, extremes
 from fastgd.grid import Array, Floats, Rows
 from fastgd.oracles.streamed import FoldedCost
 from fastgd.summaries import Maps, Statistics
 
-NULL = 16 * summaries.EPS
-"""Eigenvalues below d times this part of the largest are rounding errors: directions without data."""
 SLOWEST = 0.1
 """The automatic rate is fastest for errors down to this part of λmax: slower ones hardly gain, and
 the error along λmax would take as long as they."""
@@ -171,18 +170,7 @@ class Survey:
             G = self._accepted(summaries.statistics(rows, self._w0, 1)).G
         else:
             G = self.statistics.G
-        if not np.isfinite(G).all():
-            return Eigenvalues(math.nan, math.nan, False)
-        if len(G) == 1:
-            found = (float(G[0, 0]), float(G[0, 0]))
-        elif self._backend == "python":
-            values = np.linalg.eigvalsh(G)
-            smallest, largest = values[values > NULL * len(G) * values[-1]][:1], values[-1]
-            found = (float(smallest[0]) if len(smallest) else float(largest), float(largest))
-        else:
-            from fastgd.kernels import symmetric
-
-            found = symmetric.extreme_eigenvalues(G, NULL * len(G))
+        found = extremes(G, self._backend)
         return Eigenvalues(found[0] / rows.n, found[1] / rows.n, False)
 
     @cached_property

@@ -145,6 +145,22 @@ def test_columns_far_from_zero_keep_their_digits(rng):
     assert found.condition_number < 1.2
 
 
+@pytest.mark.parametrize("scale", [1e6, 1e9, 1e12])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_columns_in_unlike_units_are_not_taken_for_directions_without_data(rng, scale, backend):
+    """Of [x, 1] the product of the two eigenvalues is the variance of x."""
+    x = rng.normal(1.0, 0.3, 500) * scale
+    y = 5.0 + 2.0 * x / scale + 0.1 * rng.normal(size=500)
+    largest = (x * x).mean() + 1.0
+    for X, how in ((x, dict(fit_intercept=True)), (np.column_stack([x, np.ones(500)]), {})):
+        found = fastgd.diagnose(X, y, backend=backend, **how)
+        assert found.smallest_eigenvalue == pytest.approx(x.var() / largest, rel=1e-3)
+        assert found.condition_number == pytest.approx(largest**2 / x.var(), rel=1e-3)
+        assert found.epochs_to(1e-6) > 1e9
+    standardised = fastgd.diagnose(x, y, fit_intercept=True, standardize=True, backend=backend)
+    assert standardised.condition_number == pytest.approx(1.0)
+
+
 def test_weights_of_a_source_are_diagnosed(rng):
     X, y = problem(rng, 9000, 2)
     s = rng.uniform(0.0, 2.0, len(y))

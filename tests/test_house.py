@@ -28,6 +28,7 @@ FLOORS = [
     ["engine", "journal"],
     ["kernels.proximal", "coordinates", "forecast"],
     ["data.backend", "data.columns", "schedules", "orders"],
+    ["extremes"],
     ["data.formats", "data.frames"],
     ["data.csv"],
     ["data.finding"],

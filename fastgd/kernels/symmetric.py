@@ -101,7 +101,10 @@ def solve_transposed(L, v):
 
 @kernel
 def solve_basic(G, c, tolerance, x):
-    """As `solve`, but x is 0 for the columns order[rank:], which others explain: (rank, L, order, scale)."""
+    """As `solve`, but x is 0 for the columns order[rank:], which others explain.
+
+    Returns (rank, L, order, scale, pivots), the last D of `solve`.
+    """
     d = len(c)
     # A column of L is written down its rows: the odd length keeps them out of one another's cache lines.
     L, room, order = np.empty((d, d + 1)), np.empty((6, d)), np.empty(d, np.int64)
@@ -140,7 +143,7 @@ def solve_basic(G, c, tolerance, x):
     solve_transposed(L, v[:rank])
     for k in range(rank):
         x[order[k]] = v[k] * scale[order[k]]
-    return rank, L, order, scale
+    return rank, L, order, scale, pivots
 
 
 @kernel
@@ -213,7 +216,7 @@ def solve(G, c, tolerance, x):
         x[i] = 0.0
     if size_of(c) == math.inf or size_of(G.reshape(-1)) == math.inf:
         return -1
-    rank, L, order, scale = solve_basic(G, c, tolerance, x)
+    rank, L, order, scale, _ = solve_basic(G, c, tolerance, x)
     if rank < len(x):
         shorten(x, rank, L, order, scale)
     return rank
@@ -312,3 +315,25 @@ def extreme_eigenvalues(G, floor):
     tridiagonalise(A, diagonal, off)
     smallest, largest = extreme_of_tridiagonal(diagonal, off, floor)
     return smallest / scale, largest / scale
+
+
+@kernel
+def least_eigenvalue(G, tolerance):
+    """The smallest eigenvalue of G that is not 0; G symmetric, positive semidefinite, its diagonal positive.
+
+    It is 1 over the largest of G⁻¹, which keeps its digits where the smallest would be a rounding error of
+    G's largest: where columns are in unlike units. Columns that others explain to `tolerance` (as of
+    `solve`) are left out: it is then a bound from below (Cauchy's interlacing).
+    """
+    d = len(G)
+    rank, L, order, scale, pivots = solve_basic(G, np.zeros(d), tolerance, np.empty(d))
+    inverse, v = np.empty((rank, rank)), np.empty(rank)
+    for k in range(rank):
+        for i in range(rank):
+            v[i] = 0.0 if i < k else 1.0 if i == k else -dot(L[i][k:i], v[k:i])
+        for i in range(k, rank):
+            v[i] /= pivots[i]
+        solve_transposed(L, v)
+        for i in range(rank):
+            inverse[k, i] = v[i] * scale[order[i]] * scale[order[k]]
+    return 1.0 / extreme_eigenvalues(inverse, 0.0)[1]

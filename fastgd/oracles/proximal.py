@@ -68,11 +68,12 @@ class SummaryProximal(_Proximal):
         self._floor, self._noise = 0.0, np.zeros(len(memory.point))
         if until.tol >= 0.0:
             squares = 2.0 * np.diag(self._sums.G) / self._sums.n
-            self._floor = ROUNDING * geometry.least_curvature
+            least, most = geometry.curvatures
+            self._floor = ROUNDING * least
             # What rounding makes of the products of H with v: by |H_jk| <= √(H_jj H_kk), whatever the units
             # of columns are, and by the largest curvature.
-            most = len(squares) ** 0.5 * geometry.curvatures[1]
-            self._noise = 4.0 * ROUNDING * np.minimum(16.0 * np.sqrt(squares.sum() * squares), most)
+            bound = np.minimum(16.0 * np.sqrt(squares.sum() * squares), len(squares) ** 0.5 * most)
+            self._noise = 4.0 * ROUNDING * bound
         self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
         self._memory = memory
         self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
