@@ -120,7 +120,7 @@ def _fit(
         want_norms=how.tol is not None and not by_cost,
         keeper=checkpoint,
     )
-    if run.converged and how.tol is not None:
+    if run.converged and not run.is_still and how.tol is not None:
         run.stopped = _reached(tolerance, how.patience, by_cost)
     scale_costs(run, taken.cost_scale)
     grown = False
@@ -169,7 +169,7 @@ def _fit(
         warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth + 1)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         seen = np.empty(0) if run.changes is None else run.changes
-        sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, by_cost)
+        sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost)
         warnings.warn(sentence, how.warning, stacklevel=how.depth + 1)
     return result
 

@@ -19,10 +19,11 @@ def epochs_needed(values: Floats, target: float) -> float:
     return math.ceil(math.log(target / last) / pace) if target > 0.0 else math.inf
 
 
-def ran_out(name: str, n_epochs: int, values: Floats, tol: float, is_cost: bool) -> str:
+def ran_out(name: str, n_epochs: int, values: Floats, tol: float, patience: int, is_cost: bool) -> str:
     """The sentence of a ConvergenceWarning.
 
-    `name` is that of n_epochs; `values` is what the stopping rule looked at, an epoch each.
+    `name` is that of n_epochs; `values` is what the stopping rule looked at, an epoch each, and has to have
+    been at most `tol` for `patience` of them in a row.
     """
     what = "the relative change of the cost" if is_cost else "the gradient's norm, as a part of the first,"
     if not is_cost and len(values):
@@ -31,14 +32,15 @@ def ran_out(name: str, n_epochs: int, values: Floats, tol: float, is_cost: bool)
     more = epochs_needed(values, tol)
     if len(values) and values[-1] <= tol:
         return (
-            f"{name}={n_epochs} ran out: {what} has reached tol={tol:.2g}, but not yet for as many epochs in "
-            "a row as `patience` asks for"
+            f"{name}={n_epochs} ran out: {what} has reached tol={tol:.2g}, but not yet for {patience} epochs "
+            "in a row"
         )
-    needed = (
-        "it was not falling: try another learning_rate, standardize=True or nesterov=True"
-        if more == math.inf
-        else f"at this pace it takes about {more:,} more epochs"
-    )
     if tol == 0.0:
-        needed = "w was still moving"
+        return f"{name}={n_epochs} ran out: {what} is {last}, and not yet rounding; w was still moving"
+    if len(values) < 2:
+        needed = "that is too few epochs to tell how many it takes"
+    elif more == math.inf:
+        needed = "it was not falling: try another learning_rate, standardize=True or nesterov=True"
+    else:
+        needed = f"at this pace it takes about {more:,} more epochs"
     return f"{name}={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"

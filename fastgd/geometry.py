@@ -27,6 +27,8 @@ from fastgd.planner import MOST_COLUMNS
 from fastgd.summaries import FAR, Statistics
 from fastgd.survey import SLOWEST, Eigenvalues, lanczos, largest_square, ratio, usable
 
+OFF = 2.0**40
+"""Of squares of means to variances: beyond it a cost keeps no more than four digits."""
 CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
 
@@ -102,6 +104,20 @@ class Geometry(Centred):
         return sums[1 : d + 1], sums[d + 1 :]
 
     # Statistics in the coordinates ------------------------------------------------------------------------
+
+    @property
+    def holds_digits(self) -> bool:
+        """Whether costs by the statistics have any: not of columns so far from zero, and not centred, that
+        what weights and intercept do cancels to less than rounding."""
+        if not self.raw.is_finite():
+            return False
+        if not self.objective.fit_intercept or self.objective.standardize:
+            return True
+        d, n = self.rows.d, self.total
+        m, squares = self.raw.G[d, :d] / n, np.diag(self.raw.G)[:d] / n
+        variance = squares - m * m
+        far = (self.origin.x_ref + m) ** 2 > OFF * variance
+        return not (far & (variance > CONSTANT * squares)).any()
 
     @cached_property
     def statistics(self) -> Statistics:

@@ -33,7 +33,7 @@ class Run:
     diverged: bool
     """Whether the run was, or became, not finite: epoch n_epochs, counted from 0, is to blame."""
     converged: bool
-    """Whether the last epoch left w as it was, to rounding."""
+    """Whether a stopping rule says so, or the last epoch left w as it was, to rounding."""
     first_cost: float | None
     last_cost: float | None
     """The cost at w0 and at the end, also where it is not kept; None where it was not known."""
@@ -42,6 +42,8 @@ class Run:
     changes: Floats | None = None
     """What the stopping rule looked at: norms of the gradients, or relative changes of the cost."""
     validation_costs: Floats | None = None
+    is_still: bool = False
+    """Whether it is the last epoch alone that says `converged`."""
     error: BaseException | None = None
     """What the callback raised, or an interrupt."""
     is_torn: bool = False
@@ -242,7 +244,7 @@ def run_epochs(
     if not stop_when_diverged:
         run.diverged = not _is_finite(oracle.w) or (run.costs is not None and not math.isfinite(costs[epoch]))
     if epoch and not (run.diverged or run.converged):
-        run.converged = oracle.is_still
+        run.converged = run.is_still = oracle.is_still
     return run
 
 

@@ -273,7 +273,7 @@ class _Any:
         self._geometry = geometry
         is_sgd = plan.solver == "sgd"
         self._is_summary = (
-            not is_sgd and backend == "numba" and _pays(plan, rows, n_epochs) and geometry.raw.is_finite()
+            not is_sgd and backend == "numba" and _pays(plan, rows, n_epochs) and geometry.holds_digits
         )
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:

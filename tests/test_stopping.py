@@ -142,6 +142,36 @@ def test_a_column_of_other_units_does_not_pass_for_converged(rng, scale, beside)
         assert fit.intercept == pytest.approx(5.0, abs=0.2)
 
 
+@pytest.mark.parametrize("scale", [1e6, 1e9, 1e12])
+def test_a_weight_that_moves_by_little_moves(rng, scale):
+    """By steps that are lost beside what w_ref has to say of the intercept, but not beside the intercept."""
+    x = rng.normal(1.0, 0.3, 60 if JIT_IS_OFF else 2000) * scale
+    y = 5.0 + 2.0 * x / scale + 0.1 * rng.normal(size=len(x))
+    for method in ("summary", "stream"):
+        fit = fastgd.gradient_descent(x, y, fit_intercept=True, n_epochs=300, method=method)
+        assert not fit.converged
+        assert fit.status.startswith("w was still moving after 300 epochs")
+
+
+@pytest.mark.parametrize("method", ["auto", "summary"])
+def test_a_column_whose_spread_is_a_rounding_error_of_its_size_keeps_its_costs(method):
+    x, y = np.array([9007199254740992.0, 9007199254740996.0, 9007199254741000.0]), np.array([2.0, 4.0, 7.0])
+    fit = fastgd.gradient_descent(x, y, fit_intercept=True, tol="auto", method=method)
+    assert fit.method == "stream"
+    assert fit.cost_history[[0, -1]] == pytest.approx([23.0, np.mean((fit.predict(x) - y) ** 2)], rel=1e-9)
+    fit = fastgd.gradient_descent(x, y, fit_intercept=True, tol="auto", standardize=True)
+    assert fit.cost_history[-1] == pytest.approx(1 / 18, rel=1e-9)
+
+
+def test_sgd_that_comes_back_to_where_it_was_is_not_said_to_have_met_tol():
+    """x = 1 at rate ½ puts w on y: every epoch ends where the last did, from the first on."""
+    x, y = np.ones(10), np.arange(10.0)
+    fit = fastgd.sgd(x, y, learning_rate=0.5, n_epochs=2, tol=1e-6)
+    assert fit.converged
+    assert fit.status.startswith("converged: the last of 2 epochs left w as it was")
+    assert "the last 5 epochs" in fastgd.sgd(x, y, learning_rate=0.5, n_epochs=9, tol=1e-6).status
+
+
 @pytest.mark.parametrize("how", WAYS, ids=str)
 def test_a_start_at_the_optimum_ends_at_once(rng, how):
     X, _ = problem(rng, 40, 2)
@@ -350,5 +380,7 @@ def test_the_held_out_rows_judge_the_average():
 
 def test_a_tolerance_without_patience_is_told():
     X, y = problem(np.random.default_rng(1), 50, 2)
-    with pytest.warns(fastgd.ConvergenceWarning, match="has reached tol=0.9, but not yet for as many epochs"):
+    with pytest.warns(
+        fastgd.ConvergenceWarning, match="tol=0.9, but not yet for 5 epochs in a row"
+    ):
         fastgd.gradient_descent(X, y, tol=0.9, n_epochs=3, learning_rate=0.3)

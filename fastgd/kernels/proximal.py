@@ -61,9 +61,9 @@ def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state,
     for j in range(len(v)):
         size, blur = max(size, abs(theta_ref[j] + v[j])), blur + (noise[j] * v[j]) ** 2
     for j in range(len(v)):
-        z = p[j] - rate * gradient[j]
-        if not nesterov:
-            z += momentum * (v[j] - before[j])
+        push = 0.0 if nesterov else momentum * (v[j] - before[j])
+        z = p[j] - rate * gradient[j] + push
+        moved = (p[j] - v[j]) - rate * gradient[j] + push  # as θ would: in a long v it may be rounded away
         if l1[j] > 0.0:
             theta, most = theta_ref[j] + z, rate * l1[j]
             if abs(theta) <= most:
@@ -73,9 +73,10 @@ def step(v, before, p, gradient, rate, momentum, nesterov, l1, theta_ref, state,
         mapped = gradient[j]  # exactly, and not a difference of near numbers
         if l1[j] > 0.0:
             mapped = (p[j] - z) / rate + (0.0 if nesterov else momentum / rate * (v[j] - before[j]))
+            moved = z - v[j]
         norm += mapped * mapped
         against += (p[j] - z) * (z - v[j])
-        if not abs(z - v[j]) <= STILL * max(abs(theta_ref[j] + z), NOTHING * size):
+        if not abs(moved) <= STILL * max(abs(theta_ref[j] + z), NOTHING * size):
             is_still = False
         before[j], v[j] = v[j], z
     norm = math.sqrt(norm)
