@@ -15,7 +15,7 @@ from fastgd.checkpoint import Checkpoint, vars_of
 from fastgd.data import holdout
 from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, listed
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.table import Table
 from fastgd.grid import Floats
@@ -254,6 +254,11 @@ def _start(w0: Any, rows: Table) -> tuple[Floats, float, State | None]:
                 for is_line, d in ((np.ndim(w0.w) == 0, np.size(w0.w)), (rows.is_scalar, rows.d))
             ]
             raise InvalidDataError(f"w0 is a fit of X of shape {shapes[0]}, and this X has shape {shapes[1]}")
+        if w0.feature_names and rows.columns and w0.feature_names != rows.columns:
+            raise InvalidDataError(
+                f"w0 is a fit of the columns {listed(w0.feature_names)}, and this X has "
+                f"{listed(rows.columns)}: pass those, in that order"
+            )
         return w0._last[0].copy(), w0._last[1], w0._state
     return as_weights("w0", w0, rows.d, rows.is_scalar), 0.0, None
 

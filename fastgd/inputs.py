@@ -131,6 +131,11 @@ def _parts_of_table(
     from fastgd.data.tables import read_features
 
     wanted = given if given is not None else names
+    if sorted(wanted) == sorted(names) and [*wanted] != [*names]:
+        raise InvalidDataError(
+            "--features has the model's own columns in another order than its weights: "
+            "leave it out, and they are taken by name"
+        )
     if not wanted:
         raise InvalidDataError(
             "the model knows no names of columns: name those to take, in its order, with --features"

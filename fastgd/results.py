@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd.data.backend import Backend
+from fastgd.data.frames import by_name
 from fastgd.data.table import Table
 from fastgd.grid import Floats
 from fastgd.options import Solver
@@ -135,10 +136,13 @@ class FitResult:
         return f"w was still moving after {epochs}{cost}"
 
     def predict(self, X: ArrayLike) -> float | Floats:
-        """Predictions ŷ = x·w + intercept; X as in `fastgd.forward`."""
+        """Predictions ŷ = x·w + intercept; X as in `fastgd.forward`.
+
+        Of a table whose columns have names, as those of the fit had, the columns are taken by name.
+        """
         from fastgd.functions import forward
 
-        return forward(X, self.w, intercept=self.intercept)
+        return forward(by_name("X", X, self.feature_names), self.w, intercept=self.intercept)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
         """The text that the lesson's program prints for this run.

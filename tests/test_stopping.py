@@ -380,7 +380,5 @@ def test_the_held_out_rows_judge_the_average():
 
 def test_a_tolerance_without_patience_is_told():
     X, y = problem(np.random.default_rng(1), 50, 2)
-    with pytest.warns(
-        fastgd.ConvergenceWarning, match="tol=0.9, but not yet for 5 epochs in a row"
-    ):
+    with pytest.warns(fastgd.ConvergenceWarning, match="tol=0.9, but not yet for 5 epochs in a row"):
         fastgd.gradient_descent(X, y, tol=0.9, n_epochs=3, learning_rate=0.3)

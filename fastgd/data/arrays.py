@@ -161,7 +161,8 @@ class ArrayRows(Table):
         """Of a number, for sentences; that of a target where there is no column."""
         if column is None:
             return f"y[{row}]"
-        return f"X[{row}]" if self.is_scalar else f"X[{row}, {column}]"
+        name = f' (column "{self.columns[column]}")' if self.columns else ""
+        return f"X[{row}]" if self.is_scalar else f"X[{row}, {column}]{name}"
 
 
 class ArrayReader:

@@ -9,11 +9,27 @@ from typing import Any
 
 import numpy as np
 
+SHOWN = 12
+"""Names of columns in a sentence."""
+SHOWN_OF_A_VALUE = 60
+"""Characters of a value in a sentence."""
+
 
 class InvalidDataError(ValueError):
     """X, y or w0 cannot be used; the sentence says what, where, and the remedy."""
 
     __module__ = "fastgd"
+
+
+def shown(text: str, most: int | None = None) -> str:
+    """A text of the user's, or the first so many characters, in quotes and on one line."""
+    return '"' + "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:most]) + '"'
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of columns, for sentences: not more than a dozen."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(map(shown, names[:SHOWN])) + more
 
 
 def whole(name: str, value: Any, least: int, most: int = 2**53) -> int:

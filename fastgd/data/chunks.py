@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data import frames
 from fastgd.data.arrays import as_array, kernel_dtype
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, shown
 from fastgd.grid import NOTHING, Array, Floats
 
 
@@ -86,6 +87,7 @@ def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Sourc
     factory : callable
         Called without arguments for each read of the data; gives an iterator of chunks (X, y) or
         (X, y, weight): X (m,) or (m, d), y (m,), weight (m,), of any lengths m, the same rows at each call.
+        X may be a table, of pandas say: its columns are then those of the first, by their names.
     n_samples : int, optional
         Rows in all. Where it is needed and not given, one more read counts them.
 
@@ -204,6 +206,7 @@ class CallableSource(Source):
         if not isinstance(values, (tuple, list)) or len(values) not in (2, 3):
             raise InvalidDataError(f"{where} is {_what(values)}; it must be (X, y) or (X, y, weight)")
         try:
+            values = [self._in_order(values[0]), *values[1:]]
             parts = [as_array(name, value) for name, value in zip(("X", "y", "weight"), values, strict=False)]
         except InvalidDataError as error:
             raise InvalidDataError(f"{where}: {error}") from None
@@ -220,6 +223,15 @@ class CallableSource(Source):
         else:
             self._compare(where, X, y, len(parts) == 3)
         return ArrayChunk(X if X.ndim == 2 else X[:, None], y, parts[2] if len(parts) == 3 else NOTHING)
+
+    def _in_order(self, X: Any) -> Any:
+        """A table with its columns as the first chunk had them."""
+        names = frames.names_of(X)
+        if not self._is_known:
+            self.columns = names
+        elif others := [name for name in names if self.columns and name not in self.columns]:
+            raise InvalidDataError(f"X has a column {shown(others[0])}, which the first chunk had not")
+        return frames.by_name("X", X, self.columns)
 
     def _compare(self, where: str, X: NDArray[Any], y: NDArray[Any], has_weights: bool) -> None:
         """Refuse what is not like the first chunk."""

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
 from fastgd.data.formats import File, damaged, reading
 
 BLOCK = 1 << 20
@@ -71,7 +71,14 @@ class CsvFile(File):
         with contextlib.suppress(InvalidDataError), contextlib.closing(self.batches([name])) as batches:
             for _ in batches:
                 pass
-        return f', "{self._bad[0]:.60}" in line {self._bad[1]}' if self._bad else ""
+        return f", {shown(self._bad[0], SHOWN_OF_A_VALUE)} in line {self._bad[1]}" if self._bad else ""
+
+    def begins_with_number(self, name: str) -> bool:
+        at = self.own_names.index(name)
+        values = (row[at].strip() for _, row in self._records(0) if len(row) > at)
+        with contextlib.suppress(csv.Error, ValueError):
+            return float(next(filter(None, values), "none")) is not None
+        return False
 
     def place(self, row: int) -> str:
         line = next((line for line, _ in self._records(row)), None)
@@ -119,7 +126,7 @@ class CsvFile(File):
             self._bad = value, line
             name = self.own_names[column]
             return InvalidDataError(
-                f'{self.name}, line {line}: "{value:.60}" in column "{name}" is no number'
+                f'{self.name}, line {line}: {shown(value, SHOWN_OF_A_VALUE)} in column "{name}" is no number'
             )
         if found := BAD_ROW.search(text):
             got = int(found[2])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgd.data import columns
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
 
 BATCH_NUMBERS = 1 << 20
 """Of a batch: 8 MB."""
@@ -55,9 +55,14 @@ class File:
                     values = columns.decoded(batch.column(0))
                     if values.null_count < len(values):
                         at = values.is_valid().index(True).as_py()
-                        return f', "{values[at].as_py():.60}" in row {row + at}'
+                        text = shown(values[at].as_py(), SHOWN_OF_A_VALUE)
+                        return f", {text} in row {row + at}"
                     row += len(values)
         return ""
+
+    def begins_with_number(self, name: str) -> bool:
+        """Whether one of the values of a column that holds text is at fault, and not the column."""
+        return False
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
         """Some columns as record batches, in the order of the rows."""

@@ -35,10 +35,6 @@ class FrameRows(ArrayRows):
     def reader(self) -> FrameReader:  # type: ignore[override]
         return FrameReader(self._columns, self._target, self.weights)
 
-    def place(self, row: int, column: int | None) -> str:
-        name = "" if column is None else f' (column "{self._columns.columns[column]}")'
-        return super().place(row, column) + name
-
 
 class FrameReader:
     """Reads for one thread; what `read` returned is overwritten by the next."""

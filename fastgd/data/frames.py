@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data import columns
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, listed
 from fastgd.grid import Array
 
 CPU = 1
@@ -98,6 +98,41 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
     if not labels:
         return np.empty((len(value), 0))
     return ColumnTable(labels, [_column(name, one, j, labels[j]) for j, one in enumerate(given)])
+
+
+def names_of(value: Any) -> tuple[str, ...]:
+    """Those of a table's columns, where all are text; else none: pandas numbers columns without names."""
+    if _is(value, "pyarrow", "Table", "RecordBatch"):
+        labels = value.schema.names
+    elif (
+        isinstance(value, ColumnTable)
+        or _is(value, "pandas", "DataFrame")
+        or _is(value, "polars", "DataFrame")
+        or _is_dask_frame(value)
+    ):
+        labels = list(value.columns)
+    else:
+        return ()
+    return tuple(map(str, labels)) if all(isinstance(label, str) for label in labels) else ()
+
+
+def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
+    """A table with the columns of these names, in their order; what has no names as it is."""
+    names = names_of(value)
+    if not wanted or not names or names == wanted:
+        return value
+    if lacking := [one for one in wanted if one not in names]:
+        raise InvalidDataError(f"{name} lacks {listed(lacking)}: it has the columns {listed(names)}")
+    if twice := [one for one in wanted if names.count(one) > 1]:
+        raise InvalidDataError(f"{name} has {names.count(twice[0])} columns {listed(twice[:1])}; rename them")
+    if isinstance(value, ColumnTable):
+        return ColumnTable(wanted, [value.parts[names.index(one)] for one in wanted])
+    has_select = _is(value, "polars", "DataFrame") or _is(value, "pyarrow", "Table", "RecordBatch")
+    return value.select(list(wanted)) if has_select else value[list(wanted)]
+
+
+def _is_dask_frame(value: Any) -> bool:
+    return type(value).__module__.startswith("dask") and hasattr(value, "columns")
 
 
 def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:

@@ -19,6 +19,7 @@ from fastgd.data.table import Table
 
 def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
     """Arrays and what can be made one; Dask's collections; or a source, which has all of its own."""
+    names: tuple[str, ...] = ()
     if type(X) is not np.ndarray and type(X) is not list:  # the lesson's call is kept short
         if isinstance(X, Source):
             if y is not None or sample_weight is not None:
@@ -29,11 +30,13 @@ def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
             from fastgd.distributed import dask_rows
 
             return dask_rows(X, y, sample_weight)
-        table = frames.as_table("X", X)
+        names, table = frames.names_of(X), frames.as_table("X", X)
         X = X if table is None else table
     if y is None:
         raise TypeError("y is missing; only a source of rows (fastgd.chunks, fastgd.read_table) has its own")
     rows = FrameRows(X, y) if isinstance(X, frames.ColumnTable) else ArrayRows(X, y)
+    if names:
+        rows.columns = names
     if sample_weight is not None:
         rows.set_weights(as_sample_weight(sample_weight, rows.n))
     return rows

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 
 from fastgd.data import checks, columns
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import SHOWN, InvalidDataError, listed, shown
 from fastgd.data.chunks import Source
 from fastgd.data.finding import find
 from fastgd.data.formats import File
 from fastgd.grid import Array, Floats
 
 SAMPLES, SAMPLE_BYTES = 16, 4096
-SHOWN = 12
-"""Names of columns in a sentence."""
 
 
 def read_table(
@@ -102,8 +100,8 @@ def read_features(path: Any, features: Sequence[str], *, missing: str = "error")
     _require_pyarrow()
     name, files = find(path)
     if len(lacking := [one for one in features if one not in files[0].names]) > 1:
-        has = _listed(files[0].names)
-        raise InvalidDataError(f"{files[0].name} lacks the columns {_listed(lacking)}. It has {has}")
+        has = listed(files[0].names)
+        raise InvalidDataError(f"{files[0].name} lacks the columns {listed(lacking)}. It has {has}")
     return TableSource(name, files, None, features, None, drops=missing == "drop")
 
 
@@ -141,7 +139,7 @@ class TableSource(Source):
         if features is None:
             features = list(dict.fromkeys(one for one in files[0].names if one not in taken))
             if not features and (target is None or target in files[0].names):
-                raise InvalidDataError(f"{name} has no columns beside {_listed(taken)}; X needs at least one")
+                raise InvalidDataError(f"{name} has no columns beside {listed(taken)}; X needs at least one")
         self.columns = _names(features)
         _check_names(self.columns, target, weight)
         if not self.columns:
@@ -158,7 +156,7 @@ class TableSource(Source):
             raise InvalidDataError(f"{name} has no rows; at least one is needed")
 
     def __repr__(self) -> str:
-        return f'read_table({self.name}: "{self._target}" from {_listed(self.columns)})'
+        return f'read_table({self.name}: "{self._target}" from {listed(self.columns)})'
 
     def _check(self, file: File) -> None:
         """Refuse a file that lacks a column, or holds something else than numbers in one."""
@@ -171,11 +169,12 @@ class TableSource(Source):
                 raise InvalidDataError(f'{file.name} has {times[name]} columns "{name}"; rename them')
             if held := file.held(name):
                 bad[name] = held
-        if self._are_all and (others := [name for name in self.columns if name in bad]):
-            told = [f"{_quoted(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
+        others = [name for name in self.columns if name in bad and not file.begins_with_number(name)]
+        if self._are_all and others:
+            told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-            good = [name for name in self.columns if name not in bad]
-            remedy = f"name those to use, features=[{_listed(good)}]" if good else "mend them"
+            good = [name for name in self.columns if name not in others]
+            remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
             raise InvalidDataError(
                 f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
             )
@@ -327,22 +326,13 @@ def _names(features: Any) -> tuple[str, ...]:
 
 def _lacks(file: File, name: str) -> str:
     close = difflib.get_close_matches(name, file.names, n=3, cutoff=0.6)
-    meant = f": did you mean {' or '.join(map(_quoted, close))}?" if close else "."
-    return f'{file.name} has no column "{name}"{meant} It has {_listed(file.names)}'
+    meant = f": did you mean {' or '.join(map(shown, close))}?" if close else "."
+    return f'{file.name} has no column "{name}"{meant} It has {listed(file.names)}'
 
 
 def _counted(table: str, missing: dict[str, int]) -> str:
-    counts = [f"{_quoted(name)} {count}" for name, count in missing.items()]
+    counts = [f"{shown(name)} {count}" for name, count in missing.items()]
     name, count = next(iter(missing.items()))
-    counts[0] = f"{_quoted(name)} has {count} missing {'value' if count == 1 else 'values'}"
+    counts[0] = f"{shown(name)} has {count} missing {'value' if count == 1 else 'values'}"
     more = f" and {len(counts) - SHOWN} more columns have some" if len(counts) > SHOWN else ""
     return f'{table}: {", ".join(counts[:SHOWN])}{more}: pass missing="drop", or fill them'
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(_quoted, names[:SHOWN])) + more
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'

@@ -52,6 +52,12 @@ def test_columns_are_taken_by_name_in_any_order(run, model):
     assert run("predict", "m.npz", "x.npy")[:2] == (0, out)
     np.save("x.npy", X[:, ::-1])
     assert run("predict", "m.npz", "x.npy", "--features", "2,1,0")[:2] == (0, out)
+    assert run("predict", "m.npz", "new.csv", "--features", "night,miles,minutes") == (
+        2,
+        "",
+        "fastgd: --features has the model's own columns in another order than its weights: leave it out, and "
+        "they are taken by name\n",
+    )
 
 
 def test_rows_with_a_missing_value(run, model):

@@ -117,8 +117,26 @@ def test_columns_that_hold_no_numbers_are_listed(read):
         't.csv has columns that hold no numbers, "who" (text, "me" in line 2), '
         '"when" (dates, "2026-01-01" in line 2): name those to use, features=["a", "c"]'
     )
-    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 3\): mend them$'):
-        read("a,b\n1,2\nx,3\n")
+    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 2\): mend them$'):
+        read("a,b\nx,3\n1,2\n")
+
+
+@pytest.mark.parametrize("features", [None, ["a"]], ids=str)
+def test_a_cell_of_text_in_a_column_of_numbers_is_the_one_at_fault(read, features):
+    source = read("b,a\n,1\n1,2\n3,4\nNA,5\n4,1\n2,x\n", features=features)
+    with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 7: "x" in column "a" is no number$'):
+        fastgd.gradient_descent(source)
+
+
+def test_a_cell_is_told_on_one_line(read):
+    for cell, told in (
+        ('"one\ntwo"', r"one\ntwo"),
+        ('"a\0b\x1b[31m"', r"a\x00b\x1b[31m"),
+        ("é" * 99, "é" * 60),
+    ):
+        with pytest.raises(fastgd.InvalidDataError) as caught:
+            rows_of(read(f"a,b\n1,2\n{cell},3\n", features=["a"]))
+        assert str(caught.value) == f't.csv, line 3: "{told}" in column "a" is no number'
 
 
 LONG = 1_000_000

@@ -1,0 +1,173 @@
+"""Columns that have names are taken by their names, by whatever takes a table."""
+
+from __future__ import annotations
+
+import dask.dataframe as dd
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import fastgd
+from fastgd.data.frames import as_table, by_name, names_of
+
+RNG = np.random.default_rng(30)
+COLUMNS = {"a": RNG.normal(size=60), "b": RNG.normal(size=60) + 1.0, "c": RNG.normal(size=60) * 2.0}
+X = np.column_stack(list(COLUMNS.values()))
+Y = X @ [1.0, -2.0, 0.5] + RNG.normal(size=60) * 0.1
+HOW = dict(learning_rate=0.1, n_epochs=20)
+MAKERS = {
+    "pandas": pd.DataFrame,
+    "polars": pl.DataFrame,
+    "arrow": pa.table,
+    "batch": pa.RecordBatch.from_pydict,
+}
+TABLES = {
+    **MAKERS,
+    "pandas of two types": lambda columns: pd.DataFrame(columns | {"b": columns["b"].astype("float32")}),
+    "dask": lambda columns: dd.from_pandas(pd.DataFrame(columns), npartitions=3),
+    "ours": lambda columns: as_table("X", pl.DataFrame(columns)),
+}
+each_maker = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+each_table = pytest.mark.parametrize("make", TABLES.values(), ids=TABLES)
+
+
+def picked(names, rows=slice(None)):
+    return {name: COLUMNS[name][rows] for name in names}
+
+
+@pytest.fixture(scope="module")
+def fit():
+    return fastgd.gradient_descent(pd.DataFrame(COLUMNS), Y, **HOW)
+
+
+@each_table
+def test_names_of_tables(make):
+    assert names_of(make(COLUMNS)) == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        X,
+        X.tolist(),
+        pd.DataFrame(X),
+        pd.DataFrame(X, columns=["a", "b", 3]),
+        pd.DataFrame(X, columns=pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)])),
+        pd.Series(Y, name="y"),
+        pa.chunked_array([Y]),
+        None,
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_has_no_names(value):
+    assert names_of(value) == ()
+    assert by_name("X", value, ("a", "b", "c")) is value
+
+
+def test_columns_of_one_name_are_taken_as_they_stand_and_never_by_it():
+    twice = pd.DataFrame(X, columns=["a", "b", "b"])
+    assert by_name("X", twice, ("a", "b", "b")) is twice
+    with pytest.raises(fastgd.InvalidDataError, match=r'^X has 2 columns "b"; rename them$'):
+        by_name("X", twice, ("b", "a"))
+    assert by_name("X", twice, ("a",)).columns.tolist() == ["a"]
+
+
+@each_maker
+def test_a_fit_knows_the_names_of_its_columns(make, fit):
+    assert (
+        fastgd.gradient_descent(make(COLUMNS), Y, **HOW).feature_names == fit.feature_names == ("a", "b", "c")
+    )
+    assert fastgd.sgd(make(COLUMNS), Y, **HOW).feature_names == ("a", "b", "c")
+    assert fastgd.gradient_descent(pd.DataFrame(X), Y, **HOW).feature_names == ()
+
+
+@each_table
+@pytest.mark.parametrize("names", ["abc", "cab", "bxac"], ids=str)
+def test_a_fit_predicts_by_name(make, names, fit, tmp_path):
+    columns = {name: COLUMNS.get(name, np.full(60, np.nan)) for name in names}
+    expected = fit.predict(X)
+    if make is TABLES["pandas of two types"]:
+        expected = fit.predict(np.column_stack([X[:, 0], X[:, 1].astype("float32"), X[:, 2]]))
+    fit.save(tmp_path / "fit.npz")
+    for model in (fit, fastgd.load(tmp_path / "fit.npz")):
+        assert np.array_equal(model.predict(make(columns)), expected)
+
+
+@each_table
+def test_a_fit_does_not_predict_without_a_column(make, fit):
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fit.predict(make({"c": X[:, 2], "z": X[:, 1], "b": X[:, 1]}))
+    assert str(caught.value) == 'X lacks "a": it has the columns "c", "z", "b"'
+
+
+def test_a_fit_of_no_names_takes_columns_as_they_stand(fit):
+    plain = fastgd.gradient_descent(X, Y, **HOW)
+    assert np.array_equal(plain.w, fit.w)
+    assert np.array_equal(plain.predict(pd.DataFrame(picked("cab"))), plain.predict(X[:, [2, 0, 1]]))
+    assert np.array_equal(fit.predict(X), plain.predict(X))
+
+
+@each_maker
+@pytest.mark.parametrize("names", ["cab", "abd", "abcd"], ids=str)
+def test_a_fit_is_not_gone_on_with_of_other_columns(make, names, fit):
+    columns = {name: COLUMNS.get(name, Y) for name in names}
+    with pytest.raises(fastgd.InvalidDataError, match="^w0 is a fit of ") as caught:
+        fastgd.gradient_descent(make(columns), Y, w0=fit, **HOW)
+    if len(columns) == 3:
+        has = ", ".join(f'"{name}"' for name in names)
+        assert str(caught.value) == (
+            f'w0 is a fit of the columns "a", "b", "c", and this X has {has}: pass those, in that order'
+        )
+    goes_on = fastgd.gradient_descent(make(COLUMNS), Y, w0=fit, **HOW)
+    assert np.array_equal(goes_on.w, fastgd.gradient_descent(X, Y, w0=fit, **HOW).w)
+
+
+def chunked(make, *orders, others=()):
+    """A chunk in each order of its columns, with more columns perhaps."""
+
+    def factory():
+        for i, names in enumerate(orders):
+            rows = slice(20 * i, 20 * i + 20)
+            columns = picked(names, rows) | (dict.fromkeys(others, Y[rows]) if i else {})
+            yield make(columns), Y[rows]
+
+    return fastgd.chunks(factory)
+
+
+@each_maker
+def test_chunks_have_the_columns_of_the_first(make, fit):
+    source = chunked(make, "abc", "cba", "bca")
+    assert source.columns == ("a", "b", "c")
+    by_chunks = fastgd.gradient_descent(source, **HOW)
+    assert np.array_equal(by_chunks.w, fit.w)
+    assert by_chunks.feature_names == ("a", "b", "c")
+    other = fastgd.gradient_descent(chunked(make, "bca", "abc", "cab"), **HOW)
+    assert np.array_equal(other.predict(make(COLUMNS)), other.predict(X[:, [1, 2, 0]]))
+
+
+@each_maker
+def test_a_chunk_of_other_columns_is_refused(make):
+    for source, sentence in (
+        (chunked(make, "abc", "ab"), 'X lacks "c": it has the columns "a", "b"'),
+        (chunked(make, "abc", "cab", others=["z"]), 'X has a column "z", which the first chunk had not'),
+    ):
+        with pytest.raises(fastgd.InvalidDataError) as caught:
+            fastgd.gradient_descent(source, **HOW)
+        assert str(caught.value) == f"chunk 1 of chunks(): {sentence}"
+
+
+def test_chunks_without_names_beside_chunks_with_them_are_taken_as_they_stand(fit):
+    mixed = fastgd.chunks(
+        lambda: iter([(pd.DataFrame(X[:30], columns=list("abc")), Y[:30]), (X[30:], Y[30:])])
+    )
+    assert np.array_equal(fastgd.gradient_descent(mixed, **HOW).w, fit.w)
+
+
+def test_the_number_that_is_none_is_told_with_its_column():
+    bad = X.copy()
+    bad[41, 1] = np.inf
+    for table in (pd.DataFrame(bad, columns=list("abc")), pl.DataFrame(bad, schema=list("abc"))):
+        with pytest.raises(fastgd.InvalidDataError, match=r'^X\[41, 1\] \(column "b"\) is infinite'):
+            fastgd.gradient_descent(table, Y, **HOW)
