@@ -30,14 +30,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _demo(options.samples or 10_000_000)
         print(end="", flush=True)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except KeyboardInterrupt:
         print("fastgd: interrupted", file=sys.stderr)
         return 130
     except (ImportError, OSError, ValueError, MemoryError) as error:
-        print(f"fastgd: {error or type(error).__name__}", file=sys.stderr)
+        print(f"fastgd: {_told(error)}", file=sys.stderr)
+        if _is_of_open_file(error):
+            _drop_output()
         return 1
     return code
+
+
+def _drop_output() -> None:
+    """What is still to be printed cannot be: let Python not try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_of_open_file(error: Exception) -> bool:
+    """Whether the system refused to write what was open already: a full disk, say."""
+    return isinstance(error, OSError) and error.errno is not None and error.filename is None
+
+
+def _told(error: Exception) -> str:
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error) or type(error).__name__
+    place = "reading or writing failed" if error.filename is None else os.fsdecode(error.filename)
+    return f"{place}: {error.strerror}"
 
 
 def _on_files(options: argparse.Namespace) -> int:
@@ -49,10 +68,10 @@ def _on_files(options: argparse.Namespace) -> int:
         options.solver = {"gd": "gradient_descent", "sgd": "sgd"}[options.solver]
     try:
         return run[options.command](options)
-    except BrokenPipeError:
-        raise
     except (ImportError, OSError, ValueError, TypeError, MemoryError) as error:
-        print(f"fastgd: {spelled(str(error)) or type(error).__name__}", file=sys.stderr)
+        if _is_of_open_file(error):
+            raise
+        print(f"fastgd: {spelled(_told(error))}", file=sys.stderr)
         return 2
 
 
@@ -160,7 +179,7 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
     add("--plot", type=_file, metavar="FILE", help="draw the cost against the epoch (png, svg, pdf)")
     add("--strict", action="store_true", help="exit code 1 where the fit has not converged")
     add("--checkpoint", type=_file, metavar="FILE", help="keep the run in this file while it goes")
-    add("--checkpoint-every", type=float, default=60.0, metavar="SECONDS", help="how often (60)")
+    add("--checkpoint-every", type=float, metavar="SECONDS", help="how often (60)")
     add("--resume", type=_file, metavar="FILE", help="go on from this checkpoint of the same command")
     add("--no-progress", action="store_true", help="no bar on a terminal")
 
@@ -177,6 +196,8 @@ def _misuse(options: argparse.Namespace) -> str:
         return "--nesterov belongs to --solver gd"
     if options.seed is not None and options.shuffle is None:
         return "--seed belongs to --shuffle"
+    if options.checkpoint_every is not None and options.checkpoint is None:
+        return "--checkpoint-every belongs to --checkpoint"
     return ""
 
 

@@ -41,8 +41,10 @@ def fit(options: Namespace) -> int:
         learning_rate=options.learning_rate, fit_intercept=options.intercept,
         standardize=options.standardize, tol=options.tol, sample_weight=data.weight, history="costs",
         on_divergence="raise", progress=_can_show(options), checkpoint=options.checkpoint,
-        checkpoint_every=options.checkpoint_every, resume=options.resume,
+        resume=options.resume,
     )  # fmt: skip
+    if options.checkpoint_every is not None:
+        how |= dict(checkpoint_every=options.checkpoint_every)
     if options.solver == "sgd":
         how |= dict(shuffle={None: False, "rows": True}.get(options.shuffle, "blocks"), seed=options.seed)
     else:

@@ -75,6 +75,8 @@ def forward(
     array([12., 34.])
     """
     intercept = checks.number("intercept", intercept)
+    if isinstance(X, Source):
+        raise TypeError("X is a source, which has targets too; predictions are of rows alone: pass an array")
     values = as_array("X", X)
     is_number = values.ndim == 0
     rows = ArrayRows(values.reshape(1) if is_number else values, np.zeros(1 if is_number else len(values)))

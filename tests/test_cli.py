@@ -141,7 +141,21 @@ def test_without_matplotlib_the_install_line(capsys, monkeypatch):
     ids=["closed pipe", "no output", "ASCII terminal"],
 )
 def test_odd_terminals_are_no_error(command, first):
-    done = subprocess.run(
+    done = shell(command)
+    assert done.stdout.splitlines()[:1] == ([first] if first else [])
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a disk that is always full is Linux's")
+def test_a_full_disk_is_told_once():
+    done = shell("-m fastgd lesson >/dev/full")
+    told = "fastgd: reading or writing failed: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def shell(command):
+    """Python with these arguments, as a terminal of few letters runs it."""
+    return subprocess.run(
         f"'{sys.executable}' {command}",
         shell=True,
         env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
@@ -149,5 +163,3 @@ def test_odd_terminals_are_no_error(command, first):
         text=True,
         timeout=120,
     )
-    assert done.stdout.splitlines()[:1] == ([first] if first else [])
-    assert done.stderr == ""

@@ -171,3 +171,22 @@ def test_the_number_that_is_none_is_told_with_its_column():
     for table in (pd.DataFrame(bad, columns=list("abc")), pl.DataFrame(bad, schema=list("abc"))):
         with pytest.raises(fastgd.InvalidDataError, match=r'^X\[41, 1\] \(column "b"\) is infinite'):
             fastgd.gradient_descent(table, Y, **HOW)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_the_index_of_a_frame_is_no_feature_unless_it_is_named(name, tmp_path):
+    frame = pd.DataFrame(COLUMNS | {"y": Y}).sample(frac=1.0, random_state=1)
+    frame.to_csv(tmp_path / "t.csv")
+    frame.to_parquet(tmp_path / "t.parquet")
+    index = {"t.csv": "", "t.parquet": "__index_level_0__"}[name]
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.read_table(tmp_path / name, target="y")
+    assert str(caught.value) == (
+        f'{name} has a column "{index}", as a data frame\'s index is written: name those to use, '
+        'features=["a", "b", "c"]'
+    )
+    few = fastgd.read_table(tmp_path / name, target="y", features=["a", "b", "c"])
+    in_order = frame[["a", "b", "c"]].to_numpy(), frame["y"].to_numpy()
+    assert np.array_equal(fastgd.gradient_descent(few, **HOW).w, fastgd.gradient_descent(*in_order, **HOW).w)
+    named = fastgd.read_table(tmp_path / name, target="y", features=[index, "a"])
+    assert named.columns == (index, "a")

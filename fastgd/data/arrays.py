@@ -73,6 +73,8 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
     for index, item in np.ndenumerate(value):
         place = name if value.ndim == 0 else f"{name}[{', '.join(map(str, index))}]"
         if isinstance(item, bool) or not isinstance(item, (int, float, np.number)):
+            if hasattr(item, "toarray"):
+                raise InvalidDataError(f"{name} is sparse; make it dense, {name}.toarray()")
             shown = f"of type {type(item).__name__}" if value.ndim == 0 else f"{item!r:.60}"
             raise InvalidDataError(f"{place} is {shown}; {name} must hold real numbers")
         if isinstance(item, int) and abs(item) > sys.float_info.max:

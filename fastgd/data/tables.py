@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from fastgd.data.formats import File
 from fastgd.grid import Array, Floats
 
 SAMPLES, SAMPLE_BYTES = 16, 4096
+INDEX = re.compile("|__index_level_[0-9]+__")
+"""Names that pandas gives the numbers of its rows, in CSV and in Parquet."""
 
 
 def read_table(
@@ -42,7 +45,8 @@ def read_table(
     target : str
         The column y.
     features : sequence of str, optional
-        The columns of X, in this order. By default all others, which must then be numbers.
+        The columns of X, in this order. By default all others, which must then be numbers, and none of them
+        the index that pandas writes beside the columns of a data frame.
     weight : str, optional
         A column of weights of rows.
     missing : {"error", "drop"}
@@ -169,19 +173,29 @@ class TableSource(Source):
                 raise InvalidDataError(f'{file.name} has {times[name]} columns "{name}"; rename them')
             if held := file.held(name):
                 bad[name] = held
-        others = [name for name in self.columns if name in bad and not file.begins_with_number(name)]
-        if self._are_all and others:
-            told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
-            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-            good = [name for name in self.columns if name not in others]
-            remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
-            raise InvalidDataError(
-                f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
-            )
+        if self._are_all:
+            self._check_all(file, bad)
         for name, held in bad.items():
             if not file.is_guessed:
                 what = f'column "{name}" of {file.name} holds {held}{file.first(name)}'
                 raise InvalidDataError(f"{what}; it must hold real numbers")
+
+    def _check_all(self, file: File, bad: dict[str, str]) -> None:
+        """Refuse columns that nobody named, and that are no features: `bad` says what else they hold."""
+        others = [name for name in self.columns if name in bad and not file.begins_with_number(name)]
+        index = [name for name in self.columns if INDEX.fullmatch(name)]
+        good = [name for name in self.columns if name not in others and name not in index]
+        remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
+        if others:
+            told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
+            more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            raise InvalidDataError(
+                f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
+            )
+        if index:
+            raise InvalidDataError(
+                f"{file.name} has a column {shown(index[0])}, as a data frame's index is written: {remedy}"
+            )
 
     def _dtype(self, names: Sequence[str]) -> np.dtype[Any]:
         """float32 where all these columns are, in all files."""

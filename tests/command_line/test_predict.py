@@ -138,7 +138,7 @@ def test_arrays_that_do_not_fit_the_model(run, model):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.npz", "trips.csv"], "No such file or directory"),
+        (["none.npz", "trips.csv"], "fastgd: none.npz: No such file or directory"),
         (["trips.csv", "trips.csv"], "trips.csv is not a file that fastgd wrote"),
         (["m.npz", "none.csv"], "there is no file or folder none.csv"),
         (["m.npz", "trips.csv", "--out", "p.txt"], "--out writes .csv, .parquet or .npy, not p.txt"),

@@ -130,14 +130,14 @@ def test_other_bad_data(run, here):
         (["odd.npz", "--target", "y"], "y has 299 rows and X has 300; they must agree"),
         (["trips.xlsx", "--target", "fare"], "trips.xlsx is of no kind that is known"),
         (["none.csv", "--target", "fare"], "there is no file or folder none.csv"),
-        (["none.npy", "--target", "0"], "[Errno 2] No such file or directory: 'none.npy'"),
+        (["none.npy", "--target", "0"], "none.npy: No such file or directory"),
         (["trips.csv", "--target", "fair"], 'trips.csv has no column "fair": did you mean "fare"?'),
         (["trips.csv", "--target", "fare", "--features", "mile"], 'trips.csv has no column "mile"'),
         (["trips.csv", "--target", "fare", "--features", "fare"], 'the target "fare" is among the features'),
         (["trips.csv", "--target", "fare", "--l1", "-1"], "l1 must not be negative, not -1.0"),
         (["trips.csv", "--target", "fare", "--save", "no/m.npz"], "there is no folder"),
         (["trips.csv", "--target", "fare", "--save", "trips.csv"], "--save would write over trips.csv"),
-        (["trips.csv", "--target", "fare", "--resume", "none.npz"], "[Errno 2]"),
+        (["trips.csv", "--target", "fare", "--resume", "none.npz"], "none.npz: No such file or directory"),
     ]:
         code, out, err = run("fit", *arguments)
         assert (code, out) == (2, ""), arguments
@@ -192,6 +192,7 @@ def test_without_an_extra_its_install_line(run, model, monkeypatch, module, argu
         (["fit", "a.csv", "--target", "y", "--shuffle"], "--shuffle belongs to --solver sgd"),
         (["fit", "a.csv", "--target", "y", "--seed", "1"], "--seed belongs to --shuffle"),
         (["fit", "a.csv", "--target", "y", "--solver", "sgd", "--nesterov"], "--nesterov belongs to"),
+        (["fit", "a.csv", "--target", "y", "--checkpoint-every", "9"], "belongs to --checkpoint"),
         (["predict", "m.npz"], "the following arguments are required: DATA"),
     ],
 )  # fmt: skip
