@@ -110,9 +110,10 @@ def gradient_descent(
         validation_cost. Returning True stops the run; an exception carries the run so far as its `.result`.
     method : {"auto", "summary", "stream"}, default "auto"
         "summary" runs the epochs on the sufficient statistics XᵀX, Xᵀy and yᵀy, which one read makes;
-        "stream" reads the data once an epoch, as every other loss than squared errors does. "auto" is what
-        takes less time by a cost model of the sizes alone; an input of one block is streamed where none of
-        the options above is used. `FitResult.method` says which ran.
+        "stream" reads the data once an epoch, as every other loss than squared errors does, and "summary" too
+        where, beside an intercept and without standardize, columns lie so far from zero that costs would
+        have no digits. "auto" is what takes less time by a cost model of the sizes alone; an input of one
+        block is streamed where none of the options above is used. `FitResult.method` says which ran.
     history : {"epochs", "costs", None}, default "epochs"
         What to keep: weights and costs of every epoch, the costs alone, or neither. At most 1 GB.
     on_divergence : {"raise", "warn", "ignore"}, default "raise"

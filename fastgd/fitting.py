@@ -16,6 +16,7 @@ from fastgd.data import holdout
 from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError, listed
+from fastgd.data.frames import differ
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.table import Table
 from fastgd.grid import Floats
@@ -33,6 +34,10 @@ from fastgd.tracks import State, Track, has_grown, track
 NOTE = "fastgd: the run up to this epoch is this error's .result"
 FEW_DIGITS = 7.5
 """Where fewer digits of the weights are to be expected, that is said."""
+IS_OFF = (
+    "columns of X lie a million times as far from zero as they spread, beside an intercept: weights move "
+    "very slowly there, and tol says little; pass standardize=True"
+)
 
 
 def fit(
@@ -165,6 +170,8 @@ def _fit(
         except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
             _raise_with(interrupt, result)
         return result
+    if how.tol is not None and taken.is_off():
+        warnings.warn(IS_OFF, how.warning, stacklevel=how.depth + 1)
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
         warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth + 1)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
@@ -254,7 +261,7 @@ def _start(w0: Any, rows: Table) -> tuple[Floats, float, State | None]:
                 for is_line, d in ((np.ndim(w0.w) == 0, np.size(w0.w)), (rows.is_scalar, rows.d))
             ]
             raise InvalidDataError(f"w0 is a fit of X of shape {shapes[0]}, and this X has shape {shapes[1]}")
-        if w0.feature_names and rows.columns and w0.feature_names != rows.columns:
+        if differ(w0.feature_names, rows.columns):
             raise InvalidDataError(
                 f"w0 is a fit of the columns {listed(w0.feature_names)}, and this X has "
                 f"{listed(rows.columns)}: pass those, in that order"

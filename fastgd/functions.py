@@ -15,6 +15,7 @@ from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
+from fastgd.data.frames import names_of
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.table import Table
 from fastgd.data.transformed import TransformedRows
@@ -80,6 +81,7 @@ def forward(
     values = as_array("X", X)
     is_number = values.ndim == 0
     rows = ArrayRows(values.reshape(1) if is_number else values, np.zeros(1 if is_number else len(values)))
+    rows.columns = names_of(X)
 
     def twin(x: Any, _y: float, w: Any) -> float:
         return reference.forward(x, w) + intercept

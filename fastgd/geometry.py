@@ -17,7 +17,7 @@ from fastgd.centred import ACCURATE_ROWS, Centred, Origin, cost_at
 from fastgd.coordinates import Coordinates
 from fastgd.data.backend import Backend
 from fastgd.data.table import Table
-from fastgd.extremes import EPS, NULL, RANK_TOLERANCE, extremes
+from fastgd.extremes import EPS, NULL, RANK_TOLERANCE, Parted, extremes
 from fastgd.grid import Array, Floats
 from fastgd.losses import SquaredError
 from fastgd.objective import Objective, Rule
@@ -109,15 +109,16 @@ class Geometry(Centred):
     def holds_digits(self) -> bool:
         """Whether costs by the statistics have any: not of columns so far from zero, and not centred, that
         what weights and intercept do cancels to less than rounding."""
-        if not self.raw.is_finite():
+        return self.raw.is_finite() and not self.is_off
+
+    @cached_property
+    def is_off(self) -> bool:
+        """Whether that is so: some column's square of the mean is more than OFF times its variance."""
+        if self._parted is None:
             return False
-        if not self.objective.fit_intercept or self.objective.standardize:
-            return True
-        d, n = self.rows.d, self.total
-        m, squares = self.raw.G[d, :d] / n, np.diag(self.raw.G)[:d] / n
-        variance = squares - m * m
-        far = (self.origin.x_ref + m) ** 2 > OFF * variance
-        return not (far & (variance > CONSTANT * squares)).any()
+        variance = np.diag(self._parted.S)
+        far = self._parted.means**2 > OFF * variance
+        return bool((far & (variance > CONSTANT * np.diag(self.raw.G)[:-1] / self.total)).any())
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -182,7 +183,16 @@ class Geometry(Centred):
                 self.rows.refuse_nonfinite()
             return Eigenvalues(smallest, largest, True)
         statistics = self.statistics  # before the coordinates, which they tell
-        return Eigenvalues(*extremes(statistics.G / self.total, self._backend), False)
+        return Eigenvalues(*extremes(statistics.G / self.total, self._backend, self._parted), False)
+
+    @cached_property
+    def _parted(self) -> Parted | None:
+        """The centred statistics beside an intercept that is not told apart by the coordinates."""
+        if not self.objective.fit_intercept or self.objective.standardize:
+            return None
+        d, n, G = self.rows.d, self.total, self.raw.G
+        m = G[d, :d] / n
+        return Parted(G[:d, :d] / n - np.outer(m, m), self.origin.x_ref + m, 1.0)
 
     @cached_property
     def curvatures(self) -> tuple[float, float]:
@@ -194,7 +204,10 @@ class Geometry(Centred):
         l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
         if is_estimate or not l2.any():
             return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
-        return extremes((curvature / self.total) * self.statistics.G + np.diag(l2), self._backend)
+        H, parted = (curvature / self.total) * self.statistics.G + np.diag(l2), self._parted
+        if parted is not None:
+            parted = Parted(curvature * parted.S + np.diag(l2[:-1]), parted.means, curvature)
+        return extremes(H, self._backend, parted)
 
     def optimum(self) -> tuple[Floats, float, float]:
         """Weights and intercept of the least cost of squared errors and l2, and that cost."""

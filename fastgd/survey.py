@@ -276,7 +276,7 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
     smallest only a bound from above; nan where the data overflows. (Lanczos, J. Research of the National
     Bureau of Standards 45, 1950; each vector is made orthogonal to all before it.)
     """
-    from fastgd.kernels import epochs, symmetric
+    from fastgd.kernels import eigenvalues, epochs
 
     at_zero = gradient(np.zeros(d))
     if not np.isfinite(at_zero).all():
@@ -298,7 +298,7 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
         for vector in basis + basis:  # twice is enough
             product -= epochs.dot(product, vector) * vector
         before = largest
-        smallest, largest = symmetric.extreme_of_tridiagonal(np.array(diagonal), np.array(off), NULL)
+        smallest, largest = eigenvalues.extreme_of_tridiagonal(np.array(diagonal), np.array(off), NULL)
         size = math.sqrt(epochs.dot(product, product))
         still = still + 1 if abs(largest - before) <= LANCZOS_CLOSE * largest else 0
         if still == 3 or not size > NULL * largest:

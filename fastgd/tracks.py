@@ -85,6 +85,11 @@ class Track:
             return self.limits.digits
         return math.inf
 
+    def is_off(self) -> bool:
+        """Whether it reads the data once an epoch since columns are too far from zero for statistics."""
+        limits = self.limits
+        return isinstance(limits, Geometry) and limits.has_statistics and limits.is_off
+
     def cost(self) -> float:
         """Where the oracle stands: by statistics, or a read."""
         if isinstance(self.limits, Survey):

@@ -7,18 +7,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from fastgd.extremes import extremes
-from fastgd.kernels import symmetric
+import fastgd
+from fastgd.extremes import Parted, extremes
+from fastgd.kernels import eigenvalues
 
 BACKENDS = ["numba", "python"]
 
 
-def exact_inverse(H):
-    """By Gauss and Jordan, in fractions, rounded at the end."""
+def exact_inverse(H, n=1):
+    """That of H/n, by Gauss and Jordan, in fractions, rounded at the end."""
     d = len(H)
-    table = [
-        [Fraction(float(x)) for x in row] + [Fraction(i == j) for j in range(d)] for i, row in enumerate(H)
-    ]
+    table = [[Fraction(x) / n for x in row] + [Fraction(i == j) for j in range(d)] for i, row in enumerate(H)]
     for k in range(d):
         pivot = table[k][k]
         table[k] = [x / pivot for x in table[k]]
@@ -47,7 +46,9 @@ def test_the_least_is_told_whatever_the_units(rng, d, power, backend):
 @pytest.mark.parametrize("d", [1, 2, 5, 40])
 def test_the_kernel_and_the_eigenvalue_itself_agree_where_both_have_digits(rng, d):
     H = squares(rng, d, np.geomspace(1.0, 10.0, d))
-    assert symmetric.least_eigenvalue(H, 1e-13) == pytest.approx(np.linalg.eigvalsh(H)[0], rel=1e-9)
+    assert eigenvalues.least_eigenvalue(H, np.empty(0), 0.0, 1e-13) == pytest.approx(
+        np.linalg.eigvalsh(H)[0], rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -65,10 +66,99 @@ def test_directions_without_data_do_not_count(rng, backend):
     assert np.isnan(extremes(np.array([[np.inf, 0.0], [0.0, 1.0]]), backend)).all()
 
 
-def test_of_sums_in_unlike_units_the_least_is_a_bound_from_below(rng):
-    X = rng.standard_normal((50, 3))
-    X = np.column_stack([X, X[:, 0] + X[:, 1]]) * [1.0, 1e6, 1e3, 1.0]
-    least, most = extremes(X.T @ X, "numba")
-    true = np.sort(np.linalg.svd(X, compute_uv=False) ** 2)[1]  # the first is the rounding of a 0
-    assert 0.01 * true < least <= true * (1 + 1e-9)
-    assert most == pytest.approx(np.linalg.eigvalsh(X.T @ X)[-1], rel=1e-12)
+class Sums:
+    """n rows (z, 1) of r whole numbers, of which d columns are sums, Mᵀz, in units that are powers of two.
+
+    The eigenvalues but 0 of the columns' mean squares are those of Σ BᵀB, Σ the mean squares of (z, 1) and
+    B = [[Mᵀ, 0], [0, 1]].
+    """
+
+    def __init__(self, rng, n, r, d, power, off=0):
+        Z = rng.integers(-9, 10, (n, r)) + off
+        M = rng.integers(-3, 4, (r, d)) * 2 ** rng.integers(0, power + 1, d)
+        M[:, :r] += np.diag(2 ** rng.integers(0, power + 1, r)) * 5
+        self.n, self.Z, self.M = n, Z.astype(object), M.astype(object)
+        self.X = (self.Z @ self.M).astype(float)
+
+    def least(self, has_intercept):
+        one = [1] * has_intercept
+        Z = [[*row, *one] for row in self.Z.tolist()]
+        B = [[*column, *[0 * o for o in one]] for column in self.M.T.tolist()]
+        B += [[0] * len(self.M) + [1]] * has_intercept
+        Z, B = np.array(Z, dtype=object), np.array(B, dtype=object)
+        inverse = exact_inverse((Z.T @ Z) @ (B.T @ B), self.n)
+        return 1.0 / np.linalg.eigvals(inverse).real.max()
+
+    def told(self, has_intercept, backend):
+        X = self.X / np.sqrt(self.n)
+        if not has_intercept:
+            return extremes(X.T @ X, backend)[0]
+        means = np.array([float(Fraction(total, self.n)) for total in (self.Z.sum(axis=0) @ self.M)])
+        about = (self.n * self.Z - self.Z.sum(axis=0)) @ self.M  # n (x − m)
+        S = (about.T @ about).astype(float) / float(self.n) ** 3
+        ones = np.column_stack([self.X, np.ones(self.n)]) / np.sqrt(self.n)
+        return extremes(ones.T @ ones, backend, Parted(S, means, 1.0))[0]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("has_intercept", [False, True])
+@pytest.mark.parametrize("power", [0, 12, 30])
+@pytest.mark.parametrize(("r", "d"), [(1, 2), (2, 2), (3, 5), (4, 9)])
+def test_sums_of_other_columns_do_not_count_whatever_the_units(rng, r, d, power, has_intercept, backend):
+    for off in (0, 10**6):
+        data = Sums(rng, 12, r, d, power, off * has_intercept)
+        expected = data.least(has_intercept)
+        assert data.told(has_intercept, backend) == pytest.approx(expected, rel=1e-6), (off, expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_the_order_of_columns_does_not_matter(rng, order, backend):
+    x = rng.standard_normal(50)
+    for small in (1e-3, 1e-6, 1e-9, 1e-60):
+        X = np.column_stack([small * x, x])[:, order]
+        assert extremes(X.T @ X, backend) == pytest.approx(((1.0 + small**2) * (x @ x),) * 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("m", "spread"), [(2e6, 1.0), (1e7, 1.0), (1.7e9, 500.0), (1e12, 1.0)])
+def test_a_column_far_from_zero_beside_an_intercept(rng, m, spread, backend):
+    """H is that of (x, 1): its determinant is the variance, and the rest cancels."""
+    x = m + spread * rng.standard_normal(200)
+    found = fastgd.diagnose(x, x - m, fit_intercept=True, backend=backend)
+    squares, variance = np.mean(x * x), np.var(x)
+    assert found.largest_eigenvalue == pytest.approx(squares + 1.0, rel=1e-12)
+    assert found.smallest_eigenvalue == pytest.approx(variance / (squares + 1.0), rel=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_fewer_rows_than_columns(rng, backend):
+    X = rng.standard_normal((20, 50)) * 1e4
+    found = fastgd.diagnose(X, X[:, 0], fit_intercept=True, backend=backend)
+    of_rows = np.linalg.eigvalsh((X @ X.T + 1.0) / 20)
+    assert found.smallest_eigenvalue == pytest.approx(of_rows[0], rel=1e-9)
+    single = fastgd.diagnose([[1.0, 1e6]], [1.0], backend=backend)
+    assert (single.smallest_eigenvalue, single.largest_eigenvalue) == pytest.approx(
+        (1e12 + 1.0,) * 2, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_columns_without_variance_beside_an_intercept(rng, backend):
+    x = rng.standard_normal(100) * 1e5 + 3e8
+    X = np.column_stack([np.full(100, 7.0), x])
+    found = fastgd.diagnose(X, x, fit_intercept=True, backend=backend)
+    squares, variance = np.mean(x * x), np.var(x)
+    # Of (7, x, 1), that is of x and a column of 50 for the two that are constant.
+    assert found.smallest_eigenvalue == pytest.approx(50 * variance / (squares + 50), rel=1e-6)
+    only = fastgd.diagnose(np.full((9, 1), 1e5), np.ones(9), fit_intercept=True, backend=backend)
+    assert found.largest_eigenvalue == pytest.approx(squares + 50, rel=1e-12)
+    assert only.smallest_eigenvalue == pytest.approx(1e10 + 1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_squares_that_vanish(rng, backend):
+    x, z = rng.standard_normal((2, 40))
+    found = fastgd.diagnose(np.column_stack([x, 1e-140 * z]), x, backend=backend)
+    left = z @ z - (x @ z) ** 2 / (x @ x)
+    assert found.smallest_eigenvalue == pytest.approx(1e-280 * left / 40, rel=1e-9)

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pytest
 
 import fastgd
-from fastgd.data.frames import as_table, by_name, names_of
+from fastgd.data.frames import ColumnTable, as_table, by_name, names_of
+from fastgd.estimators import GDRegressor, SGDRegressor
+from tests.data.reading import rows_of
 
 RNG = np.random.default_rng(30)
 COLUMNS = {"a": RNG.normal(size=60), "b": RNG.normal(size=60) + 1.0, "c": RNG.normal(size=60) * 2.0}
@@ -171,6 +173,8 @@ def test_the_number_that_is_none_is_told_with_its_column():
     for table in (pd.DataFrame(bad, columns=list("abc")), pl.DataFrame(bad, schema=list("abc"))):
         with pytest.raises(fastgd.InvalidDataError, match=r'^X\[41, 1\] \(column "b"\) is infinite'):
             fastgd.gradient_descent(table, Y, **HOW)
+        with pytest.raises(fastgd.InvalidDataError, match=r'^X\[41, 1\] \(column "b"\) is infinite'):
+            fastgd.gradient_descent(X, Y, **HOW).predict(table)
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
@@ -190,3 +194,72 @@ def test_the_index_of_a_frame_is_no_feature_unless_it_is_named(name, tmp_path):
     assert np.array_equal(fastgd.gradient_descent(few, **HOW).w, fastgd.gradient_descent(*in_order, **HOW).w)
     named = fastgd.read_table(tmp_path / name, target="y", features=[index, "a"])
     assert named.columns == (index, "a")
+
+
+NUMBERED = {
+    "places of a .npy": lambda: as_table("X", pl.DataFrame({str(j): X[:, j] for j in range(3)})),
+    "pandas": lambda: pd.DataFrame({0: X[:, 0], 1: X[:, 1], 2: X[:, 2].astype("float32")}),
+    "pandas, tuples": lambda: pd.DataFrame(
+        {("a", j): X[:, j].astype(f"float{32 << j % 2}") for j in range(3)}
+    ),
+    "dask": lambda: dd.from_pandas(pd.DataFrame(X), npartitions=2),
+}
+
+
+@pytest.mark.parametrize("make", NUMBERED.values(), ids=NUMBERED)
+def test_numbers_of_columns_are_places(make):
+    table = make()
+    y = dd.from_pandas(pd.Series(Y), npartitions=2) if isinstance(table, dd.DataFrame) else Y
+    model = fastgd.gradient_descent(table, y, **HOW)
+    assert model.feature_names == (("0", "1", "2") if isinstance(table, ColumnTable) else ())
+    assert np.array_equal(model.predict(pd.DataFrame(picked("cab"))), model.predict(X[:, [2, 0, 1]]))
+    assert fastgd.gradient_descent(pd.DataFrame(COLUMNS), Y, w0=model, **HOW).feature_names == ("a", "b", "c")
+
+
+def test_numbers_that_a_table_has_are_names():
+    years = pd.DataFrame(X, columns=["2019", "2020", "2021"])
+    model = fastgd.gradient_descent(years, Y, **HOW)
+    assert np.array_equal(model.predict(years[["2021", "2019", "2020"]]), model.predict(X))
+    with pytest.raises(
+        fastgd.InvalidDataError, match='^X lacks "2019": it has the columns "2021", "2020", "x"'
+    ):
+        model.predict(pd.DataFrame(X, columns=["2021", "2020", "x"]))
+
+
+@each_maker
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_chunk_without_rows_has_no_columns_to_compare(make, at, fit):
+    parts = [(make(picked("abc", slice(30))), Y[:30]), (make(picked("bca", slice(30, 60))), Y[30:])]
+    parts.insert(at, (make({"z": X[:0, 0]}), Y[:0]))
+    assert np.array_equal(fastgd.gradient_descent(fastgd.chunks(lambda: iter(parts)), **HOW).w, fit.w)
+
+
+def test_series_have_a_name_and_no_columns():
+    def factory():
+        for i, name in enumerate("pqr"):
+            rows = slice(20 * i, 20 * i + 20)
+            yield dd.from_pandas(pd.Series(X[rows, 0], name=name), npartitions=1), Y[rows]
+
+    by_chunks = fastgd.gradient_descent(fastgd.chunks(factory), **HOW)
+    assert by_chunks.w == fastgd.gradient_descent(X[:, 0], Y, **HOW).w
+    assert by_chunks.feature_names == ()
+
+
+def test_results_of_estimators_know_their_columns(fit):
+    frame = pd.DataFrame(COLUMNS)
+    for model in (GDRegressor(), SGDRegressor(max_iter=3, tol=None)):
+        result = model.fit(frame, Y).result_
+        assert result.feature_names == ("a", "b", "c")
+        assert np.array_equal(result.predict(frame[["c", "b", "a"]]), result.predict(X))
+        assert model.fit(X, Y).result_.feature_names == ()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_names_are_told_on_one_line(suffix, tmp_path):
+    frame = pd.DataFrame({"a\nb": ["x", "y"], "y": [1.0, 2.0]})
+    getattr(frame, f"to_{suffix}")(tmp_path / f"t.{suffix}", index=False)
+    for features in (None, ["a\nb"], ["a\tb"]):
+        with pytest.raises(fastgd.InvalidDataError) as caught:
+            rows_of(fastgd.read_table(tmp_path / f"t.{suffix}", target="y", features=features))
+        assert '"a\\tb"' in str(caught.value) if features == ["a\tb"] else '"a\\nb"' in str(caught.value)
+        assert "\n" not in str(caught.value)

@@ -156,7 +156,10 @@ def test_a_weight_that_moves_by_little_moves(rng, scale):
 @pytest.mark.parametrize("method", ["auto", "summary"])
 def test_a_column_whose_spread_is_a_rounding_error_of_its_size_keeps_its_costs(method):
     x, y = np.array([9007199254740992.0, 9007199254740996.0, 9007199254741000.0]), np.array([2.0, 4.0, 7.0])
-    fit = fastgd.gradient_descent(x, y, fit_intercept=True, tol="auto", method=method)
+    with pytest.warns(
+        fastgd.ConvergenceWarning, match="as far from zero as they spread.*pass standardize=True"
+    ):
+        fit = fastgd.gradient_descent(x, y, fit_intercept=True, tol="auto", method=method)
     assert fit.method == "stream"
     assert fit.cost_history[[0, -1]] == pytest.approx([23.0, np.mean((fit.predict(x) - y) ** 2)], rel=1e-9)
     fit = fastgd.gradient_descent(x, y, fit_intercept=True, tol="auto", standardize=True)
@@ -376,6 +379,13 @@ def test_the_held_out_rows_judge_the_average():
     X, y = problem(rng, 200, 2)
     fit = fastgd.sgd(X, y, average=True, validation_fraction=0.25, n_epochs=3, learning_rate=0.05)
     assert fit.validation_history[-1] == pytest.approx(fastgd.cost(X[3::4], y[3::4], fit.w), rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["numba", "python"])
+def test_a_start_at_the_optimum_is_still_before_patience_has_run_out(backend):
+    fit = fastgd.gradient_descent([1.0, 2.0], [2.0, 4.0], w0=2.0, tol=1e-6, n_epochs=3, backend=backend)
+    assert fit.converged
+    assert fit.status.startswith("converged: the last of 3 epochs left w as it was")
 
 
 def test_a_tolerance_without_patience_is_told():

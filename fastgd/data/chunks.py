@@ -227,6 +227,8 @@ class CallableSource(Source):
     def _in_order(self, X: Any) -> Any:
         """A table with its columns as the first chunk had them."""
         names = frames.names_of(X)
+        if not names or not len(X):
+            return X
         if not self._is_known:
             self.columns = names
         elif others := [name for name in names if self.columns and name not in self.columns]:

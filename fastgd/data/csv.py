@@ -68,12 +68,16 @@ class CsvFile(File):
                 self._is_sound = True
 
     def first(self, name: str) -> str:
+        if name in self.constants:
+            return ""
         with contextlib.suppress(InvalidDataError), contextlib.closing(self.batches([name])) as batches:
             for _ in batches:
                 pass
         return f", {shown(self._bad[0], SHOWN_OF_A_VALUE)} in line {self._bad[1]}" if self._bad else ""
 
     def begins_with_number(self, name: str) -> bool:
+        if name in self.constants:
+            return False
         at = self.own_names.index(name)
         values = (row[at].strip() for _, row in self._records(0) if len(row) > at)
         with contextlib.suppress(csv.Error, ValueError):
@@ -125,9 +129,8 @@ class CsvFile(File):
             line = self._line(done, lambda row: len(row) > column and row[column].strip() == value.strip())
             self._bad = value, line
             name = self.own_names[column]
-            return InvalidDataError(
-                f'{self.name}, line {line}: {shown(value, SHOWN_OF_A_VALUE)} in column "{name}" is no number'
-            )
+            text = shown(value, SHOWN_OF_A_VALUE)
+            return InvalidDataError(f"{self.name}, line {line}: {text} in column {shown(name)} is no number")
         if found := BAD_ROW.search(text):
             got = int(found[2])
             line = self._line(done, lambda row: len(row) == got)

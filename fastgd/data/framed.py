@@ -17,7 +17,7 @@ class FrameRows(ArrayRows):
     """The rows of a data frame, and their targets."""
 
     def __init__(self, table: ColumnTable, y: Any):
-        self._columns, self.columns = table, table.columns
+        self._columns = table
         self.y = as_array("y", y)
         check_shapes((table.n, table.d), self.y.shape)
         self.known_n, self.d = table.n, table.d

@@ -102,6 +102,8 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
 
 def names_of(value: Any) -> tuple[str, ...]:
     """Those of a table's columns, where all are text; else none: pandas numbers columns without names."""
+    if isinstance(value, (np.ndarray, list, float, int)):
+        return ()
     if _is(value, "pyarrow", "Table", "RecordBatch"):
         labels = value.schema.names
     elif (
@@ -118,8 +120,7 @@ def names_of(value: Any) -> tuple[str, ...]:
 
 def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
     """A table with the columns of these names, in their order; what has no names as it is."""
-    names = names_of(value)
-    if not wanted or not names or names == wanted:
+    if not wanted or not differ(wanted, names := names_of(value)):
         return value
     if lacking := [one for one in wanted if one not in names]:
         raise InvalidDataError(f"{name} lacks {listed(lacking)}: it has the columns {listed(names)}")
@@ -131,8 +132,18 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
     return value.select(list(wanted)) if has_select else value[list(wanted)]
 
 
+def differ(wanted: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    """Whether these are other columns than those wanted, or in another order, as far as names tell.
+
+    Numbers of which a table has none are places, those of the columns of a .npy.
+    """
+    if not wanted or not names or names == wanted:
+        return False
+    return not (all(one.isdecimal() for one in wanted) and set(wanted).isdisjoint(names))
+
+
 def _is_dask_frame(value: Any) -> bool:
-    return type(value).__module__.startswith("dask") and hasattr(value, "columns")
+    return type(value).__module__.startswith("dask") and hasattr(value, "columns") and value.ndim == 2
 
 
 def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:

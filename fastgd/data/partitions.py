@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import ArrayChunk, Source
+from fastgd.data.frames import names_of
 from fastgd.grid import NOTHING, Floats
 
 
@@ -39,7 +40,7 @@ class Partitions:
         self.d = 1 if self.is_scalar else len(X.columns) if not _is_array(X) else int(X.shape[1])
         if not self.d:
             raise InvalidDataError("X has no columns; at least one is needed")
-        self.columns: tuple[str, ...] = () if _is_array(X) or self.is_scalar else tuple(map(str, X.columns))
+        self.columns = names_of(X)
         self.collections = [X, _like(X, "y", y)]
         self.has_weights = sample_weight is not None
         if self.has_weights:

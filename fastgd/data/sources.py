@@ -35,8 +35,7 @@ def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
     if y is None:
         raise TypeError("y is missing; only a source of rows (fastgd.chunks, fastgd.read_table) has its own")
     rows = FrameRows(X, y) if isinstance(X, frames.ColumnTable) else ArrayRows(X, y)
-    if names:
-        rows.columns = names
+    rows.columns = names
     if sample_weight is not None:
         rows.set_weights(as_sample_weight(sample_weight, rows.n))
     return rows

@@ -170,21 +170,21 @@ class TableSource(Source):
             if not times[name]:
                 raise InvalidDataError(_lacks(file, name))
             if times[name] > 1:
-                raise InvalidDataError(f'{file.name} has {times[name]} columns "{name}"; rename them')
+                raise InvalidDataError(f"{file.name} has {times[name]} columns {shown(name)}; rename them")
             if held := file.held(name):
                 bad[name] = held
         if self._are_all:
             self._check_all(file, bad)
         for name, held in bad.items():
-            if not file.is_guessed:
-                what = f'column "{name}" of {file.name} holds {held}{file.first(name)}'
+            if not file.is_guessed or name in file.constants:
+                what = f"column {shown(name)} of {file.name} holds {held}{file.first(name)}"
                 raise InvalidDataError(f"{what}; it must hold real numbers")
 
     def _check_all(self, file: File, bad: dict[str, str]) -> None:
         """Refuse columns that nobody named, and that are no features: `bad` says what else they hold."""
         others = [name for name in self.columns if name in bad and not file.begins_with_number(name)]
         index = [name for name in self.columns if INDEX.fullmatch(name)]
-        good = [name for name in self.columns if name not in others and name not in index]
+        good = [name for name in self.columns if name not in bad and name not in index]
         remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
         if others:
             told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
@@ -341,7 +341,7 @@ def _names(features: Any) -> tuple[str, ...]:
 def _lacks(file: File, name: str) -> str:
     close = difflib.get_close_matches(name, file.names, n=3, cutoff=0.6)
     meant = f": did you mean {' or '.join(map(shown, close))}?" if close else "."
-    return f'{file.name} has no column "{name}"{meant} It has {listed(file.names)}'
+    return f"{file.name} has no column {shown(name)}{meant} It has {listed(file.names)}"
 
 
 def _counted(table: str, missing: dict[str, int]) -> str:

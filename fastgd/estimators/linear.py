@@ -136,6 +136,7 @@ class Linear(BaseEstimator):
                 how["learning_rate"] = self._rate(1.0, before._first_rate)
         result = fit(self._solver, X, y, weights, goal, rule, Options(**how))
         result._rows = None  # a model does not keep the data that it was fitted to
+        result.feature_names = tuple(getattr(self, "feature_names_in_", ()))
         return result
 
     def _threads(self) -> int | None:

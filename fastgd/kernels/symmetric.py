@@ -1,4 +1,4 @@
-"""Small dense symmetric problems, d from 1 to 1000: G x = c, and the extreme eigenvalues of G.
+"""Small dense symmetric problems, d from 1 to 1000: G x = c.
 
 Our own and not LAPACK's, whose bits change with the number of BLAS threads. Everything walks along
 rows, which lie contiguously, and nothing but the loops that must be vector loops is FAST. Scales are
@@ -11,10 +11,8 @@ import math
 
 import numpy as np
 
-from fastgd.kernels._jit import CONTRACT, FAST, kernel
+from fastgd.kernels._jit import FAST, kernel
 
-NOTHING = 2.0**-900
-"""A square of this size, in a matrix whose largest entry is about 1, is zero."""
 NOISE = 2.0**-44
 """So small a part of the numbers that it is a difference of is rounding."""
 LARGE = 4.0
@@ -48,26 +46,6 @@ def times(M, v, out):
         out[i] = dot(M[i], v)
 
 
-@kernel(fastmath=FAST)
-def times_lower(A, v, out):
-    """out = A v of the symmetric A (at least k, k), k the length of v; reads the lower triangle, once."""
-    for i in range(len(v)):
-        row, vi, total = A[i], v[i], 0.0
-        for j in range(i):
-            total += row[j] * v[j]
-            out[j] += row[j] * vi
-        out[i] = total + row[i] * vi
-
-
-@kernel(fastmath=CONTRACT)
-def subtract_lower(A, v, w):
-    """A ← A − v wᵀ − w vᵀ in the lower triangle of the first k rows, k the length of v."""
-    for i in range(len(v)):
-        row, vi, wi = A[i], v[i], w[i]
-        for j in range(i + 1):
-            row[j] -= vi * w[j] + wi * v[j]
-
-
 @kernel
 def size_of(v):
     """max |v_j|, 0 of nothing; inf where one is not finite."""
@@ -77,12 +55,6 @@ def size_of(v):
             return math.inf
         size = max(size, abs(v[j]))
     return size
-
-
-@kernel
-def scale_for(size):
-    """The power of two that brings `size` into [1/2, 1), or near it."""
-    return math.ldexp(1.0, min(-math.frexp(size)[1], 1000))
 
 
 @kernel
@@ -100,10 +72,11 @@ def solve_transposed(L, v):
 
 
 @kernel
-def solve_basic(G, c, tolerance, x):
+def solve_basic(G, c, tolerance, x, large_first=False):
     """As `solve`, but x is 0 for the columns order[rank:], which others explain.
 
-    Returns (rank, L, order, scale, pivots), the last D of `solve`.
+    Returns (rank, L, order, scale, pivots), the last D of `solve`. With `large_first` the next pivot is, of
+    those above `tolerance`, the one of which most is left in its own units: then no entry of K is large.
     """
     d = len(c)
     # A column of L is written down its rows: the odd length keeps them out of one another's cache lines.
@@ -116,11 +89,14 @@ def solve_basic(G, c, tolerance, x):
         square[i] = max(left[i], 0.5)  # left[i] itself, in [1/2, 2), but for a zero column
     rank = 0
     for k in range(d):
-        best, best_share = -1, max(tolerance, 0.0)
+        best, most = -1, 0.0
         for i in range(k, d):
-            share = left[order[i]] / square[order[i]]
-            if share > best_share:
-                best, best_share = i, share
+            o = order[i]
+            share = left[o] / square[o]
+            if share > tolerance and share > 0.0:
+                worth = left[o] / scale[o] / scale[o] if large_first else share
+                if worth > most:
+                    best, most = i, worth
         if best < 0:
             break
         p, row, other = order[best], L[k], L[best]
@@ -175,15 +151,21 @@ def exchange(K, order):
 
 
 @kernel
-def shorten(x, rank, L, order, scale):
-    """From a basic solution x to the shortest, with what `solve_basic` returned; L is used up."""
-    rest = len(x) - rank
-    K, A, t = np.empty((rest + 1, rank)), np.zeros((rank, rank)), np.empty(rank)  # Kᵀ, below it z
-    for j in range(rest):
+def explained(rank, L, order, scale, K):
+    """Into K (at least rest, rank) the Kᵀ of `solve`, with what `solve_basic` returned; uses up L[rank:]."""
+    for j in range(len(order) - rank):
         o, row = order[rank + j], L[rank + j][:rank]
         solve_transposed(L, row)
         for i in range(rank):  # a zero column, of scale 0, has a row of zeros
             K[j, i] = row[i] * (scale[order[i]] / scale[o]) if abs(row[i]) > NOISE else 0.0
+
+
+@kernel
+def shorten(x, rank, L, order, scale):
+    """From a basic solution x to the shortest, with what `solve_basic` returned; L is used up."""
+    rest = len(x) - rank
+    K, A, t = np.empty((rest + 1, rank)), np.zeros((rank, rank)), np.empty(rank)  # Kᵀ, below it z
+    explained(rank, L, order, scale, K)
     for i in range(rank):
         K[rest, i] = x[order[i]]
     if size_of(K.reshape(-1)) == math.inf:
@@ -220,120 +202,3 @@ def solve(G, c, tolerance, x):
     if rank < len(x):
         shorten(x, rank, L, order, scale)
     return rank
-
-
-@kernel
-def tridiagonalise(A, diagonal, off):
-    """H A H of the symmetric A (d, d): into diagonal (d,) and off (d − 1,); A's lower triangle is used up.
-
-    From the last row up, H = I − β v vᵀ takes row k to (0, …, 0, off), and A ← A − v wᵀ − w vᵀ with
-    u = β A v, w = u − (β/2)(u·v) v. A's entries are about 1 at most. (Golub and Van Loan,
-    8.3.1; from the last row, as Martin, Reinsch and Wilkinson, Numerische Mathematik 11, 1968: v is a row.)
-    """
-    w = np.empty(len(A))
-    for k in range(len(A) - 1, 0, -1):
-        v, last = A[k][:k], A[k, k - 1]
-        diagonal[k], off[k - 1] = A[k, k], last
-        rest = dot(v, v[: k - 1])
-        if rest > NOTHING:
-            norm = math.copysign(math.sqrt(rest + last * last), last)
-            v[k - 1] += norm
-            beta = 1.0 / (norm * v[k - 1])
-            off[k - 1] = -norm
-            times_lower(A, v, w)
-            half = 0.5 * beta * (beta * dot(w, v))  # beta² could overflow; v·Av is at most about 1/beta
-            for j in range(k):
-                w[j] = beta * w[j] - half * v[j]
-            subtract_lower(A, v, w[:k])
-    diagonal[0] = A[0, 0]
-
-
-@kernel
-def count_up_to(diagonal, squares, x):
-    """How many eigenvalues of the tridiagonal matrix are at most x: Sylvester's law on T − x I = L D Lᵀ.
-
-    `squares` holds the squared off-diagonal; entries are about 1 at most. (Golub and Van Loan, 8.4.1.)
-    """
-    count, q = 0, 1.0
-    for i in range(len(diagonal)):
-        q = diagonal[i] - x - (squares[i - 1] / q if i else 0.0)
-        if q <= NOTHING:  # an eigenvalue at x is counted, and nothing is divided by zero
-            count += 1
-            q = min(q, -NOTHING)
-    return count
-
-
-@kernel
-def eigenvalue(diagonal, squares, index, low, high):
-    """Eigenvalue number `index` (from 0, ascending), in (low, high], halved down to neighbouring numbers."""
-    middle = 0.5 * (low + high)
-    while low < middle < high:
-        if count_up_to(diagonal, squares, middle) > index:
-            high = middle
-        else:
-            low = middle
-        middle = 0.5 * (low + high)
-    return high
-
-
-@kernel
-def extreme_of_tridiagonal(diagonal, off, floor):
-    """(smallest, largest) eigenvalue of the symmetric tridiagonal matrix; diagonal (d,), off (d − 1,).
-
-    The smallest is the smallest above floor·largest: null directions do not count. Both are right to
-    a few eps·largest. Where no eigenvalue is positive, both are the largest; where an entry is
-    not finite, nan. (Barth, Martin and Wilkinson, Numerische Mathematik 9, 1967.)
-    """
-    d, size = len(diagonal), max(size_of(diagonal), size_of(off))
-    if size == 0 or size == math.inf:
-        return 0.0 * size, 0.0 * size  # of inf it is nan
-    scale = scale_for(size)
-    main, squares = np.empty(d), np.empty(d)
-    for i in range(d):
-        main[i] = diagonal[i] * scale
-        squares[i] = (off[i] * scale) ** 2 if i < d - 1 else 0.0
-    # No entry is above 1, so no eigenvalue is beyond 3 (Gershgorin).
-    largest = eigenvalue(main, squares, d - 1, -4.0, 4.0)
-    bottom = max(-4.0, floor * largest)  # where that is not below the largest, nothing is halved
-    smallest = eigenvalue(main, squares, count_up_to(main, squares, bottom), bottom, largest)
-    return smallest / scale, largest / scale
-
-
-@kernel
-def extreme_eigenvalues(G, floor):
-    """(smallest, largest) eigenvalue of the symmetric G (d, d), the smallest above floor·largest.
-
-    As `extreme_of_tridiagonal`; right to about √d eps·largest.
-    """
-    d, size = len(G), size_of(G.reshape(-1))
-    if size == 0 or size == math.inf:
-        return 0.0 * size, 0.0 * size  # of inf it is nan
-    A, diagonal, off, scale = np.empty((d, d + 1)), np.empty(d), np.empty(d - 1), scale_for(size)
-    for i in range(d):
-        for j in range(i + 1):
-            A[i, j] = G[i, j] * scale
-    tridiagonalise(A, diagonal, off)
-    smallest, largest = extreme_of_tridiagonal(diagonal, off, floor)
-    return smallest / scale, largest / scale
-
-
-@kernel
-def least_eigenvalue(G, tolerance):
-    """The smallest eigenvalue of G that is not 0; G symmetric, positive semidefinite, its diagonal positive.
-
-    It is 1 over the largest of G⁻¹, which keeps its digits where the smallest would be a rounding error of
-    G's largest: where columns are in unlike units. Columns that others explain to `tolerance` (as of
-    `solve`) are left out: it is then a bound from below (Cauchy's interlacing).
-    """
-    d = len(G)
-    rank, L, order, scale, pivots = solve_basic(G, np.zeros(d), tolerance, np.empty(d))
-    inverse, v = np.empty((rank, rank)), np.empty(rank)
-    for k in range(rank):
-        for i in range(rank):
-            v[i] = 0.0 if i < k else 1.0 if i == k else -dot(L[i][k:i], v[k:i])
-        for i in range(k, rank):
-            v[i] /= pivots[i]
-        solve_transposed(L, v)
-        for i in range(rank):
-            inverse[k, i] = v[i] * scale[order[i]] * scale[order[k]]
-    return 1.0 / extreme_eigenvalues(inverse, 0.0)[1]

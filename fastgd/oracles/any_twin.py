@@ -51,7 +51,8 @@ class AnyTwinDescent(_AnyTwin):
 
     @property
     def is_still(self) -> bool:
-        return self._until.tol < 0 and bool(self.memory.momentum[1] > 0)
+        _, quiet, _, last = self.memory.momentum.tolist()
+        return (self._until.tol < 0.0 and quiet > 0.0) or last == 0.0
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist())

@@ -45,7 +45,9 @@ class _Proximal:
 
     @property
     def is_still(self) -> bool:
-        return self._until.tol < 0.0 and bool(self._momentum[self._kernels.QUIET] > 0.0)
+        of = self._kernels
+        is_quiet = self._until.tol < 0.0 and self._momentum[of.QUIET] > 0.0
+        return bool(is_quiet or self._momentum[of.LAST] == 0.0)
 
     @property
     def memory(self) -> Memory:

@@ -128,6 +128,14 @@ def test_a_cell_of_text_in_a_column_of_numbers_is_the_one_at_fault(read, feature
         fastgd.gradient_descent(source)
 
 
+def test_the_remedy_names_columns_of_numbers_alone(read):
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        read("a,c,b,t\n1,1,x,2\nq,2,y,3\n", target="t")
+    assert str(caught.value) == (
+        't.csv has columns that hold no numbers, "b" (text, "x" in line 2): name those to use, features=["c"]'
+    )
+
+
 def test_a_cell_is_told_on_one_line(read):
     for cell, told in (
         ('"one\ntwo"', r"one\ntwo"),

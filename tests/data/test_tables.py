@@ -155,6 +155,26 @@ class TestFolders:
         ):
             fastgd.read_table(tmp_path, target="y", features=["place"])
 
+    @pytest.mark.parametrize("suffix", ["csv", "parquet"])
+    def test_text_that_folders_tell(self, tmp_path, suffix):
+        for place in ("nyc", "par"):
+            folder = tmp_path / f"city={place}"
+            folder.mkdir()
+            if suffix == "csv":
+                (folder / "t.csv").write_text("a,y\n1,2\n3,4\n")
+            else:
+                write(folder / "t.parquet", TABLE[:3].select(["a", "y"]))
+        name = f"city=nyc/t.{suffix}"
+        remedy = 'name those to use, features=["a"]'
+        for features, sentence in (
+            (None, f'{name} has columns that hold no numbers, "city" (text): {remedy}'),
+            (["a", "city"], f'column "city" of {name} holds text; it must hold real numbers'),
+        ):
+            with pytest.raises(fastgd.InvalidDataError) as caught:
+                fastgd.read_table(tmp_path, target="y", features=features)
+            assert str(caught.value) == sentence
+        assert fastgd.read_table(tmp_path, target="y", features=["a"]).d == 1
+
     def test_one_file_lacks_a_column(self, tmp_path):
         write(tmp_path / "0.parquet")
         write(tmp_path / "1.parquet", TABLE.drop(["a"]))
