@@ -131,7 +131,10 @@ class Centred:
     def x_ref(self) -> Floats:
         """About the first rows' means, with an intercept; zeros without."""
         d, rows, has_intercept = self.rows.d, self.rows, self.objective.fit_intercept
-        X = rows.head(max(2, FIRST_NUMBERS // d))[0].astype(np.float64)
+        X, _, weights = rows.head(max(2, FIRST_NUMBERS // d))
+        X = X.astype(np.float64)
+        if weights.any():
+            X = X[weights > 0.0]
         with np.errstate(all="ignore"):
             first = X[0].copy()
             if has_intercept:

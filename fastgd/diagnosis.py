@@ -21,7 +21,7 @@ from fastgd.grid import Floats
 from fastgd.objective import SINGLE_STEPS, as_objective
 from fastgd.options import Solver
 from fastgd.summaries import MAPS_BYTES, maps_bytes
-from fastgd.survey import Survey
+from fastgd.survey import Survey, ratio
 
 MOST_COLUMNS_OF_A_MAP = 64
 
@@ -40,7 +40,8 @@ class Diagnosis:
     n_samples, n_features, n_passes : int
         Rows, columns, and reads of the data that this took.
     largest_eigenvalue, smallest_eigenvalue : float
-        λmax, and the smallest λ above 1e-12 λmax: along null directions nothing moves.
+        λmax, and the smallest λ that is not 0: along directions without data nothing moves. A column of which
+        others explain all but 1e-13 of its square is a sum of them.
     is_estimate : bool
         Whether λ come from Lanczos' iteration (more than 1024 columns): λmax to about 0.1 %, λmin only from
         above.
@@ -212,7 +213,7 @@ def diagnose(
         largest_eigenvalue=largest,
         smallest_eigenvalue=smallest,
         is_estimate=is_estimate,
-        condition_number=most / least if most > 0.0 else math.nan,
+        condition_number=ratio(most, least) if most > 0.0 else math.nan,
         stability_limit=limit,
         learning_rate=rate,
         spectral_radius=radius,

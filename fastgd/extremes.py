@@ -8,6 +8,7 @@ own digits.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ ALIKE = 1e-6
 """Columns whose mean squares differ by less than this are in like units."""
 NOISE = 2.0**-44
 """So small a part of a column is rounding."""
+LARGE = 4.0
+"""A column that is more than so many times a chosen one takes its place."""
 
 
 class Parted(NamedTuple):
@@ -48,54 +51,82 @@ def extremes(H: Floats, backend: Backend, parted: Parted | None = None) -> tuple
 
 
 def _by_numpy(H: Floats, S: Floats, means: Floats, corner: float) -> tuple[float, float]:
+    """The twin of `kernels.eigenvalues.extremes`."""
     if not np.isfinite(H).all():
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     values = np.linalg.eigvalsh(H)
-    largest = float(values[-1])
+    smallest, largest = float(values[0]), float(values[-1])
     if not largest > 0.0:
-        return largest, largest
+        return smallest, largest
     squares = np.diag(H)
     counted = squares[squares > 0.0]
     are_alike = counted.min() > ALIKE * counted.max()
     if corner > 0.0:
         are_alike &= bool((np.diag(S) > ALIKE * squares[: len(S)]).all())
-    if are_alike:
-        return float(values[values > NULL * len(H) * largest].min(initial=largest)), largest
+    if are_alike and smallest > NULL * len(H) * largest:
+        return smallest, largest
     return _least(S, means, corner), largest
 
 
 def _least(S: Floats, means: Floats, corner: float) -> float:
     """The twin of `kernels.eigenvalues.least_eigenvalue`, where the formulas are."""
-    F, order, rest = _factor(S)
-    F1, F2 = F[order], F[rest]
-    sizes = np.sqrt(np.diag(S))
-    K = np.linalg.solve(F1.T, F2.T)
+    d, sizes = len(S), np.sqrt(np.diag(S))
+    F, order = _factor(S, RANK_TOLERANCE)
+    rest = np.setdiff1d(np.arange(d), order)
+    K = np.asarray(np.linalg.solve(F[order].T, F[rest].T), np.float64)
     K[np.abs(K) * sizes[order][:, None] <= NOISE * sizes[rest]] = 0.0
+    order, rest = _exchanged(K, order, rest)
+    F, own = _factor(S[np.ix_(order, order)], 0.0)
     C = np.linalg.cholesky(np.eye(len(order)) + K @ K.T)
     unit = float(sizes[order].min(initial=1.0))
-    Y = np.linalg.solve(C, unit * np.linalg.inv(F1).T).T
+    R = np.zeros((len(own), len(order)))
+    R[:, own] = unit * np.linalg.inv(F[own])
+    Y = np.linalg.solve(C, R.T).T
     W = Y @ Y.T
     if corner > 0.0:
         t = np.linalg.solve(C, means[order] + K @ means[rest])
         b = np.linalg.solve(C.T, t)
-        beyond = 1.0 + np.sum((means[order] - b) ** 2) + np.sum((means[rest] - K.T @ b) ** 2)
+        m = means[[*order, *rest]]
+        left = m - np.append(b, K.T @ b)
+        beyond = 1.0 + np.sum(np.where(np.abs(left) > NOISE * np.abs(m), left, 0.0) ** 2)
         v = np.append(Y @ t, -unit / np.sqrt(corner))
         W = np.pad(W, (0, 1)) + np.outer(v, v) / beyond
     largest = float(np.linalg.eigvalsh(W)[-1]) if len(W) else 0.0
     return unit / largest * unit if largest > 0.0 else 0.0
 
 
-def _factor(S: Floats) -> tuple[Floats, NDArray[np.intp], NDArray[np.intp]]:
-    """F (d, rank) with S = F Fᵀ, the columns chosen for it, the largest left first, and the others."""
-    d, squares = len(S), np.diag(S)
-    left, order, F = squares.copy(), np.empty(0, np.intp), np.zeros((d, d))
-    while True:
-        worth = np.where(left > RANK_TOLERANCE * squares, left, 0.0)
-        worth[order] = 0.0
-        k, p = len(order), int(worth.argmax())
-        if not worth[p] > 0.0:
-            return F[:, :k], order, np.setdiff1d(np.arange(d), order)
+def _factor(S: Floats, tolerance: float) -> tuple[Floats, NDArray[np.intp]]:
+    """F (d, rank) with S = F Fᵀ, and the columns chosen for it, in their order."""
+    squares = np.diag(S)
+    left, F, order = squares.copy(), np.zeros(S.shape), np.empty(0, np.intp)
+    counted = squares > 0.0
+    for k in range(len(S)):
+        shares = np.zeros(len(S))
+        np.divide(left, squares, out=shares, where=counted)
+        shares[order] = 0.0
+        p = int(shares.argmax())
+        if not shares[p] > tolerance:
+            break
         F[:, k] = (S[:, p] - F[:, :k] @ F[p, :k]) / np.sqrt(left[p])
         F[order, k] = 0.0
         left = left - F[:, k] ** 2
         order = np.append(order, p)
+    return F[:, : len(order)], order
+
+
+def _exchanged(
+    K: Floats, order: NDArray[np.intp], rest: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The twin of `kernels.symmetric.exchange`."""
+    order, rest = order.copy(), rest.copy()
+    while K.size and np.abs(K).max() > LARGE:
+        i, j = np.unravel_index(np.abs(K).argmax(), K.shape)
+        order[i], rest[j] = rest[j], order[i]
+        pivot, column, row = K[i, j], K[:, j].copy(), K[i].copy()
+        column[i], row[j] = -1.0, -1.0
+        moved = K - np.outer(column, row) / pivot
+        moved[np.abs(moved) <= NOISE * np.abs(K)] = 0.0
+        moved[i], moved[:, j] = row / pivot, -column / pivot
+        moved[i, j] = 1.0 / pivot
+        K[:] = moved
+    return order, rest

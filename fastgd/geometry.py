@@ -117,8 +117,7 @@ class Geometry(Centred):
         if self._parted is None:
             return False
         variance = np.diag(self._parted.S)
-        far = self._parted.means**2 > OFF * variance
-        return bool((far & (variance > CONSTANT * np.diag(self.raw.G)[:-1] / self.total)).any())
+        return bool(((variance > 0.0) & (self._parted.means**2 > OFF * variance)).any())
 
     @cached_property
     def statistics(self) -> Statistics:
@@ -190,9 +189,12 @@ class Geometry(Centred):
         """The centred statistics beside an intercept that is not told apart by the coordinates."""
         if not self.objective.fit_intercept or self.objective.standardize:
             return None
-        d, n, G = self.rows.d, self.total, self.raw.G
-        m = G[d, :d] / n
-        return Parted(G[:d, :d] / n - np.outer(m, m), self.origin.x_ref + m, 1.0)
+        d, G = self.rows.d, self.raw.G / self.total
+        m = G[d, :d]
+        S = G[:d, :d] - np.outer(m, m)
+        is_constant = ~(np.diag(S) > CONSTANT * np.diag(G)[:d])
+        S[is_constant], S[:, is_constant] = 0.0, 0.0
+        return Parted(S, self.origin.x_ref + m, 1.0)
 
     @cached_property
     def curvatures(self) -> tuple[float, float]:

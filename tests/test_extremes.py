@@ -66,6 +66,17 @@ def test_directions_without_data_do_not_count(rng, backend):
     assert np.isnan(extremes(np.array([[np.inf, 0.0], [0.0, 1.0]]), backend)).all()
 
 
+def least_of(Z, M, has_intercept):
+    """Of the mean squares of the columns Z M; Z and M are exact numbers, in arrays of objects."""
+    if has_intercept:
+        Z = np.column_stack([Z, np.ones(len(Z), int).astype(object)])
+        M = np.block(
+            [[M, np.zeros((len(M), 1), int)], [np.zeros((1, M.shape[1]), int), np.ones((1, 1), int)]]
+        )
+    inverse = exact_inverse((Z.T @ Z) @ (M @ M.T), len(Z))
+    return 1.0 / np.linalg.eigvals(inverse).real.max()
+
+
 class Sums:
     """n rows (z, 1) of r whole numbers, of which d columns are sums, Mᵀz, in units that are powers of two.
 
@@ -81,13 +92,7 @@ class Sums:
         self.X = (self.Z @ self.M).astype(float)
 
     def least(self, has_intercept):
-        one = [1] * has_intercept
-        Z = [[*row, *one] for row in self.Z.tolist()]
-        B = [[*column, *[0 * o for o in one]] for column in self.M.T.tolist()]
-        B += [[0] * len(self.M) + [1]] * has_intercept
-        Z, B = np.array(Z, dtype=object), np.array(B, dtype=object)
-        inverse = exact_inverse((Z.T @ Z) @ (B.T @ B), self.n)
-        return 1.0 / np.linalg.eigvals(inverse).real.max()
+        return least_of(self.Z, self.M, has_intercept)
 
     def told(self, has_intercept, backend):
         X = self.X / np.sqrt(self.n)
@@ -154,6 +159,59 @@ def test_columns_without_variance_beside_an_intercept(rng, backend):
     only = fastgd.diagnose(np.full((9, 1), 1e5), np.ones(9), fit_intercept=True, backend=backend)
     assert found.largest_eigenvalue == pytest.approx(squares + 50, rel=1e-12)
     assert only.smallest_eigenvalue == pytest.approx(1e10 + 1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", range(10))
+def test_columns_that_move_together_and_their_difference_in_small_units(seed, backend):
+    rng = np.random.default_rng(seed)
+    a = np.round(rng.normal(1e5, 3e4, 500))
+    b = a + np.round(rng.normal(0.0, 300.0, 500))
+    X = np.column_stack([a, b, (b - a) / 1000])
+    Z = np.column_stack([a, b]).astype(int).astype(object)
+    M = np.array([[1, 0, Fraction(-1, 1000)], [0, 1, Fraction(1, 1000)]], dtype=object)
+    for has_intercept in (False, True):
+        found = fastgd.diagnose(X, a, fit_intercept=has_intercept, backend=backend)
+        assert found.smallest_eigenvalue == pytest.approx(least_of(Z, M, has_intercept), rel=1e-7)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("seed", range(20))
+def test_columns_that_are_constant_where_rows_count(seed, backend):
+    """Their variance is rounding: of the intercept, then, and of nothing else."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, 2)) * [1e-3, 100.0] + rng.choice([0.0, 0.5])
+    X[10:20] = X[10]
+    weights = np.zeros(40)
+    weights[10:20] = rng.random(10)
+    found = fastgd.diagnose(X, np.ones(40), fit_intercept=True, sample_weight=weights, backend=backend)
+    both = found.smallest_eigenvalue, found.largest_eigenvalue
+    assert both == pytest.approx((X[10] @ X[10] + 1.0,) * 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sums_of_large_means(backend):
+    t = 2.0**53 + 2.0 * np.random.default_rng(0).integers(0, 2**47, 200)
+    found = fastgd.diagnose(np.column_stack([t, t / 2]), t, fit_intercept=True, backend=backend)
+    whole = [int(value) for value in t]
+    mean = Fraction(sum(whole), 200)
+    variance = float(sum((value - mean) ** 2 for value in whole) / 200)
+    # Of (t, t/2, 1): that of (√(5/4) t, 1), whose determinant is the variance times 5/4.
+    squares = 1.25 * float(mean) ** 2
+    assert found.smallest_eigenvalue == pytest.approx(1.25 * variance / (squares + 1.25 * variance), rel=1e-3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_columns_in_like_units_that_are_nearly_one(rng, backend):
+    a, e = rng.standard_normal((2, 300))
+    for X in (
+        np.column_stack([300 + a, 600 + a + 0.01 * e]),
+        np.column_stack([100 + a, 900 + a + 0.003 * e]),
+    ):
+        found = fastgd.diagnose(X, a, fit_intercept=True, backend=backend)
+        Z = np.array([[Fraction(value) for value in row] for row in X.tolist()], dtype=object)
+        expected = least_of(Z, np.eye(2, dtype=int).astype(object), True)
+        assert found.smallest_eigenvalue == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -388,6 +388,17 @@ def test_a_start_at_the_optimum_is_still_before_patience_has_run_out(backend):
     assert fit.status.startswith("converged: the last of 3 epochs left w as it was")
 
 
+@pytest.mark.parametrize("backend", ["numba", "python"])
+@pytest.mark.parametrize("method", ["summary", "stream"])
+def test_momentum_goes_on_where_the_gradient_is_zero(backend, method):
+    """From w = 0 the first step of rate 3/28 hits the optimum, 2, and momentum carries w on."""
+    how = dict(w0=0.0, momentum=0.5, learning_rate=3 / 28, n_epochs=2)
+    how |= dict(method=method) if backend == "numba" else dict(backend="python")
+    fit = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], **how)
+    assert fit.w_history == pytest.approx([0.0, 2.0, 3.0])
+    assert fit.status.startswith("w was still moving after 2 epochs")
+
+
 def test_a_tolerance_without_patience_is_told():
     X, y = problem(np.random.default_rng(1), 50, 2)
     with pytest.warns(fastgd.ConvergenceWarning, match="tol=0.9, but not yet for 5 epochs in a row"):

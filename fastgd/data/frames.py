@@ -135,11 +135,11 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
 def differ(wanted: tuple[str, ...], names: tuple[str, ...]) -> bool:
     """Whether these are other columns than those wanted, or in another order, as far as names tell.
 
-    Numbers of which a table has none are places, those of the columns of a .npy.
+    "0", "1", …, of which a table has none, are places: of the columns of a .npy.
     """
     if not wanted or not names or names == wanted:
         return False
-    return not (all(one.isdecimal() for one in wanted) and set(wanted).isdisjoint(names))
+    return not (set(wanted).isdisjoint(names) and wanted == tuple(map(str, range(len(wanted)))))
 
 
 def _is_dask_frame(value: Any) -> bool:

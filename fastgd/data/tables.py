@@ -19,7 +19,7 @@ from fastgd.data.formats import File
 from fastgd.grid import Array, Floats
 
 SAMPLES, SAMPLE_BYTES = 16, 4096
-INDEX = re.compile("|__index_level_[0-9]+__")
+INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
 """Names that pandas gives the numbers of its rows, in CSV and in Parquet."""
 
 
@@ -184,7 +184,7 @@ class TableSource(Source):
         """Refuse columns that nobody named, and that are no features: `bad` says what else they hold."""
         others = [name for name in self.columns if name in bad and not file.begins_with_number(name)]
         index = [name for name in self.columns if INDEX.fullmatch(name)]
-        good = [name for name in self.columns if name not in bad and name not in index]
+        good = [name for name in self.columns if name not in others and name not in index]
         remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
         if others:
             told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
@@ -193,8 +193,12 @@ class TableSource(Source):
                 f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
             )
         if index:
+            is_last = index[0] == "" and file.names[0] != ""
+            what = (
+                "a column without a name" if is_last else f"a column {shown(index[0])}, a data frame's index"
+            )
             raise InvalidDataError(
-                f"{file.name} has a column {shown(index[0])}, as a data frame's index is written: {remedy}"
+                f"{file.name} has {what}: {remedy if good else 'X needs at least one that is no index'}"
             )
 
     def _dtype(self, names: Sequence[str]) -> np.dtype[Any]:

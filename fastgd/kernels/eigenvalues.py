@@ -11,7 +11,16 @@ import math
 import numpy as np
 
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
-from fastgd.kernels.symmetric import dot, explained, size_of, solve_basic, subtract
+from fastgd.kernels.symmetric import (
+    NOISE,
+    dot,
+    exchange,
+    explained,
+    size_of,
+    solve_basic,
+    solve_transposed,
+    subtract,
+)
 
 NOTHING = 2.0**-900
 """A square of this size, in a matrix whose largest entry is about 1, is zero."""
@@ -167,44 +176,57 @@ def least_eigenvalue(S, means, corner, tolerance):
     inverse of [[R A⁻¹ Rᵀ, 0], [0, 0]] + v vᵀ/(1 + p·p), v = (R A⁻¹ a, −1/√c).
     """
     d = len(S)
-    rank, L, order, scale, pivots = solve_basic(S, np.zeros(d), tolerance, np.empty(d), True)
-    rest, size = d - rank, rank + (1 if corner > 0.0 else 0)
-    K, C, Y = np.empty((rest, rank)), np.zeros((rank, rank)), np.zeros((rank, rank))
-    explained(rank, L, order, scale, K)
-    unit = 0.0
-    for i in range(rank):
-        unit = max(unit, scale[order[i]])
-        C[i, i] = Y[i, i] = 1.0
+    rank, L, own, scale, pivots = solve_basic(S, np.zeros(d), tolerance, np.empty(d))
+    r, rest, order = rank, d - rank, own.copy()
+    K, C, chosen = np.zeros((rest + 1, r)), np.zeros((r, r)), np.empty((r, r))
+    if rest:
+        explained(rank, L, order, scale, K)
+        exchange(K, order)
+        for i in range(r):
+            for k in range(r):
+                chosen[i, k] = S[order[i], order[k]]
+        rank, L, own, scale, pivots = solve_basic(chosen, np.zeros(r), 0.0, np.empty(r))
+    else:
+        order = np.arange(d)
+    for i in range(r):
+        C[i, i] = 1.0
         for j in range(rest):
             subtract(C[i], -K[j, i], K[j])
-        for k in range(i):
-            subtract(Y[i][: k + 1], L[i, k], Y[k])
-    unit = 1.0 / unit if rank else 1.0
     cholesky(C)
-    for i in range(rank):
-        for k in range(i + 1):
-            Y[i, k] *= scale[order[k]] * unit / math.sqrt(pivots[i])
-        solve_lower(C, Y[i])
+    unit = 0.0
+    for k in range(rank):
+        unit = max(unit, scale[own[k]])
+    unit = 1.0 / unit if rank else 1.0
+    Y, row = np.zeros((rank, r)), np.zeros(rank)  # of R C⁻ᵀ; of L⁻¹
+    for k in range(rank):
+        row[:k], row[k] = 0.0, 1.0
+        solve_transposed(L, row[: k + 1])
+        for i in range(k + 1):
+            Y[k, own[i]] = row[i] * (scale[own[i]] * unit / math.sqrt(pivots[k]))
+        solve_lower(C, Y[k])
+    size = rank + (1 if corner > 0.0 else 0)
     W, v = np.zeros((size, size)), np.empty(size)
     for i in range(rank):
         for k in range(i + 1):
             W[i, k] = dot(Y[i], Y[k])
     if size > rank:
-        t, b, beyond = np.empty(rank), np.empty(rank), 1.0
-        for i in range(rank):
+        t, b, beyond = np.empty(r), np.empty(r), 1.0
+        for i in range(r):
             t[i] = means[order[i]]
             for j in range(rest):
-                t[i] += K[j, i] * means[order[rank + j]]
+                t[i] += K[j, i] * means[order[r + j]]
         solve_lower(C, t)
-        for i in range(rank):
-            v[i], b[i] = dot(Y[i], t), t[i]
-        v[rank] = -unit / math.sqrt(corner)
-        for i in range(rank - 1, -1, -1):
+        b[:] = t
+        for i in range(r - 1, -1, -1):
             b[i] /= C[i, i]
             subtract(b[:i], b[i], C[i])
         for k in range(d):
-            left = means[order[k]] - (b[k] if k < rank else dot(K[k - rank], b))
-            beyond += left * left
+            m = means[order[k]]
+            left = m - (b[k] if k < r else dot(K[k - r], b))
+            beyond += left * left if abs(left) > NOISE * abs(m) else 0.0
+        for i in range(rank):
+            v[i] = dot(Y[i], t)
+        v[rank] = -unit / math.sqrt(corner)
         for i in range(size):
             for k in range(i + 1):
                 W[i, k] += v[i] * v[k] / beyond
@@ -216,10 +238,10 @@ def least_eigenvalue(S, means, corner, tolerance):
 def extremes(H, S, means, corner, floor, alike, tolerance):
     """(the smallest that is not 0, the largest) eigenvalue of H, which is S or as of `least_eigenvalue`.
 
-    By H itself, the smallest above floor·d·largest, where columns are alike: no square is less than this
-    part of another, nor, with an intercept, of what its column's mean makes of it.
+    By H itself where the smallest is above floor·d·largest, and columns are alike: no square is less than
+    this part of another, nor, with an intercept, of what its column's mean makes of it.
     """
-    smallest, largest = extreme_eigenvalues(H, floor * len(H))
+    smallest, largest = extreme_eigenvalues(H, -1.0)
     if not 0.0 < largest < math.inf:
         return smallest, largest
     least, most, are_alike = math.inf, 0.0, True
@@ -228,6 +250,6 @@ def extremes(H, S, means, corner, floor, alike, tolerance):
             least, most = min(least, H[i, i]), max(most, H[i, i])
         if corner > 0.0 and i < len(S) and S[i, i] <= alike * H[i, i]:
             are_alike = False
-    if least <= alike * most or not are_alike:
+    if least <= alike * most or not are_alike or smallest <= floor * len(H) * largest:
         smallest = least_eigenvalue(S, means, corner, tolerance)
     return smallest, largest

@@ -72,11 +72,10 @@ def solve_transposed(L, v):
 
 
 @kernel
-def solve_basic(G, c, tolerance, x, large_first=False):
+def solve_basic(G, c, tolerance, x):
     """As `solve`, but x is 0 for the columns order[rank:], which others explain.
 
-    Returns (rank, L, order, scale, pivots), the last D of `solve`. With `large_first` the next pivot is, of
-    those above `tolerance`, the one of which most is left in its own units: then no entry of K is large.
+    Returns (rank, L, order, scale, pivots), the last D of `solve`.
     """
     d = len(c)
     # A column of L is written down its rows: the odd length keeps them out of one another's cache lines.
@@ -89,14 +88,11 @@ def solve_basic(G, c, tolerance, x, large_first=False):
         square[i] = max(left[i], 0.5)  # left[i] itself, in [1/2, 2), but for a zero column
     rank = 0
     for k in range(d):
-        best, most = -1, 0.0
+        best, best_share = -1, max(tolerance, 0.0)
         for i in range(k, d):
-            o = order[i]
-            share = left[o] / square[o]
-            if share > tolerance and share > 0.0:
-                worth = left[o] / scale[o] / scale[o] if large_first else share
-                if worth > most:
-                    best, most = i, worth
+            share = left[order[i]] / square[order[i]]
+            if share > best_share:
+                best, best_share = i, share
         if best < 0:
             break
         p, row, other = order[best], L[k], L[best]

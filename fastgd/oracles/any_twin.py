@@ -52,7 +52,9 @@ class AnyTwinDescent(_AnyTwin):
     @property
     def is_still(self) -> bool:
         _, quiet, _, last = self.memory.momentum.tolist()
-        return (self._until.tol < 0.0 and quiet > 0.0) or last == 0.0
+        return (self._until.tol < 0.0 and quiet > 0.0) or (
+            last == 0.0 and np.array_equal(self.w, self.before)
+        )
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist())

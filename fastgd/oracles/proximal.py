@@ -47,7 +47,7 @@ class _Proximal:
     def is_still(self) -> bool:
         of = self._kernels
         is_quiet = self._until.tol < 0.0 and self._momentum[of.QUIET] > 0.0
-        return bool(is_quiet or self._momentum[of.LAST] == 0.0)
+        return bool(is_quiet or (self._momentum[of.LAST] == 0.0 and np.array_equal(self.w, self.before)))
 
     @property
     def memory(self) -> Memory:

@@ -128,12 +128,34 @@ def test_a_cell_of_text_in_a_column_of_numbers_is_the_one_at_fault(read, feature
         fastgd.gradient_descent(source)
 
 
-def test_the_remedy_names_columns_of_numbers_alone(read):
+def test_the_remedy_leaves_no_column_out_for_one_bad_cell(read):
+    text = "a,c,b,t\n1,1,x,2\nq,2,y,3\n"
     with pytest.raises(fastgd.InvalidDataError) as caught:
-        read("a,c,b,t\n1,1,x,2\nq,2,y,3\n", target="t")
+        read(text, target="t")
     assert str(caught.value) == (
-        't.csv has columns that hold no numbers, "b" (text, "x" in line 2): name those to use, features=["c"]'
+        't.csv has columns that hold no numbers, "b" (text, "x" in line 2): '
+        'name those to use, features=["a", "c"]'
     )
+    with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 3: "q" in column "a" is no number$'):
+        rows_of(read(text, target="t", features=["a", "c"]))
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (",a,b", 't.csv has a column "", a data frame\'s index: name those to use, features=["a"]'),
+        ("a,b,", 't.csv has a column without a name: name those to use, features=["a"]'),
+        (
+            "Unnamed: 0,a,b",
+            't.csv has a column "Unnamed: 0", a data frame\'s index: name those to use, features=["a"]',
+        ),
+        (",b", 't.csv has a column "", a data frame\'s index: X needs at least one that is no index'),
+    ],
+)
+def test_numbers_of_rows_are_no_feature(read, header, told):
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        read(f"{header}\n{header.count(',') * '1,'}1\n")
+    assert str(caught.value) == told
 
 
 def test_a_cell_is_told_on_one_line(read):
