@@ -164,6 +164,32 @@ def solve_lower(C, v):
 
 
 @kernel
+def add_intercept(W, Y, C, K, order, means, last):
+    """W ← W + v vᵀ/(1 + p·p) in the lower triangle; v ends with `last`. See `least_eigenvalue`."""
+    rank, r = Y.shape
+    t, b, v, beyond = np.empty(r), np.empty(r), np.empty(rank + 1), 1.0
+    for i in range(r):
+        t[i] = means[order[i]]
+        for j in range(len(order) - r):
+            t[i] += K[j, i] * means[order[r + j]]
+    solve_lower(C, t)
+    b[:] = t  # becomes A⁻¹ a
+    for i in range(r - 1, -1, -1):
+        b[i] /= C[i, i]
+        subtract(b[:i], b[i], C[i])
+    for k in range(len(order)):
+        m = means[order[k]]
+        left = m - (b[k] if k < r else dot(K[k - r], b))
+        beyond += left * left if abs(left) > NOISE * abs(m) else 0.0
+    for i in range(rank):
+        v[i] = dot(Y[i], t)
+    v[rank] = last
+    for i in range(rank + 1):
+        for k in range(i + 1):
+            W[i, k] += v[i] * v[k] / beyond
+
+
+@kernel
 def least_eigenvalue(S, means, corner, tolerance):
     """The smallest eigenvalue that is not 0 of S, or, with `corner` above 0, of that of an intercept too:
 
@@ -179,7 +205,7 @@ def least_eigenvalue(S, means, corner, tolerance):
     rank, L, own, scale, pivots = solve_basic(S, np.zeros(d), tolerance, np.empty(d))
     r, rest, order = rank, d - rank, own.copy()
     K, C, chosen = np.zeros((rest + 1, r)), np.zeros((r, r)), np.empty((r, r))
-    if rest:
+    if rest:  # by shares the rank is right; of the large columns K has no large entries
         explained(rank, L, order, scale, K)
         exchange(K, order)
         for i in range(r):
@@ -192,45 +218,28 @@ def least_eigenvalue(S, means, corner, tolerance):
         C[i, i] = 1.0
         for j in range(rest):
             subtract(C[i], -K[j, i], K[j])
-    cholesky(C)
+    cholesky(C)  # A = C Cᵀ
     unit = 0.0
     for k in range(rank):
         unit = max(unit, scale[own[k]])
-    unit = 1.0 / unit if rank else 1.0
-    Y, row = np.zeros((rank, r)), np.zeros(rank)  # of R C⁻ᵀ; of L⁻¹
-    for k in range(rank):
+    unit = 1.0 / unit if rank else 1.0  # of all that is inverted, against overflow
+    Y, row = np.zeros((rank, r)), np.zeros(rank)
+    for k in range(rank):  # Y = R C⁻ᵀ, from a row of L⁻¹
         row[:k], row[k] = 0.0, 1.0
         solve_transposed(L, row[: k + 1])
         for i in range(k + 1):
             Y[k, own[i]] = row[i] * (scale[own[i]] * unit / math.sqrt(pivots[k]))
         solve_lower(C, Y[k])
     size = rank + (1 if corner > 0.0 else 0)
-    W, v = np.zeros((size, size)), np.empty(size)
+    if size == 0:
+        return 0.0
+    W = np.zeros((size, size))
     for i in range(rank):
         for k in range(i + 1):
             W[i, k] = dot(Y[i], Y[k])
-    if size > rank:
-        t, b, beyond = np.empty(r), np.empty(r), 1.0
-        for i in range(r):
-            t[i] = means[order[i]]
-            for j in range(rest):
-                t[i] += K[j, i] * means[order[r + j]]
-        solve_lower(C, t)
-        b[:] = t
-        for i in range(r - 1, -1, -1):
-            b[i] /= C[i, i]
-            subtract(b[:i], b[i], C[i])
-        for k in range(d):
-            m = means[order[k]]
-            left = m - (b[k] if k < r else dot(K[k - r], b))
-            beyond += left * left if abs(left) > NOISE * abs(m) else 0.0
-        for i in range(rank):
-            v[i] = dot(Y[i], t)
-        v[rank] = -unit / math.sqrt(corner)
-        for i in range(size):
-            for k in range(i + 1):
-                W[i, k] += v[i] * v[k] / beyond
-    largest = extreme_eigenvalues(W, 0.0)[1] if size else 0.0
+    if corner > 0.0:
+        add_intercept(W, Y, C, K, order, means, -unit / math.sqrt(corner))
+    largest = extreme_eigenvalues(W, 0.0)[1]
     return unit / largest * unit if largest > 0.0 else 0.0
 
 
