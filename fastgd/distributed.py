@@ -171,7 +171,8 @@ class Fetching:
         if (np.diff(order) < 0).any():
             raise InvalidDataError(
                 "the rows of a Dask collection lie on several workers, and this takes them in another order: "
-                'pass shuffle=False, or shuffle="blocks" with method="summary"'
+                'pass shuffle=False, or, of squared errors by single steps, shuffle="blocks" with '
+                'method="summary"'
             )
         numbers, places = np.unique(order, return_inverse=True)
         X, y, weights = self._together(ranges_of(numbers))

@@ -34,10 +34,6 @@ from fastgd.tracks import State, Track, has_grown, track
 NOTE = "fastgd: the run up to this epoch is this error's .result"
 FEW_DIGITS = 7.5
 """Where fewer digits of the weights are to be expected, that is said."""
-IS_OFF = (
-    "columns of X lie a million times as far from zero as they spread, beside an intercept: weights move "
-    "very slowly there, and tol says little; pass standardize=True"
-)
 
 
 def fit(
@@ -171,9 +167,11 @@ def _fit(
             _raise_with(interrupt, result)
         return result
     if how.tol is not None and taken.is_off():
-        warnings.warn(IS_OFF, how.warning, stacklevel=how.depth + 1)
+        warnings.warn(forecast.IS_OFF, how.warning, stacklevel=how.depth + 1)
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
-        warnings.warn(_few_digits(taken.expected_digits()), how.warning, stacklevel=how.depth + 1)
+        is_beside = goal.fit_intercept and not goal.standardize
+        told = forecast.few_digits(taken.expected_digits(), is_beside)
+        warnings.warn(told, how.warning, stacklevel=how.depth + 1)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         seen = np.empty(0) if run.changes is None else run.changes
         sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost)
@@ -200,18 +198,6 @@ def _reached(tol: float, patience: int, by_cost: bool) -> str:
     if tol == 0.0:
         return "w is the optimum to rounding"
     return f"the gradient's norm fell to {tol:.2g} of the first"
-
-
-def _few_digits(digits: float) -> str:
-    if digits <= 0.0:
-        return (
-            "some columns of X are sums of others, to rounding: their weights are not determined "
-            "(predictions are); leave some out, or pass l2"
-        )
-    return (
-        f"the columns of X are so nearly dependent that about {max(1, round(digits))} digits of the weights "
-        "are to be expected; leave some out, or pass l2"
-    )
 
 
 def check_method(

@@ -1,10 +1,15 @@
-"""What a run that ran out of epochs would have needed."""
+"""What a run that ran out of epochs would have needed, and data of which little is to be expected."""
 
 from __future__ import annotations
 
 import math
 
 from fastgd.grid import Floats
+
+IS_OFF = (
+    "columns of X lie a million times as far from zero as they spread, beside an intercept: weights move "
+    "very slowly there, and tol says little; pass standardize=True"
+)
 
 
 def epochs_needed(values: Floats, target: float) -> float:
@@ -44,3 +49,25 @@ def ran_out(name: str, n_epochs: int, values: Floats, tol: float, patience: int,
     else:
         needed = f"at this pace it takes about {more:,} more epochs"
     return f"{name}={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"
+
+
+def few_digits(digits: float, is_beside: bool) -> str:
+    """What is told of weights that the data determines to few digits.
+
+    `is_beside`: beside an intercept, which columns far from zero depend on where they are not centred.
+    """
+    others, remedy = "", "leave some out, or pass l2"
+    if is_beside:
+        others, remedy = (
+            " and the intercept",
+            "pass standardize=True (where they are far from zero), " + remedy,
+        )
+    if digits <= 0.0:
+        return (
+            f"some columns of X are sums of others{others}, to rounding: their weights are not determined "
+            f"(predictions are); {remedy}"
+        )
+    return (
+        f"the columns of X{others} are so nearly dependent that about {max(1, round(digits))} digits of the "
+        f"weights are to be expected; {remedy}"
+    )

@@ -246,6 +246,9 @@ class Listened(Source):
     def place(self, row: int) -> str:
         return self._source.place(row)
 
+    def sample(self) -> bytes:
+        return self._source.sample()
+
     def chunks(self) -> Iterator[Chunk]:
         moments = Moments()
         with contextlib.closing(self._source.chunks()) as chunks:  # type: ignore[type-var]

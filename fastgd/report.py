@@ -32,7 +32,7 @@ SPELLINGS = (
     (r"\bpass l2\b", "pass --l2"),
     (r"^l2 counts", "--l2 counts"),
     (r'solver="gradient_descent"', "--solver gd"),
-    (r"pass shuffle=False, or .*", "pass --shuffle rows, which holds them in memory"),
+    (r"pass shuffle=False, or.*", "pass --shuffle rows, which holds them in memory"),
     (r"read_table\(\) needs", "tables in files need"),
     (r"; w was still moving$", ""),
     (r" \(the finite part of the run is in the error's \.result\)", ""),

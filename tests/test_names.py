@@ -8,6 +8,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from pyarrow import feather, parquet
 
 import fastgd
 from fastgd.data.frames import ColumnTable, as_table, by_name, names_of
@@ -232,6 +233,15 @@ def test_a_chunk_without_rows_has_no_columns_to_compare(make, at, fit):
     assert np.array_equal(fastgd.gradient_descent(fastgd.chunks(lambda: iter(parts)), **HOW).w, fit.w)
 
 
+def test_names_after_a_chunk_without_any_are_refused(fit):
+    parts = [(X[:20], Y[:20]), (pd.DataFrame(picked("cab", slice(20, 60))), Y[20:])]
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.gradient_descent(fastgd.chunks(lambda: iter(parts)), **HOW)
+    assert str(caught.value) == (
+        "chunk 1 of chunks(): X has columns with names, and the first chunk had none; give all chunks some"
+    )
+
+
 def test_series_have_a_name_and_no_columns():
     def factory():
         for i, name in enumerate("pqr"):
@@ -261,3 +271,26 @@ def test_names_are_told_on_one_line(suffix, tmp_path):
             rows_of(fastgd.read_table(tmp_path / f"t.{suffix}", target="y", features=features))
         assert '"a\\tb"' in str(caught.value) if features == ["a\tb"] else '"a\\nb"' in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "feather"])
+def test_an_index_with_a_name_is_no_feature_either(suffix, tmp_path):
+    frame = pd.DataFrame(COLUMNS | {"y": Y}).sample(frac=1.0, random_state=1).rename_axis("id")
+    file = tmp_path / f"t.{suffix}"
+    frame.to_parquet(tmp_path / "t.parquet")
+    feather.write_feather(pa.Table.from_pandas(frame), tmp_path / "t.feather")
+    with pytest.raises(
+        fastgd.InvalidDataError, match=f'^t.{suffix} has a column "id", a data frame.s index: '
+    ):
+        fastgd.read_table(file, target="y")
+    assert fastgd.read_table(file, target="y", features=["id", "a"]).columns == ("id", "a")
+    assert fastgd.read_table(file, target="id", features=["a"]).columns == ("a",)
+    frame.reset_index().to_parquet(tmp_path / "t.parquet")
+    assert fastgd.read_table(tmp_path / "t.parquet", target="y").columns == ("id", "a", "b", "c")
+
+
+def test_what_pandas_says_of_an_index_may_be_nonsense(tmp_path):
+    for said in (b"{", b"[]", b'{"index_columns": 3}', b'{"index_columns": [{"kind": "range"}, 4]}', b"\xff"):
+        table = pa.table(COLUMNS).replace_schema_metadata({b"pandas": said})
+        parquet.write_table(table, tmp_path / "t.parquet")
+        assert fastgd.read_table(tmp_path / "t.parquet", target="c").columns == ("a", "b")

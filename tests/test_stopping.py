@@ -122,6 +122,20 @@ def test_columns_that_depend_on_others_are_told(rng):
         fastgd.gradient_descent(X, y, tol=0.1, n_epochs=500, method="summary")
 
 
+def test_a_column_far_from_zero_beside_an_intercept_is_told_the_remedy(rng):
+    X, y = problem(rng, 5000, 1)
+    how = dict(fit_intercept=True, tol="auto", method="summary", n_epochs=50)
+    for off, told in (
+        (3e4, "the columns of X and the intercept are so nearly"),
+        (1e7, "columns of X lie a million"),
+    ):
+        with pytest.warns(fastgd.ConvergenceWarning) as caught:
+            fastgd.gradient_descent(X + off, y, **how)
+        assert any(str(one.message).startswith(told) for one in caught)
+        assert any("pass standardize=True" in str(one.message) for one in caught)
+        assert fastgd.gradient_descent(X + off, y, **how, standardize=True).converged
+
+
 @pytest.mark.parametrize("scale", [1e-9, 1e6, 1e8, 1e12])
 @pytest.mark.parametrize("beside", ["an intercept", "a column"])
 def test_a_column_of_other_units_does_not_pass_for_converged(rng, scale, beside):

@@ -231,7 +231,11 @@ class CallableSource(Source):
             return X
         if not self._is_known:
             self.columns = names
-        elif others := [name for name in names if self.columns and name not in self.columns]:
+        elif not self.columns:
+            raise InvalidDataError(
+                "X has columns with names, and the first chunk had none; give all chunks some"
+            )
+        elif others := [name for name in names if name not in self.columns]:
             raise InvalidDataError(f"X has a column {shown(others[0])}, which the first chunk had not")
         return frames.by_name("X", X, self.columns)
 

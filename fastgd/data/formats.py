@@ -35,6 +35,7 @@ class File:
         self.types: list[Any] = list(schema.types)
         self.kinds = dict(zip(self.own_names, self.types, strict=True))
         """The types of the columns that are in the file."""
+        self.index = _index(schema)
 
     @property
     def names(self) -> list[str]:
@@ -91,6 +92,14 @@ class ParquetFile(File):
         rows = batch_rows(len(names))
         with reading(self.name), self._open() as file:
             yield from file.iter_batches(rows, columns=list(names), use_threads=True)
+
+
+def _index(schema: Any) -> list[str]:
+    """The columns that pandas has written as the index of a data frame, by what it says beside the schema."""
+    with contextlib.suppress(ValueError, AttributeError, TypeError):
+        said = (schema.pandas_metadata or {}).get("index_columns", [])
+        return [name for name in said if isinstance(name, str)]
+    return []
 
 
 class ArrowFile(File):

@@ -114,8 +114,8 @@ class StreamRows(Elsewhere):
     def reader(self) -> Reader:
         raise InvalidDataError(
             f"{self.source.name} gives its rows in order only, and this takes them in another: pass "
-            'shuffle=False, or shuffle="blocks" with method="summary"; or write them to a .npy file and '
-            'pass np.load(file, mmap_mode="r"), which can be shuffled'
+            'shuffle=False, or, of squared errors by single steps, shuffle="blocks" with method="summary"; '
+            'or write them to a .npy file and pass np.load(file, mmap_mode="r"), which can be shuffled'
         )
 
     def mark(self) -> tuple[Any, ...]:

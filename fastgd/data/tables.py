@@ -183,7 +183,7 @@ class TableSource(Source):
     def _check_all(self, file: File, bad: dict[str, str]) -> None:
         """Refuse columns that nobody named, and that are no features: `bad` says what else they hold."""
         others = [name for name in self.columns if name in bad and not file.begins_with_number(name)]
-        index = [name for name in self.columns if INDEX.fullmatch(name)]
+        index = [name for name in self.columns if INDEX.fullmatch(name) or name in file.index]
         good = [name for name in self.columns if name not in others and name not in index]
         remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
         if others:

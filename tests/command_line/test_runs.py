@@ -51,6 +51,23 @@ def test_an_interrupted_run_tells_what_was_kept_and_goes_on(run, told, monkeypat
     assert err.startswith("fastgd: run.npz ")
 
 
+def test_a_checkpoint_of_other_data_is_refused(run):
+    """Of which the first rows, their number and the size of the file are the same."""
+    arguments = ["fit", "trips.csv", "--target", "fare", *FEW, "--loss", "huber", "--epochs", 4]
+    assert run(*arguments, "--checkpoint", "run.npz")[0] == 0
+    assert run(*arguments, "--resume", "run.npz")[0] == 0
+    lines = Path("trips.csv").read_text().split("\n")
+    half = len(lines) // 2
+    assert half > 100
+    lines[half:] = [line.replace("1", "2") for line in lines[half:]]
+    Path("trips.csv").write_text("\n".join(lines))
+    code, out, err = run(*arguments, "--resume", "run.npz")
+    assert (code, out) == (2, "")
+    assert err.startswith("fastgd: run.npz is the checkpoint of another run: sampled values is ")
+    assert "(other data)" in err
+    assert err.count("\n") == 1
+
+
 def test_blocks_of_a_table_that_cannot_be_shuffled(told, run):
     n = 9000
     x = np.arange(n) % 7.0

@@ -154,7 +154,10 @@ def test_orders_that_a_stream_cannot_take_are_refused(how):
     X, y = data(8 * 4096)
     with pytest.raises(fastgd.InvalidDataError) as caught:
         fastgd.sgd(cut(1500, X, y), n_epochs=1, learning_rate=1e-3, seed=1, **how)
-    assert 'pass shuffle=False, or shuffle="blocks" with method="summary"' in str(caught.value)
+    assert (
+        'pass shuffle=False, or, of squared errors by single steps, shuffle="blocks" with method="summary"'
+        in str(caught.value)
+    )
 
 
 def test_the_plain_loops_on_chunks():
