@@ -517,9 +517,7 @@ class TestBadInput:
     @pytest.mark.parametrize("how", [dict(shuffle=True), dict(shuffle="blocks", method="stream")])
     def test_other_orders(self, client, data, how):
         dX, dy = (put(client, part, [5000]) for part in data)
-        with pytest.raises(
-            fastgd.InvalidDataError, match='another order: pass shuffle=False, or .*"summary"'
-        ):
+        with pytest.raises(fastgd.InvalidDataError, match='another order: pass shuffle=False, or.*"summary"'):
             fastgd.sgd(dX, dy, seed=0, **how)
 
     @pytest.mark.parametrize("is_there", [True, False])
