@@ -58,10 +58,8 @@ def few_digits(digits: float, is_beside: bool) -> str:
     """
     others, remedy = "", "leave some out, or pass l2"
     if is_beside:
-        others, remedy = (
-            " and the intercept",
-            "pass standardize=True (where they are far from zero), " + remedy,
-        )
+        others = " and the intercept"
+        remedy = f"pass standardize=True (where they are far from zero), {remedy}"
     if digits <= 0.0:
         return (
             f"some columns of X are sums of others{others}, to rounding: their weights are not determined "
