@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from fastgd.data.backend import Backend
 from fastgd.data.table import Table
 from fastgd.extremes import EPS, NULL, RANK_TOLERANCE, Parted, extremes
 from fastgd.grid import Array, Floats
+from fastgd.lazy import lazy_property
 from fastgd.losses import SquaredError
 from fastgd.objective import Objective, Rule
 from fastgd.oracles.folded import FoldedObjective
@@ -52,7 +52,7 @@ class Geometry(Centred):
 
     # Coordinates ------------------------------------------------------------------------------------------
 
-    @cached_property
+    @lazy_property
     def coordinates(self) -> Coordinates:
         """As they are, or centred (with an intercept) and of variance 1; of parts those of the first."""
         d, has_intercept = self.rows.d, self.objective.fit_intercept
@@ -111,7 +111,7 @@ class Geometry(Centred):
         what weights and intercept do cancels to less than rounding."""
         return self.raw.is_finite() and not self.is_off
 
-    @cached_property
+    @lazy_property
     def is_off(self) -> bool:
         """Whether that is so: some column's square of the mean is more than OFF times its variance."""
         if self._parted is None:
@@ -119,7 +119,7 @@ class Geometry(Centred):
         variance = np.diag(self._parted.S)
         return bool(((variance > 0.0) & (self._parted.means**2 > OFF * variance)).any())
 
-    @cached_property
+    @lazy_property
     def statistics(self) -> Statistics:
         """In θ, about the θ of `origin`; without penalties. `n` is Σ s."""
         raw, d = self.raw, self.rows.d
@@ -155,7 +155,7 @@ class Geometry(Centred):
         moved = coordinates.sums_of(v[..., :d] * (to.scale * to.shift))
         return w, (at_zero + math.fsum(dropped.tolist())) + (v[..., d] - moved)
 
-    @cached_property
+    @lazy_property
     def penalised(self) -> Statistics:
         """The statistics with l2 in them: its cost has the l2 penalty, its gradient too."""
         base, l2 = self.statistics, self.coordinates.penalty(0.0, self.objective.l2).l2
@@ -173,7 +173,7 @@ class Geometry(Centred):
 
     # Rates ------------------------------------------------------------------------------------------------
 
-    @cached_property
+    @lazy_property
     def eigenvalues(self) -> Eigenvalues:
         """Of XᵀSX/Σ s in the coordinates."""
         if self.rows.d > MOST_COLUMNS and self._backend == "numba":
@@ -184,7 +184,7 @@ class Geometry(Centred):
         statistics = self.statistics  # before the coordinates, which they tell
         return Eigenvalues(*extremes(statistics.G / self.total, self._backend, self._parted), False)
 
-    @cached_property
+    @lazy_property
     def _parted(self) -> Parted | None:
         """The centred statistics beside an intercept that is not told apart by the coordinates."""
         if not self.objective.fit_intercept or self.objective.standardize:
@@ -196,7 +196,7 @@ class Geometry(Centred):
         S[is_constant], S[:, is_constant] = 0.0, 0.0
         return Parted(S, self.origin.x_ref + m, 1.0)
 
-    @cached_property
+    @lazy_property
     def curvatures(self) -> tuple[float, float]:
         """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
         curvature = self.objective.curvature
@@ -221,7 +221,7 @@ class Geometry(Centred):
         w, intercept = self.model(v)
         return w, float(intercept), cost_at(sums, v)
 
-    @cached_property
+    @lazy_property
     def digits(self) -> float:
         """About how many digits of the optimum's weights are to be had on this data.
 
@@ -252,7 +252,7 @@ class Geometry(Centred):
 
         return gradient
 
-    @cached_property
+    @lazy_property
     def largest_square(self) -> float:
         """max s‖x̃‖² of the rows in the coordinates, 1 for the intercept among them."""
         self.passes += 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from fastgd import engine
 from fastgd.data.table import Table
 from fastgd.extremes import EPS, RANK_TOLERANCE
 from fastgd.grid import NOTHING, Array, Floats, Kept, Rows, block_rows
+from fastgd.lazy import lazy_property
 
 FAR = 2.0**-10
 """A cost below this part of mean(r²) has lost ten bits: the reference was far from it."""
@@ -64,7 +64,7 @@ class Statistics:
         symmetric.solve(G, c, RANK_TOLERANCE, v)
         return self.w_ref + v
 
-    @cached_property
+    @lazy_property
     def rank(self) -> int:
         """Of XᵀX, its columns scaled alike."""
         from fastgd.kernels import symmetric
@@ -85,7 +85,7 @@ class Statistics:
         v = w - self.w_ref
         return 16 * EPS * float(np.trace(self.G)) / self.n * float(v @ v)
 
-    @cached_property
+    @lazy_property
     def _squares_of_y(self) -> float:
         """mean(y²), the cost at w = 0."""
         return self.cost(np.zeros(len(self.c)))
@@ -190,7 +190,7 @@ class Maps:
     last_y: Floats
     _composed: dict[int, tuple[Floats, Floats] | None] = field(default_factory=dict)
 
-    @cached_property
+    @lazy_property
     def is_safe(self) -> NDArray[np.bool_]:
         """(K, blocks): whether a block's map has the digits of its steps; a block without is scanned."""
         is_finite = np.isfinite(self.b).all(axis=2) & np.isfinite(self.a).all(axis=(2, 3))

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
 from fastgd.extremes import NULL, extremes
 from fastgd.grid import Array, Floats, Rows
+from fastgd.lazy import lazy_property
 from fastgd.oracles.streamed import FoldedCost
 from fastgd.summaries import Maps, Statistics
 
@@ -96,7 +96,7 @@ class Survey:
             del self._reference
         return not self.is_recentred
 
-    @cached_property
+    @lazy_property
     def _reference(self) -> Floats:
         if self._kept is not None and len(self._kept.w_ref) == self._rows.d:
             return self._kept.w_ref
@@ -151,7 +151,7 @@ class Survey:
             cost = self.statistics.cost(w)
         return cost
 
-    @cached_property
+    @lazy_property
     def rank(self) -> int:
         """Of XᵀX, its columns scaled alike."""
         G = self.statistics.G
@@ -160,7 +160,7 @@ class Survey:
             return int(np.linalg.matrix_rank(G / np.outer(scale, scale), tol=1e-12, hermitian=True))
         return self.statistics.rank
 
-    @cached_property
+    @lazy_property
     def eigenvalues(self) -> Eigenvalues:
         rows = self._rows
         if rows.d > planner.MOST_COLUMNS and self._backend == "numba":
@@ -173,7 +173,7 @@ class Survey:
         found = extremes(G, self._backend)
         return Eigenvalues(found[0] / rows.n, found[1] / rows.n, False)
 
-    @cached_property
+    @lazy_property
     def largest_square(self) -> float:
         """max ‖x‖², by a read of its own."""
         self.passes += 1

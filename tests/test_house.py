@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
-    ["losses", "penalties", "reference", "progress", "data.checks"],
+    ["losses", "penalties", "reference", "progress", "lazy", "data.checks"],
     ["kernels._jit", "archive", "packing", "data.files"],
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],
     [
@@ -150,3 +150,12 @@ def test_dangerous_flags_stand_nowhere():
         text = path.read_text().replace(" ", "")
         for flag in ("fastmath=True", "parallel=True", "allow_pickle=True", 'nnan"', 'ninf"'):
             assert flag not in text, f"{flag} in {name_of(path)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_lock_is_held_while_an_attribute_is_computed(path):
+    """functools.cached_property holds one on Python 3.11; lazy_property does the same without."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert "cached_property" not in {alias.name for alias in node.names}
+        assert not (isinstance(node, ast.Attribute) and node.attr == "cached_property")

@@ -7,7 +7,6 @@ byte order) is converted run by run into a buffer that each thread reuses.
 
 from __future__ import annotations
 
-import functools
 import math
 import sys
 from typing import Any
@@ -28,6 +27,7 @@ from fastgd.grid import (
     Floats,
     block_rows,
 )
+from fastgd.lazy import lazy_property
 
 _PLAIN = {list, tuple, float, int}
 """Types that are no frames: the lesson's call, kept short."""
@@ -126,7 +126,7 @@ class ArrayRows(Table):
         X, y = self.X.astype(np.float64), self.y.astype(np.float64)
         return X.tolist(), y.tolist(), self.weights.tolist()
 
-    @functools.cached_property
+    @lazy_property
     def total_weight(self) -> float:
         """Σ s, block by block as `facts` has it; n where all rows count alike."""
         if not self.has_weights:
@@ -138,7 +138,7 @@ class ArrayRows(Table):
             total += part
         return total
 
-    @functools.cached_property
+    @lazy_property
     def facts(self) -> Facts:
         facts = Facts()
         look(0, self.y, self.weights, block_rows(self.d), facts.state)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from fastgd.data import columns
 from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
+from fastgd.lazy import lazy_property
 
 BATCH_NUMBERS = 1 << 20
 """Of a batch: 8 MB."""
@@ -115,8 +115,8 @@ class ArrowFile(File):
         with self._open() as batches:
             self.set_schema(batches.schema)
 
-    @functools.cached_property
-    def n(self) -> int | None:  # type: ignore[override]
+    @lazy_property
+    def n(self) -> int | None:
         """By its narrowest column."""
         if self._is_stream or not self.own_names:
             return None
@@ -144,7 +144,7 @@ class ArrowFile(File):
             else:
                 yield from map(batches.get_batch, range(batches.num_record_batches))
 
-    @functools.cached_property
+    @lazy_property
     def _is_compressed(self) -> bool:
         """Whether a batch lies elsewhere than in the file's memory."""
         import pyarrow as pa

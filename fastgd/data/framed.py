@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from fastgd.data.arrays import CONVERTED_RUN_NUMBERS, ArrayRows, Column, as_array, check_shapes, read_only
 from fastgd.data.frames import ColumnTable
 from fastgd.grid import NOTHING, Array, Floats
+from fastgd.lazy import lazy_property
 
 
 class FrameRows(ArrayRows):
@@ -27,8 +27,8 @@ class FrameRows(ArrayRows):
         self._is_direct = False
         self.run_numbers = CONVERTED_RUN_NUMBERS
 
-    @functools.cached_property
-    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+    @lazy_property
+    def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
         """A copy, for plain Python and for pictures."""
         return self._columns.whole()
 

@@ -16,6 +16,7 @@ from fastgd.data.facts import Facts, look_at_rows
 from fastgd.data.streams import StreamRows
 from fastgd.data.table import Table, View
 from fastgd.grid import Array, Floats, Pass, Piece, Reader, block_rows
+from fastgd.lazy import lazy_property
 
 COPIED_NUMBERS = 1 << 18
 """Up to so many numbers are copied rather than pieced together at every read."""
@@ -122,7 +123,7 @@ class PartRows(View):
         """A copy."""
         return self.rows.y[self.part.numbers()]
 
-    @functools.cached_property
+    @lazy_property
     def facts(self) -> Facts:
         facts = Facts()
         if isinstance(self.rows, StreamRows):

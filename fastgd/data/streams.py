@@ -19,6 +19,7 @@ from fastgd.data.chunks import Chunk, Source
 from fastgd.data.facts import Facts, look_at_rows
 from fastgd.data.table import Elsewhere
 from fastgd.grid import NOTHING, Array, Floats, Piece, Reader, Run, block_rows
+from fastgd.lazy import lazy_property
 
 RUN_NUMBERS = 1 << 17
 AHEAD = 8
@@ -53,7 +54,7 @@ class StreamRows(Elsewhere):
     def n(self) -> int:
         return self.facts.n if self.known_n is None else self.known_n
 
-    @functools.cached_property
+    @lazy_property
     def facts(self) -> Facts:
         """By a read."""
         facts = Facts()
