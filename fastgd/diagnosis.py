@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 from typing import Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from fastgd.survey import Survey, ratio
 MOST_COLUMNS_OF_A_MAP = 64
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Diagnosis:
     """Limits, the optimum and a forecast.
 
@@ -97,6 +98,12 @@ class Diagnosis:
         if not radius < 1.0:
             return math.inf
         return 1 if radius == 0.0 else max(1, math.ceil(math.log(tolerance) / math.log(radius)))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         lines = [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastgd import display
 from fastgd.data.backend import Backend
 from fastgd.data.frames import by_name
 from fastgd.data.table import Table
@@ -108,6 +109,40 @@ class FitResult:
         """The learning rate of the very first epoch, also of the runs that this one went on from."""
         return self._state.first_rate if self._state is not None else float(self.learning_rates[0])
 
+    def __repr__(self) -> str:
+        intercept = f", intercept={display.number(self.intercept)}" if self._has_intercept else ""
+        return f"FitResult(w={display.weights(self.w)}{intercept}, {self._outcome})"
+
+    def _repr_html_(self) -> str:
+        places = ("w",) if np.ndim(self.w) == 0 else tuple(map(str, range(len(self.w))))
+        names = self.feature_names or places
+        pairs = zip(names, np.ravel(self.w).tolist(), strict=True)
+        rows = [(name, display.number(value)) for name, value in pairs]
+        if self._has_intercept:
+            rows.insert(0, ("intercept", display.number(self.intercept)))
+        return display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
+
+    @property
+    def _has_intercept(self) -> bool:
+        return self.intercept_history is not None or self.intercept != 0.0
+
+    @property
+    def _outcome(self) -> str:
+        """Epochs, the last cost where it is known, and how the run ended."""
+        parts = [display.count(self.n_epochs, "epoch")]
+        if self.cost_history is not None:
+            parts.append(f"cost {self.cost_history[-1]:.3g}")
+        return ", ".join([*parts, self._ending])
+
+    @property
+    def _ending(self) -> str:
+        """How the run ended, in a word or two."""
+        if self.diverged:
+            return "diverged"
+        if self.converged:
+            return "converged"
+        return "stopped" if self._stopped else "not converged"
+
     @property
     def seed(self) -> int | None:
         """SGD: what `seed` repeats this run's shuffling, also where none was given; None in order."""
@@ -122,7 +157,7 @@ class FitResult:
         if self._constant:
             columns = ", ".join(map(str, self._constant[:10])) + ", …" * (len(self._constant) > 10)
             cost += f"; constant, so of weight 0: column {columns}"
-        epochs = f"{self.n_epochs} {_epochs(self.n_epochs)}"
+        epochs = display.count(self.n_epochs, "epoch")
         if self.diverged:
             return f"diverged; {epochs} done{cost}"
         if self.converged:
@@ -210,7 +245,7 @@ class FitResult:
             setattr(self, name, value)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class SweepResult:
     """The runs of a sweep, one a learning rate, in the order they were given.
 
@@ -231,6 +266,30 @@ class SweepResult:
     costs: Floats
     n_passes: int
     elapsed: float
+
+    def __repr__(self) -> str:
+        return f"SweepResult({self._outcome})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (_span(fit.learning_rates), str(fit.n_epochs), f"{cost:.3g}", fit._ending)
+            for fit, cost in zip(self.fits, self.costs.tolist(), strict=True)
+        ]
+        return display.table(
+            f"SweepResult: {self._outcome}", ("learning rate", "epochs", "cost", "outcome"), rows
+        )
+
+    @property
+    def _outcome(self) -> str:
+        """The number of fits, of those that diverged, and the best."""
+        parts = [display.count(len(self.fits), "fit")]
+        n_diverged = sum(fit.diverged for fit in self.fits)
+        if n_diverged:
+            parts.append(f"{n_diverged} diverged")
+        if np.isfinite(self.costs).any():
+            best, cost = self.best, self.costs.min()
+            parts.append(f"best at learning rate {_span(best.learning_rates)}: cost {cost:.3g}")
+        return ", ".join(parts)
 
     @property
     def best(self) -> FitResult:
@@ -293,5 +352,9 @@ class DivergenceError(ArithmeticError):
         return type(self), (str(self), self.result, self.epoch, self.limit, self.safe_rate)
 
 
-def _epochs(number: int) -> str:
-    return "epoch" if number == 1 else "epochs"
+def _span(rates: Floats) -> str:
+    """The learning rates of a run: one number, or the first and the last."""
+    if not len(rates):
+        return "(no epochs)"
+    first, last = display.number(rates[0]), display.number(rates[-1])
+    return first if first == last else f"{first} … {last}"
