@@ -35,7 +35,7 @@ from fastgd.solvers import Run
 from fastgd.survey import Kept, Survey
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class State:
     """Where a run stood when it ended: what another needs to go on as if there had been no end."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -202,7 +203,8 @@ def test_a_file_of_no_fit_is_refused(rng, path, change):
 
 def test_a_reference_of_another_size_is_refused(path):
     fit = fastgd.gradient_descent(np.arange(12.0).reshape(6, 2), np.arange(6.0), method="summary", n_epochs=2)
-    fit._state.kept = fit._state.kept._replace(w_ref=np.ones(1))
+    kept = fit._state.kept._replace(w_ref=np.ones(1))
+    fit._state = dataclasses.replace(fit._state, kept=kept)
     fit.save(path)
     with pytest.raises(InvalidDataError, match=r"holds a kept that no fit has$"):
         fastgd.load(path)

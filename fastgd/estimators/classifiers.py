@@ -48,7 +48,7 @@ class _Classifier(ClassifierMixin, Linear):
         and weights of its own; one more read finds its classes.
         """
         before = getattr(self, "results_", None) if self.warm_start else None
-        X, y = self._data(X, y, reset=True)
+        X, y = self._checked_data(X, y, reset=True)
         codes: Any = None
         if isinstance(X, Source):
             as_rows(X, y, sample_weight)  # which refuses y and sample_weight
@@ -309,7 +309,7 @@ n_iter_no_change, warm_start, n_jobs
                 'class_weight="balanced" is not known from a part of the data: pass the weights as a dict'
             )
         before = getattr(self, "results_", None)
-        X, y = self._data(X, y, reset=before is None, is_part=True)
+        X, y = self._checked_data(X, y, reset=before is None, is_part=True)
         _refuse_nonfinite(y)
         if before is None:
             if classes is None:

@@ -76,7 +76,7 @@ class Linear(BaseEstimator):
         """scikit-learn looks at the signature in every fit, which takes longer than all its checks of X."""
         return list(super()._get_param_names())
 
-    def _data(self, X: Any, y: Any, *, reset: bool, is_part: bool = False) -> tuple[Any, Any]:
+    def _checked_data(self, X: Any, y: Any, *, reset: bool, is_part: bool = False) -> tuple[Any, Any]:
         """X and y as they are, but for shape and names; what is not finite the fit finds."""
         if isinstance(X, Source):
             if is_part:

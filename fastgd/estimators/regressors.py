@@ -38,7 +38,7 @@ class _Regressor(RegressorMixin, Linear):
         A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has targets and weights of its own.
         """
         before = getattr(self, "result_", None) if self.warm_start else None
-        X, y = self._data(X, y, reset=True)
+        X, y = self._checked_data(X, y, reset=True)
         is_squared = isinstance(losses.as_loss(self._loss()), losses.SquaredError)
         is_wide = self.n_features_in_ > MOST_COLUMNS
         starts_at_zero = self._solver == "sgd" or is_squared or is_wide or self.early_stopping
@@ -298,6 +298,6 @@ validation_fraction, n_iter_no_change, warm_start, n_jobs
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch over these rows, from where the last call ended."""
         before = getattr(self, "result_", None)
-        X, y = self._data(X, y, reset=before is None, is_part=True)
+        X, y = self._checked_data(X, y, reset=before is None, is_part=True)
         result = self._fitted(X, y, sample_weight, before, is_part=True)
         return self._keep(result)
