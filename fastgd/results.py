@@ -114,7 +114,7 @@ class FitResult:
         return f"FitResult(w={display.weights(self.w)}{intercept}, {self._outcome})"
 
     def _repr_html_(self) -> str:
-        places = ("w",) if np.ndim(self.w) == 0 else tuple(map(str, range(len(self.w))))
+        places = ("w",) if np.ndim(self.w) == 0 else tuple(map(str, range(np.size(self.w))))
         names = self.feature_names or places
         pairs = zip(names, np.ravel(self.w).tolist(), strict=True)
         rows = [(name, display.number(value)) for name, value in pairs]
