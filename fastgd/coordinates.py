@@ -15,6 +15,9 @@ import numpy as np
 from fastgd.grid import Floats
 from fastgd.penalties import Penalty
 
+ROUNDING = 1e-9
+"""Means and deviations that differ by less, in deviations, are those of the same data."""
+
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
@@ -35,6 +38,16 @@ class Coordinates:
             and self.has_intercept == other.has_intercept
             and np.array_equal(self.shift, other.shift)
             and np.array_equal(self.scale, other.scale)
+        )
+
+    def is_near(self, other: Coordinates | None) -> bool:
+        """Whether they agree up to rounding, as two formulas for the same data do."""
+        return (
+            other is not None
+            and self.has_intercept == other.has_intercept
+            and np.array_equal(self.scale == 0.0, other.scale == 0.0)
+            and np.allclose(self.scale, other.scale, rtol=ROUNDING, atol=0.0)
+            and bool((np.abs(self.shift - other.shift) * self.scale <= ROUNDING).all())
         )
 
     def theta(self, w: Floats, intercept: float) -> Floats:

@@ -45,10 +45,12 @@ class Geometry(Centred):
         n_threads: int | None,
         origin: Origin | None = None,
         parts: Coordinates | None = None,
+        earlier: Coordinates | None = None,
     ):
-        """`parts`: coordinates that earlier parts of the data had."""
+        """`parts`: coordinates that earlier parts of the data had; `earlier`: those of an earlier run, which
+        are taken where the data has the same to rounding."""
         super().__init__(rows, objective, backend, n_threads, origin)
-        self._rule, self._parts = rule, parts
+        self._rule, self._parts, self._earlier = rule, parts, earlier
 
     # Coordinates ------------------------------------------------------------------------------------------
 
@@ -67,9 +69,11 @@ class Geometry(Centred):
         else:
             x_ref = self.x_ref() if self._given is None else self._given.x_ref
             sums, squares = self._moments(x_ref)
-        return Coordinates(
-            *_standard(x_ref, sums / self.total, squares / self.total, has_intercept), has_intercept
-        )
+        shift, scale = _standard(x_ref, sums / self.total, squares / self.total, has_intercept)
+        found = Coordinates(shift, scale, has_intercept)
+        if self._earlier is not None and found.is_near(self._earlier):
+            return self._earlier
+        return found
 
     def _moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
         """Σ s u and Σ s u², u = x − x_ref (about a better one where that is due)."""

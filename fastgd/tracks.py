@@ -34,6 +34,9 @@ from fastgd.schedules import LearningRate, TimesAuto, as_rates
 from fastgd.solvers import Run
 from fastgd.survey import Kept, Survey
 
+Model = Callable[[Floats], tuple[Floats, Floats]]
+"""w and intercept of points."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -60,7 +63,7 @@ class Track:
     """The loop that it runs: SGD with a batch of all rows is full-batch descent."""
     oracle: Oracle
     rates: Floats
-    model: Callable[[Floats], tuple[Floats, Floats]] | None
+    model: Model | None
     """w and intercept of points; None where a point is w."""
     limits: Survey | Geometry
     epoch: int
@@ -210,7 +213,8 @@ class _Lessons:
         self._seen: Table = rows
         self._scale, extra = 1.0, 0
         if not goal.is_plain:
-            geometry = Geometry(rows, goal, plan.rule, backend, n_threads)
+            earlier = state.coordinates if state is not None else None
+            geometry = Geometry(rows, goal, plan.rule, backend, n_threads, earlier=earlier)
             to = self._to = _part_coordinates(plan, geometry, state) or geometry.coordinates
             extra = geometry.passes
             self._scale = rows.n / geometry.total if rows.has_weights else 1.0
@@ -225,7 +229,7 @@ class _Lessons:
 
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
         plan, how, survey = self._plan, self._plan.how, self._survey
-        w = self._point(w, intercept)
+        start, w = (w, intercept), self._point(w, intercept)
         oracle: Oracle
         if plan.solver == "sgd":
             oracle = for_sgd(
@@ -238,7 +242,7 @@ class _Lessons:
                 self._seen, w, self._n_epochs, backend=plan.backend, n_threads=how.n_threads,
                 method=how.method, survey=survey,
             )  # fmt: skip
-        return self._begun(oracle, rates)
+        return self._begun(oracle, rates, start)
 
     def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
         plan, how = self._plan, self._plan.how
@@ -249,14 +253,15 @@ class _Lessons:
             self._seen, points, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
             survey=self._survey, order=plan.order, track_cost=how.track_cost,
         )  # fmt: skip
-        return [self._begun(oracle, own) for oracle, own in zip(oracles, rates, strict=True)]
+        begun = zip(oracles, rates, starts, strict=True)
+        return [self._begun(oracle, own, (w, 0.0)) for oracle, own, w in begun]
 
     def _point(self, w: Floats, intercept: float) -> Floats:
         return w if self._to is None else _resumed_point(self._state, self._to, self._to.theta(w, intercept))
 
-    def _begun(self, oracle: Oracle, rates: Floats) -> Track:
+    def _begun(self, oracle: Oracle, rates: Floats, start: tuple[Floats, float]) -> Track:
         to = self._to
-        model = None if to is None else to.model
+        model = None if to is None else _starting_at(oracle.w, start, to, to.model)
         return Track(
             self._plan.solver, oracle, rates, model, self._survey, self._epoch, to, self._scale
         )  # fmt: skip
@@ -271,8 +276,8 @@ class _Any:
         """As of `_Lessons`."""
         goal, rule, backend, n_threads = plan.goal, plan.rule, plan.backend, plan.how.n_threads
         self._plan, self._state, self._epoch = plan, state, state.epoch if state is not None else 0
-        origin = state.origin if state is not None else None
-        geometry = Geometry(rows, goal, rule, backend, n_threads, origin)
+        origin, earlier = (state.origin, state.coordinates) if state is not None else (None, None)
+        geometry = Geometry(rows, goal, rule, backend, n_threads, origin, earlier=earlier)
         if parts := _part_coordinates(plan, geometry, state):
             geometry = Geometry(rows, goal, rule, backend, n_threads, origin, parts)
         self._geometry = geometry
@@ -328,7 +333,28 @@ class _Any:
         else:
             oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
         model = geometry.model if is_summary else to.model
+        model = _starting_at(memory.point, (w, intercept), to, model)
         return Track(plan.solver, oracle, rates, model, geometry, epoch, to)
+
+
+def _starting_at(point: Floats, start: tuple[Floats, float], to: Coordinates, model: Model) -> Model:
+    """`model`, except that it returns `start` itself at the point where the run starts.
+
+    Coordinates of a w round it: there and back is not always the same number. A start with a weight for a
+    constant column is none that a run can return to.
+    """
+    w, intercept = start[0].copy(), start[1]
+    if w[to.scale == 0.0].any():
+        return model
+    point = point.copy()
+
+    def exact(points: Floats) -> tuple[Floats, Floats]:
+        weights, intercepts = model(points)
+        is_start = (points == point).all(axis=-1)
+        weights[is_start], intercepts = w, np.where(is_start, intercept, intercepts)
+        return weights, intercepts
+
+    return exact
 
 
 def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:

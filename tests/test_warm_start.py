@@ -199,6 +199,34 @@ def test_no_more_epochs_leave_a_fit_where_it_is(rng, d):
         assert bits(after) == bits(fastgd.gradient_descent(X, y, n_epochs=7, **how))
 
 
+STANDARDIZED = {
+    "statistics": (fastgd.gradient_descent, dict(method="summary", l2=0.1)),
+    "any method": (fastgd.gradient_descent, dict(nesterov=True)),
+    "read by read": (fastgd.gradient_descent, dict(method="stream")),
+    "huber": (fastgd.gradient_descent, dict(loss="huber")),
+    "steps": (fastgd.sgd, {}),
+    "momentum": (fastgd.sgd, dict(momentum=0.5)),
+}
+
+
+@pytest.mark.parametrize(("fit_by", "how"), STANDARDIZED.values(), ids=STANDARDIZED)
+def test_standardized_runs_start_at_w0_and_go_on_to_the_bit(fit_by, how):
+    how = dict(fit_intercept=True, standardize=True) | how
+    for seed in range(3 if JIT_IS_OFF else 15):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(30, 2)) * [30.0, 0.1] + [7.0, -3.0]
+        y, w0 = X @ [0.3, 2.0] + rng.normal(size=30), rng.normal(size=2)
+        start = fit_by(X, y, w0=w0, n_epochs=0, **how)
+        assert start.w.tolist() == w0.tolist()
+        assert start.intercept == 0.0
+        part = fit_by(X, y, n_epochs=4, **how)
+        same = fit_by(X, y, w0=part, n_epochs=0, **how)
+        assert (same.w.tolist(), same.intercept) == (part.w.tolist(), part.intercept)
+        whole, after = fit_by(X, y, n_epochs=7, **how), fit_by(X, y, w0=same, n_epochs=3, **how)
+        assert (after.w.tolist(), after.intercept) == (whole.w.tolist(), whole.intercept)
+        assert after.w_history[0].tolist() == part.w.tolist()
+
+
 @pytest.mark.parametrize(
     "how", [dict(loss="huber"), dict(l2=0.5), dict(momentum=0.3), dict(average=False)], ids=str
 )
