@@ -332,7 +332,7 @@ class _Any:
             oracle = SummaryProximal(geometry, memory, rule, until)
         else:
             oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
-        model = geometry.model if is_summary else to.model
+        model: Model = geometry.model if is_summary else to.model
         model = _starting_at(memory.point, (w, intercept), to, model)
         return Track(plan.solver, oracle, rates, model, geometry, epoch, to)
 
