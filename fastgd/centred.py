@@ -17,7 +17,6 @@ from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
 from fastgd.data.transformed import TransformedRows
-from fastgd.extremes import RANK_TOLERANCE
 from fastgd.grid import Floats
 from fastgd.objective import Objective
 from fastgd.oracles.streamed import leaf_rows
@@ -101,7 +100,7 @@ class Centred:
         origin = self.first_origin()
         raw = self._statistics(origin)
         if not origin.is_final and raw.is_finite():
-            v = self.solution(raw)
+            v = raw.solution()
             has_intercept, squares = self.objective.fit_intercept, np.diag(raw.G)[: self.rows.d]
             m = raw.G[-1, :-1] / raw.G[-1, -1] if has_intercept else 0.0 * squares
             is_off = bool((m * m * self.total * FAR > squares - m * m * self.total).any())
@@ -161,13 +160,6 @@ class Centred:
             reference = np.zeros(size)
         return Origin(x_ref, reference, False)
 
-    def solution(self, raw: Statistics) -> Floats:
-        from fastgd.kernels import symmetric
-
-        v = np.empty(len(raw.c))
-        symmetric.solve(raw.G, raw.c, RANK_TOLERANCE, v)
-        return v
-
     def _refined(self, origin: Origin, raw: Statistics, most: int) -> tuple[Origin, Statistics]:
         """Few rows: residuals, and their products with X, as if in twice the precision."""
         from fastgd.kernels import accurate
@@ -179,10 +171,10 @@ class Centred:
             return Statistics(raw.n, weights, raw.G, -sums[1:], float(sums[0]))
 
         best = about(origin.weights)
-        v = self.solution(best)
+        v = raw.factor.solve(best.c)
         for _ in range(most):
             moved = about(best.w_ref + v)
-            moved_v = self.solution(moved)
+            moved_v = raw.factor.solve(moved.c)
             # What the cost could still fall by, c·v, tells when the cost itself no longer can.
             if not moved.c @ moved_v < 0.25 * (best.c @ v):
                 break

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import planner, pool
+from fastgd import linalg, planner, pool
 from fastgd.data import checks
 from fastgd.data.backend import resolve
 from fastgd.data.checks import InvalidDataError
@@ -247,10 +247,9 @@ def _radius_of_an_epoch(rows: Table, survey: Survey, rate: float, backend: str) 
             for x in rows.X.astype(np.float64).reshape(rows.n, d):
                 A -= np.outer(2.0 * rate * x, x @ A)
         else:
-            for block in survey.maps(np.array([rate])).a[0]:
-                A = block @ A
+            A = linalg.product(survey.maps(np.array([rate])).a[0])
     if not np.isfinite(A).all():
         return math.inf
-    values = np.linalg.eigvals(A)
-    moving = np.argsort(np.abs(values - 1.0))[d - survey.rank :]  # where X is 0 for all rows, A is 1
+    values, rank = linalg.general_eigenvalues(A), survey.statistics.factor.rank
+    moving = np.argsort(np.abs(values - 1.0))[d - rank :]  # where X is 0 for all rows, A is 1
     return float(np.abs(values[moving]).max(initial=0.0))

@@ -16,9 +16,9 @@ from fastgd.centred import ACCURATE_ROWS, Centred, Origin, cost_at
 from fastgd.coordinates import Coordinates
 from fastgd.data.backend import Backend
 from fastgd.data.table import Table
-from fastgd.extremes import EPS, NULL, RANK_TOLERANCE, Parted, extremes
 from fastgd.grid import Array, Floats
 from fastgd.lazy import lazy_property
+from fastgd.linalg import EPS, Parted, extreme_eigenvalues
 from fastgd.losses import SquaredError
 from fastgd.objective import Objective, Rule
 from fastgd.oracles.folded import FoldedObjective
@@ -186,7 +186,7 @@ class Geometry(Centred):
                 self.rows.refuse_nonfinite()
             return Eigenvalues(smallest, largest, True)
         statistics = self.statistics  # before the coordinates, which they tell
-        return Eigenvalues(*extremes(statistics.G / self.total, self._backend, self._parted), False)
+        return Eigenvalues(*extreme_eigenvalues(statistics.G / self.total, self._parted), False)
 
     @lazy_property
     def _parted(self) -> Parted | None:
@@ -213,15 +213,12 @@ class Geometry(Centred):
         H, parted = (curvature / self.total) * self.statistics.G + np.diag(l2), self._parted
         if parted is not None:
             parted = Parted(curvature * parted.S + np.diag(l2[:-1]), parted.means, curvature)
-        return extremes(H, self._backend, parted)
+        return extreme_eigenvalues(H, parted)
 
     def optimum(self) -> tuple[Floats, float, float]:
         """Weights and intercept of the least cost of squared errors and l2, and that cost."""
         sums = self.penalised
-        if self._backend == "python":
-            v = np.asarray(np.linalg.lstsq(sums.G, sums.c, rcond=NULL * len(sums.c))[0], np.float64)
-        else:
-            v = self.solution(sums)
+        v = sums.solution()
         w, intercept = self.model(v)
         return w, float(intercept), cost_at(sums, v)
 
@@ -233,16 +230,14 @@ class Geometry(Centred):
         more rows of eps κ², that of the statistics. 0 where some column is a sum of others, to rounding;
         infinite with penalties, or no more rows than columns, where that does not matter.
         """
-        from fastgd.kernels import symmetric
-
         sums, objective = self.statistics, self.objective
         counted = np.count_nonzero(self.coordinates.scale) + objective.fit_intercept
         if objective.l1 or objective.l2 or not sums.is_finite() or not 0 < counted < self.rows.n:
             return math.inf
-        if symmetric.solve(sums.G, sums.c, RANK_TOLERANCE, np.empty(len(sums.c))) < counted:
+        if sums.factor.rank < counted:
             return 0.0
         sizes = np.sqrt(np.where(np.diag(sums.G) > 0.0, np.diag(sums.G), 1.0))
-        smallest, largest = extremes(sums.G / np.outer(sizes, sizes), self._backend)
+        smallest, largest = extreme_eigenvalues(sums.G / np.outer(sizes, sizes))
         kappa = math.sqrt(largest / smallest)
         return -math.log10(EPS * (kappa if self.rows.n <= ACCURATE_ROWS else kappa * kappa))
 

@@ -7,6 +7,7 @@ A table of one column never gets there: its solution is c/G, rounded once.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -154,7 +155,7 @@ def _factorised(G: Floats, tolerance: float) -> Factor:
     d = len(G)
     if d == 1:
         return factor(G, tolerance)
-    if not np.isfinite(G).all():
+    if not (d and np.isfinite(G).all()):
         return Factor(0, np.arange(d), np.zeros(d), G[:0, :0], G[:0, :0], np.zeros((0, d)))
     scale = _scale(np.diag(G))
     S = G * scale[:, None] * scale
@@ -262,6 +263,22 @@ def eigenvalues(H: Floats) -> Floats:
         return H[0].copy()
     with blas.one_thread():
         return np.asarray(np.linalg.eigvalsh(H), np.float64)
+
+
+def general_eigenvalues(A: Floats) -> NDArray[np.complexfloating]:
+    """The eigenvalues of a square table that need not be symmetric."""
+    if len(A) == 1:
+        return A[0].astype(np.complex128)
+    with blas.one_thread():
+        return np.linalg.eigvals(A).astype(np.complex128)
+
+
+def product(maps: Floats) -> Floats:
+    """maps[-1] ⋯ maps[1] maps[0] of (k, d, d)."""
+    if maps.shape[1] == 1:
+        return np.multiply.reduce(maps, axis=0)
+    with blas.one_thread():
+        return functools.reduce(lambda A, block: block @ A, maps)
 
 
 def extreme_eigenvalues(H: Floats, parted: Parted | None = None) -> tuple[float, float]:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import engine
+from fastgd import engine, linalg
 from fastgd.data.table import Table
-from fastgd.extremes import EPS, RANK_TOLERANCE
 from fastgd.grid import NOTHING, Array, Floats, Kept, Rows, block_rows
 from fastgd.lazy import lazy_property
+from fastgd.linalg import EPS, Factor
 
 FAR = 2.0**-10
 """A cost below this part of mean(r²) has lost ten bits: the reference was far from it."""
@@ -55,21 +55,16 @@ class Statistics:
 
     def optimum(self) -> Floats:
         """Weights of the least cost; where there are many, those next to w_ref."""
-        G, c = self.G, self.c
-        if len(c) == 1:
-            return self.w_ref + (c / G[0] if G[0, 0] > 0.0 else 0.0)
-        from fastgd.kernels import symmetric
+        return self.w_ref + self.solution()
 
-        v = np.empty(len(c))
-        symmetric.solve(G, c, RANK_TOLERANCE, v)
-        return self.w_ref + v
+    def solution(self) -> Floats:
+        """v = w − w_ref of the least cost; where there are many, the shortest."""
+        return self.factor.solve(self.c)
 
     @lazy_property
-    def rank(self) -> int:
-        """Of XᵀX, its columns scaled alike."""
-        from fastgd.kernels import symmetric
-
-        return int(symmetric.solve(self.G, self.c, RANK_TOLERANCE, np.empty(len(self.c))))
+    def factor(self) -> Factor:
+        """Of XᵀX: its rank, and which columns are sums of others."""
+        return linalg.factor(self.G)
 
     def cost(self, w: Floats) -> float:
         from fastgd.kernels import epochs

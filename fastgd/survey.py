@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd import engine, planner, summaries
+from fastgd import engine, linalg, planner, summaries
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
-from fastgd.extremes import NULL, extremes
 from fastgd.grid import Array, Floats, Rows
 from fastgd.lazy import lazy_property
+from fastgd.linalg import NULL, extreme_eigenvalues
 from fastgd.oracles.streamed import FoldedCost
 from fastgd.summaries import Maps, Statistics
 
@@ -152,15 +152,6 @@ class Survey:
         return cost
 
     @lazy_property
-    def rank(self) -> int:
-        """Of XᵀX, its columns scaled alike."""
-        G = self.statistics.G
-        if self._backend == "python":
-            scale = np.sqrt(np.where(np.diag(G) > 0.0, np.diag(G), 1.0))
-            return int(np.linalg.matrix_rank(G / np.outer(scale, scale), tol=1e-12, hermitian=True))
-        return self.statistics.rank
-
-    @lazy_property
     def eigenvalues(self) -> Eigenvalues:
         rows = self._rows
         if rows.d > planner.MOST_COLUMNS and self._backend == "numba":
@@ -170,7 +161,7 @@ class Survey:
             G = self._accepted(summaries.statistics(rows, self._w0, 1)).G
         else:
             G = self.statistics.G
-        found = extremes(G, self._backend)
+        found = extreme_eigenvalues(G)
         return Eigenvalues(found[0] / rows.n, found[1] / rows.n, False)
 
     @lazy_property
@@ -190,11 +181,10 @@ class Survey:
     def optimum(self) -> tuple[Floats, float, float]:
         """Weights of the least cost, no intercept, and that cost."""
         statistics = self.statistics
-        if self._backend == "python":
-            w = np.linalg.lstsq(statistics.G, statistics.c, rcond=NULL * len(statistics.c))[0]
-            residual = self._table() @ w - self._rows.y
-            return np.asarray(w), 0.0, float(residual @ residual) / statistics.n
         w = statistics.optimum()
+        if self._backend == "python":
+            residual = self._table() @ w - self._rows.y
+            return w, 0.0, float(residual @ residual) / statistics.n
         cost = statistics.cost(w)
         if statistics.is_far_from(cost) and self.recentre():
             w = self.statistics.optimum()
@@ -276,7 +266,7 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
     smallest only a bound from above; nan where the data overflows. (Lanczos, J. Research of the National
     Bureau of Standards 45, 1950; each vector is made orthogonal to all before it.)
     """
-    from fastgd.kernels import eigenvalues, epochs
+    from fastgd.kernels import epochs
 
     at_zero = gradient(np.zeros(d))
     if not np.isfinite(at_zero).all():
@@ -298,7 +288,7 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
         for vector in basis + basis:  # twice is enough
             product -= epochs.dot(product, vector) * vector
         before = largest
-        smallest, largest = eigenvalues.extreme_of_tridiagonal(np.array(diagonal), np.array(off), NULL)
+        smallest, largest = _of_tridiagonal(diagonal, off)
         size = math.sqrt(epochs.dot(product, product))
         still = still + 1 if abs(largest - before) <= LANCZOS_CLOSE * largest else 0
         if still == 3 or not size > NULL * largest:
@@ -306,6 +296,13 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
         off.append(size)
         basis.append(product / size)
     return smallest, largest * (1.0 + 10 * LANCZOS_CLOSE)
+
+
+def _of_tridiagonal(diagonal: list[float], off: list[float]) -> tuple[float, float]:
+    """The extreme eigenvalues of the symmetric tridiagonal matrix, the smallest above rounding."""
+    values = linalg.eigenvalues(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
+    largest = float(values[-1])
+    return float(values[values > NULL * largest].min(initial=largest)), largest
 
 
 def ratio(a: float, b: float) -> float:

@@ -15,14 +15,12 @@ FLOORS = [
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],
     [
         "kernels.in_order",
-        "kernels.symmetric",
         "kernels.norms",
         "kernels.shuffling",
         "kernels.losses",
         "kernels.convert",
     ],
     [
-        "kernels.eigenvalues",
         "kernels.strict",
         "kernels.fused",
         "kernels.accurate",
@@ -36,7 +34,6 @@ FLOORS = [
     ["engine", "journal"],
     ["kernels.proximal", "coordinates", "forecast"],
     ["data.backend", "data.columns", "schedules", "orders"],
-    ["extremes"],
     ["data.formats", "data.frames"],
     ["data.csv"],
     ["data.finding"],
