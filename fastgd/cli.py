@@ -11,9 +11,12 @@ from collections.abc import Sequence
 
 from fastgd import __version__
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as of a shell."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code: 0, 1 (it failed) or 2 (usage or input)."""
+    """Run the command; return the exit code: 0, 1 (it failed), 2 (usage or input) or 130 (Ctrl-C)."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if misuse := _misuse(options):
@@ -31,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(end="", flush=True)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         _drop_output()
-    except KeyboardInterrupt:
-        print("fastgd: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as interrupt:
+        print(f"fastgd: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+        return INTERRUPTED
     except (ImportError, OSError, ValueError, MemoryError) as error:
         print(f"fastgd: {_told(error)}", file=sys.stderr)
         if _is_of_open_file(error):

@@ -58,8 +58,7 @@ def fit(options: Namespace) -> int:
         except DivergenceError as error:
             result, failure = error.result, report.spelled(str(error))
         except KeyboardInterrupt as interrupt:
-            print(f"fastgd: {_interrupted(interrupt, options)}", file=sys.stderr)
-            return 130
+            raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
         except InvalidDataError as error:
             raise InvalidDataError(_located(str(error), data, options)) from None
     for warning in caught:

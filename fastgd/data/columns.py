@@ -61,15 +61,15 @@ def has_nan(column: Any) -> bool:
     if not types.is_floating(column.type):
         return False
     with np.errstate(all="ignore"):
-        values = column.drop_null().to_numpy(zero_copy_only=False)
+        values = as_numpy(column.drop_null())
         return bool(np.isnan(np.sum(values)) and np.isnan(values).any())
 
 
 def are_there(column: Any) -> NDArray[np.bool_]:
     """Of each row of a decoded column, whether there is a value, and no NaN."""
-    there: NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+    there: NDArray[np.bool_] = as_numpy(column.is_valid()).copy()
     if has_nan(column):
-        there &= ~np.isnan(column.to_numpy(zero_copy_only=False))
+        there[there] = ~np.isnan(as_numpy(column.drop_null()))
     return there
 
 
@@ -81,7 +81,7 @@ def numbers(column: Any) -> Numbers:
         return column
     if types.is_null(column.type):
         return np.empty(0)
-    return column.to_numpy(zero_copy_only=True)
+    return as_numpy(column)
 
 
 def part(values: Numbers, start: int, stop: int) -> NDArray[Any]:
@@ -92,9 +92,23 @@ def part(values: Numbers, start: int, stop: int) -> NDArray[Any]:
 
 
 def as_numpy(column: Any) -> NDArray[Any]:
-    """A decoded column, or several in a row, without missing values."""
-    from pyarrow import float64, types
+    """A decoded column, or several in a row, without missing values.
+
+    `Array.to_numpy` would import pandas where it is installed: two seconds, in which a process cannot end.
+    """
+    from pyarrow import float64, types, uint8
 
     if types.is_decimal(column.type):
         column = column.cast(float64())
-    return column.to_numpy(zero_copy_only=False) if hasattr(column, "buffers") else column.to_numpy()
+    is_boolean = types.is_boolean(column.type)
+    if is_boolean:
+        column = column.cast(uint8())
+    values = np.from_dlpack(column if hasattr(column, "buffers") else column.combine_chunks())
+    return values.view(np.bool_) if is_boolean else values
+
+
+def as_arrow(numbers: NDArray[np.int64]) -> Any:
+    """Whole numbers in Arrow's array of the same memory; `pyarrow.array` would import pandas."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])

@@ -14,46 +14,84 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastgd.data import dialect
 from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
 from fastgd.data.formats import File, damaged, reading
 
 BLOCK = 1 << 20
-"""Bytes that are parsed at once; more where a row is longer than this part of them:"""
+"""Bytes that are parsed at once; more where the header is longer than this part of them:"""
 ROWS_OF_BLOCK = 16
+MOST_HEADER = 1 << 20
+"""Bytes in which the header must end."""
+SAMPLE = 1 << 16
+"""Bytes from which the dialect is recognised; more where the header is long."""
+SPACES = tuple(" " * n for n in range(1, 65))
+"""Cells that are empty, to people."""
 
+HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:"?[sS][eE][pP]=[^\r\n]*[\r\n]\s*)?+[^\r\n]+[\r\n]')
+"""The first line that is not empty; after Excel's `sep=;` the second."""
 BAD_VALUE = re.compile(r"In CSV column #(\d+):.*?invalid value '(.*)'", re.DOTALL)
 BAD_ROW = re.compile(r"Expected (\d+) columns, got (\d+)")
+HAS_COMMA = re.compile(r"[+-]?[\d.]*,\d+|[+-]?[\d,]*\.\d+")
+"""What the other decimal mark may make a number."""
 
 
 class CsvFile(File):
-    """Text, a line a row, with a header; numbers as float64."""
+    """Text, a line a row, with a header; numbers as float64.
+
+    Parameters
+    ----------
+    path : Path
+    usual : str
+        The delimiter of files of this name.
+    delimiter, decimal : str, optional
+        What the caller asks for; else they are recognised from the first rows.
+    """
 
     is_guessed = True
 
-    def __init__(self, path: Path, separator: str):
+    def __init__(self, path: Path, usual: str, delimiter: str | None = None, decimal: str | None = None):
         super().__init__(path)
-        self._separator = separator
         self._block = BLOCK
         self._bad: tuple[str, str] | None = None
         """The last value that was no number, and its line."""
         self._is_sound = False
         """Found to have no quote that is never closed."""
-        with reading(self.name), self._bytes() as stream:
-            head = stream.read(BLOCK)
-            while not _ends_line(head) and (more := stream.read(BLOCK)):
-                head += more
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise InvalidDataError(f"{self.name} is UTF-16; save it as UTF-8")
-        self._block = max(BLOCK, ROWS_OF_BLOCK * len(head.lstrip().splitlines()[0] if head.strip() else b""))
-        with self._opened(None) as (batches, _):
+        head, size = self._head()
+        self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, delimiter, decimal)
+        self.is_usual = self.dialect == (delimiter or usual, decimal or ".", 0)
+        self._block = max(BLOCK, ROWS_OF_BLOCK * size)
+        with self._opened([], []) as batches:
             try:
                 self.set_schema(batches.schema)
             except UnicodeDecodeError:
                 raise InvalidDataError(f"the header of {self.name} is not UTF-8; save it so") from None
 
+    def _head(self) -> tuple[bytes, int]:
+        """The header and some rows, and the bytes of the header."""
+        head, more = b"", b"\n"
+        with reading(self.name), self._bytes() as stream:
+            while (found := HEADER.match(head)) is None and more:
+                if len(head) >= MOST_HEADER:
+                    raise InvalidDataError(
+                        f"{self.name} has no header: in its first {len(head) / 1e6:.3g} MB no line ends that "
+                        "could hold the names of columns"
+                    )
+                more = stream.read(BLOCK)
+                head += more
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise InvalidDataError(f"{self.name} is UTF-16; save it as UTF-8")
+        size = found.end() if found else len(head)
+        most = max(SAMPLE, 4 * size)
+        if len(head) > most:
+            head = head[: head.rfind(b"\n", size, most) + 1 or size]
+        return head, size
+
     def batches(self, names: Sequence[str]) -> Generator[Any]:
-        done = 0
-        with self._opened(names) as (batches, stream):
+        """Only the last column can hold a quote that is never closed: elsewhere its row is too short."""
+        done, last = 0, b""
+        others = [self.own_names[-1]] if self.own_names[-1] not in names else []
+        with self._opened(names, others) as batches:
             while True:
                 try:
                     batch = batches.read_next_batch()
@@ -61,11 +99,13 @@ class CsvFile(File):
                     break
                 except ValueError as error:
                     raise self._told(error, done) from None
+                if others and batch.num_rows:
+                    last = batch.column(len(names))[-1].as_py() or b""
                 yield batch
                 done += batch.num_rows
-            if stream.quotes % 2 and not self._is_sound:
-                self._refuse_open_quote()
-                self._is_sound = True
+        if (b"\n" in last or b"\r" in last) and not self._is_sound:
+            self._refuse_open_quote()
+            self._is_sound = True
 
     def first(self, name: str) -> str:
         if name in self.constants:
@@ -75,51 +115,76 @@ class CsvFile(File):
                 pass
         return f", {shown(self._bad[0], SHOWN_OF_A_VALUE)} in line {self._bad[1]}" if self._bad else ""
 
-    def begins_with_number(self, name: str) -> bool:
-        if name in self.constants:
-            return False
-        at = self.own_names.index(name)
-        values = (row[at].strip() for _, row in self._records(0) if len(row) > at)
-        with contextlib.suppress(csv.Error, ValueError):
-            return float(next(filter(None, values), "none")) is not None
+    def begin_with_number(self, names: Sequence[str]) -> set[str]:
+        waiting = {name: self.own_names.index(name) for name in names if name not in self.constants}
+        found = set()
+        with contextlib.suppress(csv.Error):
+            for _, row in itertools.islice(self._records(0), dialect.ROWS):
+                cells = [(name, row[at].strip()) for name, at in waiting.items() if len(row) > at]
+                for name, cell in cells:
+                    if cell:
+                        del waiting[name]
+                        if self._is_number(cell):
+                            found.add(name)
+                if not waiting:
+                    break
+        return found
+
+    def _is_number(self, cell: str) -> bool:
+        with contextlib.suppress(ValueError):
+            return float(cell.replace(self.dialect.decimal, ".")) is not None
         return False
 
     def place(self, row: int) -> str:
         line = next((line for line, _ in self._records(row)), None)
         return super().place(row) + (f" (line {line})" if line else "")
 
-    @contextlib.contextmanager
-    def _bytes(self) -> Iterator[_Stream]:
+    def hint(self) -> str:
+        if len(self.own_names) == 1:
+            return f"; fields are separated by {self.dialect}: pass delimiter= for others"
+        with contextlib.suppress(ValueError):
+            if [float(name) for name in self.own_names]:
+                return "; its first line holds numbers: put a header with the names of columns above it"
+        return ""
+
+    def _bytes(self) -> Any:
+        """The text, decompressed.
+
+        Pyarrow reads it in threads of its own, which may outlive the parser: it must be no object of Python,
+        as a thread that asks for the interpreter while that ends aborts the process.
+        """
         import pyarrow as pa
 
-        with pa.input_stream(str(self.path), compression="detect") as stream:
-            yield _Stream(stream)
+        return pa.input_stream(str(self.path), compression="detect")
 
     @contextlib.contextmanager
-    def _opened(self, names: Sequence[str] | None) -> Iterator[tuple[Any, _Stream]]:
-        """A parser, and the bytes that it reads."""
+    def _opened(self, names: Sequence[str], others: Sequence[str]) -> Iterator[Any]:
+        """A parser of columns of numbers, and of others; of all columns, to find their types, where none is
+        named."""
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        convert = arrow_csv.ConvertOptions()
-        if names is not None:
+        convert = arrow_csv.ConvertOptions(decimal_point=self.dialect.decimal)
+        convert.null_values = [*convert.null_values, *SPACES]
+        if names:
             types = {name: self.kinds[name] for name in names}
-            convert.include_columns = list(names)
-            convert.column_types = {
+            convert.include_columns = [*names, *others]
+            convert.column_types = dict.fromkeys(others, pa.binary()) | {
                 name: kind if pa.types.is_boolean(kind) else pa.float64() for name, kind in types.items()
             }
+        read = arrow_csv.ReadOptions(
+            block_size=self._block, use_threads=False, skip_rows=self.dialect.skip_rows
+        )
+        parse = arrow_csv.ParseOptions(delimiter=self.dialect.delimiter, newlines_in_values=True)
         with reading(self.name), self._bytes() as stream:
             try:
                 batches = arrow_csv.open_csv(
-                    stream,
-                    read_options=arrow_csv.ReadOptions(block_size=self._block, use_threads=False),
-                    parse_options=arrow_csv.ParseOptions(delimiter=self._separator, newlines_in_values=True),
-                    convert_options=convert,
+                    stream, read_options=read, parse_options=parse, convert_options=convert
                 )
             except ValueError as error:
                 raise self._told(error, 0) from None
             with batches:
-                yield batches, stream
+                yield batches
 
     def _told(self, error: Exception, done: int) -> InvalidDataError:
         """What is wrong in the rows from `done` on."""
@@ -130,12 +195,22 @@ class CsvFile(File):
             self._bad = value, line
             name = self.own_names[column]
             text = shown(value, SHOWN_OF_A_VALUE)
-            return InvalidDataError(f"{self.name}, line {line}: {text} in column {shown(name)} is no number")
+            remedy = ""
+            if HAS_COMMA.fullmatch(value.strip()):
+                other = "." if self.dialect.decimal == "," else ","
+                remedy = f' with decimal="{self.dialect.decimal}"; pass decimal="{other}", or take out what '
+                remedy += "separates thousands"
+            return InvalidDataError(
+                f"{self.name}, line {line}: {text} in column {shown(name)} is no number{remedy}"
+            )
         if found := BAD_ROW.search(text):
-            got = int(found[2])
+            expected, got = int(found[1]), int(found[2])
             line = self._line(done, lambda row: len(row) == got)
             fields = "1 field" if got == 1 else f"{got} fields"
-            return InvalidDataError(f"{self.name}, line {line} has {fields}, and the header {found[1]}")
+            remedy = "" if expected > 1 else f", separated by {self.dialect}: pass delimiter= for others"
+            return InvalidDataError(
+                f"{self.name}, line {line} has {fields}, and the header {expected}{remedy}"
+            )
         if "Empty CSV" in text:
             return InvalidDataError(f"{self.name} has no rows; at least one is needed")
         if "straddl" in text:
@@ -170,17 +245,17 @@ class CsvFile(File):
     def _records(self, first: int, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
         """The rows from `first` on, as text, each with the line that it begins in."""
         with self._bytes() as stream:
-            skip, line, rest = first + 1, 0, b""  # the header is skipped too
+            skip, line, rest = first + 1 + self.dialect.skip_rows, 0, b""  # the header is skipped too
             while block := stream.read(BLOCK):
                 whole, newline, tail = (rest + block).rpartition(b"\n")
                 whole += newline
                 lines = whole.count(b"\n")
-                if lines >= skip or not _is_plain(whole):
+                if lines >= skip or not _is_plain(whole) or len(tail) > self._block:
                     rest += block
                     break
                 skip, line, rest = skip - lines, line + lines, tail
-            text = (one.decode("utf-8", "replace") for one in _lines(rest, stream))
-            rows = csv.reader(text, delimiter=self._separator, strict=strict)
+            text = (one.decode("utf-8", "replace") for one in _lines(rest, stream, self._block))
+            rows = csv.reader(text, delimiter=self.dialect.delimiter, strict=strict)
             begin = 1
             for row in rows:
                 if row:
@@ -190,40 +265,18 @@ class CsvFile(File):
                 begin = rows.line_num + 1
 
 
-class _Stream:
-    """Bytes as they pass by, and how many quotes were among them."""
-
-    closed = False
-
-    def __init__(self, stream: Any):
-        self._stream = stream
-        self.quotes = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data: bytes = self._stream.read(size)
-        self.quotes += data.count(b'"')
-        return data
-
-    def readable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        """By who opened it."""
-
-
-def _ends_line(text: bytes) -> bool:
-    return any(end in text.lstrip() for end in (b"\n", b"\r"))
-
-
 def _is_plain(text: bytes) -> bool:
     """Whether each line is a row: no quotes, no empty lines, none that end otherwise."""
     is_odd = b'"' in text or text.startswith((b"\n", b"\r")) or b"\n\n" in text or b"\n\r" in text
     return not is_odd and text.count(b"\r") == text.count(b"\r\n")
 
 
-def _lines(rest: bytes, stream: _Stream) -> Iterator[bytes]:
+def _lines(rest: bytes, stream: Any, most: int) -> Iterator[bytes]:
+    """The lines of what was read and what comes; the last is one of more than `most` bytes."""
     for block in itertools.chain(iter(lambda: stream.read(BLOCK), b""), [b""]):
         *whole, rest = (rest + block).splitlines(keepends=True) or [b""]
         yield from whole
+        if len(rest) > most:
+            break
     if rest:
         yield rest

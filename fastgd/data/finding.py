@@ -13,8 +13,8 @@ from fastgd.data.checks import InvalidDataError
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import ArrowFile, File, ParquetFile
 
-_COMMAS = functools.partial(CsvFile, separator=",")
-_TABS = functools.partial(CsvFile, separator="\t")
+_COMMAS = functools.partial(CsvFile, usual=",")
+_TABS = functools.partial(CsvFile, usual="\t")
 
 KINDS: dict[str, Any] = {
     ".parquet": ParquetFile,
@@ -30,17 +30,20 @@ KINDS: dict[str, Any] = {
 """How a file is read, by the end of its name."""
 
 
-def find(path: Any) -> tuple[str, list[File]]:
-    """A table's name, and its files in their order: of a file, a folder, or a list of files."""
+def find(path: Any, **dialect: str | None) -> tuple[str, list[File]]:
+    """A table's name, and its files in their order: of a file, a folder, or a list of files.
+
+    `dialect` are `delimiter` and `decimal` of CSV files, where the caller asks for some.
+    """
     if isinstance(path, (list, tuple)):
         if not path:
             raise InvalidDataError("read_table() was given an empty list of files")
         found = [_existing(one) for one in path]
-        files = [_opened(one) for one in found]
+        files = [_opened(one, dialect) for one in found]
         return (files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"), files
     root = _existing(path)
     if not root.is_dir():
-        return root.name, [_opened(root)]
+        return root.name, [_opened(root, dialect)]
     inside = [one for one in root.rglob("*") if one.is_file() and not _is_hidden(one.relative_to(root))]
     if not inside:
         raise InvalidDataError(f"the folder {root.name} has no files")
@@ -50,7 +53,7 @@ def find(path: Any) -> tuple[str, list[File]]:
         raise InvalidDataError(f"the folder {root.name} has files of several kinds ({names}); pass a list")
     files = []
     for one in sorted(inside, key=lambda one: one.relative_to(root).parts):
-        file = _opened(one)
+        file = _opened(one, dialect)
         inner = one.relative_to(root)
         file.name = inner.as_posix()
         file.constants = _constants(inner)
@@ -67,12 +70,16 @@ def _existing(path: Any) -> Path:
     return found
 
 
-def _opened(path: Path) -> File:
+def _opened(path: Path, dialect: dict[str, str | None]) -> File:
     if path.is_dir():
         raise InvalidDataError(f"{path.name} is a folder; a list holds files only")
     suffix = _suffix(path)
     if not suffix:
         raise InvalidDataError(f"{path.name} is of no kind that is known: {', '.join(KINDS)}")
+    if KINDS[suffix] in (_COMMAS, _TABS):
+        return KINDS[suffix](path, **dialect)
+    if any(dialect.values()):
+        raise InvalidDataError(f"{path.name} is no CSV: leave out delimiter and decimal")
     return KINDS[suffix](path)
 
 

@@ -61,9 +61,13 @@ class File:
                     row += len(values)
         return ""
 
-    def begins_with_number(self, name: str) -> bool:
-        """Whether one of the values of a column that holds text is at fault, and not the column."""
-        return False
+    def begin_with_number(self, names: Sequence[str]) -> set[str]:
+        """The columns of text of which one value is at fault, and not the column."""
+        return set()
+
+    def hint(self) -> str:
+        """Why a column may be lacking, for sentences."""
+        return ""
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
         """Some columns as record batches, in the order of the rows."""
@@ -180,6 +184,8 @@ def reading(name: str) -> Iterator[None]:
         yield
     except (InvalidDataError, MemoryError):
         raise
+    except pa.ArrowCancelled:  # by Ctrl-C
+        raise KeyboardInterrupt from None
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

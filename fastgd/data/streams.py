@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
+import os
 import queue
 import threading
+import time
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,6 +30,8 @@ AHEAD = 8
 """Runs that are read ahead."""
 POLL = 0.05
 """Seconds after which one who waits looks whether he still should."""
+AT_EXIT = 5.0
+"""Seconds that a process which ends waits for the threads that read."""
 
 Ranges = tuple[int, list[Piece]]
 """The first row of a run, and where its rows lie among those of the source."""
@@ -145,6 +151,24 @@ class Room(NamedTuple):
     weights: Floats
 
 
+_passes: weakref.WeakSet[StreamPass] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_passes.clear)  # which has none of these threads
+
+
+@atexit.register
+def _end_all() -> None:
+    """End the reads under way, and wait for their threads.
+
+    A thread that comes back from C++ to an interpreter that has ended aborts the process.
+    """
+    until = time.monotonic() + AT_EXIT
+    for one in [*_passes]:
+        one.end()
+    for one in [*_passes]:
+        one.join(max(0.0, until - time.monotonic()))
+
+
 class StreamPass:
     """One read: a thread goes through the chunks and hands over runs, put together already where a chunk
     lasts only until the next is asked for; else those who take them do it, several at once."""
@@ -157,8 +181,9 @@ class StreamPass:
         self._is_ended = False
         self._thread = threading.Thread(target=self._read_ahead, name="fastgd reads ahead", daemon=True)
         if isinstance(before := self._source.reading, StreamPass) and before._is_ended:
-            before._join()  # a source gives one chunk at a time: it may have but one place to write it to
+            before.join()  # a source gives one chunk at a time: it may have but one place to write it to
         self._source.reading = self
+        _passes.add(self)
         self._thread.start()
 
     def runs(self) -> Iterator[Run]:
@@ -197,9 +222,11 @@ class StreamPass:
         with contextlib.suppress(queue.Full):
             self._ready.put_nowait(item)
 
-    def _join(self) -> None:
-        while self._thread.is_alive():
-            self._thread.join(POLL)
+    def join(self, most: float = float("inf")) -> None:
+        """Wait until the thread has ended, for so many seconds at most."""
+        until = time.monotonic() + most
+        while self._thread.is_alive() and (left := until - time.monotonic()) > 0.0:
+            self._thread.join(min(POLL, left))
 
     def _put(self, item: Any) -> bool:
         """Whether it was handed over, before the end."""

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgd.data import checks, columns
+from fastgd.data import checks, columns, dialect
 from fastgd.data.checks import SHOWN, InvalidDataError, listed, shown
 from fastgd.data.chunks import Source
+from fastgd.data.csv import CsvFile
 from fastgd.data.finding import find
 from fastgd.data.formats import File
 from fastgd.grid import Array, Floats
@@ -30,6 +31,8 @@ def read_table(
     features: Sequence[str] | None = None,
     weight: str | None = None,
     missing: str = "error",
+    delimiter: str | None = None,
+    decimal: str | None = None,
 ) -> Source:
     """The rows of a table in files, streamed: Parquet, Arrow and Feather, CSV.
 
@@ -52,6 +55,12 @@ def read_table(
     missing : {"error", "drop"}
         What to do about rows in which a value is missing: refuse them, counting them by column, or leave
         them out; those with a NaN too.
+    delimiter : str, optional
+        What separates the fields of CSV files. By default it is recognised from the first rows: commas
+        (tabs in .tsv), semicolons, tabs or bars, or what Excel's first line `sep=;` says.
+    decimal : {".", ","}, optional
+        The decimal mark of CSV files. By default a comma is recognised where numbers have one, and none has a
+        point; where commas may separate thousands (1,234 in all numbers), it is to be given.
 
     Returns
     -------
@@ -95,16 +104,20 @@ def read_table(
     checks.choice("missing", missing, ("error", "drop"))
     if target is None:
         raise TypeError("target must be the name of a column, not None")
-    name, files = find(path)
+    dialect.check(delimiter, decimal)
+    name, files = find(path, delimiter=delimiter, decimal=decimal)
     return TableSource(name, files, target, features, weight, drops=missing == "drop")
 
 
-def read_features(path: Any, features: Sequence[str], *, missing: str = "error") -> TableSource:
+def read_features(
+    path: Any, features: Sequence[str], *, missing: str = "error", **csv: str | None
+) -> TableSource:
     """These columns of a table without a target: for predictions. All that are lacking are told at once."""
     _require_pyarrow()
-    name, files = find(path)
+    dialect.check(**csv)
+    name, files = find(path, **csv)
     if len(lacking := [one for one in features if one not in files[0].names]) > 1:
-        has = listed(files[0].names)
+        has = listed(files[0].names) + files[0].hint()
         raise InvalidDataError(f"{files[0].name} lacks the columns {listed(lacking)}. It has {has}")
     return TableSource(name, files, None, features, None, drops=missing == "drop")
 
@@ -160,7 +173,15 @@ class TableSource(Source):
             raise InvalidDataError(f"{name} has no rows; at least one is needed")
 
     def __repr__(self) -> str:
-        return f'read_table({self.name}: "{self._target}" from {listed(self.columns)})'
+        how = f" ({self.dialect})" if self.dialect else ""
+        target = "" if self._target is None else f"{shown(self._target)} from "
+        return f"read_table({self.name}{how}: {target}{listed(self.columns)})"
+
+    @property
+    def dialect(self) -> str:
+        """How CSV files are parsed, for sentences; empty where it is as usual."""
+        unusual = [file for file in self._files if isinstance(file, CsvFile) and not file.is_usual]
+        return str(unusual[0].dialect) if unusual else ""
 
     def _check(self, file: File) -> None:
         """Refuse a file that lacks a column, or holds something else than numbers in one."""
@@ -182,21 +203,21 @@ class TableSource(Source):
 
     def _check_all(self, file: File, bad: dict[str, str]) -> None:
         """Refuse columns that nobody named, and that are no features: `bad` says what else they hold."""
-        others = [name for name in self.columns if name in bad and not file.begins_with_number(name)]
-        index = [name for name in self.columns if INDEX.fullmatch(name) or name in file.index]
+        begin = file.begin_with_number([*bad])
+        others = {name: None for name in self.columns if name in bad and name not in begin}
+        index = {name: None for name in self.columns if INDEX.fullmatch(name) or name in file.index}
         good = [name for name in self.columns if name not in others and name not in index]
         remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
         if others:
-            told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
+            told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in [*others][:SHOWN]]
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
             raise InvalidDataError(
                 f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
             )
         if index:
-            is_last = index[0] == "" and file.names[0] != ""
-            what = (
-                "a column without a name" if is_last else f"a column {shown(index[0])}, a data frame's index"
-            )
+            first = next(iter(index))
+            is_last = first == "" and file.names[0] != ""
+            what = "a column without a name" if is_last else f"a column {shown(first)}, a data frame's index"
             raise InvalidDataError(
                 f"{file.name} has {what}: {remedy if good else 'X needs at least one that is no index'}"
             )
@@ -314,12 +335,11 @@ class TableChunk:
 
 def _kept(given: dict[str, Any]) -> Any:
     """The numbers of the rows without a missing value; None for all."""
-    import pyarrow as pa
-
     poor = [column for column in given.values() if column.null_count or columns.has_nan(column)]
     if not poor:
         return None
-    return pa.array(np.flatnonzero(np.logical_and.reduce([columns.are_there(column) for column in poor])))
+    are_whole = np.logical_and.reduce([columns.are_there(column) for column in poor])
+    return columns.as_arrow(np.flatnonzero(are_whole))
 
 
 def _check_names(names: Sequence[str], target: str | None, weight: str | None) -> None:
@@ -343,9 +363,10 @@ def _names(features: Any) -> tuple[str, ...]:
 
 
 def _lacks(file: File, name: str) -> str:
-    close = difflib.get_close_matches(name, file.names, n=3, cutoff=0.6)
-    meant = f": did you mean {' or '.join(map(shown, close))}?" if close else "."
-    return f"{file.name} has no column {shown(name)}{meant} It has {listed(file.names)}"
+    by_letters = {one.lower(): one for one in reversed(file.names)}
+    found = difflib.get_close_matches(name.lower(), by_letters, n=3, cutoff=0.6)
+    meant = f": did you mean {' or '.join(shown(by_letters[one]) for one in found)}?" if found else "."
+    return f"{file.name} has no column {shown(name)}{meant} It has {listed(file.names)}{file.hint()}"
 
 
 def _counted(table: str, missing: dict[str, int]) -> str:

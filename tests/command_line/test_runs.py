@@ -140,3 +140,70 @@ def test_who_reads_may_have_seen_enough(model):
     )
     assert done.stdout.split() == [repr(value) for value in model.predict(X[:2]).tolist()]
     assert done.stderr == ""
+
+
+LEAVING = """
+import sys, threading, time
+import fastgd.{module}
+def interrupted():
+    threading.Thread(target=time.sleep, args=(60,)).start()  # as C++ that cannot be asked to end
+    print("part", end="")
+    raise KeyboardInterrupt({text!r})
+{patch}
+from fastgd.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "patch", "text", "told"),
+    [
+        (
+            "commands",
+            "fastgd.commands.fit = lambda options: interrupted()",
+            "interrupted here",
+            "interrupted here",
+        ),
+        ("cli", "fastgd.cli.main = interrupted", "", "interrupted"),
+    ],
+    ids=["in a command", "while modules load"],
+)
+def test_ctrl_c_is_one_sentence_and_130_whatever_the_threads_do(module, patch, text, told):
+    program = LEAVING.format(module=module, patch=patch, text=text)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "fit", "trips.csv", "--target", "fare"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "part", f"fastgd: {told}\n")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_ctrl_c_while_a_table_is_read(name):
+    pytest.importorskip("pandas")
+    table = pa.concat_tables([TABLE] * 2000)
+    (csv.write_csv if name == "t.csv" else parquet.write_table)(table, name)
+    program = (
+        "import signal, threading, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from fastgd.data.tables import TableSource\n"
+        "begin = TableSource.chunks\n"
+        "def chunks(self):\n"
+        "    threading.Timer(0.0, signal.raise_signal, [signal.SIGINT]).start()\n"
+        "    yield from begin(self)\n"
+        "TableSource.chunks = chunks\n"
+        "from fastgd.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "fit", name, "--target", "fare"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.startswith("fastgd: interrupted")
+    assert done.stderr.count("\n") == 1

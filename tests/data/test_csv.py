@@ -6,6 +6,7 @@ import gzip
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import fastgd
@@ -74,7 +75,11 @@ REFUSED = {
     "text": ("a,b\n1,2\n3,4\nabc,5\n", 't.csv, line 4: "abc" in column "a" is no number'),
     "text in the target": ("a,b\n1,oops\n", 't.csv, line 2: "oops" in column "b" is no number'),
     "text in quotes": ('a,b\n1,2\n"x,y",2\n', 't.csv, line 3: "x,y" in column "a" is no number'),
-    "digits with a comma": ('a,b\n"1,5",2\n', 't.csv, line 2: "1,5" in column "a" is no number'),
+    "digits with a comma": (
+        'a,b\n1.5,2\n"1,5",2\n',
+        't.csv, line 3: "1,5" in column "a" is no number with decimal="."; pass decimal=",", or take out '
+        "what separates thousands",
+    ),
     "dates": ("a,b\n2026-01-01,2\n", 't.csv, line 2: "2026-01-01" in column "a" is no number'),
     "neither true nor false": ("a,b\n1,true\n2,x\n", 't.csv, line 2: "true" in column "b" is no number'),
     "too short": ("a,b\n1,2\n3\n", "t.csv, line 3 has 1 field, and the header 2"),
@@ -264,3 +269,12 @@ def test_what_is_open_is_closed(read):
         assert len(next(chunks)) > 0
         chunks.close()
     assert open_files() <= before
+
+
+def test_the_threads_of_pyarrow_read_no_object_of_python(tmp_path):
+    """One that asks for the interpreter while that ends aborts the process."""
+    for name, text in (("t.csv", b"a,b\n1,2\n"), ("t.csv.gz", gzip.compress(b"a,b\n1,2\n"))):
+        (tmp_path / name).write_bytes(text)
+        with csv.CsvFile(tmp_path / name, ",")._bytes() as stream:
+            assert isinstance(stream, pa.NativeFile)
+            assert not isinstance(stream, pa.PythonFile)

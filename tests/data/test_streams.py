@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from fastgd.data.streams import StreamRows
 from fastgd.grid import block_rows
 from tests.conftest import JIT_IS_OFF
 
+ROOT = Path(__file__).parents[2]
 N = 5000 if JIT_IS_OFF else 30_000
 CUTS = [1000, 4097] if JIT_IS_OFF else [37, 4095, 4096, 4097, 10**9]
 
@@ -349,3 +352,36 @@ print(fit.n_samples, grown() - before)
     n, growth = done.stdout.split()
     assert int(n) == 25_000_000
     assert float(growth) < 100
+
+
+EXIT = """
+import threading, time, fastgd
+stands = threading.Event()
+def chunks():
+    for number in range(9):
+        if is_slow and number == 2:
+            stands.set()
+            time.sleep(0.5)
+            print("read", flush=True)
+        yield np.ones(3000), np.ones(3000)
+import numpy as np
+is_slow = False
+source = fastgd.chunks(chunks)
+is_slow = True
+from fastgd.data.streams import StreamRows
+reading = StreamRows(source).begin((at, at + 3000) for at in range(0, 27000, 3000))
+runs = reading.runs()
+next(runs)
+assert stands.wait(9)
+"""
+
+
+def test_a_process_that_ends_waits_for_the_thread_that_reads():
+    done = subprocess.run(
+        [sys.executable, "-c", EXIT],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "read\n", "")

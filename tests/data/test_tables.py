@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import decimal
 import gc
+import os
 import re
+import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import csv as pa_csv
 from pyarrow import feather, parquet
 
 import fastgd
 from fastgd.data import columns, formats
 from tests.data.reading import open_files, rows_of
 
+ROOT = Path(__file__).parents[2]
 N = 1000
 TABLE = pa.table(
     {
@@ -460,3 +465,24 @@ def test_without_pyarrow(monkeypatch):
         ModuleNotFoundError, match=r"read_table\(\) needs pyarrow: pip install 'fastgd\[io\]'"
     ):
         fastgd.read_table("t.parquet", target="y")
+
+
+def test_pandas_is_not_imported_for_a_read(tmp_path):
+    """It takes seconds, in the thread that reads, and a process cannot end meanwhile."""
+    table = pa.table({"a": [1.0, None, 2.0, float("nan")], "b": [True, False, True, True], "y": [1, 2, 3, 4]})
+    pa_csv.write_csv(table, tmp_path / "t.csv")
+    write(tmp_path / "t.parquet", table)
+    write(tmp_path / "t.arrow", table)
+    program = (
+        "import sys\n"
+        "from tests.data.reading import rows_of\n"
+        "import fastgd\n"
+        "for name in sys.argv[1:]:\n"
+        "    X, y, _ = rows_of(fastgd.read_table(name, target='y', missing='drop'))\n"
+        "    assert (X.tolist(), y.tolist()) == ([[1.0, 1.0], [2.0, 1.0]], [1.0, 3.0])\n"
+        "assert 'pandas' not in sys.modules\n"
+    )
+    names = [str(tmp_path / name) for name in ("t.csv", "t.parquet", "t.arrow")]
+    subprocess.run(
+        [sys.executable, "-c", program, *names], env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True
+    )
