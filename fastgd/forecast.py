@@ -66,6 +66,6 @@ def few_digits(digits: float, is_beside: bool) -> str:
             f"(predictions are); {remedy}"
         )
     return (
-        f"the columns of X{others} are so nearly dependent that about {max(1, round(digits))} digits of the "
+        f"the columns of X{others} are so nearly dependent that about {max(1, math.floor(digits))} digits of the "
         f"weights are to be expected; {remedy}"
     )
