@@ -65,7 +65,8 @@ def few_digits(digits: float, is_beside: bool) -> str:
             f"some columns of X are sums of others{others}, to rounding: their weights are not determined "
             f"(predictions are); {remedy}"
         )
+    least = max(1, math.floor(digits))
     return (
-        f"the columns of X{others} are so nearly dependent that about {max(1, math.floor(digits))} digits of the "
-        f"weights are to be expected; {remedy}"
+        f"the columns of X{others} are so nearly dependent that about {least} digits of the weights are to "
+        f"be expected; {remedy}"
     )

@@ -55,7 +55,7 @@ def seen_on_a_terminal(program):
 
     ours, theirs = os.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
-    env = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    env = os.environ | {"PYTHONPATH": str(ROOT), "TERM": "xterm", "PYTHON_COLORS": "0"}
     child = subprocess.Popen([sys.executable, "-c", program], stderr=theirs, stdout=theirs, env=env)
     os.close(theirs)
     seen = b""
