@@ -9,24 +9,25 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from fastgd import display
 from fastgd.data.arrays import as_sample_weight
-from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
 from fastgd.data.labels import OneAgainstRest, labels
 from fastgd.data.sources import as_rows
+from fastgd.estimators.inputs import (
+    Matrix,
+    as_matrix,
+    as_weights,
+    class_weights,
+    like,
+    refuse_missing_labels,
+    times_class_weights,
+    told,
+)
 from fastgd.estimators.linear import Linear, Stochastic
 from fastgd.grid import Floats
-
-
-def _refuse_nonfinite(y: Any) -> None:
-    """Labels may be numbers, but NaN and infinity are none."""
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        row = int(np.isfinite(y).argmin())
-        raise InvalidDataError(
-            f"y[{row}] is {'NaN' if np.isnan(y[row]) else 'infinite'}; drop such rows or fill them"
-        )
 
 
 class _Classifier(ClassifierMixin, Linear):
@@ -48,35 +49,39 @@ class _Classifier(ClassifierMixin, Linear):
         and weights of its own; one more read finds its classes.
         """
         before = getattr(self, "results_", None) if self.warm_start else None
-        X, y = self._checked_data(X, y, reset=True)
+        X, y = self._checked_data(X, y, reset=before is None)
         codes: Any = None
         if isinstance(X, Source):
             as_rows(X, y, sample_weight)  # which refuses y and sample_weight
             classes, sums = labels(X)
         else:
-            _refuse_nonfinite(y)
+            refuse_missing_labels(y)
             check_classification_targets(y)
             classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y holds one class only, {classes.tolist()[0]!r}; {type(self).__name__} needs two or more"
+                f"y holds one class only, {told(classes)}; {type(self).__name__} needs two or more"
             )
         known = classes if before is None else self.classes_
         if not np.array_equal(classes, known):
-            raise ValueError(f"y holds the classes {classes}, and the warm start {known}; they must agree")
+            raise ValueError(
+                f"y holds the classes {told(classes)}, and the warm start {told(known)}; they must agree"
+            )
         self.classes_: Any = classes
         if codes is None:
-            return self._fit_all(self._of_source(X, sums), before)
-        return self._fit_all(self._of_arrays(X, codes, sample_weight), before)
+            return self._fit_all(X, self._of_source(X, sums), before)
+        return self._fit_all(X, self._of_arrays(X, codes, as_weights(sample_weight, X)), before)
 
-    def _fit_all(self, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False) -> Self:
-        """A model for each X, y and weights."""
+    def _fit_all(
+        self, given: Any, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False
+    ) -> Self:
+        """A model for each X, y and weights; `given` is the X of all."""
         results = []
         for k, (X, y, weights) in enumerate(models):
             results.append(self._fitted(X, y, weights, before[k] if before else None, is_part=is_part))
         self.results_ = results
-        self.coef_ = np.array([np.atleast_1d(result.w) for result in results])
-        self.intercept_ = np.array([result.intercept for result in results])
+        self.coef_ = like(given, np.array([np.atleast_1d(result.w) for result in results]))
+        self.intercept_ = like(given, np.array([result.intercept for result in results]))
         self.n_iter_ = max(result.n_epochs for result in results)
         costs = [self._costs(result) for result in results]
         self.history_ = costs[0] if len(results) == 1 else costs
@@ -94,7 +99,7 @@ class _Classifier(ClassifierMixin, Linear):
             n = len(codes)
             each = np.ones(n) if sample_weight is None else as_sample_weight(sample_weight, n)
             sums = np.bincount(codes, each, len(self.classes_)).astype(np.float64)
-            weights = each * self._of_class(sums)[codes]
+            weights = times_class_weights(each, self._of_class(sums)[codes])
         for k in self._chosen():
             yield X, (codes == k).astype(np.float64), weights
 
@@ -107,14 +112,17 @@ class _Classifier(ClassifierMixin, Linear):
         """The weights of the classes; balanced ones make their `sums` equal."""
         if self.class_weight == "balanced":
             return np.divide(sums.sum(), len(sums) * sums, out=np.zeros(len(sums)), where=sums > 0.0)
-        return np.array([self.class_weight.get(label, 1.0) for label in self.classes_.tolist()])
+        return class_weights(self.class_weight, self.classes_)
+
+    def _decision(self, X: Matrix) -> Floats:
+        scores = [self._scores(X, w, b) for w, b in zip(self.coef_, self.intercept_, strict=True)]
+        return scores[0] if len(scores) == 1 else np.column_stack(scores)
 
     def decision_function(self, X: Any) -> Floats:
         """Scores X·coef_ᵀ + intercept_: (n,) for two classes, else (n, n_classes)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, ensure_all_finite=False)
-        scores = [self._scores(X, w, b) for w, b in zip(self.coef_, self.intercept_, strict=True)]
-        return scores[0] if len(scores) == 1 else np.column_stack(scores)
+        X = as_matrix(self, X, reset=False)
+        return like(X, self._decision(X))
 
     def predict(self, X: Any) -> Any:
         """The class with the highest score, (n,)."""
@@ -123,19 +131,25 @@ class _Classifier(ClassifierMixin, Linear):
 
     def predict_proba(self, X: Any) -> Floats:
         """1/(1 + exp(−score)), (n, n_classes); of more than two classes scaled so that a row adds up to 1."""
-        scores = self.decision_function(X)
-        e = np.exp(-np.abs(scores))
-        share = np.where(scores >= 0.0, 1.0, e) / (1.0 + e)
-        if scores.ndim == 1:
-            rest = np.where(scores >= 0.0, e, 1.0) / (1.0 + e)
-            return np.column_stack([rest, share])
-        total = share.sum(axis=1, keepdims=True)
-        even = total == 0.0  # every class is ruled out to the last bit
-        return np.where(even, 1.0 / scores.shape[1], share / np.where(even, 1.0, total))
+        check_is_fitted(self)
+        X = as_matrix(self, X, reset=False)
+        return like(X, _shares(self._decision(X)))
 
     def predict_log_proba(self, X: Any) -> Floats:
         """ln of `predict_proba`."""
         return np.log(self.predict_proba(X))
+
+
+def _shares(scores: Floats) -> Floats:
+    """The probabilities of all classes (n, n_classes) from scores (n,) or (n, n_classes)."""
+    e = np.exp(-np.abs(scores))
+    share = np.where(scores >= 0.0, 1.0, e) / (1.0 + e)
+    if scores.ndim == 1:
+        rest = np.where(scores >= 0.0, e, 1.0) / (1.0 + e)
+        return np.column_stack([rest, share])
+    total = share.sum(axis=1, keepdims=True)
+    even = total == 0.0  # every class is ruled out to the last bit
+    return np.where(even, 1.0 / scores.shape[1], share / np.where(even, 1.0, total))
 
 
 class GDClassifier(_Classifier):
@@ -310,23 +324,26 @@ n_iter_no_change, warm_start, n_jobs
             )
         before = getattr(self, "results_", None)
         X, y = self._checked_data(X, y, reset=before is None, is_part=True)
-        _refuse_nonfinite(y)
+        refuse_missing_labels(y)
         if before is None:
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit")
             self.classes_ = np.unique(classes)
             if len(self.classes_) < 2:
                 raise ValueError(
-                    f"classes holds one class only, {self.classes_[0]!r}; two or more are needed"
+                    f"classes holds one class only, {told(self.classes_)}; two or more are needed"
                 )
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
-                f"classes={classes!r} is not the same as on the last call to partial_fit: {self.classes_}"
+                f"classes={display.value(classes, 60)} is not the same as on the last call to partial_fit: "
+                f"{told(self.classes_)}"
             )
         codes = np.searchsorted(self.classes_, y)
         known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == y
         if not np.all(known):
+            row = int(np.argmin(known))
             raise ValueError(
-                f"y[{int(np.argmin(known))}] is {y[np.argmin(known)]!r}, which is not among the classes"
+                f"y[{row}] is {display.value(y[row])}, which is not among the classes {told(self.classes_)}"
             )
-        return self._fit_all(self._of_arrays(X, codes, sample_weight), before, is_part=True)
+        models = self._of_arrays(X, codes, as_weights(sample_weight, X))
+        return self._fit_all(X, models, before, is_part=True)

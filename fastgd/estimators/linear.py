@@ -16,13 +16,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning as SklearnConvergenceWarning
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._param_validation import Options as Among
 from sklearn.utils.validation import validate_data
 
 from fastgd import losses
 from fastgd.data.chunks import Source
+from fastgd.estimators.inputs import as_matrix, as_targets
 from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.grid import Floats
@@ -49,7 +50,7 @@ class Linear(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
         "alpha": [Interval(numbers.Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(numbers.Real, 0, 1, closed="both")],
+        "l1_ratio": [Interval(numbers.Real, 0, 1, closed="both"), None],
         "fit_intercept": ["boolean"],
         "standardize": ["boolean"],
         "max_iter": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -89,14 +90,24 @@ class Linear(BaseEstimator):
             return X, y
         if y is None:
             return validate_data(self, X, y)  # which says that y is needed
-        X = validate_data(self, X, reset=reset, ensure_all_finite=False)
-        is_line = type(y) is np.ndarray and y.ndim == 1
-        return X, y if is_line else column_or_1d(y, warn=True)
+        return as_matrix(self, X, reset=reset), as_targets(y)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The names of the columns that the model was fitted to, of any type."""
+        result = getattr(self, "result_", None) or getattr(self, "results_", (None,))[0]
+        return () if result is None else result.feature_names
+
+    def _validate_params(self) -> None:
+        with np.printoptions(legacy="1.25"):  # sentences show NumPy's scalars as Python's
+            super()._validate_params()
 
     def _translated(self) -> tuple[dict[str, Any], float]:
         """The objective in fastgd's terms, and what turns its cost into scikit-learn's."""
         loss: Any = losses.as_loss(self._loss())
         half = 0.5 if isinstance(loss, tuple(_HALVED.values())) else 1.0
+        if self.penalty == "elasticnet" and self.l1_ratio is None:
+            raise ValueError('penalty="elasticnet" needs an l1_ratio from 0 to 1, not None')
         ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": self.l1_ratio, None: 0.0}[self.penalty]
         alpha = 0.0 if self.penalty is None else self.alpha / half
         goal = dict(
@@ -136,7 +147,6 @@ class Linear(BaseEstimator):
                 how["learning_rate"] = self._rate(1.0, before._first_rate)
         result = fit(self._solver, X, y, weights, goal, rule, Options(**how))
         result._rows = None  # a model does not keep the data that it was fitted to
-        result.feature_names = tuple(getattr(self, "feature_names_in_", ()))
         return result
 
     def _threads(self) -> int | None:

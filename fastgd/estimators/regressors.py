@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from fastgd import losses
 from fastgd.api import gradient_descent
+from fastgd.estimators.inputs import as_matrix, as_weights, like
 from fastgd.estimators.linear import Linear, Stochastic
 from fastgd.grid import Floats
 from fastgd.planner import MOST_COLUMNS
@@ -38,7 +39,8 @@ class _Regressor(RegressorMixin, Linear):
         A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has targets and weights of its own.
         """
         before = getattr(self, "result_", None) if self.warm_start else None
-        X, y = self._checked_data(X, y, reset=True)
+        X, y = self._checked_data(X, y, reset=before is None)
+        sample_weight = as_weights(sample_weight, X)
         is_squared = isinstance(losses.as_loss(self._loss()), losses.SquaredError)
         is_wide = self.n_features_in_ > MOST_COLUMNS
         starts_at_zero = self._solver == "sgd" or is_squared or is_wide or self.early_stopping
@@ -46,8 +48,8 @@ class _Regressor(RegressorMixin, Linear):
             start = self._least_squares(X, y, sample_weight)
             result = self._fitted(X, y, sample_weight, start)
             result.n_passes += start.n_passes
-            return self._keep(result)
-        return self._keep(self._fitted(X, y, sample_weight, before))
+            return self._keep(X, result)
+        return self._keep(X, self._fitted(X, y, sample_weight, before))
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
         """Where other losses start: bounded slopes would take many epochs from zero to a y far off."""
@@ -57,10 +59,11 @@ class _Regressor(RegressorMixin, Linear):
         )  # fmt: skip
         return replace(result, _state=None)
 
-    def _keep(self, result: FitResult) -> Self:
+    def _keep(self, X: Any, result: FitResult) -> Self:
         self.result_ = result
-        self.coef_ = np.atleast_1d(result.w)
-        self.intercept_ = np.array([result.intercept]) if self._solver == "sgd" else result.intercept
+        self.coef_ = like(X, np.atleast_1d(result.w))
+        intercept = like(X, np.array([result.intercept]))
+        self.intercept_ = intercept if self._solver == "sgd" else intercept[0]
         self.n_iter_ = result.n_epochs
         self.history_ = self._costs(result)
         return self
@@ -68,8 +71,8 @@ class _Regressor(RegressorMixin, Linear):
     def predict(self, X: Any) -> Floats:
         """ŷ = X·coef_ + intercept_, (n,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, ensure_all_finite=False)
-        return self._scores(X, self.coef_, np.ravel(self.intercept_)[0])
+        X = as_matrix(self, X, reset=False)
+        return like(X, self._scores(X, self.coef_, np.ravel(self.intercept_)[0]))
 
 
 class GDRegressor(_Regressor):
@@ -299,5 +302,5 @@ validation_fraction, n_iter_no_change, warm_start, n_jobs
         """One epoch over these rows, from where the last call ended."""
         before = getattr(self, "result_", None)
         X, y = self._checked_data(X, y, reset=before is None, is_part=True)
-        result = self._fitted(X, y, sample_weight, before, is_part=True)
-        return self._keep(result)
+        result = self._fitted(X, y, as_weights(sample_weight, X), before, is_part=True)
+        return self._keep(X, result)
