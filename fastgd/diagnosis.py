@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import display, linalg, planner, pool
+from fastgd import linalg, planner, pool
 from fastgd.data import checks
 from fastgd.data.backend import resolve
 from fastgd.data.checks import InvalidDataError
@@ -21,6 +21,7 @@ from fastgd.geometry import Geometry
 from fastgd.grid import Floats
 from fastgd.objective import SINGLE_STEPS, as_objective
 from fastgd.options import Solver
+from fastgd.preconditioning import unserved
 from fastgd.summaries import MAPS_BYTES, maps_bytes
 from fastgd.survey import Survey, ratio
 
@@ -89,7 +90,7 @@ class Diagnosis:
         """
         tolerance = checks.number("tolerance", tolerance)
         if not 0.0 < tolerance < 1.0:
-            raise ValueError(f"tolerance must be between 0 and 1, not {display.value(tolerance)}")
+            raise ValueError(f"tolerance must be between 0 and 1, not {tolerance!r}")
         radius = self.spectral_radius
         if radius is None:
             raise ValueError(
@@ -134,6 +135,7 @@ def diagnose(
     learning_rate: float | Literal["auto"] = "auto",
     fit_intercept: bool = False,
     standardize: bool = False,
+    precondition: bool = False,
     sample_weight: ArrayLike | None = None,
     l2: float = 0.0,
     backend: str = "auto",
@@ -143,7 +145,7 @@ def diagnose(
 
     Parameters
     ----------
-    X, y, fit_intercept, standardize, sample_weight
+    X, y, fit_intercept, standardize, precondition, sample_weight
         As in `gradient_descent`.
     solver : {"gradient_descent", "sgd"}, default "gradient_descent"
     learning_rate : "auto" or float, default "auto"
@@ -185,13 +187,19 @@ def diagnose(
         learning_rate = checks.positive("learning_rate", learning_rate)
     rows = as_rows(X, y, sample_weight)
     check_weights(rows)
-    goal = as_objective("squared_error", 0.0, l2, fit_intercept, standardize, has_weights=rows.has_weights)
-    if goal.l2 and solver == "sgd":
-        raise ValueError('l2 counts in full-batch descent only: solver="gradient_descent"')
+    goal = as_objective(
+        "squared_error", 0.0, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
+        has_weights=rows.has_weights,
+    )  # fmt: skip
+    for name, value in (("l2", goal.l2), ("precondition", goal.precondition)):
+        if value and solver == "sgd":
+            raise ValueError(f'{name} counts in full-batch descent only: solver="gradient_descent"')
+    if goal.precondition and (reason := unserved(goal, rows)):
+        raise ValueError(f"precondition=True cannot be served: {reason}")
     has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
     seen: Table = rows
     looked: Survey | Geometry
-    if goal.is_plain:
+    if goal.is_plain and not goal.precondition:
         looked = survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
         if has_statistics and solver == "gradient_descent":  # SGD's maps are made by the same read
             _refuse_overflow(survey)

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastgd import coordinates, engine
+from fastgd import blas, coordinates, engine, linalg
 from fastgd.centred import ACCURATE_ROWS, Centred, Origin, cost_at
 from fastgd.coordinates import Coordinates
 from fastgd.data.backend import Backend
+from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
 from fastgd.grid import Array, Floats
 from fastgd.lazy import lazy_property
@@ -60,7 +61,7 @@ class Geometry(Centred):
         d, has_intercept = self.rows.d, self.objective.fit_intercept
         if self._parts is not None:
             return self._parts
-        if not self.objective.standardize:
+        if not self.objective.is_standardized:
             return coordinates.plain(d, has_intercept)
         if self.has_statistics:
             squares = np.diag(self.raw.G)[:d]
@@ -139,7 +140,7 @@ class Geometry(Centred):
         out[:d, :d] = (G[:d, :d] - np.outer(sums, m) - np.outer(m, sums) + n * np.outer(m, m)) * np.outer(
             scale, scale
         )
-        out[d, :d] = out[:d, d] = 0.0 if self.objective.standardize else (sums - n * m) * scale
+        out[d, :d] = out[:d, d] = 0.0 if self.objective.is_standardized else (sums - n * m) * scale
         out[d, d] = n
         by = np.append((c[:d] - m * c[d]) * scale, c[d])
         theta[d] = math.fsum([raw.w_ref[d], *(m * raw.w_ref[:d]).tolist()])
@@ -178,8 +179,32 @@ class Geometry(Centred):
     # Rates ------------------------------------------------------------------------------------------------
 
     @lazy_property
+    def _whitening(self) -> Floats:
+        """W (size, rank): in φ, θ = Wφ, the statistics of the columns and their penalty are n times 1."""
+        return linalg.factor(self.penalised.G / self.total).whitening()
+
+    def check_metric(self) -> None:
+        """Refuse a metric of statistics that overflow."""
+        if self.objective.precondition and not self.raw.is_finite():
+            raise InvalidDataError("X or y is too large for precondition: its squares overflow; scale it")
+
+    @lazy_property
+    def metric(self) -> Floats:
+        """M = W Wᵀ, by which preconditioned descent multiplies gradients; of length 0 for none."""
+        if not self.objective.precondition:
+            return np.empty((0, 0))
+        with blas.one_thread():
+            return np.asarray(self._whitening @ self._whitening.T, np.float64)
+
+    @lazy_property
     def eigenvalues(self) -> Eigenvalues:
-        """Of XᵀSX/Σ s in the coordinates."""
+        """Of XᵀSX/Σ s in the coordinates, or in the metric."""
+        if self.objective.precondition:
+            if not self.objective.l2:
+                return Eigenvalues(*self._in_metric(1.0), False)
+            with blas.one_thread():
+                table = self._whitening.T @ (self.statistics.G / self.total) @ self._whitening
+            return Eigenvalues(*extreme_eigenvalues(table), False)
         if self.rows.d > MOST_COLUMNS and self._backend == "numba":
             smallest, largest = lanczos(self._squared_gradient(), self.coordinates.size)
             if not math.isfinite(largest):
@@ -191,7 +216,7 @@ class Geometry(Centred):
     @lazy_property
     def _parted(self) -> Parted | None:
         """The centred statistics beside an intercept that is not told apart by the coordinates."""
-        if not self.objective.fit_intercept or self.objective.standardize:
+        if not self.objective.fit_intercept or self.objective.is_standardized:
             return None
         d, G = self.rows.d, self.raw.G / self.total
         m = G[d, :d]
@@ -206,6 +231,8 @@ class Geometry(Centred):
         curvature = self.objective.curvature
         if not self.objective.is_smooth:
             return math.nan, math.nan
+        if self.objective.precondition:
+            return self._in_metric(curvature)
         smallest, largest, is_estimate = self.eigenvalues
         l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
         if is_estimate or not l2.any():
@@ -214,6 +241,26 @@ class Geometry(Centred):
         if parted is not None:
             parted = Parted(curvature * parted.S + np.diag(l2[:-1]), parted.means, curvature)
         return extreme_eigenvalues(H, parted)
+
+    def _in_metric(self, curvature: float) -> tuple[float, float]:
+        """The same in all directions that have data."""
+        return (curvature, curvature) if self._whitening.size else (0.0, 0.0)
+
+    @lazy_property
+    def units(self) -> Floats:
+        """√H_jj, H the curvatures of squared errors and l2 in the coordinates: the columns' own units."""
+        return np.sqrt(2.0 / self.total * np.diag(self.penalised.G))
+
+    @lazy_property
+    def least_alike(self) -> float:
+        """The least eigenvalue but 0 of H with its columns in like units: those of 1/units."""
+        units = np.where(self.units > 0.0, self.units, 1.0)
+        H, parted = 2.0 / self.total * self.penalised.G / np.outer(units, units), None
+        if self._parted is not None:
+            l2 = self.coordinates.penalty(0.0, self.objective.l2).l2[:-1]
+            S = (2.0 * self._parted.S + np.diag(l2)) / np.outer(units[:-1], units[:-1])
+            parted = Parted(S, self._parted.means * (units[-1] / units[:-1]), 1.0)
+        return extreme_eigenvalues(H, parted)[0]
 
     def optimum(self) -> tuple[Floats, float, float]:
         """Weights and intercept of the least cost of squared errors and l2, and that cost."""
@@ -224,12 +271,11 @@ class Geometry(Centred):
 
     @lazy_property
     def digits(self) -> float:
-        """How many digits of the largest of the optimum's weights are to be had on this data.
+        """About how many digits of the optimum's weights are to be had on this data.
 
-        −log10 of eps κ where residuals are refined, κ being the condition number of the columns in like
-        units. Of more rows −log10 of 64 eps κ²: 64 covers the rounding of the sums (measured: 98 of 100
-        random problems have as many digits). 0 where some column is a sum of others, to rounding; infinite
-        with penalties, or no more rows than columns, where that does not matter.
+        −log10 of eps κ, κ the condition number of the columns in like units, where residuals are refined; of
+        more rows of eps κ², that of the statistics. 0 where some column is a sum of others, to rounding;
+        infinite with penalties, or no more rows than columns, where that does not matter.
         """
         sums, objective = self.statistics, self.objective
         counted = np.count_nonzero(self.coordinates.scale) + objective.fit_intercept
@@ -240,7 +286,7 @@ class Geometry(Centred):
         sizes = np.sqrt(np.where(np.diag(sums.G) > 0.0, np.diag(sums.G), 1.0))
         smallest, largest = extreme_eigenvalues(sums.G / np.outer(sizes, sizes))
         kappa = math.sqrt(largest / smallest)
-        return -math.log10(EPS * (kappa if self.rows.n <= ACCURATE_ROWS else 64 * kappa * kappa))
+        return -math.log10(EPS * (kappa if self.rows.n <= ACCURATE_ROWS else kappa * kappa))
 
     def _squared_gradient(self) -> Callable[[Floats], Floats]:
         """The gradient of the squared loss, a read a call."""

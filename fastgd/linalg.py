@@ -92,11 +92,14 @@ class Factor:
         with blas.one_thread(), np.errstate(over="ignore", invalid="ignore"):
             scale = _beside(self.scale[self.chosen], c)
             x[self.chosen] = scale * self._solve_scaled(scale * c[self.chosen])
-            if not basic and len(self.dependent):
-                if self._reduction is None:
-                    self._reduction = _Reduction.of(self)
-                return self._reduction.shorten(x)
-        return x
+            return x if basic else self._shortest(x)
+
+    def _shortest(self, x: Floats) -> Floats:
+        if not len(self.dependent):
+            return x
+        if self._reduction is None:
+            self._reduction = _Reduction.of(self)
+        return self._reduction.shorten(x)
 
     def _solve_scaled(self, b: Floats) -> Floats:
         """On the chosen columns, in units of the scale: by L⁻¹, and refined."""
@@ -108,6 +111,13 @@ class Factor:
     def inverse_root(self) -> Floats:
         """R (rank, rank) in the table's units: the inverse of the chosen columns' table is RᵀR."""
         return self.root * self.scale[self.chosen]
+
+    def whitening(self) -> Floats:
+        """W (d, rank) with W Wᵀ the pseudo-inverse of the table: Wᵀ G W = 1."""
+        W = np.zeros((len(self.order), self.rank))
+        with blas.one_thread(), np.errstate(over="ignore", invalid="ignore"):
+            W[self.chosen] = self.inverse_root().T
+            return self._shortest(W)
 
 
 class _Reduction(NamedTuple):

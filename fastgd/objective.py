@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from fastgd import display
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
@@ -38,6 +37,9 @@ class Objective:
     has_weights: bool
     """Whether samples count more or less than each other: how much stands with the rows."""
 
+    precondition: bool | Literal["auto"] = False
+    """Whether to descend in the metric of the statistics; "auto" until the data and the options tell."""
+
     is_squared: bool = field(init=False)
     is_quadratic: bool = field(init=False)
     """Squared errors and nothing else: one step of SGD is an affine map."""
@@ -48,6 +50,11 @@ class Objective:
         self.is_squared = isinstance(self.loss, SquaredError)
         self.is_quadratic = self.is_squared and not self.l1 and not self.l2
         self.is_plain = self.is_quadratic and not (self.fit_intercept or self.standardize or self.has_weights)
+
+    @property
+    def is_standardized(self) -> bool:
+        """Whether columns are centred and scaled; those of a metric are before it applies."""
+        return self.standardize or self.precondition is True
 
     @property
     def curvature(self) -> float:
@@ -92,15 +99,23 @@ SINGLE_STEPS = Rule()
 
 
 def as_objective(
-    loss: Any, l1: Any, l2: Any, fit_intercept: Any, standardize: Any, *, has_weights: bool
+    loss: Any,
+    l1: Any,
+    l2: Any,
+    fit_intercept: Any,
+    standardize: Any,
+    precondition: Any = False,
+    *,
+    has_weights: bool,
 ) -> Objective:
-    if not has_weights and loss == "squared_error" and l1 == l2 == 0.0 and not (fit_intercept or standardize):
+    is_plain = precondition is False and not (has_weights or fit_intercept or standardize)
+    if is_plain and loss == "squared_error" and l1 == l2 == 0.0:
         return LESSON
     l1, l2 = checks.not_negative("l1", l1), checks.not_negative("l2", l2)
     fit_intercept = checks.flag("fit_intercept", fit_intercept)
-    return Objective(
-        as_loss(loss), l1, l2, fit_intercept, checks.flag("standardize", standardize), has_weights
-    )
+    standardize = checks.flag("standardize", standardize)
+    precondition = checks.choice("precondition", precondition, (True, False, "auto"))
+    return Objective(as_loss(loss), l1, l2, fit_intercept, standardize, has_weights, precondition)
 
 
 def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> Rule:
@@ -113,16 +128,14 @@ def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = Fa
         return SINGLE_STEPS
     momentum = checks.number("momentum", momentum)
     if not 0.0 <= momentum < 1.0:
-        raise ValueError(f"momentum must be at least 0 and below 1, not {display.value(momentum)}")
+        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
     nesterov = checks.flag("nesterov", nesterov)
     batch_size = checks.whole("batch_size", batch_size, 1)
     if isinstance(average, (bool, np.bool_)):
         average = bool(average)
     elif isinstance(average, float):
         if not 0.0 < average <= 1.0:
-            raise ValueError(
-                f"average, a share of the steps, must be above 0 and at most 1, not {display.value(average)}"
-            )
+            raise ValueError(f"average, a share of the steps, must be above 0 and at most 1, not {average!r}")
     else:
         average = checks.whole("average", average, 0)
     return Rule(momentum, nesterov, batch_size, average)

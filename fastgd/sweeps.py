@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import display, objective, solvers
+from fastgd import objective, solvers
 from fastgd.data import checks
 from fastgd.data.arrays import as_array, as_weights
 from fastgd.data.backend import resolve
@@ -41,6 +41,7 @@ def sweep(
     n_epochs: int = 100,
     fit_intercept: bool = False,
     standardize: bool = False,
+    precondition: bool = False,
     sample_weight: ArrayLike | None = None,
     loss: str | Loss | Any = "squared_error",
     l1: float = 0.0,
@@ -60,7 +61,7 @@ def sweep(
 
     Parameters
     ----------
-    X, y, n_epochs, fit_intercept, standardize, sample_weight, loss, l1, l2, momentum, nesterov
+    X, y, n_epochs, fit_intercept, standardize, precondition, sample_weight, loss, l1, l2, momentum, nesterov
         As in `gradient_descent` and `sgd`.
     batch_size, shuffle, seed, track_cost
         As in `sgd`; all runs take the rows in the same order.
@@ -119,16 +120,17 @@ def sweep(
     runs_on, order = resolve(backend), as_order(shuffle, seed)
     rows = as_rows(X, y, sample_weight)
     check_weights(rows)
-    goal = objective.as_objective(loss, l1, l2, fit_intercept, standardize, has_weights=rows.has_weights)
+    goal = objective.as_objective(
+        loss, l1, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
+        has_weights=rows.has_weights,
+    )  # fmt: skip
     objective.check_loss(goal.loss, rows, runs_on)
     check_method(solver, how, runs_on, order, goal, rule)
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))
         or getattr(learning_rates, "shape", True) == ()
     ):
-        raise TypeError(
-            f"learning_rates must be a list or an array, a run each, not {display.value(learning_rates)}"
-        )
+        raise TypeError(f"learning_rates must be a list or an array, a run each, not {learning_rates!r}")
     if not len(learning_rates):
         raise ValueError("learning_rates is empty; a sweep needs at least one")
     starts = _starts(w0, len(learning_rates), rows)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgd import planner
+from fastgd import planner, preconditioning
 from fastgd.centred import Origin
 from fastgd.coordinates import Coordinates
 from fastgd.data.table import Table
@@ -162,6 +162,8 @@ def tracks(
 
 def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:
     """The plan with the solver that it comes to, and whether the lesson's oracles serve."""
+    if plan.goal.precondition:
+        plan = _preconditioned(plan, rows)
     goal, rule = plan.goal, plan.rule
     if (
         plan.solver == "sgd"
@@ -174,14 +176,24 @@ def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:
         return plan, goal.is_quadratic and rule.is_plain
     if rule.batch_size > 1:
         plan = dataclasses.replace(plan, rule=dataclasses.replace(rule, batch_size=1))
-    return plan, goal.is_plain and plan.rule.is_plain and plan.how.tol is None
+    is_lessons = goal.is_plain and plan.rule.is_plain and plan.how.tol is None and not goal.precondition
+    return plan, is_lessons
+
+
+def _preconditioned(plan: Plan, rows: Table) -> Plan:
+    """The plan with `precondition` resolved."""
+    goal = dataclasses.replace(plan.goal, precondition=preconditioning.resolved(plan, rows))
+    rule = plan.rule
+    if goal.precondition and not rule.momentum:
+        rule = dataclasses.replace(rule, nesterov=False)  # the first step leads to the optimum
+    return dataclasses.replace(plan, goal=goal, rule=rule)
 
 
 def _about(plan: Plan, rows: Table) -> tuple[Any, ...]:
     """What a run shares with the one it goes on from; the parts of `partial_fit` are parts of one run."""
     goal, rule = plan.goal, plan.rule
     options: tuple[Any, ...] = identity(goal.loss)
-    options += (goal.l1, goal.l2, goal.fit_intercept, goal.standardize)
+    options += (goal.l1, goal.l2, goal.fit_intercept, goal.standardize, goal.precondition)
     options += (rule.momentum, rule.nesterov, rule.batch_size, rule.average)
     if plan.how.is_part:
         return options
@@ -285,6 +297,7 @@ class _Any:
         self._is_summary = (
             not is_sgd and backend == "numba" and _pays(plan, rows, n_epochs) and geometry.holds_digits
         )
+        geometry.check_metric()
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
         plan = self._plan
@@ -320,7 +333,8 @@ class _Any:
             kept = copy.deepcopy(state.memory)
             memory = kept if (kept.counts[1] >= 0) == (memory.counts[1] >= 0) else memory
         oracle: Oracle
-        until = Until(how.tolerance(method), how.patience) if plan.goal.is_smooth else Until()
+        patience = 1 if plan.goal.precondition else how.patience
+        until = Until(how.tolerance(method), patience) if plan.goal.is_smooth else Until()
         if is_sgd:
             if plan.backend == "python":
                 oracle = AnyTwinSgd(geometry, memory, rule, plan.order, epoch)
@@ -368,7 +382,7 @@ def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
     """Whether statistics are to be made: squared errors alone have them."""
     if not plan.goal.is_squared or plan.how.method == "stream":
         return False
-    if plan.how.method == "summary":
+    if plan.how.method == "summary" or plan.goal.precondition:
         return True
     return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, n_epochs) == "summary"
 

@@ -10,8 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
-    ["display"],
-    ["losses", "penalties", "reference", "progress", "lazy", "data.checks", "data.dialect"],
+    ["losses", "penalties", "reference", "progress", "lazy", "display", "data.checks", "data.dialect"],
     ["kernels._jit", "archive", "packing", "data.files"],
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],
     [
@@ -68,6 +67,7 @@ FLOORS = [
     ["oracles.any_twin"],
     ["functions", "solvers"],
     ["options"],
+    ["preconditioning"],
     ["tracks"],
     ["results"],
     ["checkpoint", "saving", "outcome"],

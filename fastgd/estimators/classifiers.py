@@ -162,6 +162,8 @@ class GDClassifier(_Classifier):
         Strength of the penalty, as in SGDClassifier; LogisticRegression's C is 1/(alpha n).
     class_weight : dict, "balanced" or None
         Weights of the classes, multiplied with sample_weight.
+    precondition : bool or "auto", default "auto"
+        As in `GDRegressor`, for squared errors alone: "auto" leaves log_loss as it is, and True is refused.
     max_iter : int, default 1000
         Epochs at most, a read of the data each.
     penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \
@@ -188,6 +190,10 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
     ['a', 'b']
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = _Classifier._parameter_constraints | {
+        "precondition": ["boolean", StrOptions({"auto"})],
+    }
+
     def __init__(
         self,
         loss: str = "log_loss",
@@ -197,6 +203,7 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
         l1_ratio: float = 0.15,
         fit_intercept: bool = True,
         standardize: bool = True,
+        precondition: bool | str = "auto",
         max_iter: int = 1000,
         tol: Any = "auto",
         learning_rate: str = "constant",
@@ -217,6 +224,7 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
         self.standardize = standardize
+        self.precondition = precondition
         self.max_iter = max_iter
         self.tol = tol
         self.learning_rate = learning_rate

@@ -110,10 +110,12 @@ class Linear(BaseEstimator):
             raise ValueError('penalty="elasticnet" needs an l1_ratio from 0 to 1, not None')
         ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": self.l1_ratio, None: 0.0}[self.penalty]
         alpha = 0.0 if self.penalty is None else self.alpha / half
-        goal = dict(
+        goal: dict[str, Any] = dict(
             loss=loss, l1=alpha * ratio, l2=alpha * (1.0 - ratio), fit_intercept=self.fit_intercept,
             standardize=self.standardize,
         )  # fmt: skip
+        if self._solver == "gradient_descent":
+            goal["precondition"] = self.precondition
         return goal, half
 
     def _rate(self, half: float, eta0: Any) -> LearningRate:

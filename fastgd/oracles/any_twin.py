@@ -48,6 +48,7 @@ class AnyTwinDescent(_AnyTwin):
     def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
         super().__init__(geometry, memory, rule)
         self._until, self.has_converged = until, False
+        self._metric = geometry.metric.tolist()
 
     @property
     def is_still(self) -> bool:
@@ -71,17 +72,25 @@ class AnyTwinDescent(_AnyTwin):
         at = reference.look_ahead(theta, before, beta)
         gradient = reference.smooth_gradient(self._xs, self._ys, self._weights, at, self._loss, self._l2)
         push = [0.0 if rule.nesterov else rule.momentum * (a - b) for a, b in zip(theta, before, strict=True)]
-        new = reference.proximal_step(at, gradient, push, rate, self._l1)
+        direction = [reference.forward(row, gradient) for row in self._metric] or gradient
+        new = reference.proximal_step(at, direction, push, rate, self._l1)
         cost = self._cost(new)
         if not (go_on or self._is_finite(new, cost)):
             return 0
-        mapped = [
-            g if not strength else (p - z + v) / rate
-            for g, p, z, v, strength in zip(gradient, at, new, push, self._l1, strict=True)
-        ]
-        norm = math.sqrt(sum(g * g for g in mapped))
+        norm, against = 0.0, 0.0
+        for k, strength in enumerate(self._l1):
+            mapped, moved = gradient[k], new[k] - theta[k]
+            if not strength:
+                norm, against = norm + mapped * direction[k], against + rate * mapped * moved
+                continue
+            mapped = (
+                (at[k] - new[k] + push[k]) / rate
+                if new[k] == 0.0
+                else mapped + math.copysign(strength, new[k])
+            )
+            norm, against = norm + mapped * mapped, against + (at[k] - new[k]) * moved
+        norm = math.sqrt(max(norm, 0.0))
         first = norm if first < 0 else first
-        against = sum((p - z) * (z - w) for p, z, w in zip(at, new, theta, strict=True))
         t = 1.0 if rule.nesterov and against > 0 else 0.5 * (1 + math.sqrt(1 + 4 * t * t))
         size = max(map(abs, theta))
         is_still = all(

@@ -67,15 +67,11 @@ class SummaryProximal(_Proximal):
 
         self._kernels, self._rule, self._until = proximal, rule, until
         self._sums = geometry.penalised
-        self._floor, self._noise = 0.0, np.zeros(len(memory.point))
+        self._floor, self._units = 0.0, np.zeros(len(memory.point))
         if until.tol >= 0.0:
-            squares = 2.0 * np.diag(self._sums.G) / self._sums.n
-            least, most = geometry.curvatures
-            self._floor = ROUNDING * least
-            # What rounding makes of the products of H with v: by |H_jk| <= √(H_jj H_kk), whatever the units
-            # of columns are, and by the largest curvature.
-            bound = np.minimum(16.0 * np.sqrt(squares.sum() * squares), len(squares) ** 0.5 * most)
-            self._noise = 4.0 * ROUNDING * bound
+            self._floor = ROUNDING * geometry.least_alike
+            self._units = geometry.units
+        self._metric = geometry.metric
         self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
         self._memory = memory
         self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
@@ -93,7 +89,8 @@ class SummaryProximal(_Proximal):
         done, self.has_converged = self._kernels.descend(
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
             self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
-            until.tol, self._floor, self._noise, until.patience, go_on, keep.costs, keep.weights, keep.norms,
+            until.tol, self._floor, self._units, self._metric, until.patience, go_on, keep.costs,
+            keep.weights, keep.norms,
         )  # fmt: skip
         return done
 
@@ -135,8 +132,9 @@ class StreamedProximal(_Proximal):
         theta, before, momentum, rule = self.w.copy(), self.before.copy(), self._momentum.copy(), self._rule
         at, gradient = self._at, self._gradient
         has_converged = self._kernels.step(
-            theta, before, at, gradient, float(rates[0]), rule.momentum, rule.nesterov, self._penalty.l1,
-            self._zeros, self._momentum, self._until.tol, 0.0, self._zeros, self._until.patience,
+            theta, before, at, gradient, gradient, float(rates[0]), rule.momentum, rule.nesterov,
+            self._penalty.l1, self._zeros, self._momentum, self._until.tol, 0.0, self._zeros,
+            self._until.patience,
         )  # fmt: skip
         norm = self._momentum[self._kernels.LAST]
         cost = self._look(theta, before)

@@ -23,9 +23,9 @@ def stepped(
     d = len(v)
     v, before, state = v.copy(), before.copy(), fresh() if state is None else state
     done = proximal.step(
-        v, before, p, gradient, rate, mu, nesterov, np.zeros(d) if l1 is None else l1,
+        v, before, p, gradient, gradient, rate, mu, nesterov, np.zeros(d) if l1 is None else l1,
         np.zeros(d) if ref is None else ref, state, until.get("tol", -1.0), until.get("floor", 0.0),
-        np.full(d, until.get("noise", 0.0)), until.get("patience", 1),
+        until.get("units", np.ones(d)), until.get("patience", 1),
     )  # fmt: skip
     return v, before, state, done
 
@@ -85,9 +85,36 @@ def test_when_a_run_has_converged():
     assert stepped(v, v, v, still, state=state, tol=0.0)[3]
     assert not stepped(v, v, v, still, state=state, tol=-1.0)[3]
     assert state[QUIET] > 0.0
-    assert not stepped(v, v, v, still, tol=0.0, floor=1e-18, state=state)[3]
-    assert stepped(v, v, v, still, tol=0.0, floor=1e-16, state=state)[3]
-    assert stepped(v, v, v, still, tol=0.0, floor=1e-18, noise=1e-16, state=state)[3]
+    near = dict(tol=0.0, state=state, ref=-v)  # θ is 0: nothing but the rounding of H v is left
+    assert stepped(v, v, v, still, floor=1e-30, **near)[3]
+    assert not stepped(v, v, v, np.array([1e-13, 0.0]), floor=1e-30, **near)[3]
+    far = dict(tol=0.0, state=state, ref=v)
+    assert stepped(0 * v, 0 * v, 0 * v, still, floor=1e-16, **far)[3]
+    assert not stepped(0 * v, 0 * v, 0 * v, still, floor=1e-18, **far)[3]
+
+
+def test_each_column_is_judged_in_its_own_units():
+    v, units, state = np.array([1.0, 1e10]), np.array([1.0, 1e-10]), np.array([1.0, 0.0, 1.0, 1.0])
+    how = dict(tol=0.0, floor=1e-30, units=units, state=state)
+    assert stepped(v, v, v, np.array([1e-15, 1e-25]), **how)[3]
+    assert not stepped(v, v, v, np.array([1e-15, 1e-17]), **how)[3]  # rounding for the first column alone
+    mapped = dict(l1=np.array([0.5, 0.0]), **how)
+    assert stepped(v, v, v, np.array([-0.5, 0.0]), rate=0.1, **mapped)[3]
+    assert not stepped(v, v, v, np.array([0.0, 0.0]), rate=0.1, **mapped)[3]
+
+
+def test_in_the_metric_of_the_statistics_one_step_is_the_optimum(rng):
+    A = rng.normal(size=(9, 3)) @ np.diag([1.0, 1e-3, 1e3])
+    G, c, v, costs = A.T @ A, rng.normal(size=3), np.zeros(3), np.empty(2)
+    norms = np.empty(2)
+    proximal.descend(
+        G, c, 9.0, 9.0, np.zeros(3), np.zeros(3), v, v.copy(), fresh(), np.full(2, 0.5), 0.0, False, -1.0,
+        0.0, np.zeros(3), np.linalg.inv(G / 9.0), 1, False, costs, np.empty((0, 3)), norms,
+    )  # fmt: skip
+    np.testing.assert_allclose(v, np.linalg.solve(G, c), rtol=1e-9)
+    gradient = -2 / 9 * c
+    assert norms[0] == pytest.approx(math.sqrt(gradient @ np.linalg.solve(G / 9.0, gradient)), rel=1e-9)
+    assert norms[1] <= 1e-9 * norms[0]
 
 
 def run(G, c, s, v, epochs, *, rate, l1=None, ref=None, go_on=False, tol=-1.0, state=None, keep=True):
@@ -98,7 +125,7 @@ def run(G, c, s, v, epochs, *, rate, l1=None, ref=None, go_on=False, tol=-1.0, s
     ref, l1 = (np.zeros(d) if one is None else one for one in (ref, l1))
     done, has_converged = proximal.descend(
         G, c, s, 1.0, ref, l1, v, v.copy(), state, np.full(epochs, rate), 0.0, False, tol, 0.0,
-        np.zeros(len(v)), 1, go_on, costs, weights, norms,
+        np.zeros(len(v)), np.empty((0, 0)), 1, go_on, costs, weights, norms,
     )  # fmt: skip
     return done, has_converged, costs, weights, norms
 
