@@ -29,6 +29,7 @@ REGRESSORS = {
 }
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_regression_to_its_tolerance(benchmark, name):
     X, y, _ = data(CASE)
@@ -50,6 +51,7 @@ def objective(model, X, y):
     return np.mean(np.logaddexp(0.0, scores) - y * scores) + 0.5 * ALPHA * np.sum(model.coef_**2)
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("name", ["fastgd", "LogisticRegression"])
 def test_classification_to_the_same_objective(benchmark, name):
     X, y = data(CASE)[0], classes(CASE)

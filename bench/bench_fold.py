@@ -23,6 +23,7 @@ FOLDED = wide((2, 4, 10) if SMOKE else (2, 4, 10, 32, 100, 300, 1000), DTYPES)
 SCANNED = wide((2, 10, 16) if SMOKE else (2, 4, 10, 16, 32, 64, 100, 300, 1000))
 
 
+@pytest.mark.short(contender=["fastgd"])
 @pytest.mark.parametrize(
     ("case", "contender"),
     contenders.parameters(contenders.FOLD, LINES[:2] + FOLDED)
@@ -42,6 +43,7 @@ def test_fold_on_one_thread(benchmark, case, contender):
     measure_function(benchmark, fastgd.cost_and_gradient, case, contender, tolerance, read_threads=1)
 
 
+@pytest.mark.short(contender=["fastgd"])
 @pytest.mark.parametrize(
     ("case", "contender"), contenders.parameters(contenders.STREAMED_SGD, SCANNED), ids=str
 )

@@ -30,6 +30,7 @@ def test_gradient(benchmark, case, contender):
     measure_function(benchmark, fastgd.gradient, case, contender, TOLERANCE[case.dtype])
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("n_threads", sorted({1, default_threads()}))
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_plain_read(benchmark, case, n_threads):

@@ -71,6 +71,7 @@ LESSON_CONTENDERS = [
 ]
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("contender", contenders.installed(LESSON_CONTENDERS), ids=str)
 def test_lesson(benchmark, contender):
     """Three samples, 100 epochs, lists in, every weight and cost out: a call, not an epoch, is timed."""

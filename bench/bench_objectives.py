@@ -31,6 +31,7 @@ def target(case, loss):
     return classes(case) if loss == "log_loss" else data(case)[1]
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("case", FOLDED, ids=str)
 def test_fold_of_a_loss(benchmark, case, loss):
@@ -71,6 +72,7 @@ def sklearn_steps(X, y, n_epochs):
     return np.append(model.coef_, model.intercept_)
 
 
+@pytest.mark.short(case=STEPPED[:1])
 @pytest.mark.parametrize("steps", [fastgd_steps, sklearn_steps], ids=["fastgd", "scikit-learn"])
 @pytest.mark.parametrize("case", STEPPED, ids=str)
 def test_sgd_of_log_loss(benchmark, case, steps):

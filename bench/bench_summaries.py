@@ -32,6 +32,7 @@ TABLES = sized((1_000_000, 10), (500_000, 32), (500_000, 100), dtypes=("float64"
 IN_ORDER = LINE + sized((3_000_000, 2), (1_000_000, 10), (300_000, 32))
 SHUFFLED = LINE + sized((1_000_000, 10))
 SWEPT = LINE + sized((1_000_000, 10))
+IN_DOUBLE = LINE + [case for case in TABLES if case.dtype == "float64"]
 
 
 def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, beside=None):
@@ -65,6 +66,7 @@ def close_to(w, tolerance):
     return lambda found, _n_epochs: assert_close(found, w, tolerance, "w")
 
 
+@pytest.mark.short(case=IN_DOUBLE)
 @pytest.mark.parametrize(
     ("case", "contender"), contenders.parameters(contenders.WHOLE_DESCENT, LINE + TABLES), ids=str
 )
@@ -83,6 +85,7 @@ def solution(case):
     return contenders.numpy_normal_equations(X.astype(np.float64), y.astype(np.float64))()
 
 
+@pytest.mark.short(case=IN_DOUBLE)
 @pytest.mark.parametrize(
     ("case", "contender"),
     [
@@ -98,6 +101,7 @@ def test_solution(benchmark, case, contender):
     measure_fit(benchmark, f"to the solution {case}", case, contender, "auto", MANY, check)
 
 
+@pytest.mark.short(case=SHUFFLED)
 @pytest.mark.parametrize("n_epochs", [1, MANY])
 @pytest.mark.parametrize(
     ("case", "contender"), contenders.parameters(contenders.WHOLE_SGD, IN_ORDER), ids=str
@@ -116,6 +120,7 @@ def rate_of(case):
     return 0.02 / (case.d or 1)
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("case", LINE, ids=str)
 def test_blocks_shuffled(benchmark, case):
     X, y, _ = data(case)
@@ -128,6 +133,7 @@ def test_blocks_shuffled(benchmark, case):
     measure_fit(benchmark, group, case, contender, rate, MANY, check, in_order)
 
 
+@pytest.mark.short(case=LINE)
 @pytest.mark.parametrize(
     ("case", "contender"), contenders.parameters(contenders.SHUFFLED_SGD, SHUFFLED), ids=str
 )
@@ -144,6 +150,7 @@ def test_rows_shuffled(benchmark, case, contender):
     measure_fit(benchmark, f"sgd, shuffle=True, 1 epoch {case}", case, contender, rate, 1, check)
 
 
+@pytest.mark.short(solver=["gradient_descent"], case=LINE)
 @pytest.mark.parametrize(("solver", "n_rates", "case"), [
     *(("gradient_descent", 64, case) for case in SWEPT),
     *(("sgd", 8, case) for case in SWEPT),

@@ -1,4 +1,8 @@
-"""`pytest --benchmark` runs the benchmarks and nothing else; plain `pytest` runs no benchmark."""
+"""`pytest --benchmark` runs the short set of benchmarks, `--benchmark-full` all; plain `pytest` runs none.
+
+The short set is what `@pytest.mark.short` marks: the rows of the README's table, and the kernels. The run
+ends with the table of `bench.report`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from pathlib import Path
 import pytest
 
 BENCH = Path(__file__).parent
+RESULTS = pytest.StashKey[list]()
 
 
 def pytest_addoption(parser):
@@ -15,16 +20,30 @@ def pytest_addoption(parser):
         "--benchmark",
         action="store_true",
         dest="run_benchmarks",
-        help="run the benchmarks (bench/), and nothing else",
+        help="run the short set of the benchmarks (bench/), and nothing else",
+    )
+    parser.addoption(
+        "--benchmark-full",
+        action="store_true",
+        dest="run_all_benchmarks",
+        help="run all benchmarks, and nothing else",
     )
 
 
 def _wanted(config):
     # False too where this file was loaded too late to add its option (pytest . or pytest -c).
-    return config.getoption("run_benchmarks", False)
+    return config.getoption("run_benchmarks", False) or _all_wanted(config)
+
+
+def _all_wanted(config):
+    return config.getoption("run_all_benchmarks", False)
 
 
 def pytest_configure(config):
+    config.addinivalue_line(
+        "markers",
+        "short(parameter=values): a benchmark of the short set, where each named parameter has such a value",
+    )
     if not _wanted(config):
         return
     if not config.pluginmanager.has_plugin("benchmark"):
@@ -34,6 +53,7 @@ def pytest_configure(config):
         )
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
         config.args[:] = [str(BENCH)]
+    config.option.benchmark_quiet = True  # its tables have 220 columns; --benchmark-verbose prints them
 
 
 def pytest_report_header(config):
@@ -49,13 +69,45 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """What paths on the command line brought in all the same."""
+    """Deselect tests that paths on the command line brought in, and what is not in the chosen set."""
     chosen = {True: [], False: []}
     for item in items:
-        chosen[(BENCH in item.path.parents) == _wanted(config)].append(item)
+        is_benchmark = BENCH in item.path.parents
+        wanted = is_benchmark == _wanted(config)
+        if is_benchmark and not _all_wanted(config):
+            wanted &= _is_short(item)
+        chosen[wanted].append(item)
     if chosen[False]:
         config.hook.pytest_deselected(items=chosen[False])
         items[:] = chosen[True]
+
+
+def _is_short(item):
+    """Whether a benchmark is in the short set: a marker may name values of its parameters."""
+    mark = item.get_closest_marker("short")
+    if mark is None:
+        return False
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return all(str(parameters[name]) in map(str, values) for name, values in mark.kwargs.items())
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_benchmark_group_stats(config, benchmarks, group_by):
+    """Keep the measured times for the table; pytest-benchmark then groups them as usual."""
+    config.stash[RESULTS] = [b | {"stats": b} for b in benchmarks if b["path"] is None]
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not config.stash.get(RESULTS, []):
+        return
+    from bench import report
+
+    machine_info = config.hook.pytest_benchmark_generate_machine_info(config=config)
+    pytest_benchmark_update_machine_info(config, machine_info)
+    results = {"machine_info": machine_info, "benchmarks": config.stash[RESULTS]}
+    terminalreporter.section("benchmarks")
+    for line in report.table(results):
+        terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,13 +10,11 @@ import argparse
 import json
 from pathlib import Path
 
-HEAD = (
-    "| case | contender | median | of one | ns/sample | GB/s | share of a read | reads | beside | × fastgd |"
-)
-LEAST_BYTES = 1_000_000  # of less, a read takes the time of its call: no share of it is told
-RULE = "|---|---|--:|---|--:|--:|--:|--:|--:|--:|"
-PLANNER_HEAD = '| solver and data | epochs | summary | stream | "auto" took | times the faster |'
-PLANNER_RULE = "|---|--:|--:|--:|---|--:|"
+COLUMNS = ("case and contender", "median", "of one", "ns/sample", "GB/s", "reads", "beside", "× fastgd")
+LEAST_BYTES = 1_000_000  # of less, a read takes the time of its call: a ratio to it says nothing
+PLANNER_COLUMNS = ("solver and data", "epochs", "summary", "stream", '"auto" took', "times the faster")
+WORDS = ("case and contender", "of one", "solver and data", '"auto" took')
+"""Columns of words: to the left, where numbers stand to the right."""
 CLOSE = 1.2
 
 
@@ -27,17 +25,46 @@ def main():
     parser.add_argument("--charts", type=Path, metavar="FOLDER", help="draw the two charts into this folder")
     options = parser.parse_args()
     results = json.loads(options.results.read_text(encoding="utf-8"))
-    wanted = [b for b in results["benchmarks"] if options.case in b["group"]]
-    lines = [*heading(results), "", HEAD, RULE, *rows([b for b in wanted if "grid" not in b["extra_info"]])]
-    grids = [b for b in wanted if "grid" in b["extra_info"]]
-    if grids:
-        lines += ["", *planner_summary(grids), "", PLANNER_HEAD, PLANNER_RULE, *planner_rows(grids)]
+    lines = table(results, options.case)
     if options.charts:
         from bench import charts
 
         drawn = charts.draw(results["benchmarks"], "\n".join(heading(results)), options.charts)
         lines += ["", *(f"{path.as_posix()} drawn." for path in drawn)]
     print("\n".join(lines))
+
+
+def table(results, case=""):
+    """The lines of the table, of cases whose name contains `case`."""
+    wanted = [b for b in results["benchmarks"] if case in b["group"]]
+    times = [b for b in wanted if "grid" not in b["extra_info"]]
+    grids = [b for b in wanted if "grid" in b["extra_info"]]
+    lines = heading(results)
+    if times:
+        lines += ["", *markdown(COLUMNS, rows(times))]
+    if grids:
+        lines += ["", *planner_summary(grids)]
+    if slow_choices := list(planner_rows(grids)):
+        lines += ["", *markdown(PLANNER_COLUMNS, slow_choices)]
+    return lines
+
+
+def markdown(columns, rows):
+    """A Markdown table, padded for terminals; a row of one cell is a heading."""
+    lines = [columns, *rows]
+    widths = [max(len(line[i]) for line in lines if len(line) > 1) for i in range(len(columns))]
+    are_words = [name in WORDS for name in columns]
+    rule = [
+        ("-" if is_word else ":").rjust(width, "-") for is_word, width in zip(are_words, widths, strict=True)
+    ]
+    lines.insert(1, rule)
+    for line in lines:
+        if len(line) == 1:
+            yield f"| **{line[0]}** |"
+            continue
+        cells = zip(line, widths, are_words, strict=True)
+        padded = [cell.ljust(width) if is_word else cell.rjust(width) for cell, width, is_word in cells]
+        yield f"| {' | '.join(padded)} |"
 
 
 def heading(results):
@@ -54,25 +81,26 @@ def heading(results):
 
 
 def rows(benchmarks):
+    """A heading for each case, and a row for each contender."""
+    case = None
     medians = {(b["group"], b["extra_info"]["contender"]): b["stats"]["median"] for b in benchmarks}
     for b in sorted(benchmarks, key=lambda b: _order(benchmarks, b)):
         info, median = b["extra_info"], b["stats"]["median"]
         ours = medians.get((b["group"], "fastgd"))
         is_large = info.get("bytes", 0) >= LEAST_BYTES
         beside = (f"{other['times']:.2f} × {name}" for name, other in info.get("beside", {}).items())
-        cells = [
-            b["group"],
+        if case != (case := b["group"]):
+            yield (case,)
+        yield (
             info["contender"],
             time_text(median),
             info["unit"],
             _number(info.get("ns_per_sample"), ".3g"),
             _number(info.get("gb_per_second"), ".3g"),
-            _number(info.get("share_of_read") if is_large else None, ".1%"),
             _number(info.get("reads") if is_large else None, ".3g"),
             ", ".join(beside),
             _number(ours and median / ours, ".2f"),
-        ]
-        yield f"| {' | '.join(cells)} |"
+        )
 
 
 def planner_summary(grids):
@@ -85,15 +113,14 @@ def planner_rows(grids):
     for b in grids:
         for line in b["extra_info"]["grid"]:
             if line["ratio"] > CLOSE:
-                cells = [
+                yield (
                     b["group"].removeprefix("planner, "),
                     str(line["n_epochs"]),
                     time_text(line["summary"]),
                     time_text(line["stream"]),
                     line["chosen"],
                     f"{line['ratio']:.2f}",
-                ]
-                yield f"| {' | '.join(cells)} |"
+                )
 
 
 def _order(benchmarks, benchmark):

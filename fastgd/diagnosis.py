@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import linalg, planner, pool
+from fastgd import display, linalg, planner, pool
 from fastgd.data import checks
 from fastgd.data.backend import resolve
 from fastgd.data.checks import InvalidDataError
@@ -90,7 +90,7 @@ class Diagnosis:
         """
         tolerance = checks.number("tolerance", tolerance)
         if not 0.0 < tolerance < 1.0:
-            raise ValueError(f"tolerance must be between 0 and 1, not {tolerance!r}")
+            raise ValueError(f"tolerance must be between 0 and 1, not {display.value(tolerance)}")
         radius = self.spectral_radius
         if radius is None:
             raise ValueError(

@@ -45,3 +45,15 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 def _row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def value(given: Any, most: int | None = None) -> str:
+    """The `repr` of a value, or its first so many characters, with NumPy's scalars as Python's."""
+    with np.printoptions(legacy="1.25"):
+        return repr(given)[:most]
+
+
+def text(given: Any) -> str:
+    """The `str` of a value, with NumPy's scalars within as Python's."""
+    with np.printoptions(legacy="1.25"):
+        return str(given)

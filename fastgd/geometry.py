@@ -271,11 +271,12 @@ class Geometry(Centred):
 
     @lazy_property
     def digits(self) -> float:
-        """About how many digits of the optimum's weights are to be had on this data.
+        """How many digits of the largest of the optimum's weights are to be had on this data.
 
-        −log10 of eps κ, κ the condition number of the columns in like units, where residuals are refined; of
-        more rows of eps κ², that of the statistics. 0 where some column is a sum of others, to rounding;
-        infinite with penalties, or no more rows than columns, where that does not matter.
+        −log10 of eps κ where residuals are refined, κ being the condition number of the columns in like
+        units. Of more rows −log10 of 64 eps κ²: 64 covers the rounding of the sums (measured: 98 of 100
+        random problems have as many digits). 0 where some column is a sum of others, to rounding; infinite
+        with penalties, or no more rows than columns, where that does not matter.
         """
         sums, objective = self.statistics, self.objective
         counted = np.count_nonzero(self.coordinates.scale) + objective.fit_intercept
@@ -286,7 +287,7 @@ class Geometry(Centred):
         sizes = np.sqrt(np.where(np.diag(sums.G) > 0.0, np.diag(sums.G), 1.0))
         smallest, largest = extreme_eigenvalues(sums.G / np.outer(sizes, sizes))
         kappa = math.sqrt(largest / smallest)
-        return -math.log10(EPS * (kappa if self.rows.n <= ACCURATE_ROWS else kappa * kappa))
+        return -math.log10(EPS * (kappa if self.rows.n <= ACCURATE_ROWS else 64 * kappa * kappa))
 
     def _squared_gradient(self) -> Callable[[Floats], Floats]:
         """The gradient of the squared loss, a read a call."""

@@ -18,6 +18,8 @@ import uuid
 from collections import namedtuple
 from typing import Any, NamedTuple, Protocol, cast
 
+from fastgd import display
+
 
 class Loss(Protocol):
     def value(self, score: float, y: float) -> float: ...
@@ -112,25 +114,29 @@ def as_loss(given: Any) -> Loss:
     """The loss of this name, this loss, or the user's own as a named tuple of its numbers."""
     if isinstance(given, str):
         if given not in NAMED:
-            raise ValueError(f"loss must be {' or '.join(map(repr, NAMED))} or an object, not {given!r}")
+            raise ValueError(
+                f"loss must be {' or '.join(map(repr, NAMED))} or an object, not {display.value(given)}"
+            )
         return NAMED[given]
     if isinstance(given, type) and given in _BUILT_IN:
         given = given()
     for name in getattr(given, "_fields", ()) if isinstance(given, _BUILT_IN) else ():
         if not isinstance(getattr(given, name), numbers.Real):
-            raise TypeError(f"{type(given).__name__}'s {name} must be a number, not {getattr(given, name)!r}")
+            raise TypeError(
+                f"{type(given).__name__}'s {name} must be a number, not {display.value(getattr(given, name))}"
+            )
     if isinstance(given, Huber) and not 0.0 < given.delta < math.inf:
-        raise ValueError(f"Huber's delta must be positive and finite, not {given.delta!r}")
+        raise ValueError(f"Huber's delta must be positive and finite, not {display.value(given.delta)}")
     if isinstance(given, Quantile) and not 0.0 < given.quantile < 1.0:
-        raise ValueError(f"quantile must be between 0 and 1, not {given.quantile!r}")
+        raise ValueError(f"quantile must be between 0 and 1, not {display.value(given.quantile)}")
     if isinstance(given, _BUILT_IN) or is_own(given):
         return cast(Loss, given)
     kind = given if isinstance(given, type) else type(given)
     for method in ("value", "slope"):
         if not callable(getattr(kind, method, None)):
             raise TypeError(
-                f"loss has no method {method}(self, score, y): {given!r:.60}; a loss of your own has value "
-                "and slope"
+                f"loss has no method {method}(self, score, y): {display.value(given, 60)}; a loss of your "
+                "own has value and slope"
             )
     return cast(Loss, _own(given, kind))
 

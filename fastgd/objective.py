@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastgd import display
 from fastgd.data import checks
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
@@ -128,14 +129,16 @@ def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = Fa
         return SINGLE_STEPS
     momentum = checks.number("momentum", momentum)
     if not 0.0 <= momentum < 1.0:
-        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
+        raise ValueError(f"momentum must be at least 0 and below 1, not {display.value(momentum)}")
     nesterov = checks.flag("nesterov", nesterov)
     batch_size = checks.whole("batch_size", batch_size, 1)
     if isinstance(average, (bool, np.bool_)):
         average = bool(average)
     elif isinstance(average, float):
         if not 0.0 < average <= 1.0:
-            raise ValueError(f"average, a share of the steps, must be above 0 and at most 1, not {average!r}")
+            raise ValueError(
+                f"average, a share of the steps, must be above 0 and at most 1, not {display.value(average)}"
+            )
     else:
         average = checks.whole("average", average, 0)
     return Rule(momentum, nesterov, batch_size, average)

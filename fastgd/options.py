@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from fastgd import pool, solvers
+from fastgd import display, pool, solvers
 from fastgd.data import checks
 from fastgd.data.backend import Backend
 from fastgd.objective import Objective, Rule
@@ -90,7 +90,7 @@ class Options:
         self.checkpoint_every = checks.not_negative("checkpoint_every", self.checkpoint_every)
         for name, path in (("checkpoint", self.checkpoint), ("resume", self.resume)):
             if path is not None and not isinstance(path, (str, os.PathLike)):
-                raise TypeError(f"{name} must be the path of a file, not {path!r}")
+                raise TypeError(f"{name} must be the path of a file, not {display.value(path)}")
 
     def check(self) -> None:
         """Refuse what cannot be; make numbers of what are numbers."""
@@ -105,12 +105,16 @@ class Options:
         if self.validation_fraction is not None:
             fraction = checks.number("validation_fraction", self.validation_fraction)
             if not 0.0 < fraction <= 0.5:
-                raise ValueError(f"validation_fraction must be above 0 and at most 0.5, not {fraction!r}")
+                raise ValueError(
+                    f"validation_fraction must be above 0 and at most 0.5, not {display.value(fraction)}"
+                )
             self.validation_fraction = fraction
         if self.is_kept:
             self._check_kept()
         if self.callback is not None and not callable(self.callback):
-            raise TypeError(f"callback must be a function of the epoch's state, not {self.callback!r}")
+            raise TypeError(
+                f"callback must be a function of the epoch's state, not {display.value(self.callback)}"
+            )
 
 
 @dataclass(slots=True)

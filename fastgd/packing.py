@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd import display
 from fastgd.data.checks import InvalidDataError
 
 Arrays = dict[str, NDArray[Any]]
@@ -87,7 +88,7 @@ def _packed(value: Any, arrays: Arrays) -> Any:
     if names is not None:
         parts = {name: _packed(getattr(value, name), arrays) for name in names}
         return {"object": [kind.__name__, parts]}
-    raise TypeError(f"{value!r:.60}, of type {kind.__name__}, cannot be kept in a file")
+    raise TypeError(f"{display.value(value, 60)}, of type {kind.__name__}, cannot be kept in a file")
 
 
 def _numbers(values: list[Any]) -> NDArray[Any] | None:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import display
 from fastgd.data.backend import Backend
-from fastgd.data.frames import by_name
+from fastgd.data.frames import as_row, by_name
 from fastgd.data.table import Table
 from fastgd.grid import Floats
 from fastgd.options import Solver
@@ -173,10 +173,14 @@ class FitResult:
     def predict(self, X: ArrayLike) -> float | Floats:
         """Predictions ŷ = x·w + intercept; X as in `fastgd.forward`.
 
-        Of a table whose columns have names, as those of the fit had, the columns are taken by name.
+        Of a table whose columns have names, as those of the fit had, the columns are taken by name. A row of
+        such a table of pandas gives a number.
         """
         from fastgd.functions import forward
 
+        if (row := as_row(X, self.feature_names)) is not None:
+            scores = forward(row, self.w, intercept=self.intercept)
+            return float(np.ravel(scores)[0])
         return forward(by_name("X", X, self.feature_names), self.w, intercept=self.intercept)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd import display
 from fastgd.data import checks
 
 
@@ -38,7 +39,7 @@ def as_rates(
     if isinstance(learning_rate, str):
         if learning_rate != "auto":
             raise ValueError(
-                f'{name} must be "auto", a number, an array or a function, not {learning_rate!r}'
+                f'{name} must be "auto", a number, an array or a function, not {display.value(learning_rate)}'
             )
         learning_rate = auto() if auto is not None and n_epochs else 1.0  # no epochs: no rate
     if isinstance(learning_rate, TimesAuto):
@@ -90,7 +91,7 @@ def cosine(first: float, n_epochs: int, *, last: float = 0.0) -> NDArray[np.floa
     "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017)."""
     first, last = checks.positive("first", first), checks.number("last", last)
     if not 0.0 <= last < first:
-        raise ValueError(f"last must be at least 0 and below first={first:g}, not {last!r}")
+        raise ValueError(f"last must be at least 0 and below first={first:g}, not {display.value(last)}")
     n_epochs = _epochs(n_epochs)
     return last + (first - last) * 0.5 * (1.0 + np.cos(np.pi * np.arange(n_epochs) / max(1, n_epochs)))
 

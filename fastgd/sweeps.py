@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import objective, solvers
+from fastgd import display, objective, solvers
 from fastgd.data import checks
 from fastgd.data.arrays import as_array, as_weights
 from fastgd.data.backend import resolve
@@ -130,7 +130,9 @@ def sweep(
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))
         or getattr(learning_rates, "shape", True) == ()
     ):
-        raise TypeError(f"learning_rates must be a list or an array, a run each, not {learning_rates!r}")
+        raise TypeError(
+            f"learning_rates must be a list or an array, a run each, not {display.value(learning_rates)}"
+        )
     if not len(learning_rates):
         raise ValueError("learning_rates is empty; a sweep needs at least one")
     starts = _starts(w0, len(learning_rates), rows)

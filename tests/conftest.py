@@ -8,12 +8,16 @@ import socket
 import threading
 import time
 
-import hypothesis
 import numpy as np
 import pytest
 
-hypothesis.settings.register_profile("fastgd", deadline=None, derandomize=True, max_examples=60)
-hypothesis.settings.load_profile("fastgd")
+try:
+    import hypothesis
+except ModuleNotFoundError:
+    pass  # pytest --benchmark loads this file too, and needs the extra "bench" alone
+else:
+    hypothesis.settings.register_profile("fastgd", deadline=None, derandomize=True, max_examples=60)
+    hypothesis.settings.load_profile("fastgd")
 
 JIT_IS_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 

@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
-    ["losses", "penalties", "reference", "progress", "lazy", "display", "data.checks", "data.dialect"],
+    ["display"],
+    ["losses", "penalties", "reference", "progress", "lazy", "data.checks", "data.dialect"],
     ["kernels._jit", "archive", "packing", "data.files"],
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],
     [

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd import display
 from fastgd.data import frames
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.conversion import filler
@@ -72,10 +73,10 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
         raise InvalidDataError(f"{name} holds {what} ({value.dtype}); it must hold real numbers")
     for index, item in np.ndenumerate(value):
         place = name if value.ndim == 0 else f"{name}[{', '.join(map(str, index))}]"
-        if isinstance(item, bool) or not isinstance(item, (int, float, np.number)):
+        if not isinstance(item, (int, float, np.number, np.bool_)):
             if hasattr(item, "toarray"):
                 raise InvalidDataError(f"{name} is sparse; make it dense, {name}.toarray()")
-            shown = f"of type {type(item).__name__}" if value.ndim == 0 else f"{item!r:.60}"
+            shown = f"of type {type(item).__name__}" if value.ndim == 0 else f"{display.value(item, 60)}"
             raise InvalidDataError(f"{place} is {shown}; {name} must hold real numbers")
         if isinstance(item, int) and abs(item) > sys.float_info.max:
             raise InvalidDataError(f"{place} is too large for a float")

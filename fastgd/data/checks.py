@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fastgd import display
+
 SHOWN = 12
 """Names of columns in a sentence."""
 SHOWN_OF_A_VALUE = 60
@@ -39,7 +41,7 @@ def whole(name: str, value: Any, least: int, most: int = 2**53) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+        raise TypeError(f"{name} must be a whole number, not {display.value(value)}") from None
     if number < least:
         raise ValueError(f"{name} must be at least {least}, not {number}")
     if number > most:
@@ -59,11 +61,11 @@ def number(name: str, value: Any) -> float:
             raise TypeError
         result = float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, not {value!r}") from None
+        raise TypeError(f"{name} must be a number, not {display.value(value)}") from None
     except OverflowError:
         result = math.inf
     if not math.isfinite(result):
-        raise ValueError(f"{name} must be finite, not {value!r:.40}")
+        raise ValueError(f"{name} must be finite, not {display.value(value, 40)}")
     return result
 
 
@@ -71,7 +73,7 @@ def positive(name: str, value: Any) -> float:
     """A finite number above 0."""
     result = number(name, value)
     if not result > 0.0:
-        raise ValueError(f"{name} must be positive, not {value!r}")
+        raise ValueError(f"{name} must be positive, not {display.value(value)}")
     return result
 
 
@@ -79,7 +81,7 @@ def not_negative(name: str, value: Any) -> float:
     """A finite number from 0 on."""
     result = number(name, value)
     if result < 0.0:
-        raise ValueError(f"{name} must not be negative, not {value!r}")
+        raise ValueError(f"{name} must not be negative, not {display.value(value)}")
     return result
 
 
@@ -95,5 +97,5 @@ def choice(name: str, value: Any, allowed: Sequence[Any]) -> Any:
     if isinstance(value, str) and value in allowed:
         return value
     if not any(value is one or (type(value) is type(one) and value == one) for one in allowed):
-        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}")
+        raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {display.value(value)}")
     return value

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd import display
 from fastgd.data import columns
 from fastgd.data.checks import InvalidDataError, listed
 from fastgd.grid import Array
@@ -74,6 +76,14 @@ class ColumnTable:
         return X
 
 
+@dataclass(frozen=True, slots=True)
+class NamedArray:
+    """An array (n, d) whose columns have names."""
+
+    columns: tuple[str, ...]
+    values: NDArray[Any]
+
+
 def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
     """A data frame or a table; as an array where it is one already; None for anything else.
 
@@ -81,6 +91,10 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
     """
     if isinstance(value, ColumnTable):
         return value
+    if isinstance(value, NamedArray):
+        return value.values
+    if _is_dask_frame(value):
+        value = value.compute()
     if _is(value, "polars", "LazyFrame"):
         raise InvalidDataError(f"{name} is a LazyFrame, a plan of a table; pass {name}.collect()")
     given: Iterable[Any]
@@ -94,42 +108,75 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
         names, given = value.schema.names, value.columns
     else:
         return None
-    labels = tuple(str(label) for label in names)
+    labels = tuple(map(_text, names))
     if not labels:
         return np.empty((len(value), 0))
     return ColumnTable(labels, [_column(name, one, j, labels[j]) for j, one in enumerate(given)])
 
 
 def names_of(value: Any) -> tuple[str, ...]:
-    """Those of a table's columns, where all are text; else none: pandas numbers columns without names."""
+    """The names of a table's columns as text; none for arrays, and for columns that pandas numbers 0, 1, …"""
+    labels = _labels(value)
+    numbers = (int, np.integer)
+    if all(isinstance(label, numbers) and label == j for j, label in enumerate(labels)):
+        return ()
+    return tuple(map(_text, labels))
+
+
+def _labels(value: Any) -> list[Any]:
+    """The labels of a table's columns, of any type."""
     if isinstance(value, (np.ndarray, list, float, int)):
-        return ()
+        return []
     if _is(value, "pyarrow", "Table", "RecordBatch"):
-        labels = value.schema.names
-    elif (
-        isinstance(value, ColumnTable)
-        or _is(value, "pandas", "DataFrame")
-        or _is(value, "polars", "DataFrame")
-        or _is_dask_frame(value)
-    ):
-        labels = list(value.columns)
-    else:
-        return ()
-    return tuple(map(str, labels)) if all(isinstance(label, str) for label in labels) else ()
+        return list(value.schema.names)
+    is_frame = _is(value, "pandas", "DataFrame") or _is(value, "polars", "DataFrame") or _is_dask_frame(value)
+    return list(value.columns) if is_frame or isinstance(value, (ColumnTable, NamedArray)) else []
+
+
+def _text(label: Any) -> str:
+    return label if isinstance(label, str) else display.text(label)
+
+
+def places(d: int) -> tuple[str, ...]:
+    """The names of columns that have none: their numbers."""
+    return tuple(map(str, range(d)))
 
 
 def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
-    """A table with the columns of these names, in their order; what has no names as it is."""
-    if not wanted or not differ(wanted, names := names_of(value)):
+    """A table with the columns of these names, in their order; a table or an array without names unchanged.
+
+    The columns of a table whose names are the numbers of its columns in another order are put in order.
+    """
+    names = tuple(map(_text, _labels(value)))
+    if not wanted and sorted(names) == sorted(places(len(names))):
+        wanted = places(len(names))
+    if not names_of(value) and sorted(names) != sorted(wanted):
+        return value
+    if not differ(wanted, names):
         return value
     if lacking := [one for one in wanted if one not in names]:
         raise InvalidDataError(f"{name} lacks {listed(lacking)}: it has the columns {listed(names)}")
     if twice := [one for one in wanted if names.count(one) > 1]:
         raise InvalidDataError(f"{name} has {names.count(twice[0])} columns {listed(twice[:1])}; rename them")
+    chosen = [names.index(one) for one in wanted]
     if isinstance(value, ColumnTable):
-        return ColumnTable(wanted, [value.parts[names.index(one)] for one in wanted])
-    has_select = _is(value, "polars", "DataFrame") or _is(value, "pyarrow", "Table", "RecordBatch")
-    return value.select(list(wanted)) if has_select else value[list(wanted)]
+        return ColumnTable(wanted, [value.parts[j] for j in chosen])
+    if isinstance(value, NamedArray):
+        return NamedArray(wanted, value.values[:, chosen])
+    if _is(value, "pandas", "DataFrame"):
+        return value.iloc[:, chosen]
+    labels = [_labels(value)[j] for j in chosen]
+    return value[labels] if _is_dask_frame(value) else value.select(labels)
+
+
+def as_row(value: Any, wanted: tuple[str, ...]) -> NDArray[Any] | None:
+    """A row of a frame of pandas, whose index are the names of the columns, as (1, d); None for others."""
+    if not wanted or not _is(value, "pandas", "Series"):
+        return None
+    names = list(map(_text, value.index))
+    if any(names.count(one) != 1 for one in wanted):
+        return None
+    return np.asarray(value.iloc[[names.index(one) for one in wanted]])[None, :]
 
 
 def differ(wanted: tuple[str, ...], names: tuple[str, ...]) -> bool:
@@ -139,7 +186,7 @@ def differ(wanted: tuple[str, ...], names: tuple[str, ...]) -> bool:
     """
     if not wanted or not names or names == wanted:
         return False
-    return not (set(wanted).isdisjoint(names) and wanted == tuple(map(str, range(len(wanted)))))
+    return not (set(wanted).isdisjoint(names) and wanted == places(len(wanted)))
 
 
 def _is_dask_frame(value: Any) -> bool:
@@ -220,8 +267,10 @@ def _objects(what: str, values: NDArray[Any], place: Place) -> NDArray[np.float6
     for row, item in enumerate(values):
         if item is None or type(item).__name__ in ("NAType", "NaTType"):
             raise _missing(place, row)
-        if isinstance(item, bool) or not isinstance(item, (int, float, np.number)):
-            raise InvalidDataError(f"{place(row)} is {item!r:.60}; {what} must hold real numbers")
+        if not isinstance(item, (int, float, np.number, np.bool_)):
+            raise InvalidDataError(
+                f"{place(row)} is {display.value(item, 60)}; {what} must hold real numbers"
+            )
         if isinstance(item, int) and abs(item) > sys.float_info.max:
             raise InvalidDataError(f"{place(row)} is too large for a float")
     return values.astype(np.float64)
@@ -279,7 +328,7 @@ def _no_numbers(what: str, held: str, kind: Any, values: Any = ()) -> InvalidDat
     if held == "text" and len(values):
         first = values.iloc[0] if hasattr(values, "iloc") else values[0]
         first = first.as_py() if hasattr(first, "as_py") else first
-        shown = f" such as {first!r:.60}"
+        shown = f" such as {display.value(first, 60)}"
     return InvalidDataError(f"{what} holds {held} ({kind}){shown}; it must hold real numbers")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd import engine, grid, pool, reference
+from fastgd import display, engine, grid, pool, reference
 from fastgd.data import checks
 from fastgd.data.backend import resolve
 from fastgd.data.table import Table
@@ -124,7 +124,7 @@ def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     with contextlib.suppress(TypeError):
         if (chosen := np.dtype(dtype)) in allowed:
             return chosen
-    raise ValueError(f"dtype must be float64 or float32, not {dtype!r}")
+    raise ValueError(f"dtype must be float64 or float32, not {display.value(dtype)}")
 
 
 def _given_weights(w: ArrayLike, d: int | None) -> NDArray[np.float64]:
@@ -132,7 +132,7 @@ def _given_weights(w: ArrayLike, d: int | None) -> NDArray[np.float64]:
     try:
         array = np.asarray(w)
     except ValueError:  # lists of different lengths
-        raise TypeError(f"w must hold numbers, not {w!r}") from None
+        raise TypeError(f"w must hold numbers, not {display.value(w)}") from None
     if d is None:
         if array.ndim > 0:
             raise ValueError(

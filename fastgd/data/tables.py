@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgd import display
 from fastgd.data import checks, columns, dialect
 from fastgd.data.checks import SHOWN, InvalidDataError, listed, shown
 from fastgd.data.chunks import Source
@@ -147,7 +148,7 @@ class TableSource(Source):
         """Without a target, y is left as it is."""
         for what, one in (("target", target), ("weight", weight)):
             if one is not None and not isinstance(one, str):
-                raise TypeError(f"{what} must be the name of a column, not {one!r}")
+                raise TypeError(f"{what} must be the name of a column, not {display.value(one)}")
         self.name = name
         self._files, self._drops = files, drops
         self._target, self._weight = target, weight
@@ -355,10 +356,10 @@ def _check_names(names: Sequence[str], target: str | None, weight: str | None) -
 
 def _names(features: Any) -> tuple[str, ...]:
     if isinstance(features, str):
-        raise TypeError(f"features must be a list of names, [{features!r}], not a name")
+        raise TypeError(f"features must be a list of names, [{display.value(features)}], not a name")
     names = tuple(features)
     if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"features must be names of columns, not {names!r:.80}")
+        raise TypeError(f"features must be names of columns, not {display.value(names, 80)}")
     return names
 
 
