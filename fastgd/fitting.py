@@ -167,15 +167,17 @@ def _fit(
             _raise_with(interrupt, result)
         return result
     if how.tol is not None and taken.is_off():
-        warnings.warn(forecast.IS_OFF, how.warning, stacklevel=how.depth + 1)
+        how.warn("is off", forecast.IS_OFF)
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
         is_beside = goal.fit_intercept and not goal.standardize
-        told = forecast.few_digits(taken.expected_digits(), is_beside)
-        warnings.warn(told, how.warning, stacklevel=how.depth + 1)
+        digits = taken.expected_digits()
+        how.warn("few digits", forecast.few_digits(digits, is_beside), -digits)
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         seen = np.empty(0) if run.changes is None else run.changes
         sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost)
-        warnings.warn(sentence, how.warning, stacklevel=how.depth + 1)
+        first = seen[0] if len(seen) and not by_cost else 1.0
+        left = float(seen[-1] / first) if len(seen) and first else math.inf
+        how.warn("ran out", sentence, left)
     return result
 
 

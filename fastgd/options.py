@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -40,6 +41,15 @@ class Words(NamedTuple):
 WORDS = Words()
 
 
+class Report(NamedTuple):
+    """A warning that is kept for later, to be shown together with those of other fits."""
+
+    kind: str
+    message: str
+    badness: float
+    """Larger for a worse fit, among the reports of one kind."""
+
+
 @dataclass(slots=True)
 class Options:
     """What a fit takes beside the data, the objective and the rule."""
@@ -64,6 +74,8 @@ class Options:
 
     depth: int = 3
     """How many calls the user's own is away from the warning."""
+    reports: list[Report] | None = None
+    """Where warnings are kept instead of being shown at once."""
     words: Words = WORDS
     progress: bool = False
     checkpoint: Any = None
@@ -71,6 +83,13 @@ class Options:
     resume: Any = None
     is_part: bool = False
     """Whether X is a part of the data, and a run goes on from part to part."""
+
+    def warn(self, kind: str, message: str, badness: float = 0.0) -> None:
+        """Warn the caller of the public function, two calls above the caller of this."""
+        if self.reports is None:
+            warnings.warn(message, self.warning, stacklevel=self.depth + 2)
+        else:
+            self.reports.append(Report(kind, message, badness))
 
     def tolerance(self, method: Method) -> float:
         """tol as a number; −1 for none."""

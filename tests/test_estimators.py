@@ -268,7 +268,7 @@ class TestArrays:
         X = X.astype(np.float32)
         fitted = clone(model).fit(X, y)
         wide = clone(model).fit(X.astype(np.float64), y)
-        assert fitted.coef_.dtype == np.float64
+        assert fitted.coef_.dtype == np.float32
         np.testing.assert_allclose(fitted.coef_, wide.coef_, rtol=1e-6)
         np.testing.assert_allclose(fitted.intercept_, wide.intercept_, rtol=1e-6)
 

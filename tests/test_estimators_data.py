@@ -17,7 +17,13 @@ from sklearn.preprocessing import OneHotEncoder
 
 import fastgd
 from fastgd.display import text
-from fastgd.estimators import GDClassifier, GDRegressor, SGDClassifier, SGDRegressor
+from fastgd.estimators import (
+    EstimatorConvergenceWarning,
+    GDClassifier,
+    GDRegressor,
+    SGDClassifier,
+    SGDRegressor,
+)
 from tests.test_estimators_input import refused
 
 RNG = np.random.default_rng(9)
@@ -341,3 +347,53 @@ def test_sentences_show_labels_and_parameters_as_python_does():
     ]
     for call, says in calls:
         assert "np." not in refused(call, *says)
+
+
+def blobs(n_classes):
+    """Rows around a centre a class, two of which overlap."""
+    rng = np.random.default_rng(1)
+    codes = np.arange(300) % n_classes
+    centres = rng.normal(size=(n_classes, 3)) * 4.0
+    return centres[codes] + rng.normal(size=(300, 3)), codes
+
+
+@every_classifier
+def test_ten_classes_give_one_warning_with_the_number_and_the_worst(model):
+    rows, codes = blobs(10)
+    names = np.array([f"class {k}" for k in range(10)])
+    short = clone(model).set_params(max_iter=2, tol=1e-8)
+    with pytest.warns(EstimatorConvergenceWarning) as caught:
+        short.fit(rows, names[codes])
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    message = str(caught[0].message)
+    assert message.startswith("10 of 10 classes, the worst 'class ")
+    assert ": max_iter=2 ran out: " in message
+    if isinstance(model, GDClassifier):
+        changes = []
+        for k in range(10):
+            with pytest.warns(EstimatorConvergenceWarning) as alone:
+                clone(short).fit(rows, codes == k)
+            changes.append(float(str(alone[0].message).partition("the first, is ")[2].split()[0]))
+        assert int(message.split("'")[1].split()[1]) in np.flatnonzero(changes == np.max(changes))
+
+
+def test_some_of_the_classes_are_counted():
+    rows, codes = blobs(3)
+    rows[codes == 2] += 1000.0  # far from the others: its model takes fewer epochs
+    with pytest.warns(EstimatorConvergenceWarning) as caught:
+        fitted = GDClassifier(alpha=1e-2, tol=1e-3, max_iter=60).fit(rows, codes)
+    slow = [k for k, result in enumerate(fitted.results_) if not result.converged]
+    assert 0 < len(slow) < 3
+    assert len(caught) == 1
+    assert str(caught[0].message).startswith(f"{len(slow)} of 3 classes, the worst 1: ")
+
+
+@every_classifier
+def test_what_is_true_of_all_classes_is_said_once(model):
+    rows, codes = blobs(4)
+    with pytest.warns(EstimatorConvergenceWarning) as caught:
+        clone(model).set_params(max_iter=2, tol=1e-8).fit(rows, codes == 1)
+    assert len(caught) == 1
+    assert str(caught[0].message).startswith("max_iter=2 ran out: ")
+    assert caught[0].filename == __file__

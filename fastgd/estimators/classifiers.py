@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self
 
@@ -26,8 +27,10 @@ from fastgd.estimators.inputs import (
     times_class_weights,
     told,
 )
-from fastgd.estimators.linear import Linear, Stochastic
+from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
 from fastgd.grid import Floats
+from fastgd.options import Report
+from fastgd.results import FitResult
 
 
 class _Classifier(ClassifierMixin, Linear):
@@ -76,15 +79,20 @@ class _Classifier(ClassifierMixin, Linear):
         self, given: Any, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False
     ) -> Self:
         """A model for each X, y and weights; `given` is the X of all."""
-        results = []
+        results: list[FitResult] = []
+        reports: list[list[Report]] = []
         for k, (X, y, weights) in enumerate(models):
-            results.append(self._fitted(X, y, weights, before[k] if before else None, is_part=is_part))
+            reports.append([])
+            start = before[k] if before else None
+            results.append(self._fitted(X, y, weights, start, is_part=is_part, reports=reports[k]))
         self.results_ = results
         self.coef_ = like(given, np.array([np.atleast_1d(result.w) for result in results]))
         self.intercept_ = like(given, np.array([result.intercept for result in results]))
         self.n_iter_ = max(result.n_epochs for result in results)
         costs = [self._costs(result) for result in results]
         self.history_ = costs[0] if len(results) == 1 else costs
+        for message in _summaries(reports, self.classes_):
+            warnings.warn(message, EstimatorConvergenceWarning, stacklevel=4)
         return self
 
     def _chosen(self) -> range:
@@ -138,6 +146,21 @@ class _Classifier(ClassifierMixin, Linear):
     def predict_log_proba(self, X: Any) -> Floats:
         """ln of `predict_proba`."""
         return np.log(self.predict_proba(X))
+
+
+def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[str]:
+    """One message of each kind: that of all models, or the worst, with its class and how many there are."""
+    found: dict[str, list[tuple[Report, int]]] = {}
+    for k, of_class in enumerate(reports):
+        for report in of_class:
+            found.setdefault(report.kind, []).append((report, k))
+    for same in found.values():
+        worst, k = max(same, key=lambda pair: pair[0].badness)
+        if len(same) == len(reports) and len({report.message for report, _ in same}) == 1:
+            yield worst.message
+        else:
+            label = told(classes[k : k + 1])
+            yield f"{len(same)} of {len(reports)} classes, the worst {label}: {worst.message}"
 
 
 def _shares(scores: Floats) -> Floats:

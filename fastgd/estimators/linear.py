@@ -28,7 +28,7 @@ from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.grid import Floats
 from fastgd.objective import as_rule
-from fastgd.options import ConvergenceWarning, Options, Words
+from fastgd.options import ConvergenceWarning, Options, Report, Words
 from fastgd.results import FitResult
 from fastgd.schedules import LearningRate, TimesAuto
 
@@ -127,7 +127,14 @@ class Linear(BaseEstimator):
         return rate if power == 0.0 else lambda epoch: rate * (epoch + 1.0) ** -power
 
     def _fitted(
-        self, X: Any, y: Any, weights: Any, before: FitResult | None, *, is_part: bool = False
+        self,
+        X: Any,
+        y: Any,
+        weights: Any,
+        before: FitResult | None,
+        *,
+        is_part: bool = False,
+        reports: list[Report] | None = None,
     ) -> FitResult:
         """One model, from where `before` ended; of a part of the data one pass, without stopping rules."""
         goal, half = self._translated()
@@ -139,7 +146,7 @@ class Linear(BaseEstimator):
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
             n_threads=self._threads(), warning=EstimatorConvergenceWarning, depth=6 + self._depth,
-            words=Words("max_iter", "eta0", 1.0 / half),
+            words=Words("max_iter", "eta0", 1.0 / half), reports=reports,
         )  # fmt: skip
         if is_sgd:
             how |= dict(shuffle=self.shuffle, seed=self._seed(before))
