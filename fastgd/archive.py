@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, check_regular, path_text
 
 Arrays = dict[str, NDArray[Any]]
 Path = str | os.PathLike[str]
@@ -70,9 +70,9 @@ def write(path: Path, kind: str, version: int, header: dict[str, Any], arrays: A
     length = len(_checksum(b"", [])) + len(rest)
     members = [_header_member(length), *(_member(*one) for one in declared)]
     if length > MOST_HEADER_BYTES:
-        raise ValueError(f"{os.fspath(path)} would have a header of {length} bytes, more than is read again")
+        raise ValueError(f"{path_text(path)} would have a header of {length} bytes, more than is read again")
     if _file_size(members) > MOST_BYTES:
-        raise ValueError(f"{os.fspath(path)} would take {_file_size(members) / 1e9:.1f} GB; 4 GB can be kept")
+        raise ValueError(f"{path_text(path)} would take {_file_size(members) / 1e9:.1f} GB; 4 GB can be kept")
     bodies = [_bytes_of(array) for array in kept.values()]
     bodies = [memoryview(_checksum(rest, bodies) + rest), *bodies]
     starts, end = _frame(members, bodies)
@@ -85,6 +85,7 @@ def read(path: Path, kind: str, newest: int = 1) -> tuple[dict[str, Any], Arrays
 
     Raises InvalidDataError, with what is wrong, where it is not such a file or not as it was written.
     """
+    check_regular(path)
     with open(path, "rb") as file:
         try:
             return _read(file, kind, newest)
@@ -251,7 +252,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     with contextlib.suppress(FileNotFoundError):
         mode = os.stat(target).st_mode
     if mode is not None and not stat.S_ISREG(mode):
-        raise OSError(f"{os.fspath(path)} is not a file: name one to write")
+        raise OSError(f"{path_text(path)} is not a file: name one to write")
     temporary = os.path.join(folder, f".{name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:

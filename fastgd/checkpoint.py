@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fastgd import __version__, archive, packing
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, path_text
 from fastgd.data.table import Table
 from fastgd.geometry import Geometry
 from fastgd.grid import Floats, Place, block_rows
@@ -113,7 +113,7 @@ class Checkpoint:
         failure, self._failure = self._failure, ""
         if failure:
             warnings.warn(
-                f"the checkpoint {os.fspath(self._path or '')} could not be written ({failure}); the "
+                f"the checkpoint {path_text(self._path or '')} could not be written ({failure}); the "
                 "one before, if there was one, is as it was, and the run goes on",
                 RuntimeWarning,
                 stacklevel=self._depth + depth,
@@ -260,10 +260,12 @@ def _is_place(place: Any) -> bool:
 def _check_folder(path: Path) -> None:
     """Refuse a place where no file can ever be."""
     if os.path.isdir(path):
-        raise IsADirectoryError(f"the checkpoint {os.fspath(path)} is a folder: name a file in it")
+        raise IsADirectoryError(f"the checkpoint {path_text(path)} is a folder: name a file in it")
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"there is no folder {folder} for the checkpoint {os.fspath(path)}: make it")
+        raise FileNotFoundError(
+            f"there is no folder {path_text(folder)} for the checkpoint {path_text(path)}: make it"
+        )
 
 
 def data_marks(rows: Table) -> dict[str, Any]:

@@ -8,8 +8,11 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from fastgd import __version__
+from fastgd.data import dialect
+from fastgd.data.checks import printable
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as of a shell."""
@@ -35,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         _drop_output()
     except KeyboardInterrupt as interrupt:
-        print(f"fastgd: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+        print(f"fastgd: {printable(str(interrupt)) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
     except (ImportError, OSError, ValueError, MemoryError) as error:
-        print(f"fastgd: {_told(error)}", file=sys.stderr)
+        print(f"fastgd: {printable(_told(error))}", file=sys.stderr)
         if _is_of_open_file(error):
             _drop_output()
         return 1
@@ -69,17 +72,26 @@ def _on_files(options: argparse.Namespace) -> int:
     run = {"fit": commands.fit, "predict": commands.predict, "diagnose": commands.show_diagnosis}
     if options.command != "predict":
         options.solver = {"gd": "gradient_descent", "sgd": "sgd"}[options.solver]
+    if options.command == "fit" and options.nesterov is None:
+        options.nesterov = options.solver == "gradient_descent"
     try:
         return run[options.command](options)
     except (ImportError, OSError, ValueError, TypeError, MemoryError) as error:
         if _is_of_open_file(error):
             raise
-        print(f"fastgd: {spelled(_told(error))}", file=sys.stderr)
+        print(f"fastgd: {printable(spelled(_told(error)))}", file=sys.stderr)
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that prints what was typed without the power to move a terminal's cursor."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error("\n".join(map(printable, message.split("\n"))))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fastgd",
         description="Linear models by gradient descent. Without a command: the lesson in short, then a "
         "fit of 10 million synthetic samples with its speed.",
@@ -116,16 +128,22 @@ def _parser() -> argparse.ArgumentParser:
     add("model", type=_file, help="what `fastgd fit --save` wrote")
     add("data", metavar="DATA", type=_file, help="as of `fastgd fit`; no target is needed")
     add("--features", type=_names, metavar="A,B", help="the columns to take; by default those of the fit")
-    add("--missing", choices=("error", "drop"), default="error", help=f"{_MISSING}, without a prediction")
+    add(
+        "--missing",
+        choices=("error", "drop"),
+        default="error",
+        help=f"{_MISSING}: their predictions are empty, or nan in files",
+    )
     add("--out", type=_file, metavar="FILE", help="a .csv, .parquet or .npy file; by default standard output")
+    _add_dialect(predict)
     return parser
 
 
 _DESCRIPTIONS = {
     "fit": "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them; "
     "a .npy of rows and columns, which are named by their numbers from 0; or a .npz with arrays X and y (the "
-    "target) and perhaps a weight. Exit code 1: the fit diverged, or with --strict did not converge; "
-    "2: the usage or the data is to blame.",
+    "target) and perhaps a weight. The fit runs in standardized columns, accelerated, until it has "
+    "converged. Exit code 1: it diverged, or has not converged; 2: the usage or the data is to blame.",
     "diagnose": "Which learning rates of squared_error converge on DATA, how fast, and to what cost.",
     "predict": "Predictions x·w + intercept of a saved model for the rows of DATA, one a line. Those of "
     "log_loss are log-odds: above 0 where class 1 is the likelier. Columns are taken by the names that the "
@@ -153,7 +171,11 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
         "--intercept", action=argparse.BooleanOptionalAction, default=True,
         help="with an intercept (the default), or without",
     )  # fmt: skip
-    add("--standardize", action="store_true", help="descend in columns of variance 1: often far fewer epochs")
+    add(
+        "--standardize", action=argparse.BooleanOptionalAction, default=True,
+        help="descend in columns of variance 1 (the default): often far fewer epochs; or in those of DATA",
+    )  # fmt: skip
+    _add_dialect(parser)
     add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
     if command != "fit":
         return
@@ -165,13 +187,20 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
         help="squared_error by default; log_loss takes y of 0 and 1",
     )
     add("--l1", type=float, default=0.0, metavar="L1", help="a penalty L1 Σ|w| (0 by default)")
-    add("--epochs", type=_positive, default=100, metavar="N", help="at most so many (100)")
+    add(
+        "--epochs", type=_positive, metavar="N",
+        help="at most so many; by default 1000 where each is a read of DATA, and 100,000 where one read is "
+        "enough for all, as for squared errors by gd",
+    )  # fmt: skip
     add(
         "--tol", type=_tolerance, default="auto", metavar="TOL",
         help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient '
-        '(sgd: a change of the cost), or "none" to run all epochs',
+        '(sgd: a change of the cost), or "none" to run all epochs and not ask whether it has',
     )  # fmt: skip
-    add("--nesterov", action="store_true", help="gd: with accelerating momentum, for fewer epochs")
+    add(
+        "--nesterov", action=argparse.BooleanOptionalAction,
+        help="gd: with accelerating momentum, for fewer epochs (the default), or without",
+    )  # fmt: skip
     add(
         "--shuffle", nargs="?", choices=("blocks", "rows"), const="blocks",
         help="sgd: each epoch in a new order, of blocks of rows (the default) or of all rows, kept in "
@@ -180,11 +209,21 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
     add("--seed", type=_seed, metavar="N", help="repeats a shuffling; by default another each time")
     add("--save", type=_file, metavar="MODEL", help="keep the model in this .npz file, for `fastgd predict`")
     add("--plot", type=_file, metavar="FILE", help="draw the cost against the epoch (png, svg, pdf)")
-    add("--strict", action="store_true", help="exit code 1 where the fit has not converged")
+    add("--allow-unconverged", action="store_true", help="exit code 0 where the fit has not converged")
+    add("--strict", action="store_true", help="the default now: exit code 1 where it has not converged")
     add("--checkpoint", type=_file, metavar="FILE", help="keep the run in this file while it goes")
     add("--checkpoint-every", type=float, metavar="SECONDS", help="how often (60)")
     add("--resume", type=_file, metavar="FILE", help="go on from this checkpoint of the same command")
     add("--no-progress", action="store_true", help="no bar on a terminal")
+
+
+def _add_dialect(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--delimiter", type=_delimiter, metavar="C",
+        help="what separates the fields of a CSV file, a character or tab; by default it is recognised",
+    )  # fmt: skip
+    add("--decimal", choices=(".", ","), help="its decimal mark; by default it is recognised")
 
 
 def _misuse(options: argparse.Namespace) -> str:
@@ -197,11 +236,23 @@ def _misuse(options: argparse.Namespace) -> str:
         return "--shuffle belongs to --solver sgd"
     if options.solver == "sgd" and options.nesterov:
         return "--nesterov belongs to --solver gd"
+    if options.strict and options.allow_unconverged:
+        return "--strict and --allow-unconverged contradict each other"
     if options.seed is not None and options.shuffle is None:
         return "--seed belongs to --shuffle"
     if options.checkpoint_every is not None and options.checkpoint is None:
         return "--checkpoint-every belongs to --checkpoint"
     return ""
+
+
+def _delimiter(text: str) -> str:
+    names = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "space": " "}
+    text = names.get(text, text)
+    try:
+        dialect.check(text, None)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _names(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import sys
@@ -17,27 +18,59 @@ import numpy as np
 from fastgd import inputs, report
 from fastgd.api import gradient_descent, sgd
 from fastgd.archive import replacing
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, printable, shown
 from fastgd.data.chunks import Source
 from fastgd.diagnosis import diagnose
 from fastgd.functions import forward
-from fastgd.grid import Floats
 from fastgd.inputs import Data
 from fastgd.options import ConvergenceWarning
+from fastgd.planner import MOST_COLUMNS
 from fastgd.results import DivergenceError, FitResult
 from fastgd.saving import load
 
+FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
+"""How many epochs a fit gets by default: where they run on statistics, and where each is a read."""
 SOLVERS: dict[str, Any] = {"gradient_descent": gradient_descent, "sgd": sgd}
+CLASSES = "; log_loss takes y of 0 and 1: write the classes so"
+Scores = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 OUTPUTS = ".csv", ".parquet", ".npy"
 
 
 def fit(options: Namespace) -> int:
     _check_places(options)
     data = _open(options)
-    if options.shuffle == "rows":
-        data = data.in_memory()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result, failure = _run(options, data)
+    notes = _notes(caught)
+    if failure:
+        _say(failure)
+        if not options.json:
+            return 1
+    result.feature_names = result.feature_names or data.names
+    told = _told_of_fit(options, data, result, notes, failure)
+    if failure:
+        print(report.as_json(told))
+        return 1
+    if options.save:
+        result.save(options.save)
+    if options.plot:
+        from fastgd import plots
+
+        plots.save(result, options.plot, ("cost",))
+    if told["not_converged"] and options.json:
+        _say(told["not_converged"])
+    print(report.as_json(told) if options.json else "\n".join(report.lines_of_fit(told)))
+    if options.strict:
+        _say("--strict is the default now: what has not converged exits with 1")
+    return 1 if told["not_converged"] and not options.allow_unconverged else 0
+
+
+def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
+    """The fit, and why it failed, if it did."""
+    n_epochs = options.epochs or _most_epochs(options, data)
     how: dict[str, Any] = dict(
-        loss=options.loss, l1=options.l1, l2=options.l2, n_epochs=options.epochs,
+        loss=options.loss, l1=options.l1, l2=options.l2, n_epochs=n_epochs,
         learning_rate=options.learning_rate, fit_intercept=options.intercept,
         standardize=options.standardize, tol=options.tol, sample_weight=data.weight, history="costs",
         on_divergence="raise", progress=_can_show(options), checkpoint=options.checkpoint,
@@ -49,51 +82,52 @@ def fit(options: Namespace) -> int:
         how |= dict(shuffle={None: False, "rows": True}.get(options.shuffle, "blocks"), seed=options.seed)
     else:
         how |= dict(nesterov=options.nesterov)
-    notes: list[str] = []
-    failure = ""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            result: FitResult = SOLVERS[options.solver](data.X, data.y, **how)
-        except DivergenceError as error:
-            result, failure = error.result, report.spelled(str(error))
-        except KeyboardInterrupt as interrupt:
-            raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
-        except InvalidDataError as error:
-            raise InvalidDataError(_located(str(error), data, options)) from None
+    try:
+        return SOLVERS[options.solver](data.X, data.y, **how), ""
+    except DivergenceError as error:
+        return error.result, report.spelled(str(error))
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
+    except InvalidDataError as error:
+        raise InvalidDataError(_located(str(error), data, options)) from None
+
+
+def _most_epochs(options: Namespace, data: Data) -> int:
+    """How many epochs a fit gets that is to converge: more where they take no read of the data."""
+    is_free = options.solver == "gradient_descent" and options.loss == "squared_error"
+    d = data.X.d if hasattr(data.X, "d") else np.size(data.X[:1])
+    return FREE_EPOCHS if is_free and d <= MOST_COLUMNS else READ_EPOCHS
+
+
+def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
+    """What the fit warned of its result; other warnings are said at once."""
+    notes = []
     for warning in caught:
         text = report.spelled(str(warning.message))
         if issubclass(warning.category, ConvergenceWarning):
-            notes.append(text + _hint(options) * ("--epochs" in text))
+            notes.append(text)
         else:
-            print(f"fastgd: {text}", file=sys.stderr)
-    if failure:
-        print(f"fastgd: {failure}", file=sys.stderr)
-        if not options.json:
-            return 1
-    result.feature_names = result.feature_names or data.names
+            _say(text)
+    return notes
+
+
+def _told_of_fit(
+    options: Namespace, data: Data, result: FitResult, notes: list[str], failure: str
+) -> dict[str, Any]:
+    why = ""
+    if not failure and not result.converged and options.tol is not None:
+        why = next((note for note in notes if " ran out" in note), "the fit has not converged")
+        notes = [note for note in notes if note != why]
+        why = f"NOT CONVERGED: {why}{_remedy(options)}"
     given = {
         "data": options.data, "target": options.target, "weight": options.weight,
         "solver": options.solver, "loss": options.loss, "l1": options.l1, "l2": options.l2,
         "has_intercept": options.intercept, "standardize": options.standardize,
         "model": None if failure else options.save, "picture": None if failure else options.plot,
-        "error": failure or None,
+        "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
+        "dialect": data.dialect or None,
     }  # fmt: skip
-    if options.save and not failure:
-        result.save(options.save)
-    if options.plot and not failure:
-        from fastgd import plots
-
-        plots.save(result, options.plot, ("cost",))
-    names = result.feature_names or ("x",)
-    told = report.of_fit(result, names, given, notes, data.spread())
-    print(report.as_json(told) if options.json else "\n".join(report.lines_of_fit(told)))
-    if failure:
-        return 1
-    if options.strict and not result.converged:
-        print("fastgd: not converged, and --strict asks for that", file=sys.stderr)
-        return 1
-    return 0
+    return report.of_fit(result, result.feature_names or ("x",), given, notes, data.spread())
 
 
 def show_diagnosis(options: Namespace) -> int:
@@ -108,6 +142,7 @@ def show_diagnosis(options: Namespace) -> int:
     given = {
         "data": options.data, "target": options.target, "weight": options.weight, "solver": options.solver,
         "l2": options.l2, "has_intercept": options.intercept, "standardize": options.standardize,
+        "rows_left_out": data.n_left_out, "dialect": data.dialect or None,
     }  # fmt: skip
     told = report.of_diagnosis(found, data.names or ("x",), given)
     print(report.as_json(told) if options.json else "\n".join(report.lines_of_diagnosis(told)))
@@ -121,20 +156,35 @@ def predict(options: Namespace) -> int:
             raise InvalidDataError(f"--out writes .csv, .parquet or .npy, not {Path(options.out).name}")
         _check_place("--out", options.out, options.data, options.model)
     model = load(options.model)
-    scores = _scores(model, options)
+    if not model.converged:
+        _say(f"the fit in {options.model} has not converged")
+    counts = Counts()
+    scores = _scores(model, options, counts)
     if suffix is None:
         for part in scores:
-            sys.stdout.write(_text(part))
-        return 0
-    first = next(scores, np.empty(0))  # what is wrong with the data is mostly told here, before the file
-    with replacing(options.out) as file:
-        WRITERS[suffix](file, _both(first, scores))
+            sys.stdout.write(_text(part, ""))
+    else:
+        first = next(scores, np.ma.empty(0))  # what is wrong with the data is mostly told before the file
+        with replacing(options.out) as file:
+            WRITERS[suffix](file, itertools.chain([first], scores))
+    if counts.n_left_out:
+        _say(f"{counts.n_left_out} of {counts.n} rows have a missing value: their predictions are empty")
     return 0
 
 
 def _open(options: Namespace) -> Data:
     _refuse_drop(options)
-    return inputs.open_data(options.data, options.target, options.features, options.weight, options.missing)
+    data = inputs.open_data(
+        options.data, options.target, options.features, options.weight, options.missing,
+        needs_two=getattr(options, "loss", "") == "log_loss", **_dialect(options),
+    )  # fmt: skip
+    if data.dialect:
+        _say(f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
+    return data.in_memory() if getattr(options, "shuffle", None) == "rows" else data
+
+
+def _dialect(options: Namespace) -> dict[str, str | None]:
+    return dict(delimiter=options.delimiter, decimal=options.decimal)
 
 
 def _refuse_drop(options: Namespace) -> None:
@@ -175,14 +225,21 @@ def _can_show(options: Namespace) -> bool:
     return not options.no_progress and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
-def _hint(options: Namespace) -> str:
+def _remedy(options: Namespace) -> str:
     """What may help a run that has not converged."""
     more = ["a larger --epochs"]
     if options.solver == "gradient_descent" and not options.nesterov:
         more.insert(0, "--nesterov")
     if not options.standardize:
         more.insert(0, "--standardize")
-    return f" (try {' or '.join(more)})"
+    if options.learning_rate != "auto":
+        more.insert(0, "--learning-rate auto")
+    return f" (try {' or '.join(more)}; --allow-unconverged takes the model as it is)"
+
+
+def _say(text: str) -> None:
+    """One line on standard error."""
+    print(f"fastgd: {printable(text)}", file=sys.stderr)
 
 
 def _interrupted(interrupt: KeyboardInterrupt, options: Namespace) -> str:
@@ -202,7 +259,7 @@ def _located(text: str, data: Data, options: Namespace) -> str:
             return data.X.place(int(row))
         return f"row {row} of {Path(options.data).name}"
 
-    named = f'column "{options.target}"'
+    named = f"column {shown(options.target)}"
     if found := re.match(r"y\[(\d+)\] is ", text):
         return f"{place(found[1])}: {named} is {text[found.end() :].partition(' (a classifier')[0]}"
     if found := re.match(r"the weight of row (\d+) is |sample_weight\[(\d+)\] is ", text):
@@ -210,33 +267,45 @@ def _located(text: str, data: Data, options: Namespace) -> str:
     if found := re.match(r'X\[(\d+)(?:, (\d+))?\](?: \(column "(.*?)"\))? is ', text):
         which = f"column {found[3] or found[2]}" if found[2] else "X"
         return f"{place(found[1])}: {which} is {text[found.end() :]}"
-    return text.replace(": y is ", f": {named} is ", 1)
+    text = text.replace(": y is ", f": {named} is ", 1)
+    is_label = getattr(options, "loss", "") == "log_loss" and named in text
+    return text + CLASSES if is_label and ("no number" in text or "holds text" in text) else text
 
 
-def _scores(model: FitResult, options: Namespace) -> Iterator[Floats]:
-    """The predictions, some rows at a time."""
+class Counts:
+    """How many rows were read, and how many of them had a missing value."""
+
+    n = n_left_out = 0
+
+
+def _scores(model: FitResult, options: Namespace, counts: Counts) -> Iterator[Scores]:
+    """The predictions, some rows at a time; masked are those of rows with a missing value."""
     _refuse_drop(options)
     is_line, d = np.ndim(model.w) == 0, int(np.size(model.w))
-    for X in inputs.parts(options.data, model.feature_names, options.features, d, options.missing):
-        yield np.asarray(forward(X[:, 0] if is_line else X, model.w, intercept=model.intercept))
+    for part in inputs.parts(
+        options.data, model.feature_names, options.features, d, options.missing, **_dialect(options)
+    ):
+        X, m = part.X, part.stop - counts.n
+        found = forward(X[:, 0] if is_line else X, model.w, intercept=model.intercept) if len(X) else ()
+        scores: Scores = np.ma.array(np.empty(m), mask=len(X) < m)
+        scores[part.rows - counts.n] = np.asarray(found, np.float64)
+        counts.n_left_out += len(scores) - len(X)
+        counts.n = part.stop
+        yield scores
 
 
-def _both(first: Floats, rest: Iterator[Floats]) -> Iterator[Floats]:
-    yield first
-    yield from rest
+def _text(part: Scores, empty: str) -> str:
+    return "".join(f"{empty if score is None else repr(score)}\n" for score in part.tolist())
 
 
-def _text(part: Floats) -> str:
-    return "".join(f"{score!r}\n" for score in part.tolist())
-
-
-def _write_csv(file: BinaryIO, scores: Iterator[Floats]) -> None:
+def _write_csv(file: BinaryIO, scores: Iterator[Scores]) -> None:
+    """A line without any text would be no row to those who read CSV: what is empty is nan."""
     file.write(b"prediction\n")
     for part in scores:
-        file.write(_text(part).encode("ascii"))
+        file.write(_text(part, "nan").encode("ascii"))
 
 
-def _write_npy(file: BinaryIO, scores: Iterator[Floats]) -> None:
+def _write_npy(file: BinaryIO, scores: Iterator[Scores]) -> None:
     """The header has room for any number of rows, and is written again when that is known."""
 
     def write_header(n: int) -> None:
@@ -246,13 +315,13 @@ def _write_npy(file: BinaryIO, scores: Iterator[Floats]) -> None:
     n = 0
     write_header(n)
     for part in scores:
-        file.write(part.astype("<f8").tobytes())
+        file.write(part.filled(np.nan).astype("<f8").tobytes())
         n += len(part)
     file.seek(0)
     write_header(n)
 
 
-def _write_parquet(file: BinaryIO, scores: Iterator[Floats]) -> None:
+def _write_parquet(file: BinaryIO, scores: Iterator[Scores]) -> None:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -261,7 +330,8 @@ def _write_parquet(file: BinaryIO, scores: Iterator[Floats]) -> None:
     schema = pa.schema([("prediction", pa.float64())])
     with parquet.ParquetWriter(file, schema) as writer:
         for part in scores:
-            writer.write_table(pa.table({"prediction": part}, schema))
+            found = pa.array(part.data, mask=np.ma.getmaskarray(part))
+            writer.write_table(pa.table({"prediction": found}, schema))
 
 
 WRITERS = {".csv": _write_csv, ".npy": _write_npy, ".parquet": _write_parquet}

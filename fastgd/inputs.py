@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.arrays import as_array, kernel_dtype, nonfinite_name
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, shown
 from fastgd.data.chunks import Chunk, Source
 from fastgd.data.files import open_npy, open_npz
 from fastgd.data.frames import Column, ColumnTable
 from fastgd.data.streams import StreamRows
 from fastgd.grid import Array
+
+if TYPE_CHECKING:
+    from fastgd.data.tables import TableSource
 
 PART_NUMBERS = 1 << 17
 """Numbers of which predictions are made at once."""
@@ -32,13 +35,22 @@ class Data(NamedTuple):
     weight: Any
     names: tuple[str, ...]
     """Of the columns of X; none of a single column that is the lesson's x."""
+    dialect: str = ""
+    """How a CSV file is parsed, where that is unusual."""
+    left_out: int | None = None
+
+    @property
+    def n_left_out(self) -> int | None:
+        """Rows that were left out for a missing value, once they have been read."""
+        return self.X.n_left_out if isinstance(self.X, Listened) else self.left_out
 
     def in_memory(self) -> Data:
         """The same rows in arrays."""
         if not isinstance(self.X, Source):
             return self
         X, y, weights = StreamRows(self.X).whole()
-        return Data(X, y, weights if self.X.has_weights else None, self.names)
+        left_out = self.n_left_out
+        return Data(X, y, weights if self.X.has_weights else None, self.names, self.dialect, left_out)
 
     def spread(self) -> float | None:
         """The mean square of y about its mean; of a source that is listened to, once it has been read."""
@@ -50,10 +62,36 @@ class Data(NamedTuple):
 
 
 def open_data(
-    path: str, target: str, features: Sequence[str] | None, weight: str | None, missing: str
+    path: str,
+    target: str,
+    features: Sequence[str] | None,
+    weight: str | None,
+    missing: str,
+    *,
+    needs_two: bool = False,
+    **dialect: str | None,
 ) -> Data:
-    """DATA with its targets."""
+    """DATA with its targets; of which there must be two, for a loss of two classes."""
+    data = _opened(path, target, features, weight, missing, needs_two, dialect)
+    if needs_two and not isinstance(data.X, Source):
+        moments = Moments()
+        moments.add(data.y, data.weight)
+        moments.refuse_one(Path(path).name, target)
+    return data
+
+
+def _opened(
+    path: str,
+    target: str,
+    features: Sequence[str] | None,
+    weight: str | None,
+    missing: str,
+    needs_two: bool,
+    dialect: dict[str, str | None],
+) -> Data:
     name, suffix = Path(path).name, Path(path).suffix.lower()
+    if suffix in (".npy", ".npz"):
+        _refuse_dialect(name, dialect)
     if suffix == ".npy":
         array = _rows(name, open_npy(path))
         d = array.shape[1]
@@ -82,13 +120,34 @@ def open_data(
         return Data(X, y, s, tuple(map(str, range(X.shape[1]))))
     from fastgd.data.tables import read_table
 
-    source = read_table(path, target=target, features=features, weight=weight, missing=missing)
-    return Data(Listened(source), None, None, source.columns)
+    source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
+    listened = Listened(source, target if needs_two else None)
+    return Data(listened, None, None, source.columns, source.dialect)
+
+
+def _refuse_dialect(name: str, dialect: dict[str, str | None]) -> None:
+    if any(dialect.values()):
+        raise InvalidDataError(f"{name} is no CSV: leave out delimiter and decimal")
+
+
+class Part(NamedTuple):
+    """Some rows without targets."""
+
+    X: Array
+    rows: NDArray[np.int64]
+    """Their numbers among the rows of DATA; those between them have a missing value."""
+    stop: int
+    """The row after the last that was looked at."""
 
 
 def parts(
-    path: str, names: Sequence[str], given: Sequence[str] | None, d: int, missing: str
-) -> Iterator[Array]:
+    path: str,
+    names: Sequence[str],
+    given: Sequence[str] | None,
+    d: int,
+    missing: str,
+    **dialect: str | None,
+) -> Iterator[Part]:
     """The rows of DATA without targets, some at a time, for a model of d columns of these names.
 
     `given` are those to take in their place.
@@ -97,8 +156,9 @@ def parts(
         raise InvalidDataError(f"the model has {d} features, and --features names {len(given)}")
     name, suffix = Path(path).name, Path(path).suffix.lower()
     if suffix not in (".npy", ".npz"):
-        yield from _parts_of_table(path, names, given, d, missing)
+        yield from _parts_of_table(path, names, given, missing, dialect)
         return
+    _refuse_dialect(name, dialect)
     array = open_npy(path) if suffix == ".npy" else _member(open_npz(path), "X", name)
     if array.ndim == 1 and d == 1:
         array = array[:, None]
@@ -122,12 +182,16 @@ def parts(
         if (bad := _nonfinite(X)) is not None:
             what = f"column {columns[bad[1]]}"
             raise InvalidDataError(f"row {start + bad[0]} of {name}: {what} is {bad[2]}; fill it")
-        yield X
+        yield Part(X, np.arange(start, start + len(X)), start + len(X))
 
 
 def _parts_of_table(
-    path: str, names: Sequence[str], given: Sequence[str] | None, d: int, missing: str
-) -> Iterator[Array]:
+    path: str,
+    names: Sequence[str],
+    given: Sequence[str] | None,
+    missing: str,
+    dialect: dict[str, str | None],
+) -> Iterator[Part]:
     from fastgd.data.tables import read_features
 
     wanted = given if given is not None else names
@@ -140,20 +204,21 @@ def _parts_of_table(
         raise InvalidDataError(
             "the model knows no names of columns: name those to take, in its order, with --features"
         )
-    source = read_features(path, wanted, missing=missing)
-    step, done = max(1, PART_NUMBERS // d), 0
+    source = read_features(path, wanted, missing=missing, **dialect)
+    step, done = max(1, PART_NUMBERS // source.d), 0
     with contextlib.closing(source.chunks()) as chunks:
         for chunk in chunks:
-            for start in range(0, len(chunk), step):
+            for start in range(0, max(1, len(chunk)), step):
                 m = min(step, len(chunk) - start)
-                X = np.empty((m, d), source.dtypes[0])
+                X = np.empty((m, source.d), source.dtypes[0])
                 chunk.fill(start, start + m, X, np.empty(m), np.empty(0))
                 if (bad := _nonfinite(X)) is not None:
                     raise InvalidDataError(
-                        f'{source.place(done + bad[0])}: column "{wanted[bad[1]]}" is {bad[2]}; fill it'
+                        f"{source.place(done + bad[0])}: column {shown(wanted[bad[1]])} is {bad[2]}; fill it"
                     )
                 done += m
-                yield X
+                rows = chunk.rows[start : start + m]
+                yield Part(X, rows, chunk.stop if start + m == len(chunk) else int(rows[-1]) + 1)
 
 
 def _nonfinite(X: Array) -> tuple[int, int, str] | None:
@@ -211,6 +276,8 @@ class Moments:
     def __init__(self) -> None:
         self._first, self._sums = 0.0, np.zeros(3)
         self._is_begun = False
+        self._only: float | None = None
+        self._has_two = False
 
     @np.errstate(over="ignore", invalid="ignore")
     def add(self, y: NDArray[Any], weights: NDArray[Any] | None) -> None:
@@ -220,7 +287,24 @@ class Moments:
             moved = y[start : start + CACHED].astype(np.float64) - self._first
             s = np.float64(1.0) if weights is None else weights[start : start + CACHED]
             by = s * moved
+            self._look(y[start : start + CACHED], None if weights is None else s)
             self._sums += len(moved) if weights is None else np.sum(s), np.sum(by), np.sum(by * moved)
+
+    def _look(self, y: NDArray[Any], weights: Any) -> None:
+        """Whether there are two targets, of rows that count."""
+        if self._has_two or not len(y := y if weights is None else y[weights > 0.0]):
+            return
+        if self._only is None:
+            self._only = float(y[0])
+        self._has_two = bool((y != self._only).any())
+
+    def refuse_one(self, name: str, target: str) -> None:
+        """Refuse targets that are all the same."""
+        if self._only is not None and not self._has_two:
+            raise InvalidDataError(
+                f"{name}: column {shown(target)} holds one class only, {self._only:g}; log_loss needs both, "
+                "0 and 1"
+            )
 
     @property
     def spread(self) -> float | None:
@@ -237,11 +321,16 @@ class Listened(Source):
 
     spread: float | None = None
 
-    def __init__(self, source: Source):
-        self._source = source
+    def __init__(self, source: TableSource, classes: str | None):
+        """`classes` is the name of the target, where it must hold two."""
+        self._source, self._classes = source, classes
         self.d, self.n, self.is_scalar = source.d, source.n, source.is_scalar
         self.has_weights, self.dtypes = source.has_weights, source.dtypes
         self.name, self.columns = source.name, source.columns
+
+    @property
+    def n_left_out(self) -> int | None:
+        return self._source.n_left_out
 
     def place(self, row: int) -> str:
         return self._source.place(row)
@@ -251,9 +340,11 @@ class Listened(Source):
 
     def chunks(self) -> Iterator[Chunk]:
         moments = Moments()
-        with contextlib.closing(self._source.chunks()) as chunks:  # type: ignore[type-var]
+        with contextlib.closing(self._source.chunks()) as chunks:
             for chunk in chunks:
                 if self.spread is None:
-                    moments.add(*chunk.targets())  # type: ignore[attr-defined]
+                    moments.add(*chunk.targets())
                 yield chunk
+        if self._classes is not None:
+            moments.refuse_one(self.name, self._classes)
         self.spread = self.spread or moments.spread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import warnings
 from typing import Any
 
@@ -22,12 +23,15 @@ class Progress:
         self._is_first = True
         self._rows: Any = None
         self._read = self._row = 0
+        self._began = 0.0
+        self._shown: dict[str, str] = {}
+        """What stands behind the bar: the cost, and the seconds that a read takes."""
 
     def read(self, number: int, row: int, n: int | None) -> None:
         with self._lock:
             if self._rows is None or number != self._read:
                 self._close_rows()
-                self._read, self._row = number, row
+                self._read, self._row, self._began = number, row, time.monotonic()
                 self._rows = self._tqdm(
                     total=n,
                     initial=row,
@@ -45,7 +49,9 @@ class Progress:
         with self._lock:
             self._close_rows()
             if cost is not None:
-                self._epochs.set_postfix(cost=f"{cost:.6g}", refresh=False)
+                self._shown["cost"] = f"{cost:.6g}"
+            if self._shown:
+                self._epochs.set_postfix(self._shown, refresh=False)
             if self._is_first:  # what an earlier process has done tells no rate
                 self._is_first, self._epochs.initial, self._epochs.n = False, done, done
                 self._epochs.refresh()
@@ -60,6 +66,7 @@ class Progress:
     def _close_rows(self) -> None:
         if self._rows is not None:
             self._rows.close()
+            self._shown["read"] = f"{time.monotonic() - self._began:.2g} s"
         self._rows = None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.data.checks import printable
 from fastgd.diagnosis import Diagnosis
 from fastgd.results import FitResult
 
@@ -34,6 +35,9 @@ SPELLINGS = (
     (r'solver="gradient_descent"', "--solver gd"),
     (r"pass shuffle=False, or.*", "pass --shuffle rows, which holds them in memory"),
     (r"read_table\(\) needs", "tables in files need"),
+    (r"\bdelimiter= for\b", "--delimiter for"),
+    (r'\bdecimal="([.,])"', r"--decimal \1"),
+    (r"\bleave out delimiter and decimal\b", "leave out --delimiter and --decimal"),
     (r"; w was still moving$", ""),
     (r" \(the finite part of the run is in the error's \.result\)", ""),
 )
@@ -94,6 +98,9 @@ def of_fit(
 
 
 def lines_of_fit(told: dict[str, Any]) -> Iterator[str]:
+    if told["not_converged"]:
+        yield from _wrapped(told["not_converged"])
+        yield ""
     yield from _heading(told)
     rate = "" if told["learning_rate"] is None else f", learning rate {told['learning_rate']:.4g}"
     solver = f"{SOLVERS[told['solver']]}, {told['loss']}{rate}"
@@ -113,9 +120,10 @@ def lines_of_fit(told: dict[str, Any]) -> Iterator[str]:
     yield from _table(intercept, told["weights"])
     if told["model"]:
         yield ""
-        yield f"the model is in {told['model']}"
+        marked = ", marked as not converged" if told["not_converged"] else ""
+        yield printable(f"the model is in {told['model']}{marked}")
     if told["picture"]:
-        yield f"the picture is in {told['picture']}"
+        yield printable(f"the picture is in {told['picture']}")
 
 
 def of_diagnosis(found: Diagnosis, names: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
@@ -180,6 +188,8 @@ def _heading(told: dict[str, Any]) -> Iterator[str]:
     with_it += f", weighted by {told['weight']}" if told["weight"] is not None else ""
     target = f"column {told['target']}" if told["target"].lstrip("-").isdecimal() else told["target"]
     yield from _wrapped(f"{told['data']}: {told['rows']:,} rows, {target} from {features}{with_it}")
+    if told["rows_left_out"]:
+        yield from _wrapped(f"{told['rows_left_out']:,} rows with a missing value were left out")
 
 
 def _table(first: dict[str, float], weights: dict[str, float]) -> Iterator[str]:
@@ -187,7 +197,7 @@ def _table(first: dict[str, float], weights: dict[str, float]) -> Iterator[str]:
     if len(names) > SHOWN:
         names = sorted(names, key=lambda name: -abs(weights[name]))[:SHOWN]
         yield f"the {SHOWN} largest of {len(weights)} weights; --json shows them all"
-    rows = [*first.items(), *((name, weights[name]) for name in names)]
+    rows = [*first.items(), *((printable(name), weights[name]) for name in names)]
     width = min(WIDTH - 16, max(len("feature"), *(len(name) for name, _ in rows)))
     yield f"{'feature':<{width}}  {'weight':>13}"
     for name, value in rows:
@@ -199,7 +209,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _wrapped(text: str) -> Iterator[str]:
-    return iter(textwrap.wrap(text, WIDTH, break_on_hyphens=False, subsequent_indent="  "))
+    return iter(textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False, subsequent_indent="  "))
 
 
 def as_json(told: dict[str, Any]) -> str:

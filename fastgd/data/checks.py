@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import os
+import stat
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,19 +15,55 @@ from fastgd import display
 
 SHOWN = 12
 """Names of columns in a sentence."""
+SHOWN_OF_A_NAME = 200
+"""Characters of a name in a sentence."""
 SHOWN_OF_A_VALUE = 60
 """Characters of a value in a sentence."""
 
 
+def printable(text: str) -> str:
+    """A text as one line: what would end it, or move a terminal's cursor, is escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class InvalidDataError(ValueError):
-    """X, y or w0 cannot be used; the sentence says what, where, and the remedy."""
+    """X, y or w0 cannot be used; the sentence says what, where, and the remedy.
+
+    Names of columns and files in the sentence are the user's: what could move a terminal's cursor is escaped.
+    """
 
     __module__ = "fastgd"
 
+    def __init__(self, sentence: str = ""):
+        super().__init__(printable(sentence))
 
-def shown(text: str, most: int | None = None) -> str:
-    """A text of the user's, or the first so many characters, in quotes and on one line."""
-    return '"' + "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:most]) + '"'
+
+def path_text(path: str | bytes | os.PathLike[Any]) -> str:
+    """The name of a file, for sentences."""
+    return printable(os.fsdecode(path))
+
+
+def check_regular(path: Any) -> None:
+    """Refuse a path that is no regular file, before it is opened: a pipe would be waited on for ever.
+
+    Raises
+    ------
+    InvalidDataError
+        It is a folder, a pipe, a socket or a device.
+    OSError
+        There is none, or it cannot be looked at.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        what = kinds.get(stat.S_IFMT(mode), "a device")
+        remedy = "name a file in it" if what == "a folder" else "write its content to a file first"
+        raise InvalidDataError(f"{path_text(path)} is not a regular file but {what}: {remedy}")
+
+
+def shown(text: str, most: int = SHOWN_OF_A_NAME) -> str:
+    """A text of the user's, or its first characters, in quotes and on one line."""
+    return f'"{printable(text[:most])}"'
 
 
 def listed(names: Sequence[str]) -> str:

@@ -25,8 +25,9 @@ MOST_HEADER = 1 << 20
 """Bytes in which the header must end."""
 SAMPLE = 1 << 16
 """Bytes from which the dialect is recognised; more where the header is long."""
-SPACES = tuple(" " * n for n in range(1, 65))
-"""Cells that are empty, to people."""
+SPACES = tuple(" " * n for n in range(1, 9))
+"""Cells that are empty, to people; each more costs pyarrow time and memory in every column."""
+MOST_COLUMNS = 1 << 16
 
 HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:"?[sS][eE][pP]=[^\r\n]*[\r\n]\s*)?+[^\r\n]+[\r\n]')
 """The first line that is not empty; after Excel's `sep=;` the second."""
@@ -60,6 +61,10 @@ class CsvFile(File):
         head, size = self._head()
         self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, delimiter, decimal)
         self.is_usual = self.dialect == (delimiter or usual, decimal or ".", 0)
+        if (d := head[:size].count(self.dialect.delimiter.encode()) + 1) > MOST_COLUMNS:
+            raise InvalidDataError(
+                f"{self.name} has {d} columns; of CSV at most {MOST_COLUMNS} are read: write it as Parquet"
+            )
         self._block = max(BLOCK, ROWS_OF_BLOCK * size)
         with self._opened([], []) as batches:
             try:
@@ -141,7 +146,7 @@ class CsvFile(File):
 
     def hint(self) -> str:
         if len(self.own_names) == 1:
-            return f"; fields are separated by {self.dialect}: pass delimiter= for others"
+            return f"; it is read with {self.dialect}: pass delimiter= for others"
         with contextlib.suppress(ValueError):
             if [float(name) for name in self.own_names]:
                 return "; its first line holds numbers: put a header with the names of columns above it"
@@ -207,7 +212,7 @@ class CsvFile(File):
             expected, got = int(found[1]), int(found[2])
             line = self._line(done, lambda row: len(row) == got)
             fields = "1 field" if got == 1 else f"{got} fields"
-            remedy = "" if expected > 1 else f", separated by {self.dialect}: pass delimiter= for others"
+            remedy = "" if expected > 1 else f", read with {self.dialect}: pass delimiter= for others"
             return InvalidDataError(
                 f"{self.name}, line {line} has {fields}, and the header {expected}{remedy}"
             )
@@ -257,12 +262,17 @@ class CsvFile(File):
             text = (one.decode("utf-8", "replace") for one in _lines(rest, stream, self._block))
             rows = csv.reader(text, delimiter=self.dialect.delimiter, strict=strict)
             begin = 1
-            for row in rows:
-                if row:
-                    if not skip:
-                        yield line + begin, row
-                    skip = max(0, skip - 1)
-                begin = rows.line_num + 1
+            try:
+                for row in rows:
+                    if row:
+                        if not skip:
+                            yield line + begin, row
+                        skip = max(0, skip - 1)
+                    begin = rows.line_num + 1
+            except csv.Error as error:
+                if "field larger" not in str(error):
+                    raise
+                yield line + begin, [" " * self._block]  # of which nobody wants to see more
 
 
 def _is_plain(text: bytes) -> bool:

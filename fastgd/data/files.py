@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, check_regular
 
 Path = str | os.PathLike[str]
 
@@ -59,6 +59,7 @@ def open_npy(path: Path) -> NDArray[Any]:
     InvalidDataError
         If it is no such file, holds Python's objects, or is shorter than it declares.
     """
+    check_regular(path)
     with open(path, "rb") as file, _named(path):
         size = os.fstat(file.fileno()).st_size
         form = _form(file)
@@ -81,6 +82,7 @@ def open_npz(path: Path) -> dict[str, NDArray[Any]]:
     InvalidDataError
         If it is no such file, is damaged, holds anything but arrays, or swells beyond reason.
     """
+    check_regular(path)
     with open(path, "rb") as file, _named(path):
         size = os.fstat(file.fileno()).st_size
         if not zipfile.is_zipfile(file):

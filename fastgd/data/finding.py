@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from fastgd.data.checks import InvalidDataError
+from fastgd.data.checks import InvalidDataError, path_text
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import ArrowFile, File, ParquetFile
 
@@ -44,7 +44,7 @@ def find(path: Any, **dialect: str | None) -> tuple[str, list[File]]:
     root = _existing(path)
     if not root.is_dir():
         return root.name, [_opened(root, dialect)]
-    inside = [one for one in root.rglob("*") if one.is_file() and not _is_hidden(one.relative_to(root))]
+    inside = [one for one in root.rglob("*") if not (one.is_dir() or _is_hidden(one.relative_to(root)))]
     if not inside:
         raise InvalidDataError(f"the folder {root.name} has no files")
     kinds = {suffix: one for one in inside if (suffix := _suffix(one))}
@@ -66,7 +66,7 @@ def _existing(path: Any) -> Path:
         raise TypeError(f"read_table() takes the name of a file or a folder, not {type(path).__name__}")
     found = Path(path)
     if not found.exists():
-        raise FileNotFoundError(f"there is no file or folder {os.fspath(path)}")
+        raise FileNotFoundError(f"there is no file or folder {path_text(path)}")
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastgd.data import columns
-from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
+from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, check_regular, shown
 from fastgd.lazy import lazy_property
 
 BATCH_NUMBERS = 1 << 20
@@ -27,6 +27,7 @@ class File:
         self.path, self.name = path, path.name
         self.constants: dict[str, float | str] = {}
         """Columns that are told by the names of folders."""
+        check_regular(path)
         if not path.stat().st_size:
             raise InvalidDataError(f"{self.name} is empty")
 

@@ -7,13 +7,14 @@ import difflib
 import re
 from collections import Counter
 from collections.abc import Generator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd import display
 from fastgd.data import checks, columns, dialect
-from fastgd.data.checks import SHOWN, InvalidDataError, listed, shown
+from fastgd.data.checks import SHOWN, InvalidDataError, listed, printable, shown
 from fastgd.data.chunks import Source
 from fastgd.data.csv import CsvFile
 from fastgd.data.finding import find
@@ -34,7 +35,7 @@ def read_table(
     missing: str = "error",
     delimiter: str | None = None,
     decimal: str | None = None,
-) -> Source:
+) -> TableSource:
     """The rows of a table in files, streamed: Parquet, Arrow and Feather, CSV.
 
     What it returns goes in place of X, without a y: `fastgd.gradient_descent(fastgd.read_table(...))`.
@@ -134,6 +135,8 @@ class TableSource(Source):
     """Some columns of files that have them all."""
 
     is_scalar = False
+    n_left_out: int | None = None
+    """Rows with a missing value that the last whole read has left out; None where they are refused."""
 
     def __init__(
         self,
@@ -176,7 +179,7 @@ class TableSource(Source):
     def __repr__(self) -> str:
         how = f" ({self.dialect})" if self.dialect else ""
         target = "" if self._target is None else f"{shown(self._target)} from "
-        return f"read_table({self.name}{how}: {target}{listed(self.columns)})"
+        return f"read_table({printable(self.name)}{how}: {target}{listed(self.columns)})"
 
     @property
     def dialect(self) -> str:
@@ -231,7 +234,7 @@ class TableSource(Source):
 
     def chunks(self) -> Generator[TableChunk]:
         missing = dict.fromkeys(self._used, 0)
-        n = 0
+        n = before = 0
         for file in self._files:
             first = 0
             names = [name for name in self._used if name in file.kinds]
@@ -248,17 +251,20 @@ class TableSource(Source):
                         given, kept = {name: column[:0] for name, column in given.items()}, None
                     if kept is not None:
                         given = {name: column.take(kept) for name, column in given.items()}
-                    chunk = self._chunk(file, given, first, kept)
-                    first += batch.num_rows
+                    size = batch.num_rows
+                    chunk = self._chunk(file, given, Place(file, before, first, size, kept))
+                    first += size
                     n += len(chunk)
                     yield chunk
+            before += first
         if any(missing.values()):
             raise InvalidDataError(_counted(self.name, {k: v for k, v in missing.items() if v}))
         if not n:
             left = " without a missing value" if self._drops else ""
             raise InvalidDataError(f"{self.name} has no rows{left}; at least one is needed")
+        self.n_left_out = before - n if self._drops else None
 
-    def _chunk(self, file: File, given: dict[str, Any], first: int, kept: Any) -> TableChunk:
+    def _chunk(self, file: File, given: dict[str, Any], place: Place) -> TableChunk:
         m = len(next(iter(given.values())))
         constants = file.constants
 
@@ -270,7 +276,7 @@ class TableSource(Source):
         features = [numbers(name) for name in self.columns]
         weights = None if self._weight is None else numbers(self._weight)
         target = None if self._target is None else numbers(self._target)
-        return TableChunk(features, target, weights, m, file, first, kept)
+        return TableChunk(features, target, weights, m, place)
 
     def sample(self) -> bytes:
         """The size of each file, and some of its bytes."""
@@ -294,6 +300,19 @@ class TableSource(Source):
         return super().place(row)
 
 
+class Place(NamedTuple):
+    """Where a batch is."""
+
+    file: File
+    before: int
+    """Rows of the files before."""
+    first: int
+    """The number of its first row in the file."""
+    size: int
+    kept: Any
+    """The rows without a missing value, in the batch; None for all."""
+
+
 class TableChunk:
     """A batch of a file, without missing values."""
 
@@ -303,12 +322,10 @@ class TableChunk:
         target: columns.Numbers | None,
         weights: columns.Numbers | None,
         m: int,
-        file: File,
-        first: int,
-        kept: Any,
+        place: Place,
     ):
         self._features, self._target, self._weights = features, target, weights
-        self._m, self._file, self._first, self._kept = m, file, first, kept
+        self._m, self._place = m, place
 
     def __len__(self) -> int:
         return self._m
@@ -330,8 +347,23 @@ class TableChunk:
         assert y is not None
         return y, weights
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The numbers of its rows among all rows of the table, those with a missing value counted too."""
+        place = self._place
+        first = place.before + place.first
+        within = np.arange(self._m) if place.kept is None else columns.as_numpy(place.kept)
+        return first + within
+
+    @property
+    def stop(self) -> int:
+        """The number of the row after the batch."""
+        place = self._place
+        return place.before + place.first + place.size
+
     def place(self, row: int) -> str:
-        return self._file.place(self._first + (row if self._kept is None else self._kept[row].as_py()))
+        place = self._place
+        return place.file.place(place.first + (row if place.kept is None else place.kept[row].as_py()))
 
 
 def _kept(given: dict[str, Any]) -> Any:
@@ -345,13 +377,13 @@ def _kept(given: dict[str, Any]) -> Any:
 
 def _check_names(names: Sequence[str], target: str | None, weight: str | None) -> None:
     for what, name in (("target", target), ("weight", weight)):
-        if name in names:
-            raise InvalidDataError(f'the {what} "{name}" is among the features; leave it out there')
+        if name is not None and name in names:
+            raise InvalidDataError(f"the {what} {shown(name)} is among the features; leave it out there")
     if weight is not None and weight == target:
-        raise InvalidDataError(f'the weight "{weight}" is the target too; name another column')
+        raise InvalidDataError(f"the weight {shown(weight)} is the target too; name another column")
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise InvalidDataError(f'"{twice[0]}" stands twice among the features')
+        raise InvalidDataError(f"{shown(twice[0])} stands twice among the features")
 
 
 def _names(features: Any) -> tuple[str, ...]:

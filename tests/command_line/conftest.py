@@ -48,5 +48,5 @@ def told(run):
 
 @pytest.fixture
 def model(run):
-    assert run("fit", "trips.csv", "--target", "fare", *FEW, "--epochs", 20, "--save", "m.npz")[0] == 0
+    assert run("fit", "trips.csv", "--target", "fare", *FEW, "--save", "m.npz")[0] == 0
     return fastgd.load("m.npz")

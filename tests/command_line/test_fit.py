@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -12,14 +13,14 @@ from pyarrow import parquet
 
 import fastgd
 from fastgd import report
-from tests.command_line.trips import FEW, KINDS, NAMES, PYTHON, N, S, X, Y, fitted, rows, write
+from tests.command_line.trips import FEW, GD, KINDS, MILES, NAMES, N, S, X, Y, fitted, rows, write
 
 
 @pytest.mark.parametrize("name", KINDS)
 def test_json_has_the_bits_of_python_for_each_kind_of_file(told, name):
     columns, weight = write(name)
-    plain = told("fit", name, *columns, "--standardize", "--nesterov", "--epochs", 300)
-    ref = fitted(standardize=True, nesterov=True, n_epochs=300)
+    plain = told("fit", name, *columns)
+    ref = fitted(n_epochs=100_000)
     assert list(plain["weights"].values()) == ref.w.tolist()
     assert (plain["intercept"], plain["cost_history"]) == (ref.intercept, ref.cost_history.tolist())
     assert (plain["rows"], plain["columns"], plain["epochs"]) == (N, 3, ref.n_epochs)
@@ -30,8 +31,8 @@ def test_json_has_the_bits_of_python_for_each_kind_of_file(told, name):
     assert plain["root_mean_square_error"] == pytest.approx(np.sqrt(np.mean(residuals**2)), rel=1e-9)
     assert plain["r2"] == pytest.approx(1 - np.mean(residuals**2) / Y.var(), rel=1e-9)
 
-    weighted = told("fit", name, *columns, "--weight", weight, "--standardize", "--epochs", 5)
-    ref = fitted(standardize=True, sample_weight=S, n_epochs=5, runs_out=True)
+    weighted = told("fit", name, *columns, "--weight", weight, "--epochs", 5, code=1)
+    ref = fitted(sample_weight=S, n_epochs=5, runs_out=True)
     assert list(weighted["weights"].values()) == ref.w.tolist()
     assert weighted["weight"] == weight
     residuals = X @ ref.w + ref.intercept - Y
@@ -41,18 +42,30 @@ def test_json_has_the_bits_of_python_for_each_kind_of_file(told, name):
 
 OPTIONS = {
     "a rate, no intercept": (
-        ["--no-intercept", "--learning-rate", "0.001", "--tol", "none", "--epochs", "7"],
-        dict(fit_intercept=False, learning_rate=0.001, tol=None, n_epochs=7),
+        [
+            "--no-intercept",
+            "--no-standardize",
+            "--no-nesterov",
+            "--learning-rate",
+            "0.001",
+            "--tol",
+            "none",
+            "--epochs",
+            "7",
+        ],
+        dict(
+            fit_intercept=False, standardize=False, nesterov=False, learning_rate=0.001, tol=None, n_epochs=7
+        ),
     ),
     "penalties": (
-        ["--l1", "0.1", "--l2", "0.01", "--standardize", "--epochs", "9", "--tol", "0.5"],
-        dict(l1=0.1, l2=0.01, standardize=True, n_epochs=9, tol=0.5),
+        ["--l1", "0.1", "--l2", "0.01", "--epochs", "9", "--tol", "0.5"],
+        dict(l1=0.1, l2=0.01, n_epochs=9, tol=0.5),
     ),
     "huber": (["--loss", "huber", "--epochs", "4"], dict(loss="huber", n_epochs=4, runs_out=True)),
     "quantile": (["--loss", "quantile", "--epochs", "3"], dict(loss="quantile", n_epochs=3, runs_out=True)),
     "sgd": (
-        ["--solver", "sgd", "--epochs", "3", "--standardize"],
-        dict(by=fastgd.sgd, n_epochs=3, standardize=True, runs_out=True),
+        ["--solver", "sgd", "--epochs", "3"],
+        dict(by=fastgd.sgd, n_epochs=3, runs_out=True),
     ),
     "sgd, rows shuffled": (
         ["--solver", "sgd", "--epochs", "3", "--shuffle", "rows", "--seed", "5", "--tol", "none"],
@@ -68,7 +81,7 @@ OPTIONS = {
 @pytest.mark.parametrize("case", OPTIONS)
 def test_options_are_those_of_python(told, case):
     arguments, options = OPTIONS[case]
-    found = told("fit", "trips.csv", "--target", "fare", *FEW, *arguments)
+    found = told("fit", "trips.csv", "--target", "fare", *FEW, *arguments, code=int("runs_out" in options))
     ref = fitted(**options)
     assert list(found["weights"]) == NAMES
     assert list(found["weights"].values()) == ref.w.tolist()
@@ -81,10 +94,10 @@ def test_options_are_those_of_python(told, case):
 
 
 def test_all_other_columns_are_features_by_default(told):
-    found = told("fit", "trips.csv", "--target", "fare", "--weight", "times", "--epochs", 1)
+    found = told("fit", "trips.csv", "--target", "fare", "--weight", "times")
     assert list(found["weights"]) == NAMES
     np.save("t.npy", rows())
-    assert list(told("fit", "t.npy", "--target", 3, "--weight", 4, "--epochs", 1)["weights"]) == list("012")
+    assert list(told("fit", "t.npy", "--target", 3, "--weight", 4)["weights"]) == list("012")
 
 
 def test_log_loss_of_more_than_one_block(told):
@@ -92,9 +105,9 @@ def test_log_loss_of_more_than_one_block(told):
     x = np.random.default_rng(1).normal(size=n).astype(np.float32)
     y = (x + np.random.default_rng(2).normal(size=n) > 0).astype(np.int8)
     parquet.write_table(pa.table({"x": x, "won": y}), "games.parquet", row_group_size=777)
-    found = told("fit", "games.parquet", "--target", "won", "--loss", "log_loss", "--epochs", 3)
+    found = told("fit", "games.parquet", "--target", "won", "--loss", "log_loss", "--epochs", 3, code=1)
     with pytest.warns(fastgd.ConvergenceWarning):
-        ref = fastgd.gradient_descent(x[:, None], y, loss="log_loss", n_epochs=3, **PYTHON)
+        ref = fastgd.gradient_descent(x[:, None], y, loss="log_loss", n_epochs=3, **GD)
     assert found["weights"] == {"x": ref.w[0]}
     assert found["cost_history"] == ref.cost_history.tolist()
     assert found["r2"] is found["root_mean_square_error"] is None
@@ -103,7 +116,8 @@ def test_log_loss_of_more_than_one_block(told):
 def test_the_lessons_case_of_one_column(told, run):
     np.savez("lesson.npz", X=[1.0, 2.0, 3.0], y=[2.0, 4.0, 6.0])
     arguments = [
-        "--target", "y", "--no-intercept", "--learning-rate", 0.01, "--tol", "none", "--save", "m.npz",
+        "--target", "y", "--no-intercept", "--no-standardize", "--no-nesterov", "--learning-rate", 0.01,
+        "--epochs", 100, "--tol", "none", "--save", "m.npz",
     ]  # fmt: skip
     ref = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], learning_rate=0.01)
     assert told("fit", "lesson.npz", *arguments)["weights"] == {"x": ref.w}
@@ -112,11 +126,10 @@ def test_the_lessons_case_of_one_column(told, run):
 
 def test_a_report_for_people(run):
     code, out, err = run(
-        "fit", "trips.csv", "--target", "fare", *FEW, "--standardize", "--nesterov", "--epochs", 300,
-        "--save", "m.npz",
+        "fit", "trips.csv", "--target", "fare", *FEW, "--save", "m.npz"
     )  # fmt: skip
     assert (code, err) == (0, "")
-    ref = fitted(standardize=True, nesterov=True, n_epochs=300)
+    ref = fitted(n_epochs=100_000)
     lines = out.splitlines()
     assert lines[0] == "trips.csv: 300 rows, fare from 3 features and an intercept"
     assert lines[1].startswith("full-batch gradient descent, squared_error, learning rate ")
@@ -137,7 +150,7 @@ def test_long_names_are_cut_and_of_many_weights_the_largest_are_shown(run):
     few = np.random.default_rng(3).normal(size=(60, 50))
     y = few @ np.arange(50.0)
     parquet.write_table(pa.table({n: few[:, j] for j, n in enumerate(names)} | {"y": y}), "wide.parquet")
-    code, out, _ = run("fit", "wide.parquet", "--target", "y", "--epochs", 5)
+    code, out, _ = run("fit", "wide.parquet", "--target", "y", "--epochs", 5, "--allow-unconverged")
     assert code == 0
     lines = out.splitlines()
     assert max(map(len, lines)) <= report.WIDTH
@@ -145,20 +158,54 @@ def test_long_names_are_cut_and_of_many_weights_the_largest_are_shown(run):
     assert f"the {report.SHOWN} largest of 50 weights; --json shows them all" in lines
 
 
-def test_not_converged_is_said_and_with_strict_a_failure(run):
-    arguments = ["fit", "trips.csv", "--target", "fare", *FEW, "--epochs", 3]
-    code, out, err = run(*arguments)
-    assert (code, err) == (0, "")
-    assert "note: --epochs 3 ran out" in out
+def test_by_default_a_fit_runs_until_it_has_converged(told):
+    """The weights are those of least squares, and one read was enough."""
+    found = told("fit", "trips.csv", "--target", "fare", *FEW)
+    ref = np.linalg.lstsq(np.column_stack([X, np.ones(N)]), Y, rcond=None)[0]
+    np.testing.assert_allclose([*found["weights"].values(), found["intercept"]], ref, rtol=1e-9)
+    assert (found["converged"], found["not_converged"], found["standardize"]) == (True, None, True)
+    assert found["reads"] <= 2
+
+
+UNLIKE = np.array([1.7, 0.4, 3.0])
+
+
+def test_columns_in_unlike_units_come_out_right(told):
+    x = np.column_stack([MILES, 60 * X[:, 1], X[:, 2] / 60])
+    table = pa.table({name: x[:, j] for j, name in enumerate(NAMES)} | {"fare": 2.5 + X @ UNLIKE})
+    parquet.write_table(table, "unlike.parquet")
+    found = told("fit", "unlike.parquet", "--target", "fare")
+    np.testing.assert_allclose([*found["weights"].values()], UNLIKE * [1, 1 / 60, 60], rtol=1e-9)
+
+
+def test_what_has_not_converged_begins_with_that_and_exits_with_1(run, told):
+    arguments = ["fit", "trips.csv", "--target", "fare", *FEW, "--epochs", 3, "--no-standardize"]
+    code, out, err = run(*arguments, "--no-nesterov", "--learning-rate", 1e-5, "--save", "m.npz")
+    assert (code, err) == (1, "")
+    assert out.startswith("NOT CONVERGED: --epochs 3 ran out")
     text = " ".join(out.split())
-    assert "(try --standardize or --nesterov or a larger --epochs)" in text
+    remedy = "--learning-rate auto or --standardize or --nesterov or a larger --epochs"
+    assert f"(try {remedy}; --allow-unconverged takes the model as it is)" in text
     assert "n_epochs" not in text
-    code, strict, err = run(*arguments, "--strict")
+    assert out.endswith("the model is in m.npz, marked as not converged\n")
+    assert fastgd.load("m.npz").converged is False
+    code, _, err = run("predict", "m.npz", "trips.csv")
+    assert (code, err) == (0, "fastgd: the fit in m.npz has not converged\n")
+    code, out, err = run(*arguments, "--json")
     assert code == 1
-    assert err == "fastgd: not converged, and --strict asks for that\n"
-    assert strict.partition("w was still")[2] == out.partition("w was still")[2] != ""
-    assert run(*arguments, "--strict", "--json")[0] == 1
-    assert run(*arguments[:-1], 300, "--strict", "--standardize", "--nesterov")[0] == 0
+    assert json.loads(out)["not_converged"].startswith("NOT CONVERGED: --epochs 3 ran out")
+    assert err.startswith("fastgd: NOT CONVERGED: --epochs 3 ran out")
+    code, out, _ = run(*arguments, "--allow-unconverged")
+    assert code == 0
+    assert out.startswith("NOT CONVERGED: ")
+    assert told(*arguments, "--tol", "none")["not_converged"] is None
+
+
+def test_strict_is_the_default_and_says_so(run):
+    for more, code in ([], 0), (["--epochs", 3, "--no-standardize"], 1):
+        found, _, err = run("fit", "trips.csv", "--target", "fare", *FEW, "--strict", *more)
+        assert found == code
+        assert err == "fastgd: --strict is the default now: what has not converged exits with 1\n"
 
 
 @pytest.mark.parametrize("solver", ["gd", "sgd"])
@@ -167,7 +214,7 @@ def test_a_diverging_rate_is_a_failure_with_a_remedy(run, told, solver):
     code, out, err = run(*arguments, "--save", "m.npz", "--plot", "p.png")
     assert (code, out) == (1, "")
     assert " diverged in epoch " in err
-    assert "take --learning-rate auto, here 0.00" in err
+    assert "take --learning-rate auto, here 0." in err
     assert not os.path.exists("m.npz")
     assert not os.path.exists("p.png")
     found = told(*arguments, "--save", "m.npz", code=1)
@@ -184,7 +231,7 @@ def test_json_has_null_for_what_is_not_finite():
 
 def test_the_picture_is_the_cost(run):
     pytest.importorskip("matplotlib")
-    arguments = ["fit", "trips.csv", "--target", "fare", *FEW, "--epochs", 5, "--plot"]
+    arguments = ["fit", "trips.csv", "--target", "fare", *FEW, "--plot"]
     code, out, _ = run(*arguments, "cost.svg")
     assert code == 0
     assert out.endswith("the picture is in cost.svg\n")

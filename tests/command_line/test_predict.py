@@ -19,7 +19,7 @@ from tests.command_line.trips import KINDS, NAMES, TABLE, X, Y, rows, write
 def test_fit_save_predict_is_pythons_predict(run, name, out, monkeypatch):
     monkeypatch.setattr(inputs, "PART_NUMBERS", 200)  # several parts
     columns, _ = write(name)
-    assert run("fit", name, *columns, "--epochs", 20, "--save", "m.npz")[0] == 0
+    assert run("fit", name, *columns, "--save", "m.npz")[0] == 0
     model = fastgd.load("m.npz")
     expected = (
         tuple(NAMES if "--features" in columns else "012") if not name.endswith("npy") else ("1", "2", "3")
@@ -70,9 +70,26 @@ def test_rows_with_a_missing_value(run, model):
     code, _, err = run("predict", "m.npz", "holes.csv", "--out", "p.csv")
     assert code == 2
     assert not os.path.exists("p.csv")
-    code, out, _ = run("predict", "m.npz", "holes.csv", "--missing", "drop")
-    assert code == 0
-    assert list(map(float, out.split())) == model.predict([[1.0, 2.0, 0.0], [5.0, 6.0, 1.0]]).tolist()
+    first, last = model.predict([[1.0, 2.0, 0.0], [5.0, 6.0, 1.0]]).tolist()
+    code, out, err = run("predict", "m.npz", "holes.csv", "--missing", "drop")
+    assert (code, out) == (0, f"{first!r}\n\n\n{last!r}\n")  # a line a row of the file
+    assert err == "fastgd: 2 of 4 rows have a missing value: their predictions are empty\n"
+
+
+@pytest.mark.parametrize("out", ["p.csv", "p.npy", "p.parquet"])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_predictions_stand_beside_the_rows_that_they_belong_to(run, model, out, size, monkeypatch):
+    monkeypatch.setattr(inputs, "PART_NUMBERS", 3 * size)
+    Path("folder").mkdir()
+    for name, text in (("a", ",2,1\n1,2,0\n3,4,\n"), ("b", "5,,1\n,,\n"), ("c", "5,6,1\n,,\n")):
+        Path(f"folder/{name}.csv").write_text("miles,minutes,night\n" + text)
+    first, last = model.predict([[1.0, 2.0, 0.0], [5.0, 6.0, 1.0]]).tolist()
+    assert run("predict", "m.npz", "folder", "--missing", "drop", "--out", out)[0] == 0
+    if out == "p.csv":
+        found = [float(line) for line in Path(out).read_text().splitlines()[1:]]
+    else:
+        found = np.load(out) if out == "p.npy" else parquet.read_table(out)["prediction"].to_numpy()
+    np.testing.assert_array_equal(found, [np.nan, first, np.nan, np.nan, np.nan, last, np.nan])
 
 
 BAD_PREDICTIONS = {
@@ -125,7 +142,7 @@ def test_arrays_that_do_not_fit_the_model(run, model):
     np.savez("none.npz", y=Y)
     assert run("predict", "m.npz", "none.npz")[2] == 'fastgd: none.npz has no array "X"; it has y\n'
     np.save("t.npy", rows())
-    assert run("fit", "t.npy", "--target", 0, "--epochs", 1, "--save", "numbers.npz")[0] == 0
+    assert run("fit", "t.npy", "--target", 0, "--save", "numbers.npz")[0] == 0
     code, _, err = run("predict", "numbers.npz", "trips.csv")
     assert code == 2
     assert err.startswith('fastgd: trips.csv lacks the columns "1", "2", "3", "4"')

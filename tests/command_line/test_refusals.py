@@ -13,7 +13,7 @@ from pyarrow import csv, parquet
 
 import fastgd
 from fastgd.cli import main
-from tests.command_line.trips import FEW, PYTHON, TABLE, N, X, Y, rows
+from tests.command_line.trips import FEW, GD, TABLE, N, X, Y, rows
 
 
 def csv_of(**changed):
@@ -78,8 +78,8 @@ def test_missing_rows_can_be_dropped(told):
         "fit", "trips.csv", "--target", "fare", *FEW, "--missing", "drop", "--tol", "none", "--epochs", 4
     )
     kept = np.delete(np.arange(N), [7, 8])
-    ref = fastgd.gradient_descent(X[kept], Y[kept], **PYTHON | dict(n_epochs=4, tol=None))
-    assert found["rows"] == N - 2
+    ref = fastgd.gradient_descent(X[kept], Y[kept], **GD | dict(n_epochs=4, tol=None))
+    assert (found["rows"], found["rows_left_out"]) == (N - 2, 2)
     assert list(found["weights"].values()) == ref.w.tolist()
 
 
@@ -94,7 +94,7 @@ def test_columns_of_text_are_named_with_the_remedy_as_it_is_typed(run):
     remedy = """--features 'miles,"min, utes",night'"""
     assert err.endswith(f": name those to use, {remedy}\n")
     names = 'miles,"min, utes",night'
-    assert run("fit", "more.csv", "--target", "fare", "--features", names, "--epochs", 1)[0] == 0
+    assert run("fit", "more.csv", "--target", "fare", "--features", names)[0] == 0
 
 
 def test_other_bad_data(run, here):
@@ -143,6 +143,62 @@ def test_other_bad_data(run, here):
         assert (code, out) == (2, ""), arguments
         assert err.startswith(f"fastgd: {message}"), err
         assert err.count("\n") == 1
+
+
+LABELS = {
+    "one class": (1, 1, 'games.csv: column "won" holds one class only, 1; log_loss needs both, 0 and 1'),
+    "words": (
+        "no",
+        "yes",
+        'games.csv, line 2: "no" in column "won" is no number; log_loss takes y of 0 and 1: '
+        "write the classes so",
+    ),
+    "1 and 2": (1, 2, 'row 21 of games.csv (line 23): column "won" is 2; log_loss takes y of 0 and 1'),
+}
+
+
+@pytest.mark.parametrize("case", LABELS)
+@pytest.mark.parametrize("n", [40, 9000])
+def test_labels_that_log_loss_cannot_take(run, case, n):
+    no, yes, sentence = LABELS[case]
+    rows = "".join(f"{i % 40},{yes if i % 40 > 20 else no}\n" for i in range(n))
+    Path("games.csv").write_text("x,won\n" + rows)
+    code, out, err = run("fit", "games.csv", "--target", "won", "--loss", "log_loss")
+    assert (code, out) == (2, "")
+    assert err == f"fastgd: {sentence}\n"
+
+
+def test_one_class_of_rows_that_count_or_in_arrays(run):
+    Path("games.csv").write_text("x,won,s\n1,0,0\n2,1,1\n3,1,2\n")
+    code, _, err = run("fit", "games.csv", "--target", "won", "--weight", "s", "--loss", "log_loss")
+    assert (code, "holds one class only, 1" in err) == (2, True)
+    np.save("t.npy", [[1.0, 1.0], [2.0, 1.0]])
+    np.savez("t.npz", X=[[1.0], [2.0]], y=[1.0, 1.0])
+    for name, target in (("t.npy", "1"), ("t.npz", "y")):
+        code, _, err = run("fit", name, "--target", target, "--loss", "log_loss")
+        assert code == 2
+        assert err.startswith(f'fastgd: {name}: column "{target}" holds one class only, 1')
+    assert run("fit", "games.csv", "--target", "won")[0] == 0  # squared errors take it
+
+
+@pytest.mark.parametrize("more", [[], ["--delimiter", "semicolon", "--decimal", ","]])
+def test_a_spreadsheet_s_file_is_recognised_or_forced(run, told, more):
+    text = Path("trips.csv").read_text().replace(",", ";").replace(".", ",")
+    want = told("fit", "trips.csv", "--target", "fare")["weights"]
+    Path("trips.csv").write_text(text)
+    assert told("fit", "trips.csv", "--target", "fare", *more)["weights"] == want
+    _, _, err = run("diagnose", "trips.csv", "--target", "fare", *more)
+    said = (
+        "fastgd: trips.csv is read with semicolons between fields, decimal commas (--delimiter and --decimal"
+    )
+    assert err.startswith(said) if not more else err == ""
+    code, _, err = run("fit", "trips.csv", "--target", "fare", "--delimiter", "tab")
+    assert code == 2
+    assert err.endswith("; it is read with tabs between fields: pass --delimiter for others\n")
+    np.save("t.npy", rows())
+    assert run("fit", "t.npy", "--target", 0, "--decimal", ",")[2].endswith(
+        "leave out --delimiter and --decimal\n"
+    )
 
 
 NO_PYARROW = "tables in files need pyarrow: pip install 'fastgd[io]'"
@@ -205,14 +261,14 @@ def test_wrong_usage_ends_with_2_and_a_sentence(capsys, arguments, message):
 
 DATA_OPTIONS = [
     "DATA", "--target", "--features", "--weight", "--missing", "--solver", "--learning-rate", "--l2",
-    "--standardize",
+    "--standardize", "--no-standardize", "--delimiter", "--decimal",
 ]  # fmt: skip
 HELP = {
     "fit": [
-        *DATA_OPTIONS, "--loss", "--l1", "--epochs", "(100)", "--intercept", "--no-intercept",
-        "--tol", "--nesterov", "--shuffle", "--seed", "--save", "--checkpoint",
-        "--checkpoint-every", "--resume", "--json", "--plot", "--strict", "--no-progress",
-        "Exit code 1", "the default",
+        *DATA_OPTIONS, "--loss", "--l1", "--epochs", "1000", "100,000", "--intercept", "--no-intercept",
+        "--tol", "--nesterov", "--no-nesterov", "--shuffle", "--seed", "--save", "--checkpoint",
+        "--checkpoint-every", "--resume", "--json", "--plot", "--strict", "--allow-unconverged",
+        "--no-progress", "Exit code 1", "the default",
     ],
     "predict": ["model", "DATA", "--features", "--missing", "--out", ".parquet", "log-odds"],
     "diagnose": [*DATA_OPTIONS, "--json", "--no-intercept"],

@@ -22,14 +22,16 @@ Y = np.round(2.5 + X @ [1.75, 0.35, 0.5] + DRAWN.normal(0, 0.5, N), 2)
 S = DRAWN.integers(1, 4, N).astype(float)
 TABLE = pa.table({name: X[:, j] for j, name in enumerate(NAMES)} | {"fare": Y, "times": S})
 FEW = ["--features", "miles,minutes,night"]
-PYTHON = dict(fit_intercept=True, tol="auto", history="costs")
-"""What the command line's defaults are in Python."""
+PYTHON = dict(fit_intercept=True, standardize=True, tol="auto", history="costs")
+"""What the command line's defaults are in Python,"""
+GD = PYTHON | dict(nesterov=True)
+"""and those of full-batch descent."""
 
 
 def fitted(by=fastgd.gradient_descent, runs_out=False, **options):
     """The same in Python."""
     with pytest.warns(fastgd.ConvergenceWarning) if runs_out else contextlib.nullcontext():
-        return by(X, Y, **PYTHON | options)
+        return by(X, Y, **(PYTHON if by is fastgd.sgd else GD) | options)
 
 
 def rows():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -278,3 +280,31 @@ def test_the_threads_of_pyarrow_read_no_object_of_python(tmp_path):
         with csv.CsvFile(tmp_path / name, ",")._bytes() as stream:
             assert isinstance(stream, pa.NativeFile)
             assert not isinstance(stream, pa.PythonFile)
+
+
+HOSTILE = {
+    "a name of 20 MB": (lambda: "x" * 20_000_000 + ",b\n1,2\n", "has no header: in its first "),
+    "names of 20 MB": (lambda: "x," * 10_000_000 + "b\n1,2\n", "has no header: in its first "),
+    "100,000 columns": (
+        lambda: "x," * 100_000 + "b\n1,2\n",
+        "has 100001 columns; of CSV at most 65536 are read",
+    ),
+    "a line of 40 MB": (lambda: "a,b\n1,2\n" + "7" * 40_000_000, ", line 3: a row is too long"),
+    "a row of 20 million fields": (lambda: "a,b\n1,2\n" + "7," * 20_000_000, ", line 3: a row is too long"),
+    "nothing": (lambda: "\n" * 20_000_000 + "a,b\n1,2\n", "has no header: in its first "),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_widths_are_refused_at_once(read, case):
+    text, sentence = HOSTILE[case]
+    text = text()
+    before = time.process_time()
+    tracemalloc.start()
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        rows_of(read(text, features=["a"]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert str(caught.value).startswith(f"t.csv{sentence}" if sentence[0] == "," else f"t.csv {sentence}")
+    assert time.process_time() - before < 1.0
+    assert peak < len(text) + 40_000_000  # the first is what the test itself writes
