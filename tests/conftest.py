@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import socket
@@ -25,6 +26,40 @@ JIT_IS_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 def pytest_configure(config):
     """A shell that starts the tests in the background has them ignore SIGINT, and what they start too."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+STARTING = {"subprocess", "multiprocessing", "fork", "openpty", "LocalCluster"}
+"""Names that code uses which starts processes."""
+
+
+def starts_processes(function, known):
+    """Whether a function of the tests, or one that it calls, starts a process; `known` holds the answers."""
+    function = inspect.unwrap(getattr(function, "__func__", function))
+    if not inspect.isfunction(function) or not function.__module__.startswith("tests."):
+        return False
+    if function not in known:
+        known[function] = False  # where it calls itself
+        codes = [function.__code__]
+        for code in codes:
+            codes += [constant for constant in code.co_consts if inspect.iscode(constant)]
+        names = {name for code in codes for name in code.co_names}
+        called = (function.__globals__.get(name) for name in names)
+        known[function] = bool(names & STARTING) or any(starts_processes(other, known) for other in called)
+    return known[function]
+
+
+def pytest_collection_modifyitems(items):
+    """Mark tests that start a process as slow; those that compute for long carry the mark in their file."""
+    known = {}
+    for item in items:
+        if not hasattr(item, "obj"):
+            continue
+        definitions = [
+            one for name in item.fixturenames for one in item._fixtureinfo.name2fixturedefs.get(name, ())
+        ]
+        functions = [item.obj, *(definition.func for definition in definitions)]
+        if any(starts_processes(function, known) for function in functions):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

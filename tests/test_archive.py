@@ -157,6 +157,7 @@ def test_the_same_content_is_the_same_file(path, written):
     assert archive.read(path, "fit")[1]["every"].tolist() == list(range(0, 20, 2))
 
 
+@pytest.mark.slow
 def test_every_single_changed_byte_is_found(path, written):
     for place in range(len(written)):
         for change in (1, 0x80):

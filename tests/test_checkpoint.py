@@ -172,6 +172,7 @@ def fit_of(case):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::fastgd.ConvergenceWarning")
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_killed_anywhere_and_resumed_it_is_the_run_that_nothing_interrupted(case, fate, tmp_path):  # noqa: F811
     fit, path = fit_of(case), tmp_path / "run.npz"

@@ -148,6 +148,7 @@ def test_columns_that_are_sums_of_others_are_said_to_be():
     assert any("some columns of X are sums of others" in message for message in messages)
 
 
+@pytest.mark.slow
 def test_few_digits_to_be_expected_are_said():
     X = nearly_collinear(9)
     messages = caught_warnings(X, X[:, 0] + np.random.default_rng(3).normal(size=40), 1000)
