@@ -80,6 +80,8 @@ def _fit(
     goal = objective.as_objective(**given, has_weights=rows.has_weights)
     check_weights(rows)
     objective.check_loss(goal.loss, rows, backend)
+    if not how.is_part and (sentence := objective.lone_class(goal, rows)):
+        how.warn("one class", sentence)
     w, intercept, state = _start(how.w0, rows)
     order = as_order(how.shuffle, how.seed)
     if state is not None and how.seed is None and how.shuffle == state.order.shuffle:

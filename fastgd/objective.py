@@ -159,6 +159,26 @@ def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
         _checked.add(one)
 
 
+def lone_class(goal: Objective, rows: Table) -> str:
+    """A warning where all targets of log_loss are one class and the cost has no minimum; else "".
+
+    A penalty gives it one, unless there is an intercept, which is not penalised.
+    """
+    if not isinstance(goal.loss, LogLoss) or (not goal.fit_intercept and (goal.l1 or goal.l2)):
+        return ""
+    if isinstance(rows, ArrayRows):
+        parts = (rows.y[start : start + PART_ROWS] for start in range(0, rows.n, PART_ROWS))
+        only = float(rows.y[0]) if all((part == rows.y[0]).all() for part in parts) else None
+    else:
+        only = rows.facts.only
+    if only is None:
+        return ""
+    return (
+        f"every y is {only:g}: log_loss of one class alone has no minimum, and the weights grow with every "
+        "epoch; pass rows of both classes"
+    )
+
+
 def _first_other(rows: Table, backend: Backend) -> tuple[int, float] | None:
     """The first row whose target is neither 0 nor 1, and that."""
     if not isinstance(rows, ArrayRows) or backend == "python":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from fastgd.data.table import Table
 from fastgd.fitting import check_method, scale_costs
 from fastgd.grid import Floats
 from fastgd.losses import Loss
-from fastgd.options import Options, Plan, Solver
+from fastgd.options import ConvergenceWarning, Options, Plan, Solver
 from fastgd.orders import Shuffle, as_order
 from fastgd.outcome import from_run
 from fastgd.planner import Choice
@@ -125,6 +126,8 @@ def sweep(
         has_weights=rows.has_weights,
     )  # fmt: skip
     objective.check_loss(goal.loss, rows, runs_on)
+    if sentence := objective.lone_class(goal, rows):
+        warnings.warn(sentence, ConvergenceWarning, stacklevel=2)
     check_method(solver, how, runs_on, order, goal, rule)
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))

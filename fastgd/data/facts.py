@@ -33,6 +33,12 @@ class Facts:
         return float(max(abs(self.state[LEAST]), abs(self.state[MOST])))
 
     @property
+    def only(self) -> float | None:
+        """The one value that all targets have; None where they differ."""
+        least, most = self.state[[LEAST, MOST]].tolist()
+        return least if least == most else None
+
+    @property
     def other(self) -> tuple[int, float] | None:
         """The first row whose target is neither 0 nor 1, and that."""
         return self._place(OTHER_ROW)
