@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 import warnings
 from typing import Any, NoReturn
@@ -164,10 +165,12 @@ def _fit(
     if run.diverged:
         try:
             if how.on_divergence != "ignore":
-                _report_divergence(result, run.first_cost, taken, grown, rule.is_plain, how)
+                _report_divergence(result, run.first_cost, taken, grown, rule.is_plain, how, goal.has_weights)
         except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
             _raise_with(interrupt, result)
         return result
+    if how.tol is not None and goal.is_squared and _vanishes(run, everything):
+        how.warn("small y", f"y is {everything.facts.largest:g} at most: {forecast.VANISHES}")
     if how.tol is not None and taken.is_off():
         how.warn("is off", forecast.IS_OFF)
     if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
@@ -181,6 +184,13 @@ def _fit(
         left = float(seen[-1] / first) if len(seen) and first else math.inf
         how.warn("ran out", sentence, left)
     return result
+
+
+def _vanishes(run: Run, rows: Table) -> bool:
+    """Whether y is so small that its squares, and with them the costs, underflow."""
+    if run.first_cost is None or run.first_cost >= sys.float_info.min:
+        return False
+    return 0.0 < rows.facts.largest < math.sqrt(sys.float_info.min)
 
 
 def _validating(run: Run, rows: Table) -> int:
@@ -339,13 +349,20 @@ def _listed(values: ArrayLike) -> list[Any]:
 
 
 def _report_divergence(
-    result: FitResult, first_cost: float | None, taken: Track, grown: bool, is_plain: bool, how: Options
+    result: FitResult,
+    first_cost: float | None,
+    taken: Track,
+    grown: bool,
+    is_plain: bool,
+    how: Options,
+    has_weights: bool,
 ) -> None:
     words = how.words
     epoch, rates = result.n_epochs, taken.rates * words.rate_unit
     limit = rate = None
     if first_cost is not None and not np.isfinite(first_cost):
-        message = f"the cost at w0 overflows: scale X and y before {result.solver}, or take a smaller w0"
+        data = "X, y and sample_weight" if has_weights else "X and y"
+        message = f"the cost at w0 overflows: scale {data} before {result.solver}, or take a smaller w0"
     else:
         limit, rate = _safe(taken)
         if limit is not None and rate is not None:

@@ -11,6 +11,8 @@ IS_OFF = (
     "very slowly there, and tol says little; pass standardize=True"
 )
 
+VANISHES = "its squares vanish, so that costs are 0 and tol says nothing; scale y"
+
 
 def epochs_needed(values: Floats, target: float) -> float:
     """How many more until the values, at the pace of their last half, reach the target; inf for never."""

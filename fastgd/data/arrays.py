@@ -270,7 +270,16 @@ def as_sample_weight(value: Any, n: int) -> Floats:
         raise InvalidDataError("sample_weight adds up to more than a float holds; scale it")
     if not weights.any():
         raise InvalidDataError("sample_weight is zero for every row; at least one row must count")
+    if vanish(total, n):
+        raise InvalidDataError(
+            f"sample_weight is {weights.max():g} at most, too small for a float's digits; scale it"
+        )
     return np.ascontiguousarray(weights)
+
+
+def vanish(total: float, n: int) -> bool:
+    """Whether n weights that add up to `total` are below the numbers that have all their digits."""
+    return bool(total < n * np.finfo(np.float64).tiny)
 
 
 def kernel_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

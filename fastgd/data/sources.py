@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastgd.data import frames
-from fastgd.data.arrays import ArrayRows, as_sample_weight
+from fastgd.data.arrays import ArrayRows, as_sample_weight, vanish
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
 from fastgd.data.framed import FrameRows
@@ -53,3 +53,5 @@ def check_weights(rows: Table) -> None:
         raise InvalidDataError("the weights add up to more than a float holds; scale them")
     if not rows.facts.total_weight:
         raise InvalidDataError("the weights are zero for every row; at least one row must count")
+    if vanish(rows.facts.total_weight, rows.n):
+        raise InvalidDataError("the weights are too small for a float's digits; scale them")
