@@ -81,7 +81,8 @@ def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
     if options.solver == "sgd":
         how |= dict(shuffle={None: False, "rows": True}.get(options.shuffle, "blocks"), seed=options.seed)
     else:
-        how |= dict(nesterov=options.nesterov)
+        is_free = options.standardize and options.nesterov
+        how |= dict(nesterov=options.nesterov, precondition="auto" if is_free else False)
     try:
         return SOLVERS[options.solver](data.X, data.y, **how), ""
     except DivergenceError as error:

@@ -10,6 +10,9 @@ import fastgd
 from tests.command_line.trips import FEW, N, S, X, Y, write
 
 
+SGD = ["--solver", "sgd", "--no-standardize"]
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npy", "t.npz"])
 def test_diagnose_tells_the_limits_of_the_fit(told, name):
     columns, weight = write(name)
@@ -32,7 +35,7 @@ def test_diagnose_tells_the_limits_of_the_fit(told, name):
             assert found[key] == getattr(ref, key)
         assert list(found["optimum_weights"].values()) == ref.optimum.tolist()
         assert (found["rows"], found["columns"]) == (N, 3)
-    for more in ([], ["--no-standardize"], ["--weight", weight], ["--l2", 0.5], ["--solver", "sgd"]):
+    for more in ([], ["--no-standardize"], ["--weight", weight], ["--l2", 0.5], SGD):
         rate = told("diagnose", name, *columns, *more)["learning_rate"]
         plain = [] if "sgd" in more else ["--no-nesterov"]
         found = told("fit", name, *columns, "--epochs", 1, "--allow-unconverged", *plain, *more)

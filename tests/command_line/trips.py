@@ -24,7 +24,7 @@ TABLE = pa.table({name: X[:, j] for j, name in enumerate(NAMES)} | {"fare": Y, "
 FEW = ["--features", "miles,minutes,night"]
 PYTHON = dict(fit_intercept=True, standardize=True, tol="auto", history="costs")
 """What the command line's defaults are in Python,"""
-GD = PYTHON | dict(nesterov=True)
+GD = PYTHON | dict(nesterov=True, precondition="auto")
 """and those of full-batch descent."""
 
 
