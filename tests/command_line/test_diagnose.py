@@ -9,7 +9,6 @@ import pytest
 import fastgd
 from tests.command_line.trips import FEW, N, S, X, Y, write
 
-
 SGD = ["--solver", "sgd", "--no-standardize"]
 
 
