@@ -169,7 +169,8 @@ def _fit(
         except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
             _raise_with(interrupt, result)
         return result
-    if how.tol is not None and goal.is_squared and _vanishes(run, everything):
+    is_small = goal.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
+    if how.tol is not None and is_small and everything.facts.squares_vanish:
         how.warn("small y", f"y is {everything.facts.largest:g} at most: {forecast.VANISHES}")
     if how.tol is not None and taken.is_off():
         how.warn("is off", forecast.IS_OFF)
@@ -184,13 +185,6 @@ def _fit(
         left = float(seen[-1] / first) if len(seen) and first else math.inf
         how.warn("ran out", sentence, left)
     return result
-
-
-def _vanishes(run: Run, rows: Table) -> bool:
-    """Whether y is so small that its squares, and with them the costs, underflow."""
-    if run.first_cost is None or run.first_cost >= sys.float_info.min:
-        return False
-    return 0.0 < rows.facts.largest < math.sqrt(sys.float_info.min)
 
 
 def _validating(run: Run, rows: Table) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
@@ -31,6 +32,11 @@ class Facts:
     def largest(self) -> float:
         """max |y|."""
         return float(max(abs(self.state[LEAST]), abs(self.state[MOST])))
+
+    @property
+    def squares_vanish(self) -> bool:
+        """Whether y is not 0, and so small that its squares underflow."""
+        return 0.0 < self.largest < math.sqrt(sys.float_info.min)
 
     @property
     def only(self) -> float | None:
