@@ -52,6 +52,8 @@ class Geometry(Centred):
         are taken where the data has the same to rounding."""
         super().__init__(rows, objective, backend, n_threads, origin)
         self._rule, self._parts, self._earlier = rule, parts, earlier
+        self.null: Floats = np.zeros(1)
+        """Added to every v: a part of the start that no step changes, and on which no cost depends."""
 
     # Coordinates ------------------------------------------------------------------------------------------
 
@@ -70,11 +72,21 @@ class Geometry(Centred):
         else:
             x_ref = self.x_ref() if self._given is None else self._given.x_ref
             sums, squares = self._moments(x_ref)
-        shift, scale = _standard(x_ref, sums / self.total, squares / self.total, has_intercept)
+        m, squares = sums / self.total, squares / self.total
+        shift, scale = _standard(x_ref, m, squares, has_intercept, self._ridge)
         found = Coordinates(shift, scale, has_intercept)
         if self._earlier is not None and found.is_near(self._earlier):
             return self._earlier
         return found
+
+    @property
+    def _ridge(self) -> float:
+        """What l2 adds to the variances: a column of mean square σ² has the curvature c σ² + l2, and the
+        intercept has c, for all of which one rate serves once columns are scaled by 1/√(σ² + l2/c)."""
+        l2 = self.objective.l2
+        if not l2:
+            return 0.0
+        return l2 / self.objective.curvature if self.objective.is_smooth else l2 * self.rows.facts.spread
 
     def _moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
         """Σ s u and Σ s u², u = x − x_ref (about a better one where that is due)."""
@@ -126,7 +138,21 @@ class Geometry(Centred):
 
     @lazy_property
     def statistics(self) -> Statistics:
-        """In θ, about the θ of `origin`; without penalties. `n` is Σ s."""
+        """In θ, without penalties; `n` is Σ s. About the θ of `origin`, or about weights of 0 where l2 makes
+        the cost there so large that costs at the optimum would lose digits."""
+        about = self._about_origin
+        d, theta = self.rows.d, about.w_ref
+        if not self.objective.l2 or not theta[:d].any() or not about.is_finite():
+            return about
+        penalised = self._with_l2(about)
+        if not penalised.is_far_from(cost_at(penalised, penalised.solution())):
+            return about
+        v = np.append(-theta[:d], np.zeros(len(theta) - d))
+        c = about.c - about.G @ v
+        return Statistics(about.n, theta + v, about.G, c, max(0.0, about.s - float(v @ (about.c + c))))
+
+    @lazy_property
+    def _about_origin(self) -> Statistics:
         raw, d = self.raw, self.rows.d
         to = self.coordinates
         G, c, scale = raw.G, raw.c, to.scale
@@ -150,20 +176,39 @@ class Geometry(Centred):
     def model(self, v: Floats) -> tuple[Floats, Floats]:
         """(w, intercept) of θ_ref + v, v (…, size): from the origin, with all digits of v."""
         d, to, origin, theta = self.rows.d, self.coordinates, self.origin, self.statistics.w_ref
-        base = np.where(to.scale != 0.0, origin.weights[:d], 0.0)
+        is_moved = self.statistics is not self._about_origin
+        base = np.where((to.scale != 0.0) & ~np.array(is_moved), origin.weights[:d], 0.0)
+        v = v + self.null
         w = np.where(v[..., :d] == -theta[:d], 0.0, base + v[..., :d] * to.scale)
         if not to.has_intercept:
             return w, np.zeros(v.shape[:-1])
         # score = Σ (x − x_ref)·a + a_d: at x = 0, with a_d moved by v about the mean.
         at_zero = math.fsum([origin.weights[d], *(-origin.x_ref * origin.weights[:d]).tolist()])
-        dropped = np.where(to.scale != 0.0, 0.0, origin.weights[:d]) * to.shift
+        dropped = (origin.weights[:d] - base) * to.shift
         moved = coordinates.sums_of(v[..., :d] * (to.scale * to.shift))
         return w, (at_zero + math.fsum(dropped.tolist())) + (v[..., d] - moved)
+
+    def null_part(self, v: Floats) -> Floats:
+        """The part of v along which columns that are sums of others change no score."""
+        if self.objective.l1 or self.objective.l2 or not self.statistics.is_finite():
+            return np.zeros(len(v))
+        factor = self.statistics.factor
+        if factor.rank == len(v):
+            return np.zeros(len(v))
+        with blas.one_thread():
+            K = factor.sums
+            of_null = np.zeros((len(v), len(factor.dependent)))
+            of_null[factor.chosen], of_null[factor.dependent] = -K, np.eye(len(factor.dependent))
+            basis = np.linalg.qr(of_null)[0]
+            return np.asarray(basis @ (basis.T @ v), np.float64)
 
     @lazy_property
     def penalised(self) -> Statistics:
         """The statistics with l2 in them: its cost has the l2 penalty, its gradient too."""
-        base, l2 = self.statistics, self.coordinates.penalty(0.0, self.objective.l2).l2
+        return self._with_l2(self.statistics)
+
+    def _with_l2(self, base: Statistics) -> Statistics:
+        l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
         if not l2.any():
             return base
         half = 0.5 * base.n * l2
@@ -336,10 +381,12 @@ class Geometry(Centred):
         return usable(ratio(2.0, largest + max(smallest, SLOWEST * largest)))
 
 
-def _standard(x_ref: Floats, m: Floats, squares: Floats, has_intercept: bool) -> tuple[Floats, Floats]:
-    """shift and scale: the mean and one over the deviation; 0 for a constant column (without variance)."""
+def _standard(
+    x_ref: Floats, m: Floats, squares: Floats, has_intercept: bool, ridge: float
+) -> tuple[Floats, Floats]:
+    """shift and scale: the mean and 1/√(variance + ridge); 0 for a constant column (without variance)."""
     variance = squares - m * m if has_intercept else squares
     is_constant = ~(variance > CONSTANT * squares)
     scale = np.zeros(len(m))
-    np.divide(1.0, np.sqrt(np.where(is_constant, 1.0, variance)), out=scale, where=~is_constant)
+    np.divide(1.0, np.sqrt(np.where(is_constant, 1.0, variance + ridge)), out=scale, where=~is_constant)
     return (x_ref + m if has_intercept else np.zeros(len(m))), scale

@@ -156,6 +156,7 @@ def _check_state(state: State, d: int) -> None:
         _need("memory", isinstance(memory.counts, np.ndarray) and memory.counts.dtype == np.int64)
         _need("memory", memory.counts.shape == (2,))
         _need("memory", bool(memory.counts[1] < 0) == (len(memory.average) == 0))
+    _need("null", state.null is None or _is_floats(state.null, size))
     if (origin := state.origin) is not None:
         _need("origin", isinstance(origin, Origin) and type(origin.is_final) is bool)
         _need("origin", _is_floats(origin.x_ref, d) and _is_floats(origin.weights, size))

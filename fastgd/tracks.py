@@ -53,6 +53,8 @@ class State:
     first_rate: float
     about: tuple[Any, ...]
     """The objective, the rule and the data: momentum, averages and counts are of these alone."""
+    null: Floats | None = None
+    """Of a run on statistics of dependent columns: see `Geometry.null`."""
 
 
 @dataclass(slots=True)
@@ -126,6 +128,7 @@ class Track:
             self.limits.kept if isinstance(self.limits, Survey) else None,
             self.first_rate,
             self.about,
+            self.limits.null.copy() if isinstance(self.limits, Geometry) and self.limits.null.any() else None,
         )
 
 
@@ -317,6 +320,10 @@ class _Any:
         point = to.theta(w, intercept)
         if is_summary:
             point -= geometry.statistics.w_ref
+            null = geometry.null_part(point)
+            if state is not None and state.null is not None and geometry.is_resumed and null.any():
+                null = state.null
+            geometry.null, point = null, point - null
         method: Method = "summary" if is_summary else "stream"
         is_known = not is_summary or geometry.is_resumed
         average_from = -1

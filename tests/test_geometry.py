@@ -24,7 +24,8 @@ def geometry(X, y, rule=None, *, loss="squared_error", l2=0.0, b=False, standard
 def hessian(X, s, curvature, l2, standardize):
     """Of the cost's bound, in the coordinates of the descent, the intercept's 1 among the columns."""
     mean = np.average(X, axis=0, weights=s) if standardize else 0.0
-    scale = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=s)) if standardize else np.ones(X.shape[1])
+    square = np.average((X - mean) ** 2, axis=0, weights=s) + l2 / curvature
+    scale = np.sqrt(square) if standardize else np.ones(X.shape[1])
     Z = np.column_stack([(X - mean) / scale, np.ones(len(X))])
     return curvature * (Z * s[:, None]).T @ Z / s.sum() + np.diag([*(l2 / scale**2), 0.0])
 
