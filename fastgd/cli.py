@@ -13,11 +13,13 @@ from typing import NoReturn
 from fastgd import __version__
 from fastgd.data import dialect
 from fastgd.data.checks import printable
+from fastgd.kernels import compiling
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as of a shell."""
 
 
+@compiling.announced()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code: 0, 1 (it failed), 2 (usage or input) or 130 (Ctrl-C)."""
     parser = _parser()

@@ -8,6 +8,8 @@ import time
 import warnings
 from typing import Any
 
+from fastgd.kernels import compiling
+
 DELAY = 0.5
 """Seconds that a read takes before it has a bar of its own."""
 
@@ -21,6 +23,8 @@ class Progress:
         self._lock = threading.Lock()
         self._epochs = self._tqdm(total=n_epochs, desc=what, unit="epoch", leave=True, **self._how)
         self._is_first = True
+        self._announced = compiling.announced(self._write)
+        self._announced.__enter__()
         self._rows: Any = None
         self._read = self._row = 0
         self._began = 0.0
@@ -62,6 +66,11 @@ class Progress:
         with self._lock:
             self._close_rows()
             self._epochs.close()
+        self._announced.__exit__(None, None, None)
+
+    def _write(self, text: str) -> None:
+        """A line on stderr, above the bars."""
+        self._tqdm.write(text, file=sys.stderr)
 
     def _close_rows(self) -> None:
         if self._rows is not None:

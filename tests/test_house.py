@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
     ["display"],
-    ["losses", "penalties", "reference", "progress", "lazy", "data.checks", "data.dialect"],
-    ["kernels._jit", "archive", "packing", "data.files"],
+    ["losses", "penalties", "reference", "kernels.compiling", "lazy", "data.checks", "data.dialect"],
+    ["kernels._jit", "progress", "archive", "packing", "data.files"],
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],
     [
         "kernels.in_order",

@@ -27,14 +27,15 @@ from typing import Any
 import llvmlite
 import numba
 import numpy as np
-from numba.core import config
+from numba.core import config, types
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
-from numba.core.registry import cpu_target
+from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
 from fastgd import losses
+from fastgd.kernels import compiling
 
 # Never nnan or ninf: they turn isnan into False.
 FAST = frozenset({"reassoc", "contract", "nsz", "arcp"})
@@ -55,13 +56,35 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
         return lambda f: kernel(f, fastmath=fastmath)
     if config.DISABLE_JIT:  # IEEE arithmetic without NumPy's warnings, as in machine code
         return np.errstate(all="ignore")(function)
-    # Inlined where another kernel calls it: a call would run whichever copy was loaded first, and copies that
-    # were optimised in different modules add up in different orders.
-    compiled = numba.njit(nogil=True, error_model="numpy", forceinline=True, fastmath=set(fastmath) or False)(
-        function
-    )
-    compiled._cache = KernelCache(function)
-    return compiled
+    return Kernel(function, fastmath)
+
+
+class _Part(CPUDispatcher):
+    """A kernel as other kernels call it."""
+
+    def __init__(self, function: Callable, fastmath: frozenset[str], **more: bool):
+        # Inlined where another kernel calls it: a call would run whichever copy was loaded first, and copies
+        # that were optimised in different modules add up in different orders.
+        options = dict(nopython=True, nogil=True, error_model="numpy", forceinline=True)
+        fast = set(fastmath) or False
+        super().__init__(function, targetoptions=options | dict(fastmath=fast, no_cfunc_wrapper=True) | more)
+        self._cache = KernelCache(function, type(self).__name__)
+
+
+class Kernel(_Part):
+    """A kernel as Python calls it. Other kernels call its `part`, without a wrapper for Python's objects."""
+
+    def __init__(self, function: Callable, fastmath: frozenset[str]):
+        super().__init__(function, fastmath)
+        self.part = _Part(function, fastmath, no_cpython_wrapper=True)
+
+    @property
+    def _numba_type_(self) -> types.Dispatcher:
+        return types.Dispatcher(self.part)
+
+    def compile(self, sig: Any) -> Any:
+        with compiling.guarded():
+            return super().compile(sig)
 
 
 def cache_directory() -> Path:
@@ -109,7 +132,9 @@ def _warn_once(message: str) -> None:
 class KernelCache(NullCache):
     """The machine code of one function, one file a signature: hash of sources, hash of content, content."""
 
-    def __init__(self, function: Callable):
+    def __init__(self, function: Callable, use: str):
+        """`use` sets machine code for calls from Python apart from that for calls from other kernels."""
+        self._use = use
         self._name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
         self._code = hashlib.sha256(function.__code__.co_code).hexdigest()
 
@@ -120,12 +145,18 @@ class KernelCache(NullCache):
     def _file(self, signature: Any, codegen: Any) -> Path:
         # The package's own path is part of the name: two installations never overwrite each other.
         options = (bool(config.BOUNDSCHECK), config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
-        key = (str(signature), codegen.magic_tuple(), sys.version, options, self._code, __file__)
+        key = (str(signature), codegen.magic_tuple(), sys.version, options, self._code, self._use, __file__)
         return (
             cache_directory() / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.kernel"
         )
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        found = self._load(sig, target_context)
+        if found is None:
+            compiling.missed()
+        return found
+
+    def _load(self, sig: Any, target_context: Any) -> CompileResult | None:
         target_context.refresh()
         if losses.OWN in str(sig):  # a user's own code may have changed since
             return None
@@ -173,8 +204,11 @@ class KernelCache(NullCache):
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
                 raise
-        except OSError:
-            return  # no writable directory: the kernel works, the next process compiles it again
+        except OSError as error:
+            _warn_once(
+                f"fastgd cannot keep compiled kernels in {cache_directory()} ({error.strerror or error}), so "
+                "that every process compiles them again; set FASTGD_CACHE_DIR to a folder that can be written"
+            )
 
 
 def _refuse_foreign(directory: Path) -> None:

@@ -137,16 +137,22 @@ def test_a_valid_file_that_does_not_unpickle_is_rebuilt(cache):
 
 
 @pytest.mark.parametrize("where", ["below a file", "no such device"])
-def test_a_directory_that_cannot_be_written(tmp_path, where):
+def test_a_directory_that_cannot_be_written_is_warned_of_once(tmp_path, where):
     (tmp_path / "file").write_text("")
     cache = tmp_path / "file" / "cache" if where == "below a file" else Path("/proc/nowhere/cache")
-    assert output(LESSON, cache) == EXPECTED
+    done = run(LESSON.replace('"error"', '"always"'), cache)
+    assert done.stdout.strip() == EXPECTED
+    assert done.stderr.count("RuntimeWarning") == 1
+    assert f"cannot keep compiled kernels in {cache}" in done.stderr
+    assert "every process compiles them again; set FASTGD_CACHE_DIR" in done.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give a folder away")
 def test_a_directory_of_another_user_is_not_trusted(cache):
     os.chown(cache, 12345, 12345)
-    assert output(LESSON + COUNT, cache).splitlines() == [EXPECTED, "0 1"]
+    done = run(LESSON.replace('"error"', '"always"') + COUNT, cache)
+    assert done.stdout.splitlines() == [EXPECTED, "0 1"]
+    assert "belongs to another user" in done.stderr
 
 
 def test_eight_processes_starting_cold_together(tmp_path):

@@ -1,0 +1,101 @@
+"""Around the compilation of a kernel: Ctrl-C waits for its end, and `announced` says that it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+NOTICE = "compiling kernels, once for this machine and version of fastgd; it takes some seconds"
+PATIENCE = 1.0
+"""Seconds of compilation after which the notice is written."""
+
+
+class _Announcement:
+    def __init__(self, write: Callable[[str], None]):
+        self.write, self.since, self.is_made = write, _spent, False
+
+
+_announcements: list[_Announcement] = []
+_spent = 0.0
+"""Seconds that this process has compiled."""
+_began: float | None = None
+
+
+def _to_stderr(text: str) -> None:
+    print(f"fastgd: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def announced(write: Callable[[str], None] = _to_stderr) -> Iterator[None]:
+    """Write NOTICE once if the block spends more than PATIENCE on compilation."""
+    announcement = _Announcement(write)
+    _announcements.append(announcement)
+    try:
+        yield
+    finally:
+        _announcements.remove(announcement)
+
+
+def missed() -> None:
+    """A kernel is not in the cache: its compilation begins."""
+    global _began
+    now = time.monotonic()
+    if _began is None:
+        _began = now
+    announcements = tuple(_announcements)
+    if any(made.is_made for made in announcements):
+        return
+    for announcement in announcements[-1:]:  # the innermost block writes for those around it
+        if _spent + now - _began - announcement.since > PATIENCE:
+            announcement.is_made = announcements[0].is_made = True
+            announcement.write(NOTICE)
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """For the load or the compilation of one kernel and of all that it calls."""
+    global _spent, _began
+    with _interrupts_held(), _collector_paused():
+        try:
+            yield
+        finally:
+            if _began is not None:
+                _spent += time.monotonic() - _began
+                _began = None
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C acts after the block: inside, Numba runs Python in callbacks from C, which swallow exceptions.
+
+    Python runs signal handlers in the main thread alone, so nothing is held in another one.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    held: list[tuple[int, object]] = []
+    signal.signal(signal.SIGINT, lambda *call: held.append(call))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Numba makes many objects that live until it has ended; to look through them takes a tenth longer."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
