@@ -8,6 +8,7 @@ are those of w.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ from fastgd.penalties import Penalty
 
 ROUNDING = 1e-9
 """Means and deviations that differ by less, in deviations, are those of the same data."""
+
+Model = Callable[[Floats], tuple[Floats, Floats]]
+"""w and intercept of points."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,3 +99,23 @@ def sums_of(values: Floats) -> Floats:
     for j in range(values.shape[-1]):
         total = total + values[..., j]
     return total
+
+
+def starting_at(point: Floats, start: tuple[Floats, float], to: Coordinates, model: Model) -> Model:
+    """`model`, except that it returns `start` itself at the point where the run starts.
+
+    Coordinates of a w round it: there and back is not always the same number. A start with a weight for a
+    constant column is none that a run can return to.
+    """
+    w, intercept = start[0].copy(), start[1]
+    if w[to.scale == 0.0].any():
+        return model
+    point = point.copy()
+
+    def exact(points: Floats) -> tuple[Floats, Floats]:
+        weights, intercepts = model(points)
+        is_start = (points == point).all(axis=-1)
+        weights[is_start], intercepts = w, np.where(is_start, intercept, intercepts)
+        return weights, intercepts
+
+    return exact

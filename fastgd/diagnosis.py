@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Literal
@@ -17,6 +18,7 @@ from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.table import Table
+from fastgd.forecast import named
 from fastgd.geometry import Geometry
 from fastgd.grid import Floats
 from fastgd.objective import SINGLE_STEPS, as_objective
@@ -63,6 +65,10 @@ class Diagnosis:
         is fitted; None with an estimate.
     optimum_cost : float or None
         Their cost, with l2 as in `diagnose`.
+    dependent_columns : tuple of str or int
+        Columns that are sums of others, to rounding, and those others: their weights are not determined.
+    constant_columns : tuple of str or int
+        Columns without variance, which standardizing leaves out.
     """
 
     solver: Solver
@@ -79,6 +85,8 @@ class Diagnosis:
     optimum: float | Floats | None
     optimum_intercept: float | None
     optimum_cost: float | None
+    dependent_columns: tuple[str | int, ...] = ()
+    constant_columns: tuple[str | int, ...] = ()
 
     def epochs_to(self, tolerance: float) -> float:
         """A forecast: epochs until the most stubborn error is at most `tolerance` times what it was.
@@ -124,6 +132,13 @@ class Diagnosis:
             )
         if self.optimum_cost is not None:
             lines.append(f"cost at the optimum: {self.optimum_cost:.6g}")
+        if self.constant_columns:
+            lines.append(f"constant, so of weight 0: column {_listed(self.constant_columns)}")
+        if self.dependent_columns:
+            lines.append(
+                f"some columns of X are sums of others, to rounding ({_listed(self.dependent_columns)}): "
+                "their weights are not determined (predictions are)"
+            )
         return "\n".join(lines)
 
 
@@ -216,6 +231,11 @@ def diagnose(
     if has_statistics:
         _refuse_overflow(looked)
         optimum, intercept, cost = looked.optimum()
+    involved: list[int] = looked.statistics.factor.involved() if has_statistics else []
+    constant: list[int] = []
+    if isinstance(looked, Geometry):
+        constant = np.flatnonzero(looked.coordinates.scale == 0.0).tolist()
+    names: Sequence[str | int] = rows.columns or range(rows.d)
     smallest, largest, is_estimate = looked.eigenvalues
     least, most = looked.curvatures
     if solver == "gradient_descent":
@@ -235,7 +255,13 @@ def diagnose(
         optimum=float(optimum[0]) if optimum is not None and rows.is_scalar else optimum,
         optimum_intercept=intercept,
         optimum_cost=cost,
+        dependent_columns=tuple(names[j] for j in involved if j < rows.d),
+        constant_columns=tuple(names[j] for j in constant),
     )
+
+
+def _listed(columns: Sequence[str | int]) -> str:
+    return named(range(len(columns)), [str(column) for column in columns])
 
 
 @np.errstate(over="ignore", invalid="ignore")

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import coordinates, forecast, objective, reference, solvers
+from fastgd import caveats, coordinates, forecast, objective, reference, solvers
 from fastgd.checkpoint import Checkpoint, vars_of
 from fastgd.data import holdout
 from fastgd.data.arrays import as_weights
@@ -33,8 +33,6 @@ from fastgd.solvers import Run, Watch
 from fastgd.tracks import State, Track, has_grown, track
 
 NOTE = "fastgd: the run up to this epoch is this error's .result"
-FEW_DIGITS = 7.5
-"""Where fewer digits of the weights are to be expected, that is said."""
 
 
 def fit(
@@ -126,6 +124,7 @@ def _fit(
     )
     if run.converged and not run.is_still and how.tol is not None:
         run.stopped = _reached(tolerance, how.patience, by_cost)
+    spread = caveats.revoke(run, taken, rows, how, tolerance)
     scale_costs(run, taken.cost_scale)
     grown = False
     try:
@@ -172,18 +171,8 @@ def _fit(
     is_small = goal.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
     if how.tol is not None and is_small and everything.facts.squares_vanish:
         how.warn("small y", f"y is {everything.facts.largest:g} at most: {forecast.VANISHES}")
-    if how.tol is not None and taken.is_off():
-        how.warn("is off", forecast.IS_OFF)
-    if how.tol is not None and taken.expected_digits() < FEW_DIGITS:
-        is_beside = goal.fit_intercept and not goal.standardize
-        digits = taken.expected_digits()
-        how.warn("few digits", forecast.few_digits(digits, is_beside), -digits)
-    if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
-        seen = np.empty(0) if run.changes is None else run.changes
-        sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost)
-        first = seen[0] if len(seen) and not by_cost else 1.0
-        left = float(seen[-1] / first) if len(seen) and first else math.inf
-        how.warn("ran out", sentence, left)
+    for kind, sentence, badness in caveats.of(run, taken, everything, how, tolerance, spread):
+        how.warn(kind, sentence, badness)
     return result
 
 

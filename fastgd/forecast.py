@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from fastgd.grid import Floats
 
@@ -53,8 +54,32 @@ def ran_out(name: str, n_epochs: int, values: Floats, tol: float, patience: int,
     return f"{name}={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"
 
 
-def few_digits(digits: float, is_beside: bool) -> str:
+def named(columns: Sequence[int], names: Sequence[str]) -> str:
+    """Columns by their names, or by their numbers where they have none; ten at most."""
+    shown = ", ".join(str(names[j]) if names else str(j) for j in columns[:10])
+    return shown + ", …" * (len(columns) > 10)
+
+
+def unlike(spread: float, is_squared: bool) -> str:
+    """The reason for weights that move slowly, and the remedy."""
+    remedy = "standardize=True" + " or precondition=True" * is_squared
+    return (
+        f"some weights move {spread:.1g} times more slowly than others, as columns of X are in unlike units, "
+        f"far from zero beside the intercept, or held by l2; pass {remedy}"
+    )
+
+
+def left_behind(l2: float) -> str:
+    return (
+        f"the learning rate that l2={l2:g} allows is too small to move the intercept in these epochs; pass "
+        "standardize=True, which gives the intercept a scale of its own"
+    )
+
+
+def few_digits(digits: float, is_beside: bool, columns: str = "") -> str:
     """What is told of weights that the data determines to few digits.
+
+    `columns` names those that are sums of others and those others.
 
     `is_beside`: beside an intercept, which columns far from zero depend on where they are not centred.
     """
@@ -64,8 +89,8 @@ def few_digits(digits: float, is_beside: bool) -> str:
         remedy = f"pass standardize=True (where they are far from zero), {remedy}"
     if digits <= 0.0:
         return (
-            f"some columns of X are sums of others{others}, to rounding: their weights are not determined "
-            f"(predictions are); {remedy}"
+            f"some columns of X are sums of others{others}, to rounding{columns and f' ({columns})'}: their "
+            f"weights are not determined (predictions are); {remedy}"
         )
     least = max(1, math.floor(digits))
     return (

@@ -321,11 +321,11 @@ class Geometry(Centred):
         −log10 of eps κ where residuals are refined, κ being the condition number of the columns in like
         units. Of more rows −log10 of 64 eps κ²: 64 covers the rounding of the sums (measured: 98 of 100
         random problems have as many digits). 0 where some column is a sum of others, to rounding; infinite
-        with penalties, or no more rows than columns, where that does not matter.
+        with penalties.
         """
         sums, objective = self.statistics, self.objective
         counted = np.count_nonzero(self.coordinates.scale) + objective.fit_intercept
-        if objective.l1 or objective.l2 or not sums.is_finite() or not 0 < counted < self.rows.n:
+        if objective.l1 or objective.l2 or not sums.is_finite() or not counted:
             return math.inf
         if sums.factor.rank < counted:
             return 0.0

@@ -78,6 +78,11 @@ class Factor:
         """Columns that are sums of the chosen ones; columns of zeros are among them."""
         return self.order[self.rank :]
 
+    def involved(self) -> list[int]:
+        """The dependent columns and the chosen ones that they are sums of, ascending; none of zeros."""
+        is_sum = self.sums.any(axis=0)
+        return sorted([*self.dependent[is_sum].tolist(), *self.chosen[self.sums.any(axis=1)].tolist()])
+
     def solve(self, c: Floats, *, basic: bool = False) -> Floats:
         """The shortest x with G x = c, or the basic one, which is 0 on dependent columns.
 

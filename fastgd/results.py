@@ -13,6 +13,7 @@ from fastgd import display
 from fastgd.data.backend import Backend
 from fastgd.data.frames import as_row, by_name
 from fastgd.data.table import Table
+from fastgd.forecast import named
 from fastgd.grid import Floats
 from fastgd.options import Solver
 from fastgd.orders import IN_ORDER, Order
@@ -155,8 +156,7 @@ class FitResult:
         if self.cost_history is not None:
             cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
         if self._constant:
-            columns = ", ".join(map(str, self._constant[:10])) + ", …" * (len(self._constant) > 10)
-            cost += f"; constant, so of weight 0: column {columns}"
+            cost += f"; constant, so of weight 0: column {named(self._constant, self.feature_names)}"
         epochs = display.count(self.n_epochs, "epoch")
         if self.diverged:
             return f"diverged; {epochs} done{cost}"

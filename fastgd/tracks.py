@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,12 @@ import numpy as np
 
 from fastgd import planner, preconditioning
 from fastgd.centred import Origin
-from fastgd.coordinates import Coordinates
+from fastgd.coordinates import Coordinates, Model, starting_at
 from fastgd.data.table import Table
 from fastgd.geometry import Geometry
 from fastgd.grid import Floats
 from fastgd.losses import identity
+from fastgd.objective import LESSON, Objective
 from fastgd.options import Plan, Solver
 from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
 from fastgd.oracles.base import Memory, Oracle, new_memory
@@ -33,9 +34,6 @@ from fastgd.planner import Method
 from fastgd.schedules import LearningRate, TimesAuto, as_rates
 from fastgd.solvers import Run
 from fastgd.survey import Kept, Survey
-
-Model = Callable[[Floats], tuple[Floats, Floats]]
-"""w and intercept of points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,7 @@ class Track:
     about: tuple[Any, ...] = ()
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
+    goal: Objective = LESSON
 
     def __post_init__(self) -> None:
         if len(self.rates):
@@ -89,6 +88,11 @@ class Track:
         if isinstance(self.oracle, SummaryProximal) and isinstance(self.limits, Geometry):
             return self.limits.digits
         return math.inf
+
+    def dependent(self) -> tuple[int, ...]:
+        """Columns that are sums of others, and those others."""
+        counted = np.inf if self.coordinates is None else len(self.coordinates.scale)
+        return tuple(j for j in self.limits.statistics.factor.involved() if j < counted)
 
     def is_off(self) -> bool:
         """Whether it reads the data once an epoch since columns are too far from zero for statistics."""
@@ -142,7 +146,7 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
         plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
     ground = (_Lessons if is_lessons else _Any)(plan, rows, w, intercept, plan.how.n_epochs, state)
     taken = ground.track(w, intercept, ground.rates(plan.how.learning_rate))
-    taken.about = about
+    taken.about, taken.goal = about, plan.goal
     if state is not None:
         taken.first_rate = state.first_rate
     return taken
@@ -159,7 +163,7 @@ def tracks(
     rates = [ground.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
     taken = ground.tracks(starts, rates)
     for each in taken:
-        each.about = about
+        each.about, each.goal = about, plan.goal
     return taken
 
 
@@ -276,7 +280,7 @@ class _Lessons:
 
     def _begun(self, oracle: Oracle, rates: Floats, start: tuple[Floats, float]) -> Track:
         to = self._to
-        model = None if to is None else _starting_at(oracle.w, start, to, to.model)
+        model = None if to is None else starting_at(oracle.w, start, to, to.model)
         return Track(
             self._plan.solver, oracle, rates, model, self._survey, self._epoch, to, self._scale
         )  # fmt: skip
@@ -354,28 +358,8 @@ class _Any:
         else:
             oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
         model: Model = geometry.model if is_summary else to.model
-        model = _starting_at(memory.point, (w, intercept), to, model)
+        model = starting_at(memory.point, (w, intercept), to, model)
         return Track(plan.solver, oracle, rates, model, geometry, epoch, to)
-
-
-def _starting_at(point: Floats, start: tuple[Floats, float], to: Coordinates, model: Model) -> Model:
-    """`model`, except that it returns `start` itself at the point where the run starts.
-
-    Coordinates of a w round it: there and back is not always the same number. A start with a weight for a
-    constant column is none that a run can return to.
-    """
-    w, intercept = start[0].copy(), start[1]
-    if w[to.scale == 0.0].any():
-        return model
-    point = point.copy()
-
-    def exact(points: Floats) -> tuple[Floats, Floats]:
-        weights, intercepts = model(points)
-        is_start = (points == point).all(axis=-1)
-        weights[is_start], intercepts = w, np.where(is_start, intercept, intercepts)
-        return weights, intercepts
-
-    return exact
 
 
 def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:

@@ -71,7 +71,7 @@ FLOORS = [
     ["preconditioning"],
     ["tracks"],
     ["results"],
-    ["checkpoint", "saving", "outcome"],
+    ["checkpoint", "saving", "outcome", "caveats"],
     ["fitting"],
     ["trace", "plots", "api", "diagnosis"],
     ["sweeps", "lesson", "estimators.inputs", "versions"],

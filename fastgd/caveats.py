@@ -1,0 +1,123 @@
+"""What a finished run cannot promise: stopping rules that saw too little, and the sentences that say so."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastgd import forecast
+from fastgd.data.table import Table
+from fastgd.objective import Objective
+from fastgd.options import Options
+from fastgd.solvers import Run
+from fastgd.tracks import Track
+
+FEW_DIGITS = 7.5
+"""Fewer digits of the weights than this are reported."""
+FIRST_ROWS = 4096
+STILL = 2.0**-50
+"""The part of a weight that its last step moved, where a run ended because no weight moved."""
+UNSEEN = 0.01
+"""An automatic rule says nothing of directions that are slower by more than this part of 1/tol."""
+UNSEEN_BY_OWN = 1e3
+"""The same for a tol that the user has chosen."""
+UNLIKE = 1e4
+"""A spread of curvatures from here on is a reason for a run that takes long."""
+STRONG = 10.0
+"""An l2 of more than this many curvatures of the loss leaves an intercept behind."""
+
+
+def spread(rows: Table, goal: Objective) -> float:
+    """A lower bound of the condition number that units, offsets and l2 make, from the first rows; 1 for none.
+
+    With c the curvature of the loss, a column of mean m and variance σ² has the curvature c (m² + σ²) + l2,
+    and c σ² + l2 where the intercept makes up for its mean. The intercept has c, and c/(1 + m²/(σ² + l2/c))
+    where the column makes up for it. No eigenvalue is above the last of each pair, or below the first.
+    """
+    if goal.is_standardized or (rows.d == 1 and not goal.fit_intercept):
+        return 1.0
+    X, _, weights = rows.head(FIRST_ROWS)
+    X = X[weights > 0.0] if len(weights) else X
+    if not len(X):
+        return 1.0
+    with np.errstate(all="ignore"):
+        first = X[0].astype(np.float64) if goal.fit_intercept else np.zeros(rows.d)
+        X = X.astype(np.float64) - first
+        mean = X.mean(axis=0) * goal.fit_intercept
+        variance = np.mean((X - mean) ** 2, axis=0)
+        offset = (first + mean) ** 2
+        ridge = goal.l2 / goal.curvature if goal.is_smooth else 0.0
+        counted = variance > 0.0
+        if not counted.any():
+            return 1.0
+        own, offset = variance[counted] + ridge, offset[counted]
+        most, least = float(np.max(own + offset)), float(np.min(own))
+        if goal.fit_intercept:
+            most, least = max(most, 1.0), min(least, float(1.0 / np.max(1.0 + offset / own)))
+        found = most / least if least > 0.0 else math.inf
+    return found if found >= 1.0 else 1.0
+
+
+def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) -> float:
+    """Take back that the run has converged, where its rule could not see the slowest weights.
+
+    Returns the spread of curvatures, 1 where it was not looked at. On statistics the rule of tol=0 knows the
+    units of columns.
+    """
+    goal = taken.goal
+    if run.error is not None or run.diverged or not (run.converged or how.tol is not None):
+        return 1.0
+    if run.converged and not run.is_still and tolerance == 0.0:
+        return 1.0
+    found = spread(rows, goal)
+    if run.converged:
+        by, most = (STILL, UNSEEN) if run.is_still else (tolerance, UNSEEN)
+        if not run.is_still and how.tol != "auto":
+            most = UNSEEN_BY_OWN
+        if found * by > most:
+            what = "the last epoch moved no weight by more than rounding" if run.is_still else run.stopped
+            run.converged, run.is_still = False, False
+            run.stopped = f"{what}, which says little of weights that move slowly"
+    return found
+
+
+def of(
+    run: Run, taken: Track, rows: Table, how: Options, tolerance: float, found: float
+) -> list[tuple[str, str, float]]:
+    """The warnings of a run that did not diverge: kind, sentence, and how bad it is."""
+    goal = taken.goal
+    told: list[tuple[str, str, float]] = []
+    is_revoked = run.stopped.endswith("weights that move slowly")
+    if how.tol is not None and taken.is_off():
+        told.append(("is off", forecast.IS_OFF, 0.0))
+    elif is_revoked:
+        told.append(("unlike", f"{run.stopped}: {forecast.unlike(found, goal.is_squared)}", found))
+    elif is_left_behind(run, taken, rows, how):
+        told.append(("left behind", forecast.left_behind(goal.l2), 0.0))
+    digits = taken.expected_digits() if how.tol is not None else math.inf
+    if digits < FEW_DIGITS:
+        columns = forecast.named(taken.dependent(), rows.columns) if digits <= 0.0 else ""
+        is_beside = goal.fit_intercept and not goal.is_standardized
+        told.append(("few digits", forecast.few_digits(digits, is_beside, columns), -digits))
+    if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
+        by_cost = taken.kind == "sgd" or not goal.is_smooth
+        seen = np.empty(0) if run.changes is None else run.changes
+        sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost)
+        if found > UNLIKE:
+            sentence = f"{sentence}; {forecast.unlike(found, goal.is_squared)}"
+        first = seen[0] if len(seen) and not by_cost else 1.0
+        left = float(seen[-1] / first) if len(seen) and first else math.inf
+        told.append(("ran out", sentence, left))
+    return told
+
+
+def is_left_behind(run: Run, taken: Track, rows: Table, how: Options) -> bool:
+    """Whether the automatic rate, made for a strong l2, was too small to move the intercept."""
+    goal = taken.goal
+    if not goal.fit_intercept or goal.is_standardized or not goal.is_smooth or how.learning_rate != "auto":
+        return False
+    if not run.n_epochs or run.converged or goal.l2 <= STRONG * goal.curvature:
+        return False
+    steps = rows.n if taken.kind == "sgd" else 1
+    return goal.curvature * float(np.sum(taken.rates[: run.n_epochs])) * steps < 2.0

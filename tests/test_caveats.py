@@ -1,0 +1,164 @@
+"""No run says that it has converged where its rule could not see the weights that move slowly."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import caveats
+from fastgd.data.arrays import ArrayRows
+from fastgd.estimators import GDRegressor, SGDRegressor
+from fastgd.objective import as_objective
+from tests.conftest import JIT_IS_OFF
+
+
+def told(fit_by, *args, **how):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        fit = fit_by(*args, **how)
+    return fit, " | ".join(str(one.message) for one in found)
+
+
+@pytest.mark.parametrize("n", [200, 9000])
+@pytest.mark.parametrize("factor", [1e-14, 1e-16, 1e-8, 1e-3, 1e8, 1e14])
+@pytest.mark.parametrize(
+    "how", [{}, dict(fit_intercept=True), dict(nesterov=True), dict(method="stream", nesterov=True)], ids=str
+)
+def test_columns_in_unlike_units_do_not_converge_before_their_weights_do(n, factor, how):
+    rng = np.random.default_rng(1)
+    n = 200 if JIT_IS_OFF else n
+    Z = rng.normal(size=(n, 2))
+    fit, message = told(
+        fastgd.gradient_descent, Z * [factor, 1.0], Z @ [1.0, 2.0], tol="auto", n_epochs=200, **how
+    )
+    is_right = np.allclose(fit.w * [factor, 1.0], [1.0, 2.0], rtol=1e-2)
+    assert is_right or not fit.converged
+    assert fit.converged or "standardize=True or precondition=True" in message
+    best, none = told(
+        fastgd.gradient_descent, Z * [factor, 1.0], Z @ [1.0, 2.0], tol="auto", precondition=True
+    )
+    np.testing.assert_allclose(best.w * [factor, 1.0], [1.0, 2.0], rtol=1e-12)
+    assert best.converged
+    assert not none
+
+
+SECONDS = 1.7e9 + 60.0 * np.arange(200.0)
+LEVEL = 120.0 * np.arange(200.0) + 5.0
+
+
+@pytest.mark.parametrize("ratio", [1e2, 1e3, 3e4, 5e5, 9e5, 2e6])
+def test_columns_far_from_zero_beside_an_intercept(ratio):
+    k = np.arange(200.0)
+    x = k + ratio * k.std()
+    fit, message = told(
+        fastgd.gradient_descent, x, 2 * k + 5, fit_intercept=True, nesterov=True, tol="auto", n_epochs=300
+    )
+    assert not fit.converged
+    assert "standardize=True" in message
+
+
+@pytest.mark.parametrize(
+    ("fit_by", "how"),
+    [
+        (fastgd.gradient_descent, dict(nesterov=True)),
+        (fastgd.gradient_descent, dict(method="stream")),
+        (fastgd.gradient_descent, dict(loss="huber")),
+        (fastgd.sgd, {}),
+        (fastgd.sgd, dict(method="summary")),
+        (fastgd.sgd, dict(batch_size=7)),
+    ],
+)
+def test_epoch_seconds_do_not_converge_unless_standardized(fit_by, how):
+    fit, message = told(fit_by, SECONDS, LEVEL, fit_intercept=True, tol="auto", **how)
+    assert not fit.converged
+    assert "standardize=True" in message
+    assert "converged" not in fit.status
+
+
+def test_estimators_of_epoch_seconds():
+    X = SECONDS[:, None]
+    for options in ({}, dict(standardize=False)):
+        fit, message = told(GDRegressor(**options).fit, X, LEVEL)
+        assert fit.coef_[0] == pytest.approx(2.0, rel=1e-9)
+        assert fit.result_.converged
+        assert not message
+    for model in (
+        GDRegressor(standardize=False, precondition=False, max_iter=500),
+        SGDRegressor(standardize=False, random_state=0),
+    ):
+        fit, message = told(model.fit, X, LEVEL)
+        assert not fit.result_.converged
+        assert "standardize=True" in message
+
+
+def test_the_spread_is_a_lower_bound_of_the_condition_number(rng):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(50, 3)) * 10 ** rng.uniform(-2, 2, 3) + rng.normal(size=3) * 3
+        for has_intercept in (False, True):
+            for l2 in (0.0, 3.0):
+                goal = as_objective("squared_error", 0.0, l2, has_intercept, False, has_weights=False)
+                A = np.column_stack([X, np.ones(50)]) if has_intercept else X
+                H = 2 * A.T @ A / 50 + np.diag([l2, l2, l2, 0.0][: A.shape[1]])
+                values = np.linalg.eigvalsh(H)
+                found = caveats.spread(ArrayRows(X, np.zeros(50)), goal)
+                assert 1.0 <= found <= values[-1] / values[0] * (1 + 1e-9)
+    units = caveats.spread(ArrayRows(rng.normal(size=(99, 2)) * [1.0, 1e5], np.zeros(99)), goal)
+    assert units > 1e8
+
+
+@pytest.mark.parametrize("fit_by", [fastgd.gradient_descent, fastgd.sgd])
+def test_a_strong_l2_without_a_scale_of_the_intercept_is_reported(rng, fit_by):
+    X = rng.normal(size=(60, 2))
+    fit, message = told(fit_by, X, X[:, 0] + 20.0, fit_intercept=True, l2=1e8, n_epochs=20)
+    assert abs(fit.intercept) < 10.0
+    assert "l2=1e+08" in message
+    assert "standardize=True" in message
+    fine, message = told(fit_by, X, X[:, 0] + 20.0, fit_intercept=True, l2=1e8, n_epochs=20, standardize=True)
+    assert fine.intercept == pytest.approx(20.0, rel=0.05)
+    assert not message
+
+
+# Names ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def frame(rng):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"height": rng.normal(size=50), "site": 5.0, "mass": rng.normal(size=50)})
+    table["both"] = table["height"] + table["mass"]
+    return table, (table["height"] + 2.0 * table["mass"]).to_numpy()
+
+
+@pytest.mark.parametrize("precondition", [False, True])
+def test_constant_and_dependent_columns_are_named(frame, precondition):
+    X, y = frame
+    how = dict(fit_intercept=True, standardize=True, precondition=precondition)
+    fit, message = told(fastgd.gradient_descent, X, y, tol="auto", n_epochs=300, **how)
+    assert "constant, so of weight 0: column site" in fit.status
+    assert "sums of others, to rounding (height, mass, both)" in message
+    found = fastgd.diagnose(X, y, **how)
+    assert found.dependent_columns == ("height", "mass", "both")
+    assert found.constant_columns == ("site",)
+    assert "sums of others, to rounding (height, mass, both)" in str(found)
+    assert "column site" in str(found)
+    by_number = fastgd.diagnose(X.to_numpy(), y)
+    assert by_number.dependent_columns == (0, 2, 3)
+
+
+def test_more_columns_than_rows_have_the_least_norm_and_are_reported(rng):
+    X, y = rng.normal(size=(5, 12)) * rng.uniform(0.5, 2.0, 12), rng.normal(size=5)
+    model, message = told(GDRegressor().fit, X, y)
+    assert "some columns of X are sums of others" in message
+    assert "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …" in message
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    np.testing.assert_allclose(model.coef_ * X.std(axis=0), np.linalg.pinv(Z) @ (y - y.mean()), rtol=1e-9)
+    assert fastgd.diagnose(X, y, fit_intercept=True).dependent_columns == tuple(range(12))
+    plain, message = told(
+        fastgd.gradient_descent, X, y, fit_intercept=True, standardize=True, tol="auto", n_epochs=2000
+    )
+    assert "sums of others" in message
+    np.testing.assert_allclose(plain.w, model.coef_, rtol=1e-7)
