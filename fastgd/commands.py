@@ -31,7 +31,8 @@ from fastgd.saving import load
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
 """How many epochs a fit gets by default: where they run on statistics, and where each is a read."""
 SOLVERS: dict[str, Any] = {"gradient_descent": gradient_descent, "sgd": sgd}
-CLASSES = "; log_loss takes y of 0 and 1: write the classes so"
+REMEDY = ": write the classes so"
+CLASSES = f"; log_loss takes y of 0 and 1{REMEDY}"
 Scores = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 OUTPUTS = ".csv", ".parquet", ".npy"
 
@@ -262,7 +263,8 @@ def _located(text: str, data: Data, options: Namespace) -> str:
 
     named = f"column {shown(options.target)}"
     if found := re.match(r"y\[(\d+)\] is ", text):
-        return f"{place(found[1])}: {named} is {text[found.end() :].partition(' (a classifier')[0]}"
+        said = text[found.end() :].partition(" (a classifier")[0]
+        return f"{place(found[1])}: {named} is {said}{REMEDY * said.endswith(' 0 and 1')}"
     if found := re.match(r"the weight of row (\d+) is |sample_weight\[(\d+)\] is ", text):
         return f"{place(found[1] or found[2])}: the weight is {text[found.end() :]}"
     if found := re.match(r'X\[(\d+)(?:, (\d+))?\](?: \(column "(.*?)"\))? is ', text):
