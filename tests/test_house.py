@@ -35,6 +35,7 @@ FLOORS = [
     ["engine", "journal"],
     ["kernels.proximal", "coordinates", "forecast"],
     ["data.backend", "data.columns", "schedules", "orders"],
+    ["data.rounding"],
     ["data.formats", "data.frames"],
     ["data.csv"],
     ["data.finding"],

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.data import frames
+from fastgd.data import frames, rounding
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.conversion import filler
 from fastgd.data.facts import Facts, look
-from fastgd.data.mapped import refuse_cut_short
+from fastgd.data.mapped import mapping_of, refuse_cut_short
 from fastgd.data.table import Table
 from fastgd.engine import first_nonfinite
 from fastgd.grid import (
@@ -80,7 +80,9 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
             raise InvalidDataError(f"{place} is {shown}; {name} must hold real numbers")
         if isinstance(item, int) and abs(item) > sys.float_info.max:
             raise InvalidDataError(f"{place} is too large for a float")
-    return value.astype(np.float64)
+    floats = value.astype(np.float64)
+    rounding.warn_of_objects(value, floats, lambda i: f"{name}[{', '.join(map(str, i))}]")
+    return floats
 
 
 class ArrayRows(Table):
@@ -94,6 +96,8 @@ class ArrayRows(Table):
     """
 
     is_random = True
+    _watch: rounding.Watch | None = None
+    """Of arrays in files."""
 
     def __init__(self, X: Any, y: Any, weights: Floats = NOTHING):
         self.X = as_array("X", X)
@@ -109,14 +113,23 @@ class ArrayRows(Table):
         self._table.setflags(write=False)
         self._target = read_only(self.y)
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
+        if not self._is_direct:
+            self._watch_rounding()
         self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else CONVERTED_RUN_NUMBERS
+
+    def _watch_rounding(self) -> None:
+        """Whole numbers that floats round are warned of now; those of a file, when they are read."""
+        named = [("X", self.X), ("y", self.y)]
+        rounding.warn_of_rounded(*(pair for pair in named if mapping_of(pair[1]) is None))
+        if any(mapping_of(values) is not None for _, values in named):
+            self._watch = rounding.Watch()
 
     def set_weights(self, weights: Floats) -> None:
         self.weights, self.has_weights = weights, True
         vars(self).pop("total_weight", None)
 
     def reader(self) -> ArrayReader:
-        return ArrayReader(self._table, self._target, self.weights)
+        return ArrayReader(self._table, self._target, self.weights, self._watch)
 
     def whole(self) -> tuple[Array, Array, Floats]:
         """All rows at once: for inputs of one block."""
@@ -171,8 +184,18 @@ class ArrayRows(Table):
 class ArrayReader:
     """Reads for one thread; what `read` returned is overwritten by the next `read`."""
 
-    def __init__(self, table: NDArray[Any], target: NDArray[Any], weights: Floats):
-        self._table, self._target, self._weights = Column(table), Column(target), weights
+    def __init__(
+        self,
+        table: NDArray[Any],
+        target: NDArray[Any],
+        weights: Floats,
+        watch: rounding.Watch | None = None,
+    ):
+        self._table, self._target, self._weights = (
+            Column(table, "X", watch),
+            Column(target, "y", watch),
+            weights,
+        )
 
     def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
         return self._table.read(start, stop), self._target.read(start, stop), self._weights[start:stop]
@@ -185,8 +208,8 @@ class ArrayReader:
 class Column:
     """One array: sliced where kernels can read it, else converted."""
 
-    def __init__(self, values: NDArray[Any]):
-        self._values = values
+    def __init__(self, values: NDArray[Any], name: str = "", watch: rounding.Watch | None = None):
+        self._values, self._name, self._watch = values, name, watch
         self._direct = _is_direct(values)
         self._buffer: Array = np.empty(0)
         if not self._direct:
@@ -197,6 +220,8 @@ class Column:
             return self._values[start:stop]
         room = self._room(stop - start)
         self._fill(room, start, stop)
+        if self._watch is not None:
+            self._watch.look(self._name, start, self._values[start:stop], lambda row: f"row {start + row}")
         return read_only(room)
 
     def take(self, order: NDArray[np.integer]) -> Array:

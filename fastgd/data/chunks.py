@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data import frames
+from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.checks import InvalidDataError, shown
 from fastgd.grid import NOTHING, Array, Floats
@@ -148,7 +148,7 @@ class CallableSource(Source):
             from fastgd.data import checks
 
             self.n = checks.whole("n_samples", n_samples, 1)
-        self._is_known = False
+        self._is_known, self._watch = False, rounding.Watch()
         with contextlib.closing(self.chunks()) as chunks:
             first = next((chunk for chunk in chunks if len(chunk)), None)
             if first is None:
@@ -177,7 +177,7 @@ class CallableSource(Source):
             raise InvalidDataError(
                 f"chunks(): the function raised {_told(error)} when it was called"
             ) from error
-        number, is_first = 0, self._is_known
+        number, n, is_first = 0, 0, self._is_known
         try:
             while True:
                 try:
@@ -194,11 +194,19 @@ class CallableSource(Source):
                             "chunks() began with another row than at its first call; the function must give "
                             "the same rows at each call, all of them"
                         )
+                self._look(n, chunk)
                 yield chunk
+                n += len(chunk)
                 number += 1
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()
+
+    def _look(self, first: int, chunk: ArrayChunk) -> None:
+        """Warn of the first whole number that a float rounds."""
+        if self._is_known:  # else it is the constructor's look at the first rows
+            for name, part in (("X", chunk.X), ("y", chunk.y)):
+                self._watch.look(name, first, part, lambda row: self.place(first + row))
 
     def _checked(self, number: int, values: Any) -> ArrayChunk:
         """A chunk, as the first was."""

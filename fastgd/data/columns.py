@@ -33,6 +33,13 @@ def is_single(kind: Any) -> bool:
     return bool(types.is_float32(kind.value_type if types.is_dictionary(kind) else kind))
 
 
+def is_whole(kind: Any) -> bool:
+    """Whether it is a type of whole numbers."""
+    from pyarrow import types
+
+    return bool(types.is_integer(kind))
+
+
 def told(kind: Any) -> str:
     """A type that is not taken, for sentences."""
     from pyarrow import types

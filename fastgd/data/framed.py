@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data import rounding
 from fastgd.data.arrays import CONVERTED_RUN_NUMBERS, ArrayRows, Column, as_array, check_shapes, read_only
 from fastgd.data.frames import ColumnTable
 from fastgd.grid import NOTHING, Array, Floats
@@ -20,6 +21,8 @@ class FrameRows(ArrayRows):
         self._columns = table
         self.y = as_array("y", y)
         check_shapes((table.n, table.d), self.y.shape)
+        table.warn_of_rounding("X")
+        rounding.warn_of_rounded(("y", self.y))
         self.known_n, self.d = table.n, table.d
         self.row_bytes = self.d * table.dtype.itemsize + self.y.itemsize
         self.weights, self.has_weights = NOTHING, False

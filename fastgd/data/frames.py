@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.data import columns
-from fastgd.data.checks import InvalidDataError, listed
+from fastgd.data import columns, rounding
+from fastgd.data.checks import InvalidDataError, listed, shown
 from fastgd.grid import Array
 
 CPU = 1
@@ -68,6 +68,18 @@ class ColumnTable:
     def _write(self, which: Which, X: Array) -> None:
         for j, part in enumerate(self.parts):
             X[:, j] = part.read(which)
+
+    def warn_of_rounding(self, name: str) -> None:
+        """Warn of the first whole number that a float rounds, for the table of this name."""
+        for j, part in enumerate(self.parts):
+            for start in range(0, self.n, rounding.PART):
+                values = part.read(slice(start, min(self.n, start + rounding.PART)))
+                if not rounding.may_round(values.dtype):
+                    break
+                if (at := rounding.first_rounded(values)) is not None:
+                    place = f"{name}[{start + at[0]}, {j}] (column {shown(self.columns[j])})"
+                    return rounding.warn(place, int(values[at]))
+        return None
 
     def whole(self) -> Array:
         """All rows in one new array."""
@@ -196,8 +208,11 @@ def _is_dask_frame(value: Any) -> bool:
 def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:
     """What `as_table` takes, a column of it, or what gives itself by DLPack only, as an array."""
     table = as_table(name, value)
+    if isinstance(table, ColumnTable):
+        table.warn_of_rounding(name)
+        return table.whole()
     if table is not None:
-        return table.whole() if isinstance(table, ColumnTable) else table
+        return table
     if _is(value, "pandas", "Series") or _is(value, "polars", "Series") or _is_arrow(value):
         column = _column(name, value)
         return column.read(slice(0, column.n))
@@ -256,8 +271,11 @@ def _pandas(what: str, series: Any, place: Place) -> Column:
         raise _missing(place, int(is_missing.argmax()))
     dtype = np.dtype(np.float32 if str(inner).lower().startswith(("float32", "float[")) else np.float64)
 
+    exact = getattr(inner, "numpy_dtype", np.dtype(np.float64))
+    kept = exact if exact.kind in "iu" else dtype
+
     def read(which: Which) -> NDArray[Any]:
-        return series.iloc[which].to_numpy().astype(dtype)
+        return series.iloc[which].to_numpy().astype(kept)
 
     return Column(len(series), dtype, read)
 
@@ -273,7 +291,9 @@ def _objects(what: str, values: NDArray[Any], place: Place) -> NDArray[np.float6
             )
         if isinstance(item, int) and abs(item) > sys.float_info.max:
             raise InvalidDataError(f"{place(row)} is too large for a float")
-    return values.astype(np.float64)
+    floats = values.astype(np.float64)
+    rounding.warn_of_objects(values, floats, lambda index: place(index[0]))
+    return floats
 
 
 def _polars(what: str, series: Any, place: Place) -> Column:
@@ -288,6 +308,8 @@ def _polars(what: str, series: Any, place: Place) -> Column:
         values = series.to_numpy(allow_copy=False)
         return Column(len(values), values.dtype, values.__getitem__)
     dtype = np.dtype(np.float32 if told == "Float32" else np.float64)
+    if told in IN_NUMPY:
+        return Column(len(series), dtype, lambda which: series[which].to_numpy())
     to = sys.modules["polars"].Float32 if told == "Float32" else sys.modules["polars"].Float64
 
     def read(which: Which) -> NDArray[Any]:

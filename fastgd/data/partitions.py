@@ -5,6 +5,7 @@ Nothing here imports Dask before a collection has been passed.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data import rounding
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import ArrayChunk, Source
@@ -163,11 +165,12 @@ class PartitionSource(Source):
         self.d, self.is_scalar = partitions.d, partitions.is_scalar
         self.has_weights, self.dtypes = partitions.has_weights, partitions.dtypes
         self.columns = partitions.columns
-        self._parts = zipped(partitions)
+        self._parts, self._watch = zipped(partitions), rounding.Watch()
 
     def chunks(self) -> Iterator[ArrayChunk]:
         from dask.base import compute
 
+        n = 0
         for number, parts in enumerate(self._parts):
             try:
                 computed = compute(*parts)
@@ -177,7 +180,15 @@ class PartitionSource(Source):
                 raise InvalidDataError(
                     f"partition {number} could not be computed: {type(error).__name__}: {error}"
                 ) from error
-            yield ArrayChunk(*values_of(number, list(computed), self.d, self.dtypes))
+            values = values_of(number, list(computed), self.d, self.dtypes)
+            for name, part in (("X", values.X), ("y", values.y)):
+                self._watch.look(name, n, part, functools.partial(_row, number))
+            n += len(values.y)
+            yield ArrayChunk(*values)
+
+
+def _row(number: int, row: int) -> str:
+    return f"partition {number}, row {row}"
 
 
 def zipped(partitions: Partitions) -> list[tuple[Any, ...]]:

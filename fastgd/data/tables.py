@@ -6,14 +6,14 @@ import contextlib
 import difflib
 import re
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.data import checks, columns, dialect
+from fastgd.data import checks, columns, dialect, rounding
 from fastgd.data.checks import SHOWN, InvalidDataError, listed, printable, shown
 from fastgd.data.chunks import Source
 from fastgd.data.csv import CsvFile
@@ -153,7 +153,7 @@ class TableSource(Source):
             if one is not None and not isinstance(one, str):
                 raise TypeError(f"{what} must be the name of a column, not {display.value(one)}")
         self.name = name
-        self._files, self._drops = files, drops
+        self._files, self._drops, self._watch = files, drops, rounding.Watch()
         self._target, self._weight = target, weight
         self._are_all = features is None
         taken = [name for name in (target, weight) if name is not None]
@@ -254,6 +254,9 @@ class TableSource(Source):
                     size = batch.num_rows
                     chunk = self._chunk(file, given, Place(file, before, first, size, kept))
                     first += size
+                    for name, values in chunk.numbers(self.columns, self._target):
+                        is_whole = name in file.kinds and columns.is_whole(file.kinds[name])
+                        self._watch.look(f"column {shown(name)}", n, values, chunk.place, is_whole)
                     n += len(chunk)
                     yield chunk
             before += first
@@ -337,6 +340,11 @@ class TableChunk:
             y[:] = columns.part(self._target, start, stop)
         if self._weights is not None:
             weights[:] = columns.part(self._weights, start, stop)
+
+    def numbers(self, names: Sequence[str], target: str | None) -> Iterator[tuple[str, Array]]:
+        """The columns that are arrays, by their names."""
+        named = [*zip(names, self._features, strict=True), (target, self._target)]
+        return ((name or "", values) for name, values in named if isinstance(values, np.ndarray))
 
     def targets(self) -> tuple[Array, Array | None]:
         """All of y, and the weights where there are any."""

@@ -12,7 +12,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from fastgd import display
-from fastgd.data import frames
+from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.checks import SHOWN, InvalidDataError, listed
 from fastgd.data.chunks import Source
@@ -38,10 +38,12 @@ def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
         X = X.compute()
     names, table = frames.names_of(X), frames.as_table("X", X)
     if table is None:
-        return _checked(estimator, X, reset)
+        return _floats(_checked(estimator, X, reset))
     if twice := [one for one in names if names.count(one) > 1]:
         raise InvalidDataError(f"X has {names.count(twice[0])} columns {listed(twice[:1])}; rename them")
-    values = table.whole() if isinstance(table, ColumnTable) else table
+    if isinstance(table, ColumnTable):
+        table.warn_of_rounding("X")
+    values = table.whole() if isinstance(table, ColumnTable) else _floats(table)
     values = check_array(values, input_name="X", estimator=estimator, ensure_all_finite=False)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if not reset and frames.differ(known := estimator._names, names):
@@ -50,6 +52,14 @@ def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
             f"{listed(known)}: pass those, in that order"
         )
     return NamedArray(names, values) if names else values
+
+
+def _floats(values: NDArray[Any]) -> NDArray[Any]:
+    """The array, or its floats where some whole number has been warned of: several fits warn once."""
+    if rounding.may_round(values.dtype) and rounding.first_rounded(values) is not None:
+        rounding.warn_of_rounded(("X", values))
+        return values.astype(np.float64)
+    return values
 
 
 def _checked(estimator: Any, X: Any, reset: bool) -> NDArray[Any]:
