@@ -42,7 +42,7 @@ FLOORS = [
     ["data.facts", "data.conversion", "data.mapped"],
     ["data.table"],
     ["data.arrays"],
-    ["data.chunks", "data.framed", "data.synthetic"],
+    ["data.batches", "data.chunks", "data.framed", "data.synthetic"],
     ["data.streams", "data.tables"],
     [
         "data.transformed",

@@ -6,20 +6,19 @@ import contextlib
 import difflib
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd import display
 from fastgd.data import checks, columns, dialect, rounding
+from fastgd.data.batches import Place, TableChunk
 from fastgd.data.checks import SHOWN, InvalidDataError, listed, printable, shown
 from fastgd.data.chunks import Source
 from fastgd.data.csv import CsvFile
 from fastgd.data.finding import find
 from fastgd.data.formats import File
-from fastgd.grid import Array, Floats
 
 SAMPLES, SAMPLE_BYTES = 16, 4096
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
@@ -301,77 +300,6 @@ class TableSource(Source):
                     return chunk.place(row)
                 row -= len(chunk)
         return super().place(row)
-
-
-class Place(NamedTuple):
-    """Where a batch is."""
-
-    file: File
-    before: int
-    """Rows of the files before."""
-    first: int
-    """The number of its first row in the file."""
-    size: int
-    kept: Any
-    """The rows without a missing value, in the batch; None for all."""
-
-
-class TableChunk:
-    """A batch of a file, without missing values."""
-
-    def __init__(
-        self,
-        features: list[columns.Numbers],
-        target: columns.Numbers | None,
-        weights: columns.Numbers | None,
-        m: int,
-        place: Place,
-    ):
-        self._features, self._target, self._weights = features, target, weights
-        self._m, self._place = m, place
-
-    def __len__(self) -> int:
-        return self._m
-
-    def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
-        for j, values in enumerate(self._features):
-            X[:, j] = columns.part(values, start, stop)
-        if self._target is not None:
-            y[:] = columns.part(self._target, start, stop)
-        if self._weights is not None:
-            weights[:] = columns.part(self._weights, start, stop)
-
-    def numbers(self, names: Sequence[str], target: str | None) -> Iterator[tuple[str, Array]]:
-        """The columns that are arrays, by their names."""
-        named = [*zip(names, self._features, strict=True), (target, self._target)]
-        return ((name or "", values) for name, values in named if isinstance(values, np.ndarray))
-
-    def targets(self) -> tuple[Array, Array | None]:
-        """All of y, and the weights where there are any."""
-        both = (
-            None if one is None else columns.part(one, 0, self._m) for one in (self._target, self._weights)
-        )
-        y, weights = both
-        assert y is not None
-        return y, weights
-
-    @property
-    def rows(self) -> NDArray[np.int64]:
-        """The numbers of its rows among all rows of the table, those with a missing value counted too."""
-        place = self._place
-        first = place.before + place.first
-        within = np.arange(self._m) if place.kept is None else columns.as_numpy(place.kept)
-        return first + within
-
-    @property
-    def stop(self) -> int:
-        """The number of the row after the batch."""
-        place = self._place
-        return place.before + place.first + place.size
-
-    def place(self, row: int) -> str:
-        place = self._place
-        return place.file.place(place.first + (row if place.kept is None else place.kept[row].as_py()))
 
 
 def _kept(given: dict[str, Any]) -> Any:
