@@ -184,7 +184,7 @@ class GDClassifier(_Classifier):
     alpha : float, default 1e-4
         Strength of the penalty, as in SGDClassifier; LogisticRegression's C is 1/(alpha n).
     class_weight : dict, "balanced" or None
-        Weights of the classes, multiplied with sample_weight.
+        Weights of the classes by their labels, multiplied with sample_weight; 1 for those it leaves out.
     precondition : bool or "auto", default "auto"
         As in `GDRegressor`, for squared errors alone: "auto" leaves log_loss as it is, and True is refused.
     max_iter : int, default 1000
@@ -197,6 +197,7 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
     ----------
     classes_ : ndarray (n_classes,)
     coef_ : ndarray (1, d) or (n_classes, d)
+        In X's dtype, float32 or float64, as `intercept_`, scores and probabilities are.
     intercept_ : ndarray (1,) or (n_classes,)
     n_iter_ : int
         Epochs of the model that took most.

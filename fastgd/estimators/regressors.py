@@ -34,7 +34,7 @@ class _Regressor(RegressorMixin, Linear):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Fit the model to X (n, d) and y (n,); sample_weight (n,) scales each sample's loss.
+        """Fit the model to X (n, d) and y (n,); sample_weight, (n,) or one number, scales each sample's loss.
 
         A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has targets and weights of its own.
         """
@@ -69,7 +69,7 @@ class _Regressor(RegressorMixin, Linear):
         return self
 
     def predict(self, X: Any) -> Floats:
-        """ŷ = X·coef_ + intercept_, (n,)."""
+        """ŷ = X·coef_ + intercept_, (n,), in X's dtype."""
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
         return like(X, self._scores(X, self.coef_, np.ravel(self.intercept_)[0]))
@@ -89,8 +89,8 @@ class GDRegressor(_Regressor):
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
     alpha : float, default 0.0
         Strength of the penalty (0: least squares).
-    l1_ratio : float, default 0.15
-        The share of l1 under penalty="elasticnet".
+    l1_ratio : float or None, default 0.15
+        The share of l1 under penalty="elasticnet"; None with other penalties only.
     fit_intercept : bool, default True
     standardize : bool, default True
         Descend in centred columns of variance 1. The result, and what is penalised, are w of X as it is.
@@ -129,7 +129,8 @@ class GDRegressor(_Regressor):
     Attributes
     ----------
     coef_ : ndarray (d,)
-    intercept_ : float
+        In X's dtype, float32 or float64, as `intercept_` and predictions are.
+    intercept_ : NumPy scalar
     n_iter_ : int
         Epochs done.
     history_ : ndarray (n_iter_ + 1,)
