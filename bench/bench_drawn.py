@@ -38,7 +38,10 @@ class _Drawing:
         if len(self.y) < stop - start:
             self.X, self.y = np.empty((stop - start, 1), np.float32), np.empty(stop - start, np.float32)
         X, y, block = self.X[: stop - start], self.y[: stop - start], grid.block_rows(1)
-        random.fill_rows(X, y, W, 0.0, NOISE, np.uint64(SEED), start // block, block)
+        errors, seed, first_block = np.empty(len(y)), np.uint64(SEED), np.uint64(start // block)
+        random.fill(X.reshape(-1), seed, random.X_STREAM, first_block, block)
+        random.fill(errors, seed, random.NOISE_STREAM, first_block, block)
+        random.targets(X, W, 0.0, NOISE, errors, y)
         for part in (X, y):
             part.flags.writeable = False
         return X, y, NOTHING

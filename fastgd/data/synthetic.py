@@ -159,7 +159,7 @@ def _drawn_weights(d: int, seed: int, compiled: bool) -> NDArray[np.float64]:
     from fastgd.kernels import random
 
     weights = np.empty(d)
-    random.draw_weights(weights, np.uint64(seed))
+    random.fill(weights, np.uint64(seed), random.W_STREAM, np.uint64(0), d)
     return weights
 
 
@@ -190,7 +190,7 @@ def _fill_plain(
 class _Output(Table):
     """The arrays to fill, as `engine.fold` cuts rows: each run is written by the thread that was given it."""
 
-    run_numbers = 1 << 19  # some 2 ms
+    run_numbers = 1 << 17  # half a millisecond: X is still in the cache when y is made of it
 
     def __init__(self, X: NDArray[Any], y: NDArray[Any]):
         self.X, self.y = X, y
@@ -220,8 +220,11 @@ def _fill_compiled(
     block_rows = grid.block_rows(len(w))
 
     def fill(start: int, X: NDArray[Any], y: NDArray[Any], _weights: Floats) -> Floats:
-        first_block = start // block_rows
-        random.fill_rows(X, y, w, intercept, noise, np.uint64(seed), first_block, block_rows)
+        first_block = np.uint64(start // block_rows)
+        errors = np.empty(len(y) if noise > 0.0 else 0)
+        random.fill(X.reshape(-1), np.uint64(seed), random.X_STREAM, first_block, block_rows * len(w))
+        random.fill(errors, np.uint64(seed), random.NOISE_STREAM, first_block, block_rows)
+        random.targets(X, w, intercept, noise, errors, y)
         return grid.NOTHING
 
     engine.fold(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)

@@ -66,7 +66,7 @@ def run(X, y, w, leaf_rows, is_deep):
     size = len(w) + 1
     stack, errors = tree.new_stack(n_leaves, size), np.empty(size)
     dot, dot_error = np.empty(1), np.empty(1)
-    top = 0
+    top = tree.EMPTY
     for number in range(n_leaves):
         rows = slice(number * leaf_rows, (number + 1) * leaf_rows)
         leaf(X[rows], y[rows], w, is_deep, errors, dot, dot_error, stack[top])

@@ -136,7 +136,7 @@ def run_few(x, y, w, leaf_rows):
     d = len(w)
     n_leaves = -(-len(y) // leaf_rows)
     stack = tree.new_stack(n_leaves, d + 1)
-    top = 0
+    top = tree.EMPTY
     for leaf in range(n_leaves):
         # Sliced, so that the leaf is indexed from 0: a start:stop index would not vectorise.
         start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows
@@ -159,7 +159,7 @@ def run(X, y, w, leaf_rows):
         ahead = 4 * d + 32 * line if not double or 8 * d <= LONG_BYTES else 0
     else:
         ahead = d + (16 * line if d <= 128 else 4 * line)
-    top = 0
+    top = tree.EMPTY
     for leaf in range(n_leaves):
         start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows
         for j in range(len(sums)):

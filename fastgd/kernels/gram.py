@@ -15,6 +15,8 @@ from fastgd.kernels._jit import FAST, kernel
 PANEL_NUMBERS = 1 << 16
 """About what the second-level cache holds."""
 LEAF_1D = 512
+NODE_1D = np.int64(3)
+"""Numbers of a node: Σ x², Σ x r and Σ r²."""
 
 
 @kernel
@@ -104,10 +106,11 @@ def run(X, y, w_ref, block_rows):
     """Σ z zᵀ over a run of blocks of block_rows, its lower triangle, flat: lines(d)² numbers."""
     n, d = X.shape
     size = lines(d)
-    panel = np.zeros((size, leaf_rows(size)))
+    panel = np.empty((size, leaf_rows(size)))
+    panel[d + 1 :] = 0.0
     n_blocks = -(-n // block_rows)
     stack = tree.new_stack(n_blocks, size * size)
-    top = 0
+    top = tree.EMPTY
     for block in range(n_blocks):
         rows = slice(block * block_rows, (block + 1) * block_rows)
         out = stack[top]
@@ -137,8 +140,8 @@ def leaf_1d(x, y, w_ref, out):
 def run_1d(x, y, w_ref):
     """The run of `leaf_1d`."""
     n_leaves = -(-len(y) // LEAF_1D)
-    stack = tree.new_stack(n_leaves, 3)
-    top = 0
+    stack = tree.new_stack(n_leaves, NODE_1D)
+    top = tree.EMPTY
     for leaf in range(n_leaves):
         rows = slice(leaf * LEAF_1D, (leaf + 1) * LEAF_1D)
         leaf_1d(x[rows], y[rows], w_ref, stack[top])

@@ -25,9 +25,9 @@ def near_blocks(d, block_rows):
 @kernel
 def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
     n_blocks = a.shape[1]
-    sums, stack = np.empty((n_blocks, 3)), tree.new_stack(n_blocks, 3)
+    sums, stack = np.empty((n_blocks, gram.NODE_1D)), tree.new_stack(n_blocks, gram.NODE_1D)
     maps.run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums)
-    top = 0
+    top = tree.EMPTY
     for block in range(n_blocks):
         put(sums[block], stack[top])
         top = tree.push(stack, top, block)
@@ -41,7 +41,7 @@ def run_few(x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)
     stack = tree.new_stack(n_parts, gram.lines(d) ** 2)
-    top = 0
+    top = tree.EMPTY
     for part in range(n_parts):
         blocks = slice(part * near, (part + 1) * near)
         start, stop = part * near * block_rows, min((part + 1) * near * block_rows, len(y))
@@ -58,7 +58,7 @@ def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)
     stack = tree.new_stack(n_parts, gram.lines(d) ** 2)
-    top = 0
+    top = tree.EMPTY
     for part in range(n_parts):
         blocks = slice(part * near, (part + 1) * near)
         rows = slice(part * near * block_rows, (part + 1) * near * block_rows)

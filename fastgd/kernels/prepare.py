@@ -57,7 +57,7 @@ def moments(X, weights, shift, leaf_rows):
     n_leaves = -(-n // leaf_rows)
     stack = tree.new_stack(n_leaves, 1 + 2 * d)
     none = np.empty(0)
-    top = 0
+    top = tree.EMPTY
     for number in range(n_leaves):
         rows = slice(number * leaf_rows, (number + 1) * leaf_rows)
         leaf(X[rows], weights[rows] if len(weights) else none, shift, stack[top])

@@ -151,46 +151,43 @@ def box_muller(mantissa, exponent, words, first, second):
 
 
 @kernel
-def new_scratch():
-    """What `draw` works in: 28 KiB."""
-    return np.empty((SCRATCH_ROWS, CHUNK))
+def fill(out, seed, stream, first_block, numbers):
+    """Fill `out` with normal numbers of (seed, stream), block after block of so many numbers.
 
-
-@kernel
-def draw(out, seed, stream, block, scratch):
-    """Fill `out` with the first normal numbers of (seed, stream, block); numbers 2i and 2i + 1 are pair i."""
+    Numbers 2i and 2i + 1 of a block are pair i; `first_block` and the two before it are uint64.
+    """
+    scratch = np.empty((SCRATCH_ROWS, CHUNK))
     bits = scratch.view(np.uint64)
-    n = len(out)
-    for start in range(0, n, 2 * CHUNK):
-        part = out[start : start + 2 * CHUNK]
-        m = (len(part) + 1) // 2
-        words, angles = bits[0, :m], bits[1, :m]
-        u, u_bits = scratch[2, :m], bits[2, :m]
-        exponent, mantissa, mantissa_bits = scratch[3, :m], scratch[4, :m], bits[4, :m]
-        first, second = scratch[5, :m], scratch[6, :m]
-        philox(start // 2, stream, block, seed, words, angles)
-        uniforms(words, u)
-        split(u_bits, mantissa_bits, exponent)
-        box_muller(mantissa, exponent, angles, first, second)
-        for i in range(len(part) // 2):
-            part[2 * i] = first[i]
-            part[2 * i + 1] = second[i]
-        if len(part) % 2 == 1:
-            part[2 * (m - 1)] = first[m - 1]
+    for begin in range(0, len(out), numbers):
+        block = first_block + np.uint64(begin // numbers)
+        n = min(numbers, len(out) - begin)
+        for start in range(0, n, 2 * CHUNK):
+            part = out[begin + start : begin + min(start + 2 * CHUNK, n)]
+            m = (len(part) + 1) // 2
+            words, angles = bits[0, :m], bits[1, :m]
+            u, u_bits = scratch[2, :m], bits[2, :m]
+            exponent, mantissa, mantissa_bits = scratch[3, :m], scratch[4, :m], bits[4, :m]
+            first, second = scratch[5, :m], scratch[6, :m]
+            philox(start // 2, stream, block, seed, words, angles)
+            uniforms(words, u)
+            split(u_bits, mantissa_bits, exponent)
+            box_muller(mantissa, exponent, angles, first, second)
+            for i in range(len(part) // 2):
+                part[2 * i] = first[i]
+                part[2 * i + 1] = second[i]
+            if len(part) % 2 == 1:
+                part[2 * (m - 1)] = first[m - 1]
 
 
 @kernel
-def targets(x, w, intercept, y):
-    """y = x·w + intercept, each row from the first column to the last.
+def targets(x, w, intercept, noise, errors, y):
+    """y = x·w + intercept + noise·errors, each row from the first column to the last.
 
+    x (n, d) and y (n,) of float64 or float32, sums in float64; errors (n,), or of length 0 without noise.
     Four rows at a time: their sums do not wait for one another.
     """
     n, d = x.shape
-    if d == 1:
-        for i in range(n):
-            y[i] = x[i, 0] * w[0] + intercept
-        return
-    whole = n // 4 * 4
+    whole = n // 4 * 4 if d > 1 else 0
     for i in range(0, whole, 4):
         rows = x[i : i + 4]
         a, b, c, e = rows[0, 0] * w[0], rows[1, 0] * w[0], rows[2, 0] * w[0], rows[3, 0] * w[0]
@@ -199,42 +196,12 @@ def targets(x, w, intercept, y):
             b += rows[1, j] * w[j]
             c += rows[2, j] * w[j]
             e += rows[3, j] * w[j]
-        y[i], y[i + 1], y[i + 2], y[i + 3] = a + intercept, b + intercept, c + intercept, e + intercept
+        scores = a + intercept, b + intercept, c + intercept, e + intercept
+        for k in range(4):
+            y[i + k] = scores[k] + noise * errors[i + k] if len(errors) else scores[k]
     for i in range(whole, n):
         a = x[i, 0] * w[0]
         for j in range(1, d):
             a += x[i, j] * w[j]
-        y[i] = a + intercept
-
-
-@kernel
-def fill_rows(x, y, w, intercept, noise, seed, first_block, block_rows):
-    """X standard normal, y = X·w + intercept + noise·ε, on a run of blocks of the grid.
-
-    x (n, d), y (n,) of float64 or float32, w (d,); sums are in float64 from the x that is stored.
-    """
-    n, d = x.shape
-    scratch = new_scratch()
-    scores = np.empty(min(n, block_rows))
-    errors = np.empty(min(n, block_rows))
-    flat = x.reshape(n * d)
-    for start in range(0, n, block_rows):
-        stop = min(start + block_rows, n)
-        rows = stop - start
-        block = np.uint64(first_block + start // block_rows)
-        draw(flat[start * d : stop * d], seed, X_STREAM, block, scratch)
-        targets(x[start:stop], w, intercept, scores)
-        part = y[start:stop]
-        if noise > 0.0:
-            draw(errors[:rows], seed, NOISE_STREAM, block, scratch)
-            for i in range(rows):
-                part[i] = scores[i] + noise * errors[i]
-        else:
-            for i in range(rows):
-                part[i] = scores[i]
-
-
-@kernel
-def draw_weights(w, seed):
-    """Fill w (d,) with standard normal numbers of its own stream."""
-    draw(w, seed, W_STREAM, np.uint64(0), new_scratch())
+        a += intercept
+        y[i] = a + noise * errors[i] if len(errors) else a

@@ -96,7 +96,7 @@ def run_few(x, y, weights, w, at, loss, leaf_rows):
     d = len(w) - 1
     n_leaves = -(-len(y) // leaf_rows)
     stack = tree.new_stack(n_leaves, d + 2)
-    top = 0
+    top = tree.EMPTY
     for leaf in range(n_leaves):
         # Sliced, so that the leaf is indexed from 0: a start:stop index would not vectorise.
         start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows

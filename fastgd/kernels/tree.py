@@ -6,6 +6,9 @@ import numpy as np
 
 from fastgd.kernels._jit import kernel
 
+EMPTY = np.int64(0)
+"""The top of an empty stack. Of a literal 0 Numba would compile `push` and `total` once more."""
+
 
 @kernel
 def new_stack(n_leaves, size):
