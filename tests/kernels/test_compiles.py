@@ -1,0 +1,47 @@
+"""How many kernels the first call of its kind compiles from an empty cache: no more than are counted here."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import JIT_IS_OFF
+from tests.kernels.test_jit import output
+
+pytestmark = pytest.mark.skipif(JIT_IS_OFF, reason="nothing is compiled under NUMBA_DISABLE_JIT")
+
+COUNT = """
+import warnings
+import numpy as np
+import fastgd
+from fastgd.kernels import _jit
+
+names = []
+load = _jit.KernelCache.load_overload
+def counted(self, sig, context):
+    names.append(self._name)
+    return load(self, sig, context)
+_jit.KernelCache.load_overload = counted
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X = rng.standard_normal((9000, 5))
+y = X.sum(axis=1)
+CALL
+print(len(names), *names)
+"""
+
+CALLS = {
+    "the lesson": ("fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], learning_rate=0.01)", 7),
+    "gradient_descent": ("fastgd.gradient_descent(X, y)", 17),
+    "standardize and nesterov": ("fastgd.gradient_descent(X, y, standardize=True, nesterov=True)", 23),
+    "sgd of one column": ("fastgd.sgd(X[:, 0], y)", 30),
+    "sgd of five columns": ("fastgd.sgd(X, y)", 32),
+    "log_loss": ("fastgd.gradient_descent(X, y > 0.0, loss='log_loss')", 20),
+    "make_linear": ("fastgd.make_linear(9000, 5)", 9),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_first_call_compiles_no_more_kernels(call, tmp_path):
+    code, most = CALLS[call]
+    number, *names = output(COUNT.replace("CALL", code), tmp_path).split()
+    assert 0 < int(number) <= most, names
