@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from fastgd import forecast
+from fastgd import blas, forecast, linalg
 from fastgd.data.table import Table
+from fastgd.grid import Floats
 from fastgd.objective import Objective
 from fastgd.options import Options
 from fastgd.solvers import Run
@@ -39,7 +40,7 @@ def spread(rows: Table, goal: Objective) -> float:
         return 1.0
     X, _, weights = rows.head(FIRST_ROWS)
     X = X[weights > 0.0] if len(weights) else X
-    if not len(X):
+    if len(X) <= rows.d + goal.fit_intercept:  # directions without data are not slow
         return 1.0
     with np.errstate(all="ignore"):
         first = X[0].astype(np.float64) if goal.fit_intercept else np.zeros(rows.d)
@@ -49,7 +50,7 @@ def spread(rows: Table, goal: Objective) -> float:
         offset = (first + mean) ** 2
         ridge = goal.l2 / goal.curvature if goal.is_smooth else 0.0
         counted = variance > 0.0
-        if not counted.any():
+        if not counted.any() or not np.isfinite(variance).all() or _are_dependent((X - mean)[:, counted]):
             return 1.0
         own, offset = variance[counted] + ridge, offset[counted]
         most, least = float(np.max(own + offset)), float(np.min(own))
@@ -57,6 +58,13 @@ def spread(rows: Table, goal: Objective) -> float:
             most, least = max(most, 1.0), min(least, float(1.0 / np.max(1.0 + offset / own)))
         found = most / least if least > 0.0 else math.inf
     return found if found >= 1.0 else 1.0
+
+
+def _are_dependent(X: Floats) -> bool:
+    sizes = np.abs(X).max(axis=0)
+    with blas.one_thread():
+        table = (X / sizes).T @ (X / sizes)
+    return linalg.factor(table).rank < len(sizes)
 
 
 def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) -> float:
@@ -91,7 +99,7 @@ def of(
     is_revoked = run.stopped.endswith("weights that move slowly")
     if how.tol is not None and taken.is_off():
         told.append(("is off", forecast.IS_OFF, 0.0))
-    elif is_revoked:
+    elif is_revoked and how.tol is not None:
         told.append(("unlike", f"{run.stopped}: {forecast.unlike(found, goal.is_squared)}", found))
     elif is_left_behind(run, taken, rows, how):
         told.append(("left behind", forecast.left_behind(goal.l2), 0.0))

@@ -106,6 +106,9 @@ def test_the_spread_is_a_lower_bound_of_the_condition_number(rng):
                 values = np.linalg.eigvalsh(H)
                 found = caveats.spread(ArrayRows(X, np.zeros(50)), goal)
                 assert 1.0 <= found <= values[-1] / values[0] * (1 + 1e-9)
+    goal = as_objective("squared_error", 0.0, 0.0, False, False, has_weights=False)
+    for no_slow_direction in (np.array([[1.0, 1e7]]), np.outer(np.arange(9.0), [1.0, 1e7])):
+        assert caveats.spread(ArrayRows(no_slow_direction, np.zeros(len(no_slow_direction))), goal) == 1.0
     units = caveats.spread(ArrayRows(rng.normal(size=(99, 2)) * [1.0, 1e5], np.zeros(99)), goal)
     assert units > 1e8
 

@@ -70,12 +70,12 @@ COORDINATES = {
 }
 
 
-def table_of(X, s, fit_intercept=False, standardize=False, **_):
+def table_of(X, s, fit_intercept=False, standardize=False, l2=0.0, **_):
     """What the descent moves in: √s·[x̃, 1]; and the scales of the columns."""
     mean = np.average(X, axis=0, weights=s) * fit_intercept
     scale = np.ones(X.shape[1])
     if standardize:
-        scale = 1 / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=s))
+        scale = 1 / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=s) + l2 / 2)
         X = (X - mean) * scale
     return np.sqrt(s)[:, None] * np.column_stack([X, *np.ones((int(fit_intercept), len(X)))]), scale
 
