@@ -7,9 +7,9 @@ are stable. Infinite where the slope jumps.
 The methods here are plain Python: what `backend="python"` runs. `kernels/losses.py` has the compiled ones.
 A loss of your own is an object of any class with methods `value(self, score, y)` and `slope(self, score, y)`
 that Numba can compile, and a number `curvature` if it has one; its other attributes are numbers. It is
-compiled as it is, and checked against finite differences when it is first used. Numba keeps machine code until
-the process ends: each new *class* takes about 8 MB for good, new objects of a class take none. Define the class
-once, outside of loops, and give its objects other numbers.
+compiled as it is, and checked against finite differences when it is first used. Numba keeps machine code
+until the process ends: each new *class* takes about 8 MB for good, new objects of a class take none. Define
+the class once, outside of loops, and give its objects other numbers.
 """
 
 from __future__ import annotations
