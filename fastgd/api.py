@@ -274,8 +274,9 @@ def sgd(
         What to keep: weights and last losses of every epoch; also every step's gradient; the costs
         and losses alone; or nothing. At most 1 GB.
     tol : float, "auto" or None, default None
-        Stop when the cost has changed by no more than tol of it for `patience` epochs in a row; "auto" is
-        1e-6. This keeps the cost, for one more read of the data an epoch.
+        Stop when `patience` epochs in a row have not brought the cost below its lowest value by more than
+        tol of it, or when it is that of an exact fit (1e-18 of the first); "auto" is 1e-6. This keeps the
+        cost, for one more read of the data an epoch.
     patience, validation_fraction, callback
         As in `gradient_descent`.
     track_cost : bool, default False

@@ -111,7 +111,10 @@ def of(
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         by_cost = taken.kind == "sgd" or not goal.is_smooth
         seen = np.empty(0) if run.changes is None else run.changes
-        sentence = forecast.ran_out(how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost)
+        share = run.last_cost / run.first_cost if by_cost and run.first_cost and run.last_cost else math.nan
+        sentence = forecast.ran_out(
+            how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost, share
+        )
         if found > UNLIKE:
             sentence = f"{sentence}; {forecast.unlike(found, goal.is_squared)}"
         first = seen[0] if len(seen) and not by_cost else 1.0

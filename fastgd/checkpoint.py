@@ -168,7 +168,7 @@ class Checkpoint:
         run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
         run.n_epochs = epoch
         if watch is not None and point["watch"] is not None:
-            watch.quiet, watch.best, watch.since, validations = point["watch"]
+            watch.quiet, watch.lowest, watch.best, watch.since, validations = point["watch"]
             watch.validations = validations.tolist()
         self.journal.has_started(found["places"][found["before"] :])
         return epoch
@@ -190,7 +190,8 @@ class Checkpoint:
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             passes=self._limits.passes if self._limits else 0,
-            watch=watch and [watch.quiet, watch.best, watch.since, np.array(watch.validations)],
+            watch=watch
+            and [watch.quiet, watch.lowest, watch.best, watch.since, np.array(watch.validations)],
             oracle=moving,
         )  # fmt: skip
 

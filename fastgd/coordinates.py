@@ -63,6 +63,15 @@ class Coordinates:
             theta[d] = math.fsum([intercept, *(self.shift * w).tolist()])
         return theta
 
+    def translated(self, theta: Floats, other: Coordinates) -> Floats:
+        """The point of the `other` coordinates that stands for the same model as θ in these."""
+        d, moved = len(self.scale), theta.copy()
+        w = theta[:d] * self.scale
+        np.divide(w, other.scale, out=moved[:d], where=other.scale != 0.0)
+        if self.has_intercept:
+            moved[d] = math.fsum([theta[d], *((other.shift - self.shift) * w).tolist()])
+        return moved
+
     @np.errstate(over="ignore", invalid="ignore")
     def model(self, theta: Floats) -> tuple[Floats, Floats]:
         """(w, intercept) of θ (…, size): arrays (…, d) and (…)."""

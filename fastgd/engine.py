@@ -194,20 +194,23 @@ def scan_blocks(rows: Rows, step: Step, blocks: NDArray[np.integer], state: Sequ
 
 def scan_rows(rows: Rows, step: Step, order: NDArray[np.integer], state: Sequence[Any] = ()) -> None:
     """`scan`, the rows in the order of these numbers; `start` is a place in the order."""
-    run = block_rows(rows.d)
+    _scan(rows, step, state, functools.partial(Taken, rows, order))
 
-    class Taken:
-        def __init__(self, first: int):
-            self._first = first
 
-        def runs(self) -> Iterator[Run]:
-            reader = rows.reader()
-            for start in range(self._first, len(order), run):
-                yield start, *reader.take(order[start : start + run])
+@dataclass(frozen=True)
+class Taken:
+    """A pass over rows in the order of these numbers, from place `first` on."""
 
-        def end(self) -> None: ...
+    rows: Rows
+    order: NDArray[np.integer]
+    first: int
 
-    _scan(rows, step, state, Taken)
+    def runs(self) -> Iterator[Run]:
+        reader, run = self.rows.reader(), block_rows(self.rows.d)
+        for start in range(self.first, len(self.order), run):
+            yield start, *reader.take(self.order[start : start + run])
+
+    def end(self) -> None: ...
 
 
 def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], Pass]) -> None:

@@ -30,9 +30,12 @@ from fastgd.outcome import from_run, not_begun
 from fastgd.planner import Choice
 from fastgd.results import DivergenceError, FitResult
 from fastgd.solvers import Run, Watch
-from fastgd.tracks import State, Track, has_grown, track
+from fastgd.state import State
+from fastgd.tracks import Track, has_grown, track
 
 NOTE = "fastgd: the run up to this epoch is this error's .result"
+LEAST_RATE = 1e-6
+"""An adaptive rate is lowered no further, in the caller's unit, as in scikit-learn."""
 
 
 def fit(
@@ -123,7 +126,7 @@ def _fit(
         keeper=checkpoint,
     )
     if run.converged and not run.is_still and how.tol is not None:
-        run.stopped = _reached(tolerance, how.patience, by_cost)
+        run.stopped = forecast.reached(tolerance, how.patience, by_cost)
     spread = caveats.revoke(run, taken, rows, how, tolerance)
     scale_costs(run, taken.cost_scale)
     grown = False
@@ -187,14 +190,6 @@ def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
     if NOTE not in getattr(error, "__notes__", ()):
         error.add_note(NOTE)
     raise error
-
-
-def _reached(tol: float, patience: int, by_cost: bool) -> str:
-    if by_cost:
-        return f"the last {patience} epochs changed the cost by no more than {tol:.2g} of it"
-    if tol == 0.0:
-        return "w is the optimum to rounding"
-    return f"the gradient's norm fell to {tol:.2g} of the first"
 
 
 def check_method(
@@ -308,6 +303,8 @@ def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_c
     return Watch(
         tol=how.tolerance("stream") if by_cost else None,
         patience=how.patience,
+        is_adaptive=how.is_adaptive,
+        least_rate=LEAST_RATE / how.words.rate_unit,
         callback=how.callback,
         validate=None if held is None else lambda: held(*model()),
         improvement=max(0.0, how.tolerance("stream")),

@@ -1,9 +1,11 @@
-"""What a run that ran out of epochs would have needed, and data of which little is to be expected."""
+"""Sentences on convergence: when it was reached, and what a run that ran out of epochs would have needed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+
+import numpy as np
 
 from fastgd.grid import Floats
 
@@ -13,6 +15,8 @@ IS_OFF = (
 )
 
 VANISHES = "its squares vanish, so that costs are 0 and tol says nothing; scale y"
+EXACT = 1e-18
+"""A cost of this part of the first is that of an exact fit: predictions are right to nine digits."""
 
 
 def epochs_needed(values: Floats, target: float) -> float:
@@ -27,17 +31,34 @@ def epochs_needed(values: Floats, target: float) -> float:
     return math.ceil(math.log(target / last) / pace) if target > 0.0 else math.inf
 
 
-def ran_out(name: str, n_epochs: int, values: Floats, tol: float, patience: int, is_cost: bool) -> str:
+def epochs_to_exact(falls: Floats, share: float) -> float:
+    """How many more until a cost that falls evenly, now `share` of the first, is that of an exact fit."""
+    recent = falls[len(falls) // 2 :]
+    pace = -float(np.mean(np.log1p(-np.minimum(recent, 0.999)))) if len(recent) else 0.0
+    return math.ceil(math.log(share / EXACT) / pace) if pace > 0.0 and share > EXACT else math.inf
+
+
+def ran_out(
+    name: str,
+    n_epochs: int,
+    values: Floats,
+    tol: float,
+    patience: int,
+    is_cost: bool,
+    share: float = math.nan,
+) -> str:
     """The sentence of a ConvergenceWarning.
 
     `name` is that of n_epochs; `values` is what the stopping rule looked at, an epoch each, and has to have
-    been at most `tol` for `patience` of them in a row.
+    been at most `tol` for `patience` of them in a row. `share` is the last cost as a part of the first.
     """
-    what = "the relative change of the cost" if is_cost else "the gradient's norm, as a part of the first,"
+    what = "the relative fall of the cost" if is_cost else "the gradient's norm, as a part of the first,"
     if not is_cost and len(values):
         values = values / values[0] if values[0] > 0.0 else values
     last = f"{values[-1]:.2g}" if len(values) else "unknown"
     more = epochs_needed(values, tol)
+    if tol > 0.0 and share > 0.0:
+        more = min(more, epochs_to_exact(values, share))
     if len(values) and values[-1] <= tol:
         return (
             f"{name}={n_epochs} ran out: {what} has reached tol={tol:.2g}, but not yet for {patience} epochs "
@@ -97,3 +118,12 @@ def few_digits(digits: float, is_beside: bool, columns: str = "") -> str:
         f"the columns of X{others} are so nearly dependent that about {least} digits of the weights are to "
         f"be expected; {remedy}"
     )
+
+
+def reached(tol: float, patience: int, by_cost: bool) -> str:
+    """What ended a run that has converged, a part of a sentence."""
+    if by_cost:
+        return f"the last {patience} epochs lowered the cost by no more than {tol:.2g} of it"
+    if tol == 0.0:
+        return "w is the optimum to rounding"
+    return f"the gradient's norm fell to {tol:.2g} of the first"

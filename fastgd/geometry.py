@@ -11,21 +11,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fastgd import blas, coordinates, engine, linalg
-from fastgd.centred import ACCURATE_ROWS, Centred, Origin, cost_at
+from fastgd import blas, coordinates, linalg
+from fastgd.centred import ACCURATE_ROWS, Origin, cost_at
 from fastgd.coordinates import Coordinates
 from fastgd.data.backend import Backend
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.table import Table
-from fastgd.grid import Array, Floats
+from fastgd.grid import Floats
 from fastgd.lazy import lazy_property
 from fastgd.linalg import EPS, Parted, extreme_eigenvalues
 from fastgd.losses import SquaredError
+from fastgd.moments import Moments
 from fastgd.objective import Objective, Rule
 from fastgd.oracles.folded import FoldedObjective
-from fastgd.oracles.streamed import leaf_rows
 from fastgd.planner import MOST_COLUMNS
-from fastgd.summaries import FAR, Statistics
+from fastgd.seen import Seen
+from fastgd.summaries import Statistics
 from fastgd.survey import SLOWEST, Eigenvalues, lanczos, largest_square, ratio, usable
 
 OFF = 2.0**40
@@ -34,7 +35,7 @@ CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
 
 
-class Geometry(Centred):
+class Geometry(Moments):
     """What follows for an objective and a rule; reads what it must."""
 
     def __init__(
@@ -45,13 +46,13 @@ class Geometry(Centred):
         backend: Backend,
         n_threads: int | None,
         origin: Origin | None = None,
-        parts: Coordinates | None = None,
+        seen: Seen | None = None,
         earlier: Coordinates | None = None,
     ):
-        """`parts`: coordinates that earlier parts of the data had; `earlier`: those of an earlier run, which
-        are taken where the data has the same to rounding."""
+        """`seen`: the moments of all calls of partial_fit, of which `rows` are the last; `earlier`: the
+        coordinates of an earlier run, which are taken where the data has the same to rounding."""
         super().__init__(rows, objective, backend, n_threads, origin)
-        self._rule, self._parts, self._earlier = rule, parts, earlier
+        self._rule, self.seen, self._earlier = rule, seen, earlier
         self.null: Floats = np.zeros(1)
         """Added to every v: a part of the start that no step changes, and on which no cost depends."""
 
@@ -59,19 +60,18 @@ class Geometry(Centred):
 
     @lazy_property
     def coordinates(self) -> Coordinates:
-        """As they are, or centred (with an intercept) and of variance 1; of parts those of the first."""
+        """As they are, or centred (with an intercept) and of variance 1."""
         d, has_intercept = self.rows.d, self.objective.fit_intercept
-        if self._parts is not None:
-            return self._parts
         if not self.objective.is_standardized:
             return coordinates.plain(d, has_intercept)
+        if self.seen is not None:
+            return self.seen.coordinates(has_intercept, self._ridge)
         if self.has_statistics:
             squares = np.diag(self.raw.G)[:d]
             sums = self.raw.G[-1, :-1] if has_intercept else np.zeros(d)
             x_ref = self.origin.x_ref
         else:
-            x_ref = self.x_ref() if self._given is None else self._given.x_ref
-            sums, squares = self._moments(x_ref)
+            x_ref, sums, squares = self._centred_moments
         m, squares = sums / self.total, squares / self.total
         shift, scale = _standard(x_ref, m, squares, has_intercept, self._ridge)
         found = Coordinates(shift, scale, has_intercept)
@@ -87,38 +87,6 @@ class Geometry(Centred):
         if not l2:
             return 0.0
         return l2 / self.objective.curvature if self.objective.is_smooth else l2 * self.rows.facts.spread
-
-    def _moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
-        """Σ s u and Σ s u², u = x − x_ref (about a better one where that is due)."""
-        sums, squares = self._read_moments(x_ref)
-        if not self.objective.fit_intercept:
-            return 0.0 * sums, squares
-        m = sums / self.total
-        if (m * m * FAR > squares / self.total - m * m).any():
-            better = self._read_moments(x_ref + m)
-            # Moved back exactly enough: the variance is what must keep its digits.
-            squares = better[1] - self.total * (better[0] / self.total) ** 2
-            m = m + better[0] / self.total
-            return m * self.total, squares + self.total * m * m
-        return sums, squares
-
-    def _read_moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
-        self.passes += 1
-        rows, d = self.rows, self.rows.d
-        if self._backend == "python":
-            table = np.array(self.transformed(x_ref, np.ones(d)).lists()[0])[:, :d]
-            weights = rows.lists()[2]
-            roots = np.sqrt(weights)[:, None] if weights else 1.0
-            return np.sum(table * roots, axis=0), np.sum(table * table, axis=0)
-        from fastgd.kernels import prepare
-
-        def task(_start: int, X: Array, _y: Array, weights: Floats) -> Floats:
-            return prepare.moments(X, weights, x_ref, leaf_rows(d))
-
-        sums = engine.fold(rows, task, self._n_threads, 1 + 2 * d)
-        if not np.isfinite(sums).all():
-            rows.refuse_nonfinite()
-        return sums[1 : d + 1], sums[d + 1 :]
 
     # Statistics in the coordinates ------------------------------------------------------------------------
 
@@ -357,6 +325,33 @@ class Geometry(Centred):
         if not math.isfinite(largest):
             rows.refuse_nonfinite()
         return largest
+
+    @lazy_property
+    def mean_square(self) -> float:
+        """The mean of s‖x̃‖² over the rows in the coordinates, 1 for the intercept among them."""
+        total, n, to = self.total, self.rows.n, self.coordinates
+        if self.seen is not None:
+            total, n = self.seen.total, self.seen.n
+        if self.objective.is_standardized:
+            squares = float(np.sum(np.where(to.scale != 0.0, 1.0 - self._ridge * to.scale**2, 0.0)))
+        elif self.seen is not None:
+            squares = float(np.sum(self.seen.squares)) / total
+        else:
+            squares = float(np.sum(self._centred_moments[2])) / total
+        return (squares + to.has_intercept) * total / n
+
+    def steady_rate(self, n_steps: int) -> float:
+        """A rate of SGD that keeps its noise small over epochs of so many steps.
+
+        1/(L √(2 n_steps)), L the usual curvature of the loss times `mean_square`: near 1/√n_steps the steps'
+        noise, which grows with the rate, and what is left of the start, which falls with it, balance.
+        """
+        loss = self.objective.loss
+        curvature = float(getattr(loss, "usual_curvature", loss.curvature))
+        if not self.objective.is_smooth:
+            curvature = ratio(1.0, self.rows.facts.spread)
+        share = 1.0 - self._rule.momentum
+        return ratio(share, curvature * self.mean_square * math.sqrt(2.0 * n_steps))
 
     def limit(self, solver: str) -> float:
         """Below it full-batch descent converges at a constant rate, and no single step of SGD can amplify."""

@@ -78,6 +78,11 @@ class LogLoss(NamedTuple):
     def curvature(self) -> float:
         return 0.25
 
+    @property
+    def usual_curvature(self) -> float:
+        """p (1 − p) where the likelier class has p = 0.85, as in a fit that is worth something."""
+        return 0.125
+
 
 class Quantile(NamedTuple):
     """quantile·r where r = y − score is positive, else (quantile − 1)·r (Koenker and Bassett, 1978)."""

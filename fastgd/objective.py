@@ -80,7 +80,9 @@ class Rule:
     """A step a row, or of all rows, down the gradient there."""
 
     def __post_init__(self) -> None:
-        self.is_plain = not (self.momentum or self.nesterov or self.average or self.batch_size > 1)
+        self.is_plain = not (
+            self.momentum or self.nesterov or self.average is not False or self.batch_size > 1
+        )
 
     def average_from(self, n_steps: int) -> int:
         """The first step whose result is averaged; −1 for none."""

@@ -81,6 +81,8 @@ class Options:
     checkpoint: Any = None
     checkpoint_every: float = 60.0
     resume: Any = None
+    is_adaptive: bool = False
+    """Whether the rate is divided by 5 where a stopping rule would end the run, see `solvers.Watch`."""
     is_part: bool = False
     """Whether X is a part of the data, and a run goes on from part to part."""
 

@@ -7,6 +7,7 @@ kernels get the order as data.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -69,10 +70,18 @@ class Order:
         return np.concatenate([np.arange(start, min(start + block_rows, n)) for start in starts])
 
     def _words(self, epoch: int) -> np.random.Philox:
-        return np.random.Philox(key=self.seed, counter=epoch * WORDS_OF_AN_EPOCH)
+        """Philox(key=seed, counter=epoch·2⁶⁴), set anew: making one reads the system's entropy each time."""
+        if not hasattr(_own, "words"):
+            _own.words = np.random.Philox(key=0)
+        words: np.random.Philox = _own.words
+        counter = np.array([0, epoch, 0, 0], np.uint64)
+        words.state = _FRESH | {"state": {"counter": counter, "key": np.array([self.seed, 0], np.uint64)}}
+        return words
 
 
 IN_ORDER = Order(False, 0)
+_own = threading.local()
+_FRESH = np.random.Philox(key=0).state
 
 
 def _shuffled(numbers: Numbers, words: np.random.Philox) -> Numbers:

@@ -16,7 +16,7 @@ from fastgd.orders import IN_ORDER, Order
 from fastgd.planner import Method
 from fastgd.results import FitResult
 from fastgd.solvers import Run
-from fastgd.tracks import State
+from fastgd.state import State
 
 MAPPED = 1 << 12
 """Epochs whose points are translated at once."""

@@ -18,7 +18,7 @@ from fastgd.grid import Floats
 from fastgd.options import Solver
 from fastgd.orders import IN_ORDER, Order
 from fastgd.planner import Method
-from fastgd.tracks import State
+from fastgd.state import State
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

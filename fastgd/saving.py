@@ -19,11 +19,12 @@ from fastgd.data.checks import InvalidDataError
 from fastgd.oracles.base import Memory
 from fastgd.orders import SHUFFLES, Order
 from fastgd.results import FitResult
+from fastgd.seen import Seen
+from fastgd.state import State
 from fastgd.survey import Kept
-from fastgd.tracks import State
 
 KIND, VERSION = "fit", 1
-CLASSES = State, Order, Memory, Coordinates, Origin, Kept
+CLASSES = State, Order, Memory, Coordinates, Origin, Kept, Seen
 NAMES = set(FitResult.__slots__) - {"_rows"}
 FEW_BYTES = archive.MOST_HEADER_BYTES // 4
 """What is kept as it was given takes no more of the header than this."""
@@ -161,6 +162,11 @@ def _check_state(state: State, d: int) -> None:
         _need("origin", isinstance(origin, Origin) and type(origin.is_final) is bool)
         _need("origin", _is_floats(origin.x_ref, d) and _is_floats(origin.weights, size))
         _need("origin", isinstance(origin.squares, float))
+    if (seen := state.seen) is not None:
+        _need("seen", isinstance(seen, Seen) and type(seen.n) is int and type(seen.n_grown) is int)
+        _need("seen", _is_floats(seen.mean, d) and _is_floats(seen.squares, d))
+        numbers = seen.total, seen.targets, seen.longest, seen.loss
+        _need("seen", all(isinstance(number, float) for number in numbers))
     if (kept := state.kept) is not None:
         _need("kept", isinstance(kept, Kept) and isinstance(kept.squares, float))
         _need("kept", _is_floats(kept.w_ref, size))

@@ -16,10 +16,24 @@ class TimesAuto(NamedTuple):
     """The rate that "auto" takes, times a factor for each epoch."""
 
     factor: Callable[[int], float]
+    is_steady: bool = False
+    """Whether "auto" is the smaller rate of the SGD estimators, which falls with the number of steps."""
+
+
+class OfSteps(NamedTuple):
+    """A rate for each epoch, from the number of steps before it and the number of its own."""
+
+    rate: Callable[[int, int], float]
 
 
 LearningRate: TypeAlias = (
-    Literal["auto"] | float | Sequence[float] | NDArray[np.floating] | Callable[[int], float] | TimesAuto
+    Literal["auto"]
+    | float
+    | Sequence[float]
+    | NDArray[np.floating]
+    | Callable[[int], float]
+    | TimesAuto
+    | OfSteps
 )
 
 

@@ -11,12 +11,15 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from fastgd.forecast import EXACT
 from fastgd.grid import Floats
 from fastgd.oracles.base import Histories, Oracle
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
 HISTORY_BYTES = 1_000_000_000
+LOWERED = 5.0
+"""An adaptive rate is divided by it, as in scikit-learn."""
 _NO_LOSSES: Floats = np.empty(0)
 _NO_GRADIENTS = np.empty((0, 0, 0))
 
@@ -40,7 +43,7 @@ class Run:
     stopped: str = ""
     """What ended it before its last epoch, a part of a sentence."""
     changes: Floats | None = None
-    """What the stopping rule looked at: norms of the gradients, or relative changes of the cost."""
+    """What the stopping rule looked at: norms of the gradients, or relative falls of the lowest cost."""
     validation_costs: Floats | None = None
     is_still: bool = False
     """Whether it is the last epoch alone that says `converged`."""
@@ -74,9 +77,12 @@ class Watch:
     """What is looked at after each epoch, and may end the run."""
 
     tol: float | None = None
-    """SGD: has converged after `patience` epochs in a row that changed the cost by no more than this part of
-    it (full-batch descent is told by its oracle)."""
+    """The cost has converged after `patience` quiet epochs in a row, see `_is_quiet`. (The oracles of
+    full-batch descent on smooth losses have a rule of their own, on the gradient.)"""
     patience: int = 1
+    is_adaptive: bool = False
+    """Divide the rate by 5 where a rule would end the run, until it is at most `least_rate`."""
+    least_rate: float = 0.0
     callback: Callback | None = None
     validate: Callable[[], float] | None = None
     """The cost of the held-out rows where the run stands: the run ends when it has not become lower, by more
@@ -90,21 +96,36 @@ class Watch:
     validations: list[float] = field(default_factory=list)
     """The costs of the held-out rows so far."""
     quiet: int = 0
+    lowest: float = math.inf
+    """Quiet epochs in a row, and the lowest cost so far."""
     best: float = math.inf
     since: int = 0
-    """Epochs in a row that changed the cost hardly; the least cost of the held-out rows, and epochs since."""
+    """The least cost of the held-out rows, and epochs since."""
 
     @property
     def wants_each_epoch(self) -> bool:
         return self.callback is not None or self.validate is not None or self.tol is not None
 
-    def after(self, run: Run, rate: float, before: float | None) -> None:
-        """Look at the epoch just done, and set what it says in the run."""
-        cost = run.last_cost
-        if self.tol is not None and cost is not None and before is not None:
-            change = abs(before - cost) / max(abs(before), abs(cost), sys.float_info.min)
-            run.changes = np.append(_NO_LOSSES if run.changes is None else run.changes, change)
-            self.quiet = self.quiet + 1 if change <= self.tol else 0
+    def _is_quiet(self, cost: float, first: float, run: Run) -> bool:
+        """Whether an epoch has lowered the cost by no more than tol of the lowest before it.
+
+        A cost that rounding makes of an exact fit is quiet too. One that has risen to twice the lowest is
+        not: that run may be on its way to divergence.
+        """
+        assert self.tol is not None
+        if self.tol > 0.0 and cost <= EXACT * first:
+            return True
+        fall = (self.lowest - cost) / max(abs(self.lowest), sys.float_info.min)
+        run.changes = np.append(_NO_LOSSES if run.changes is None else run.changes, max(0.0, fall))
+        return -1.0 <= fall <= self.tol
+
+    def after(self, run: Run, rate: float) -> bool:
+        """Look at the epoch just done, and set in the run what it says; whether to lower the rate."""
+        cost, first = run.last_cost, run.first_cost
+        if self.tol is not None and cost is not None and first is not None:
+            self.lowest = min(self.lowest, first)
+            self.quiet = self.quiet + 1 if self._is_quiet(cost, first, run) else 0
+            self.lowest = min(self.lowest, cost)
             run.converged = self.quiet >= self.patience
         if self.validate is not None:
             self.validations.append(self.validate())
@@ -115,6 +136,9 @@ class Watch:
                 self.since += 1
             if self.since >= self.patience:
                 run.stopped = f"the cost of the held-out rows has not fallen for {self.since} epochs"
+        lower = bool(run.converged or run.stopped) and self.is_adaptive and rate > self.least_rate
+        if lower:
+            run.converged, run.stopped, self.quiet, self.since = False, "", 0, 0
         if self.callback is not None:
             assert self.model is not None
             state = EpochState(
@@ -130,6 +154,7 @@ class Watch:
                     run.stopped = "the callback asked for it"
             except BaseException as error:
                 run.error = error
+        return lower
 
 
 class Keeper(Protocol):
@@ -196,7 +221,7 @@ def run_epochs(
             diverged |= run.diverged
         per_call = 1 if watch is not None and watch.wants_each_epoch else oracle.epochs_per_call
         while epoch < n_epochs and (go_on or not diverged) and not (run.converged or run.stopped):
-            stop, before = min(n_epochs, epoch + per_call), run.last_cost
+            stop = min(n_epochs, epoch + per_call)
             part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
             if watch_costs and not want_costs:
                 part = replace(part, costs=np.empty(stop - epoch))
@@ -213,8 +238,8 @@ def run_epochs(
                 run.last_cost = float(part.costs[done - 1])
             run.n_epochs, run.diverged = epoch + done, diverged
             run.converged = bool(oracle.has_converged)
-            if watch is not None and done:
-                watch.after(run, float(rates[epoch + done - 1]), before)
+            if watch is not None and done and watch.after(run, float(rates[epoch + done - 1])):
+                rates[epoch + done :] /= LOWERED
             # An epoch is whole when all that is said of it has been said.
             epoch, stood, memory = epoch + done, oracle.w, vars(oracle).get("memory")
             if run.error is not None:

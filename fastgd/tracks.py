@@ -16,43 +16,25 @@ from typing import Any
 import numpy as np
 
 from fastgd import planner, preconditioning
-from fastgd.centred import Origin
 from fastgd.coordinates import Coordinates, Model, starting_at
 from fastgd.data.table import Table
 from fastgd.geometry import Geometry
 from fastgd.grid import Floats
-from fastgd.losses import identity
 from fastgd.objective import LESSON, Objective
 from fastgd.options import Plan, Solver
 from fastgd.oracles.any_twin import AnyTwinDescent, AnyTwinSgd
-from fastgd.oracles.base import Memory, Oracle, new_memory
+from fastgd.oracles.base import Oracle, new_memory
 from fastgd.oracles.choose import for_descent, for_sgd, for_sgds
 from fastgd.oracles.proximal import StreamedProximal, SummaryProximal, Until
 from fastgd.oracles.stepped import ScannedSgd
 from fastgd.orders import Order
 from fastgd.planner import Method
-from fastgd.schedules import LearningRate, TimesAuto, as_rates
+from fastgd.rates import rates_of
+from fastgd.schedules import LearningRate, TimesAuto
+from fastgd.seen import Seen
 from fastgd.solvers import Run
-from fastgd.survey import Kept, Survey
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where a run stood when it ended: what another needs to go on as if there had been no end."""
-
-    solver: Solver
-    epoch: int
-    order: Order
-    method: Method
-    memory: Memory | None
-    coordinates: Coordinates | None
-    origin: Origin | None
-    kept: Kept | None
-    first_rate: float
-    about: tuple[Any, ...]
-    """The objective, the rule and the data: momentum, averages and counts are of these alone."""
-    null: Floats | None = None
-    """Of a run on statistics of dependent columns: see `Geometry.null`."""
+from fastgd.state import State, geometry_of, goes_on, identity_of, resumed, resumed_point
+from fastgd.survey import Survey
 
 
 @dataclass(slots=True)
@@ -74,6 +56,8 @@ class Track:
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
     goal: Objective = LESSON
+    geometry: Geometry | None = None
+    """Of the objective, where `limits` are those of the lesson's."""
 
     def __post_init__(self) -> None:
         if len(self.rates):
@@ -117,6 +101,13 @@ class Track:
         to = self.coordinates
         return () if to is None else tuple(np.flatnonzero(to.scale == 0.0).tolist())
 
+    def _seen(self) -> Seen | None:
+        """What `partial_fit` may go on from."""
+        seen = None if self.geometry is None or self.kind != "sgd" else self.geometry.known_moments
+        if seen is None or "largest_square" not in vars(self.limits):
+            return seen
+        return seen._replace(longest=max(seen.longest, self.limits.largest_square))
+
     def state(self, done: int, order: Order) -> State:
         memory = getattr(self.oracle, "memory", None)
         if memory is None and self.coordinates is not None:
@@ -133,14 +124,15 @@ class Track:
             self.first_rate,
             self.about,
             self.limits.null.copy() if isinstance(self.limits, Geometry) and self.limits.null.any() else None,
+            self._seen(),
         )
 
 
 def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     """The lesson's oracles where they serve, else those of any objective."""
     plan, is_lessons = _resolved(plan, rows)
-    about = () if is_lessons and plan.goal.is_plain else _about(plan, rows)
-    if state is not None and (state.solver != plan.solver or state.about != about):
+    about = () if is_lessons and plan.goal.is_plain else identity_of(plan, rows)
+    if state is not None and (state.solver != plan.solver or not goes_on(plan, state, about)):
         state = None
     if state is not None and plan.how.method == "auto":
         plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
@@ -157,7 +149,7 @@ def tracks(
 ) -> list[Track]:
     """One for each learning rate, and start: they share the coordinates and what is learnt of the data."""
     plan, is_lessons = _resolved(plan, rows)
-    about = () if is_lessons and plan.goal.is_plain else _about(plan, rows)
+    about = () if is_lessons and plan.goal.is_plain else identity_of(plan, rows)
     n_epochs = len(starts) * (plan.how.n_epochs + 1) - 1  # as many reads as one run of so many epochs
     ground = (_Lessons if is_lessons else _Any)(plan, rows, starts[0], 0.0, n_epochs)
     rates = [ground.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
@@ -176,7 +168,8 @@ def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:
         plan.solver == "sgd"
         and rule.batch_size > 1
         and rows.has_at_most(rule.batch_size)
-        and not rule.average
+        and rule.average is False
+        and not plan.how.is_part
     ):
         plan = dataclasses.replace(plan, solver="gradient_descent")
     if plan.solver == "sgd":
@@ -196,27 +189,6 @@ def _preconditioned(plan: Plan, rows: Table) -> Plan:
     return dataclasses.replace(plan, goal=goal, rule=rule)
 
 
-def _about(plan: Plan, rows: Table) -> tuple[Any, ...]:
-    """What a run shares with the one it goes on from; the parts of `partial_fit` are parts of one run."""
-    goal, rule = plan.goal, plan.rule
-    options: tuple[Any, ...] = identity(goal.loss)
-    options += (goal.l1, goal.l2, goal.fit_intercept, goal.standardize, goal.precondition)
-    options += (rule.momentum, rule.nesterov, rule.batch_size, rule.average)
-    if plan.how.is_part:
-        return options
-    return *options, rows.d, *rows.mark()
-
-
-def _part_coordinates(plan: Plan, geometry: Geometry, state: State | None) -> Coordinates | None:
-    """Of a part of the data those of the first; what was constant there may not remain so."""
-    if not plan.how.is_part:
-        return None
-    if state is not None and state.coordinates is not None:
-        return state.coordinates
-    first = geometry.coordinates
-    return dataclasses.replace(first, scale=np.where(first.scale == 0.0, 1.0, first.scale))
-
-
 class _Lessons:
     """What runs of squared errors by single steps share."""
 
@@ -231,10 +203,9 @@ class _Lessons:
         self._to: Coordinates | None = None
         self._seen: Table = rows
         self._scale, extra = 1.0, 0
+        geometry = self._geometry = geometry_of(plan, rows, state)
         if not goal.is_plain:
-            earlier = state.coordinates if state is not None else None
-            geometry = Geometry(rows, goal, plan.rule, backend, n_threads, earlier=earlier)
-            to = self._to = _part_coordinates(plan, geometry, state) or geometry.coordinates
+            to = self._to = geometry.coordinates
             extra = geometry.passes
             self._scale = rows.n / geometry.total if rows.has_weights else 1.0
             self._seen = geometry.transformed(to.shift, to.scale)
@@ -243,8 +214,10 @@ class _Lessons:
         self._survey.passes += extra
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
-        auto = lambda: self._survey.auto_rate(self._plan.solver)  # noqa: E731
-        return as_rates(learning_rate, self._plan.how.n_epochs, self._epoch, auto, name)
+        before = self._geometry.passes
+        rates = rates_of(self._plan, self._geometry, self._survey, learning_rate, self._epoch, name)
+        self._survey.passes += self._geometry.passes - before
+        return rates
 
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
         plan, how, survey = self._plan, self._plan.how, self._survey
@@ -276,13 +249,14 @@ class _Lessons:
         return [self._begun(oracle, own, (w, 0.0)) for oracle, own, w in begun]
 
     def _point(self, w: Floats, intercept: float) -> Floats:
-        return w if self._to is None else _resumed_point(self._state, self._to, self._to.theta(w, intercept))
+        return w if self._to is None else resumed_point(self._state, self._to, self._to.theta(w, intercept))
 
     def _begun(self, oracle: Oracle, rates: Floats, start: tuple[Floats, float]) -> Track:
         to = self._to
         model = None if to is None else starting_at(oracle.w, start, to, to.model)
         return Track(
-            self._plan.solver, oracle, rates, model, self._survey, self._epoch, to, self._scale
+            self._plan.solver, oracle, rates, model, self._survey, self._epoch, to, self._scale,
+            geometry=self._geometry,
         )  # fmt: skip
 
 
@@ -293,16 +267,13 @@ class _Any:
         self, plan: Plan, rows: Table, w: Floats, intercept: float, n_epochs: int, state: State | None = None
     ):
         """As of `_Lessons`."""
-        goal, rule, backend, n_threads = plan.goal, plan.rule, plan.backend, plan.how.n_threads
         self._plan, self._state, self._epoch = plan, state, state.epoch if state is not None else 0
-        origin, earlier = (state.origin, state.coordinates) if state is not None else (None, None)
-        geometry = Geometry(rows, goal, rule, backend, n_threads, origin, earlier=earlier)
-        if parts := _part_coordinates(plan, geometry, state):
-            geometry = Geometry(rows, goal, rule, backend, n_threads, origin, parts)
-        self._geometry = geometry
-        is_sgd = plan.solver == "sgd"
+        geometry = self._geometry = geometry_of(plan, rows, state)
         self._is_summary = (
-            not is_sgd and backend == "numba" and _pays(plan, rows, n_epochs) and geometry.holds_digits
+            plan.solver != "sgd"
+            and plan.backend == "numba"
+            and _pays(plan, rows, n_epochs)
+            and geometry.holds_digits
         )
         geometry.check_metric()
 
@@ -311,8 +282,7 @@ class _Any:
         if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.goal.is_smooth:
             # Towards a kink, steps must become short.
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
-        auto = lambda: self._geometry.auto_rate(plan.solver)  # noqa: E731
-        return as_rates(learning_rate, plan.how.n_epochs, self._epoch, auto, name)
+        return rates_of(plan, self._geometry, self._geometry, learning_rate, self._epoch, name)
 
     def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
         return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
@@ -334,15 +304,9 @@ class _Any:
         if is_sgd and rule.average is not False:
             average_from = rule.average_from(how.n_epochs * -(-geometry.rows.n // rule.batch_size))
         memory = new_memory(point, average_from)
-        if (
-            state is not None
-            and state.memory is not None
-            and to.equals(state.coordinates)
-            and state.method == method
-            and is_known
-        ):
-            kept = copy.deepcopy(state.memory)
-            memory = kept if (kept.counts[1] >= 0) == (memory.counts[1] >= 0) else memory
+        kept = resumed(state, to) if is_known and state is not None and state.method == method else None
+        if kept is not None and (kept.counts[1] >= 0) == (memory.counts[1] >= 0):
+            memory = kept
         oracle: Oracle
         patience = 1 if plan.goal.precondition else how.patience
         until = Until(how.tolerance(method), patience) if plan.goal.is_smooth else Until()
@@ -359,14 +323,7 @@ class _Any:
             oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
         model: Model = geometry.model if is_summary else to.model
         model = starting_at(memory.point, (w, intercept), to, model)
-        return Track(plan.solver, oracle, rates, model, geometry, epoch, to)
-
-
-def _resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
-    """The very point where the run before stood, where it means the same here."""
-    if state is None or state.memory is None or not to.equals(state.coordinates):
-        return point
-    return state.memory.point.copy()
+        return Track(plan.solver, oracle, rates, model, geometry, epoch, to, geometry=geometry)
 
 
 def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
@@ -383,7 +340,9 @@ def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | 
     first, last = run.first_cost, run.last_cost
     if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):
         return False
-    rounding = (1e-10 * rows.facts.largest) ** 2
+    rounding = 1e-10 * rows.facts.largest
+    if isinstance(limits, Survey) or limits.objective.is_squared:
+        rounding *= rounding  # `rounding**2` would raise OverflowError
     if isinstance(limits, Survey) and limits.has_statistics:
         rounding += 4 * limits.statistics.error(w)
     return last > first + rounding and float(np.max(rates)) > limits.limit("gradient_descent")

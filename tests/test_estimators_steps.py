@@ -121,15 +121,15 @@ class TestPartialFit:
         assert_near(model.partial_fit(X, y), expected)
 
     @pytest.mark.parametrize("schedule", ["constant", "invscaling"])
-    def test_the_rate_found_from_the_first_rows_is_kept(self, schedule):
+    def test_the_automatic_rate_falls_with_the_rows_seen(self, schedule):
         X, y = data(n=600)
         model = SGDRegressor(learning_rate=schedule, random_state=0)
         rates = []
         for scale in (1.0, 5.0, 0.2):
             model.partial_fit(scale * X, y)
             rates.append(model.result_.learning_rates[0])
-        power = 0.5 if schedule == "invscaling" else 0.0
-        np.testing.assert_allclose(rates, rates[0] * np.arange(1.0, 4.0) ** -power, rtol=1e-14)
+        # 1/(L √(2 rows)), L twice the mean of ‖x̃‖² over standardised rows with a 1 for the intercept.
+        np.testing.assert_allclose(rates, 1 / (2 * 4 * np.sqrt(2 * 600 * np.arange(1.0, 4.0))), rtol=1e-12)
 
     def test_learns(self):
         X, y = data(n=2000)
@@ -277,7 +277,7 @@ class TestRandomState:
 
 
 class TestParts:
-    """partial_fit keeps the coordinates of its first call, and what it has learnt."""
+    """partial_fit goes on from call to call, in coordinates that follow the data."""
 
     def test_a_column_that_is_constant_in_some_parts(self):
         X, _ = data(n=400)

@@ -53,7 +53,7 @@ def test_sentences():
     sentence = ran_out("n_epochs", 10, values, 1e-6, 5, False)
     assert sentence.startswith("n_epochs=10 ran out: the gradient's norm, as a part of the first, is 0.002")
     assert sentence.endswith("tol is 1e-06; at this pace it takes about 11 more epochs")
-    assert "the relative change of the cost is 0.0078" in ran_out("n_epochs", 10, values, 1e-6, 5, True)
+    assert "the relative fall of the cost is 0.0078" in ran_out("n_epochs", 10, values, 1e-6, 5, True)
     assert ran_out("n_epochs", 3, np.ones(3), 1e-6, 5, False).endswith(
         "it was not falling: try another learning_rate, standardize=True or nesterov=True"
     )
@@ -101,7 +101,7 @@ def test_the_forecast_holds_on_other_losses(rng, loss):
 def test_the_forecast_of_sgd_is_about_its_cost(rng):
     X, y = problem(rng, 30 if JIT_IS_OFF else 200, 2)
     how = dict(learning_rate=2e-4, tol=1e-5, patience=1)
-    message = r"the relative change of the cost is .* more epochs"
+    message = r"the relative fall of the cost is .* more epochs"
     with pytest.warns(fastgd.ConvergenceWarning, match=message) as caught:
         fastgd.sgd(X, y, n_epochs=60, **how)
     more = int(re.search(r"about ([\d,]+) more", str(caught[0].message))[1].replace(",", ""))

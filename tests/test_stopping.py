@@ -87,7 +87,7 @@ def test_tol_of_sgd_is_a_change_of_the_cost(rng, how, n):
     assert fit.converged
     assert (changes[-3:] <= 1e-3).all()
     assert changes[-4] > 1e-3
-    assert "the last 3 epochs changed the cost by no more than 0.001 of it" in fit.status
+    assert "the last 3 epochs lowered the cost by no more than 0.001 of it" in fit.status
     quiet = fastgd.sgd(X, y, tol=1e-3, patience=3, learning_rate=0.3 / n, n_epochs=500, history=None, **how)
     assert quiet.n_epochs == fit.n_epochs
     assert quiet.cost_history is None
@@ -99,7 +99,7 @@ def test_auto_of_sgd_is_a_millionth(rng, method):
     how = dict(learning_rate=1e-3, tol="auto", patience=2, method=method)
     fit = fastgd.sgd(X, y, n_epochs=2000, **how)
     assert fit.converged
-    assert "the last 2 epochs changed the cost by no more than 1e-06 of it" in fit.status
+    assert "the last 2 epochs lowered the cost by no more than 1e-06 of it" in fit.status
     with pytest.warns(fastgd.ConvergenceWarning, match=r"and tol is 1e-06; at this pace it takes about"):
         fastgd.sgd(X, y, n_epochs=10, **how)
 

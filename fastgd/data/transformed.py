@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import reference
+from fastgd.data.arrays import ArrayReader
 from fastgd.data.table import Table, View
-from fastgd.grid import NOTHING, Array, Floats, Pass, Piece, Reader, Run
+from fastgd.grid import NOTHING, Array, Floats, Pass, Piece, Reader, Run, block_rows
 
 RUN_NUMBERS = 1 << 15
 """A thread's buffer of so many numbers stays in its second-level cache."""
@@ -32,8 +33,14 @@ class TransformedRows(View):
         self.row_bytes = 8 * (self.d + 1)
         self.run_numbers = RUN_NUMBERS
         self.has_weights = rows.has_weights and not is_weighted
+        self._block: tuple[Array, Array, Floats] | None = None
 
-    def reader(self) -> TransformedReader:
+    def reader(self) -> Reader:
+        if self.known_n is not None and self.known_n <= block_rows(self.rows.d):
+            # One block is kept: it is made once, not once an epoch.
+            if self._block is None:
+                self._block = Filled(self)(*self.rows.head(self.known_n))
+            return ArrayReader(*self._block)
         return TransformedReader(self, self.rows.reader())
 
     def begin(self, pieces: Iterable[Piece]) -> TransformedPass:

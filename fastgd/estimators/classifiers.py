@@ -145,7 +145,13 @@ class _Classifier(ClassifierMixin, Linear):
 
     def predict_log_proba(self, X: Any) -> Floats:
         """ln of `predict_proba`."""
-        return np.log(self.predict_proba(X))
+        check_is_fitted(self)
+        X = as_matrix(self, X, reset=False)
+        scores = self._decision(X)
+        of_class = -np.logaddexp(0.0, -scores)  # ln 1/(1 + exp(−score)), also where that is 0
+        if scores.ndim == 1:
+            return like(X, np.column_stack([-np.logaddexp(0.0, scores), of_class]))
+        return like(X, of_class - np.logaddexp.reduce(of_class, axis=1, keepdims=True))
 
 
 def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[str]:
@@ -349,7 +355,7 @@ n_iter_no_change, warm_start, n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """One epoch over these rows, from where the last call ended; the first call names all classes."""
+        """One epoch over these rows, see `SGDRegressor.partial_fit`; the first call names all classes."""
         if self.class_weight == "balanced":
             raise ValueError(
                 'class_weight="balanced" is not known from a part of the data: pass the weights as a dict'

@@ -10,6 +10,7 @@ and fastgd's does not: `_translated` is where one becomes the other.
 from __future__ import annotations
 
 import functools
+import math
 import numbers
 from typing import Any, ClassVar, Literal
 
@@ -27,10 +28,10 @@ from fastgd.estimators.inputs import as_matrix, as_targets
 from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.grid import Floats
-from fastgd.objective import as_rule
+from fastgd.objective import Rule, as_rule
 from fastgd.options import ConvergenceWarning, Options, Report, Words
 from fastgd.results import FitResult
-from fastgd.schedules import LearningRate, TimesAuto
+from fastgd.schedules import LearningRate, OfSteps, TimesAuto
 
 
 class EstimatorConvergenceWarning(ConvergenceWarning, SklearnConvergenceWarning):
@@ -57,7 +58,7 @@ class Linear(BaseEstimator):
         "tol": [Interval(numbers.Real, 0, None, closed="left"), StrOptions({"auto"}), None],
         "learning_rate": [StrOptions({"constant", "invscaling"})],
         "eta0": [Interval(numbers.Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "power_t": [Interval(numbers.Real, None, None, closed="neither")],
+        "power_t": [Interval(numbers.Real, 0, None, closed="left")],
         "momentum": [Interval(numbers.Real, 0, 1, closed="left")],
         "nesterov": ["boolean"],
         "early_stopping": ["boolean"],
@@ -118,13 +119,20 @@ class Linear(BaseEstimator):
             goal["precondition"] = self.precondition
         return goal, half
 
-    def _rate(self, half: float, eta0: Any) -> LearningRate:
+    def _rate(self, half: float) -> LearningRate:
         """A rate for each epoch: eta0, or eta0/(k + 1)^power_t in epoch k."""
-        power = 0.0 if self.learning_rate == "constant" else float(self.power_t)
-        if eta0 == "auto":
+        power = float(self.power_t) if self.learning_rate == "invscaling" else 0.0
+        if isinstance(self.eta0, str):
             return "auto" if power == 0.0 else TimesAuto(lambda epoch: (epoch + 1.0) ** -power)
-        rate = half * float(eta0)
+        rate = half * float(self.eta0)
         return rate if power == 0.0 else lambda epoch: rate * (epoch + 1.0) ** -power
+
+    def _of_sgd(self, half: float, before: FitResult | None, is_part: bool) -> dict[str, Any]:
+        """The options that only SGD has."""
+        return {}
+
+    def _rule(self) -> Rule:
+        return as_rule(self.momentum, self.nesterov)
 
     def _fitted(
         self,
@@ -138,33 +146,21 @@ class Linear(BaseEstimator):
     ) -> FitResult:
         """One model, from where `before` ended; of a part of the data one pass, without stopping rules."""
         goal, half = self._translated()
-        is_sgd = self._solver == "sgd"
-        rule = as_rule(self.momentum, self.nesterov, *((self.batch_size, self.average) if is_sgd else ()))
         how: dict[str, Any] = dict(
-            w0=before, learning_rate=self._rate(half, self.eta0), n_epochs=self.max_iter, tol=self.tol,
+            w0=before, learning_rate=self._rate(half), n_epochs=self.max_iter, tol=self.tol,
             patience=self.n_iter_no_change,
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
             n_threads=self._threads(), warning=EstimatorConvergenceWarning, depth=6 + self._depth,
             words=Words("max_iter", "eta0", 1.0 / half), reports=reports,
         )  # fmt: skip
-        if is_sgd:
-            how |= dict(shuffle=self.shuffle, seed=self._seed(before))
-        if is_part:
-            how |= dict(n_epochs=1, tol=None, validation_fraction=None, is_part=True)
-            if self.eta0 == "auto" and before is not None:  # the rate found from the first rows is kept
-                how["learning_rate"] = self._rate(1.0, before._first_rate)
-        result = fit(self._solver, X, y, weights, goal, rule, Options(**how))
+        how |= self._of_sgd(half, before, is_part)
+        result = fit(self._solver, X, y, weights, goal, self._rule(), Options(**how))
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
 
     def _threads(self) -> int | None:
         return None if self.n_jobs == -1 else self.n_jobs
-
-    def _seed(self, before: FitResult | None) -> int | None:
-        if self.shuffle is False or (before is not None and before.seed is not None):
-            return None
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _costs(self, result: FitResult) -> Floats | None:
         history = result.cost_history
@@ -179,8 +175,64 @@ class Stochastic(Linear):
 
     _solver = "sgd"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "optimal"})],
         "shuffle": ["boolean", StrOptions({"blocks"})],
         "batch_size": [Interval(numbers.Integral, 1, None, closed="left")],
         "average": ["boolean", Interval(numbers.Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
     }
+
+    def _rate(self, half: float) -> LearningRate:
+        """A rate for each epoch, see `SGDRegressor`."""
+        if self.learning_rate == "optimal":
+            return OfSteps(functools.partial(_optimal, half, self._optimal_alpha()))
+        if not isinstance(self.eta0, str):
+            return super()._rate(half)
+        power = float(self.power_t) if self.learning_rate == "invscaling" else 0.0
+        return TimesAuto(lambda epoch: (epoch + 1.0) ** -power, is_steady=True)
+
+    def _optimal_alpha(self) -> float:
+        if not self.alpha:
+            raise ValueError(
+                'learning_rate="optimal" takes its rates from alpha, which is 0: pass an alpha above 0, or '
+                'learning_rate="invscaling"'
+            )
+        return float(self.alpha)
+
+    def _of_sgd(self, half: float, before: FitResult | None, is_part: bool) -> dict[str, Any]:
+        is_adaptive = self.learning_rate == "adaptive"
+        how: dict[str, Any] = dict(shuffle=self.shuffle, seed=self._seed(before), is_adaptive=is_adaptive)
+        if not is_part:
+            return how
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping=True holds rows back, and partial_fit learns from every row it is given: "
+                "pass early_stopping=False, or call fit"
+            )
+        how |= dict(n_epochs=1, tol=None, validation_fraction=None, is_part=True)
+        if isinstance(self.eta0, str) and self.learning_rate != "optimal":
+            # The automatic rate falls with the rows seen, not with the calls.
+            how |= dict(learning_rate=TimesAuto(lambda _: 1.0, is_steady=True))
+        return how
+
+    def _rule(self) -> Rule:
+        """scikit-learn averages from step number `average` on, counted from 1."""
+        average = self.average
+        if isinstance(average, numbers.Integral) and not isinstance(average, (bool, np.bool_)):
+            average = int(average) - 1
+        return as_rule(self.momentum, self.nesterov, self.batch_size, average)
+
+    def _seed(self, before: FitResult | None) -> int | None:
+        if self.shuffle is False or (before is not None and before.seed is not None):
+            return None
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+def _optimal(half: float, alpha: float, before: int, n_steps: int) -> float:
+    """The mean over an epoch's steps of 1/(alpha (t0 + t)), scikit-learn's rate "optimal".
+
+    t0 = 1/(alpha·typical), typical = alpha^(−1/4) a guess at the size of a weight (L. Bottou, Stochastic
+    gradient descent tricks, 2012).
+    """
+    t = alpha**0.25 / alpha + before
+    return half * math.log1p(n_steps / t) / (alpha * n_steps)

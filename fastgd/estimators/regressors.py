@@ -212,15 +212,21 @@ class SGDRegressor(Stochastic, _Regressor):
     alpha : float, default 1e-4
         Strength of the penalty.
     standardize : bool, default True
-        As in `GDRegressor`; `partial_fit` keeps the means and deviations of its first call's rows.
+        As in `GDRegressor`. In `partial_fit` the means and deviations are those of all rows so far: the
+        weights are re-expressed from call to call, and the model stays the same.
     max_iter : int, default 1000
     tol : float, "auto" or None, default 1e-3
-        Stop when an epoch has changed the objective by at most this part of it, n_iter_no_change times in a
-        row (a read of the data for each epoch's objective); "auto" is 1e-6.
-    learning_rate : {"invscaling", "constant"}, default "invscaling"
-        A rate for each epoch k, the same for all its steps: eta0/(k + 1)^power_t, or eta0.
+        Stop when n_iter_no_change epochs in a row have not brought the objective below its lowest value by
+        more than this part of it (a read of the data for each epoch's objective); "auto" is 1e-6.
+    learning_rate : {"invscaling", "constant", "adaptive", "optimal"}, default "invscaling"
+        A rate for each epoch k, the same for all its steps. "invscaling": eta0/(k + 1)^power_t. "constant":
+        eta0. "adaptive": eta0, divided by 5 each time a stopping rule would end the fit, until it is below
+        1e-6. "optimal": the mean over the epoch's steps t of 1/(alpha (t0 + t)), t0 as in scikit-learn.
     eta0 : float or "auto", default "auto"
-        "auto" is half the rate below which every single step is stable.
+        "auto" is 1/(L √(2 n)) for n steps an epoch, L the usual curvature of the loss times the mean of
+        ‖x̃‖² (x̃ a row as the descent sees it, with a 1 for the intercept), and at most half the rate below
+        which every single step is stable. In `partial_fit` n counts all rows so far, and this rate does not
+        depend on the number of calls.
     power_t : float, default 0.5
     shuffle : {True, "blocks", False}, default True
         Each epoch: all rows in a new order; the blocks of 4096 rows (fewer of wide ones), much cheaper; or
@@ -228,8 +234,8 @@ class SGDRegressor(Stochastic, _Regressor):
     batch_size : int, default 1
         Rows of a step.
     average : bool, int or float, default False
-        coef_ is the mean of the weights after each step (True), from this step on (int), or of the last
-        share of them (float below 1).
+        coef_ is the mean of the weights after each step (True), from this step on (int, counted from 1 as
+        in scikit-learn), or of the last share of them (float below 1).
     random_state : int, RandomState or None
         Of the shuffling.
     loss, penalty, l1_ratio, fit_intercept, momentum, nesterov, epsilon, quantile, early_stopping, \
@@ -311,7 +317,7 @@ validation_fraction, n_iter_no_change, warm_start, n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One epoch over these rows, from where the last call ended."""
+        """One epoch over these rows, from where the last call ended; means, deviations and rate follow."""
         before = getattr(self, "result_", None)
         X, y = self._checked_data(X, y, reset=before is None, is_part=True)
         result = self._fitted(X, y, as_weights(sample_weight, X), before, is_part=True)
