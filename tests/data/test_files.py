@@ -86,7 +86,7 @@ def test_a_missing_file_is_missing(tmp_path):
     for opened in (files.open_npy, files.open_npz):
         with pytest.raises(FileNotFoundError):
             opened(tmp_path / "none")
-        with pytest.raises(IsADirectoryError):
+        with pytest.raises(InvalidDataError, match="is not a regular file but a folder"):
             opened(tmp_path)
 
 
