@@ -33,7 +33,7 @@ class Moments(Centred):
         """The moments of the rows, by themselves."""
         total, (x_ref, sums, squares) = self.total, self._centred_moments
         squares = np.maximum(squares - sums * sums / total, 0.0)
-        return Seen(self.rows.n, total, x_ref + sums / total, squares, self.rows.facts.squares)
+        return Seen(self.rows.n, total, x_ref + sums / total, squares)
 
     @property
     def known_moments(self) -> Seen | None:

@@ -163,10 +163,9 @@ def _check_state(state: State, d: int) -> None:
         _need("origin", _is_floats(origin.x_ref, d) and _is_floats(origin.weights, size))
         _need("origin", isinstance(origin.squares, float))
     if (seen := state.seen) is not None:
-        _need("seen", isinstance(seen, Seen) and type(seen.n) is int and type(seen.n_grown) is int)
+        _need("seen", isinstance(seen, Seen) and type(seen.n) is int)
         _need("seen", _is_floats(seen.mean, d) and _is_floats(seen.squares, d))
-        numbers = seen.total, seen.targets, seen.longest, seen.loss
-        _need("seen", all(isinstance(number, float) for number in numbers))
+        _need("seen", isinstance(seen.total, float) and isinstance(seen.longest, float))
     if (kept := state.kept) is not None:
         _need("kept", isinstance(kept, Kept) and isinstance(kept.squares, float))
         _need("kept", _is_floats(kept.w_ref, size))

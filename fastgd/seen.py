@@ -1,4 +1,4 @@
-"""What partial_fit knows of the rows of all its calls: their moments, and how the last call went.
+"""What partial_fit knows of the rows of all its calls: their moments.
 
 Moments of two parts merge without a look back (T. F. Chan, G. H. Golub and R. J. LeVeque, The American
 Statistician 37(3), 1983): with δ = mean_b − mean_a and s_a, s_b the sums of the weights,
@@ -32,14 +32,8 @@ class Seen(NamedTuple):
     mean: Floats
     squares: Floats
     """Σ s (x − mean)²."""
-    targets: float
-    """Σ s y²."""
     longest: float = 0.0
     """max s‖x̃‖², each row in the coordinates of its call."""
-    loss: float = 0.0
-    """Of the last row of the last call, after the steps."""
-    n_grown: int = 0
-    """Calls in a row whose loss was large, and larger than that of the call before."""
 
     @np.errstate(over="ignore", invalid="ignore")
     def merged(self, new: Seen) -> Seen:
@@ -51,7 +45,6 @@ class Seen(NamedTuple):
             total=total,
             mean=self.mean + delta * share,
             squares=self.squares + new.squares + delta * delta * (self.total * share),
-            targets=self.targets + new.targets,
         )
 
     def coordinates(self, has_intercept: bool, ridge: float) -> Coordinates:

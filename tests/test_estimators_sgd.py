@@ -67,7 +67,7 @@ def test_the_automatic_rate_is_stable_beside_a_row_that_is_far_out():
 def test_the_automatic_rate_is_one_over_the_root_of_the_steps():
     X, y = linear(800, 3)
     for batch in (1, 10):
-        model = SGDRegressor(random_state=0, tol=None, max_iter=2, batch_size=batch).fit(X, y)
+        model = SGDRegressor(random_state=0, alpha=0.0, tol=None, max_iter=2, batch_size=batch).fit(X, y)
         first = 1 / (2 * 4 * np.sqrt(2 * 800 / batch))
         np.testing.assert_allclose(model.result_.learning_rates, first / np.sqrt([1.0, 2.0]), rtol=1e-12)
 
@@ -175,7 +175,8 @@ def test_partial_fit_of_the_classifier(size):
 def test_new_coordinates_leave_the_model_as_it_is():
     """The rate is so small that the steps do nothing: only the coordinates change from call to call."""
     X, y = linear(60, 3)
-    model = SGDRegressor(eta0=0.05, learning_rate="constant", average=True).partial_fit(X, y)
+    how = dict(alpha=0.0, learning_rate="constant", average=True)
+    model = SGDRegressor(eta0=0.05, **how).partial_fit(X, y)
     before = model.result_._last
     model.set_params(eta0=1e-300)
     for scale in (1.0, 30.0, 1e-3):
@@ -191,7 +192,7 @@ def test_new_coordinates_leave_the_model_as_it_is():
 def test_weights_count_in_the_moments():
     X, y = linear(90, 2)
     s = np.random.default_rng(1).uniform(0.0, 3.0, 90)
-    model = SGDRegressor(random_state=0)
+    model = SGDRegressor(random_state=0, alpha=0.0)
     for part in (slice(0, 20), slice(20, 90)):
         model.partial_fit(X[part], y[part], sample_weight=s[part])
     to = model.result_._state.coordinates
@@ -281,3 +282,32 @@ def test_adaptive_without_tol_keeps_its_rate():
         warnings.simplefilter("error")
         model = SGDRegressor(learning_rate="adaptive", eta0=0.01, tol=None, max_iter=30).fit(X, y)
     assert set(model.result_.learning_rates) == {0.005}
+
+
+# Sentences, not NumPy's warnings --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["numba", "python"])
+@pytest.mark.parametrize("how", [{}, dict(fit_intercept=True, standardize=True)], ids=str)
+def test_a_huge_rate_is_divergence(backend, how):
+    X, y = linear(50, 2)
+    with pytest.raises(fastgd.DivergenceError, match="learning rate 1e\\+178"):
+        fastgd.gradient_descent(
+            X, 1e175 * y, loss="huber", learning_rate=1e178, n_epochs=5, backend=backend, **how
+        )
+
+
+def test_log_probabilities_of_sure_predictions_are_numbers():
+    X = np.array([[0.0], [1.0], [3.0], [4.0]])
+    for labels in ([0, 0, 1, 1], [0, 0, 1, 2]):
+        model = SGDClassifier(random_state=0, tol=None, max_iter=20).fit(X, labels)
+        np.testing.assert_allclose(model.predict_log_proba(X), np.log(model.predict_proba(X)), rtol=1e-9)
+        far = model.predict_log_proba([[1e5], [-1e5]])
+        assert np.isfinite(far).all()
+        assert far.min() < -1000.0
+
+
+def test_partial_fit_refuses_columns_whose_squares_overflow():
+    X, y = linear(50, 2)
+    with pytest.raises(fastgd.InvalidDataError, match="X is too large: its squares overflow"):
+        SGDRegressor().partial_fit(X * [1.0, 1e200], y)

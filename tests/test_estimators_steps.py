@@ -123,7 +123,7 @@ class TestPartialFit:
     @pytest.mark.parametrize("schedule", ["constant", "invscaling"])
     def test_the_automatic_rate_falls_with_the_rows_seen(self, schedule):
         X, y = data(n=600)
-        model = SGDRegressor(learning_rate=schedule, random_state=0)
+        model = SGDRegressor(alpha=0.0, learning_rate=schedule, random_state=0)
         rates = []
         for scale in (1.0, 5.0, 0.2):
             model.partial_fit(scale * X, y)

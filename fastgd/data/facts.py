@@ -64,13 +64,6 @@ class Facts:
         return float(self.state[TOTAL])
 
     @property
-    def squares(self) -> float:
-        """Σ s y²."""
-        total, moment, square = self.state[TOTAL:].tolist()
-        first = float(self.state[FIRST])
-        return max(0.0, square + first * (2.0 * moment + first * total))
-
-    @property
     def spread(self) -> float:
         """The standard deviation of y; 1 where it is 0."""
         total, moment, square = self.state[TOTAL:].tolist()
