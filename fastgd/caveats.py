@@ -23,6 +23,8 @@ UNSEEN = 0.01
 """An automatic rule says nothing of directions that are slower by more than this part of 1/tol."""
 UNSEEN_BY_OWN = 1e3
 """The same for a tol that the user has chosen."""
+UNSEEN_BY_EXACT = 1e-12 / forecast.EXACT
+"""The same where the cost is that of an exact fit."""
 UNLIKE = 1e4
 """A spread of curvatures from here on is a reason for a run that takes long."""
 STRONG = 10.0
@@ -79,6 +81,10 @@ def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) 
     if run.converged and not run.is_still and tolerance == 0.0:
         return 1.0
     found = spread(rows, goal)
+    first, last = run.first_cost, run.last_cost
+    is_exact = bool(taken.kind == "sgd" and first and last is not None and last <= forecast.EXACT * first)
+    if is_exact and found <= UNSEEN_BY_EXACT:  # so small a cost leaves the slowest weights six digits
+        return found
     if run.converged:
         by, most = (STILL, UNSEEN) if run.is_still else (tolerance, UNSEEN)
         if not run.is_still and how.tol != "auto":
