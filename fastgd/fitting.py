@@ -23,7 +23,7 @@ from fastgd.data.table import Table
 from fastgd.grid import Floats
 from fastgd.losses import as_loss, identity
 from fastgd.objective import Objective, Rule
-from fastgd.options import Options, Plan, Solver
+from fastgd.options import Options, Plan, Solver, Start
 from fastgd.oracles.folded import FoldedObjective
 from fastgd.orders import Order, as_order
 from fastgd.outcome import from_run, not_begun
@@ -232,6 +232,8 @@ def _start(w0: Any, rows: Table) -> tuple[Floats, float, State | None]:
     """The weights and the intercept to begin with, and where an earlier run stood."""
     if w0 is None:
         return np.zeros(rows.d), 0.0, None
+    if isinstance(w0, Start):
+        return as_weights("w0", w0.w, rows.d, rows.is_scalar), w0.intercept, None
     if isinstance(w0, FitResult):
         if np.size(w0.w) != rows.d or (np.ndim(w0.w) == 0) != rows.is_scalar:
             shapes = [

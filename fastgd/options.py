@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from fastgd import display, pool, solvers
 from fastgd.data import checks
 from fastgd.data.backend import Backend
+from fastgd.grid import Floats
 from fastgd.objective import Objective, Rule
 from fastgd.orders import Order, Shuffle
 from fastgd.planner import CHOICES, Choice, Method
@@ -48,6 +49,13 @@ class Report(NamedTuple):
     message: str
     badness: float
     """Larger for a worse fit, among the reports of one kind."""
+
+
+class Start(NamedTuple):
+    """Weights and intercept to begin a fit with."""
+
+    w: Floats
+    intercept: float
 
 
 @dataclass(slots=True)

@@ -45,11 +45,21 @@ class _Classifier(ClassifierMixin, Linear):
         return self.loss
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        coef_init: Any = None,
+        intercept_init: Any = None,
+    ) -> Self:
         """Fit to X (n, d) and labels y (n,), one class against the rest where there are more than two.
 
-        A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has targets, which are whole numbers,
-        and weights of its own; one more read finds its classes.
+        coef_init and intercept_init, shaped as coef_ and intercept_, are where the fit begins; of two classes
+        also (d,) and a number. Without them it begins at 0, or with warm_start where the last fit ended. Pass
+        them as keywords: scikit-learn has them before sample_weight. A source in place of X
+        (`fastgd.chunks`, `fastgd.read_table`) has targets, which are whole numbers, and weights of its own;
+        one more read finds its classes.
         """
         before = getattr(self, "results_", None) if self.warm_start else None
         X, y = self._checked_data(X, y, reset=before is None)
@@ -71,9 +81,10 @@ class _Classifier(ClassifierMixin, Linear):
                 f"y holds the classes {told(classes)}, and the warm start {told(known)}; they must agree"
             )
         self.classes_: Any = classes
+        starts = self._starts(coef_init, intercept_init, before, len(self._chosen()))
         if codes is None:
-            return self._fit_all(X, self._of_source(X, sums), before)
-        return self._fit_all(X, self._of_arrays(X, codes, as_weights(sample_weight, X)), before)
+            return self._fit_all(X, self._of_source(X, sums), starts)
+        return self._fit_all(X, self._of_arrays(X, codes, as_weights(sample_weight, X)), starts)
 
     def _fit_all(
         self, given: Any, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False

@@ -89,6 +89,20 @@ def as_weights(sample_weight: Any, X: Any) -> Any:
     return sample_weight
 
 
+def as_start(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
+    """Initial weights (n_models, d), or intercepts (n_models,); one model takes a row, or one number, too."""
+    values = as_array(name, value).astype(np.float64)
+    taken = [shape, shape[1:]] if shape[0] == 1 else [shape]
+    if values.shape not in taken:
+        expected = " or ".join("a number" if one == () else str(one) for one in reversed(taken))
+        raise InvalidDataError(f"{name} has shape {values.shape}; it must be {expected}")
+    values = values.reshape(shape)
+    if not np.isfinite(values).all():
+        place = ", ".join(str(int(one)) for one in np.argwhere(~np.isfinite(values))[0])
+        raise InvalidDataError(f"{name}[{place}] is not finite; a fit begins at finite numbers")
+    return values
+
+
 def like(X: Any, values: Floats) -> NDArray[Any]:
     """What was computed for X: in float32 for a float32 X, unless that overflows; else in float64."""
     if isinstance(X, Source):

@@ -24,12 +24,12 @@ from sklearn.utils.validation import validate_data
 
 from fastgd import losses
 from fastgd.data.chunks import Source
-from fastgd.estimators.inputs import as_matrix, as_targets
+from fastgd.estimators.inputs import as_matrix, as_start, as_targets
 from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.grid import Floats
 from fastgd.objective import Rule, as_rule
-from fastgd.options import ConvergenceWarning, Options, Report, Words
+from fastgd.options import ConvergenceWarning, Options, Report, Start, Words
 from fastgd.results import FitResult
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto
 
@@ -38,6 +38,8 @@ class EstimatorConvergenceWarning(ConvergenceWarning, SklearnConvergenceWarning)
     """max_iter ran out before tol was reached, or few digits are to be expected: a warning of both."""
 
 
+Before = FitResult | Start | None
+"""Where a fit begins: where an earlier one ended, at weights of the caller's, or at zero."""
 _HALVED = {"squared_error": losses.SquaredError, "huber": losses.Huber}
 """The losses of which scikit-learn's are the half."""
 
@@ -127,9 +129,28 @@ class Linear(BaseEstimator):
         rate = half * float(self.eta0)
         return rate if power == 0.0 else lambda epoch: rate * (epoch + 1.0) ** -power
 
-    def _of_sgd(self, half: float, before: FitResult | None, is_part: bool) -> dict[str, Any]:
+    def _of_sgd(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
         """The options that only SGD has."""
         return {}
+
+    def _starts(
+        self, coef_init: Any, intercept_init: Any, before: list[FitResult] | None, n_models: int
+    ) -> list[Before]:
+        """Where each model begins: `coef_init` and `intercept_init` replace what `before` ended with."""
+        if coef_init is None and intercept_init is None:
+            return [None] * n_models if before is None else list(before)
+        if before is None:
+            coef, intercepts = np.zeros((n_models, self.n_features_in_)), np.zeros(n_models)
+        else:
+            coef = np.array([np.atleast_1d(result.w) for result in before])
+            intercepts = np.array([result.intercept for result in before])
+        if coef_init is not None:
+            coef = as_start("coef_init", coef_init, coef.shape)
+        if intercept_init is not None:
+            intercepts = as_start("intercept_init", intercept_init, intercepts.shape)
+            if intercepts.any() and not self.fit_intercept:
+                raise ValueError("fit_intercept=False fits no intercept: leave intercept_init out")
+        return [Start(w, float(b)) for w, b in zip(coef, intercepts, strict=True)]
 
     def _rule(self) -> Rule:
         return as_rule(self.momentum, self.nesterov)
@@ -139,7 +160,7 @@ class Linear(BaseEstimator):
         X: Any,
         y: Any,
         weights: Any,
-        before: FitResult | None,
+        before: Before,
         *,
         is_part: bool = False,
         reports: list[Report] | None = None,
@@ -199,7 +220,7 @@ class Stochastic(Linear):
             )
         return float(self.alpha)
 
-    def _of_sgd(self, half: float, before: FitResult | None, is_part: bool) -> dict[str, Any]:
+    def _of_sgd(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
         is_adaptive = self.learning_rate == "adaptive"
         how: dict[str, Any] = dict(shuffle=self.shuffle, seed=self._seed(before), is_adaptive=is_adaptive)
         if not is_part:
@@ -222,8 +243,8 @@ class Stochastic(Linear):
             average = int(average) - 1
         return as_rule(self.momentum, self.nesterov, self.batch_size, average)
 
-    def _seed(self, before: FitResult | None) -> int | None:
-        if self.shuffle is False or (before is not None and before.seed is not None):
+    def _seed(self, before: Before) -> int | None:
+        if self.shuffle is False or (isinstance(before, FitResult) and before.seed is not None):
             return None
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 

@@ -33,23 +33,34 @@ class _Regressor(RegressorMixin, Linear):
         return losses.Quantile(float(self.quantile)) if self.loss == "quantile" else self.loss
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        coef_init: Any = None,
+        intercept_init: Any = None,
+    ) -> Self:
         """Fit the model to X (n, d) and y (n,); sample_weight, (n,) or one number, scales each sample's loss.
 
-        A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has targets and weights of its own.
+        coef_init, (d,) or (1, d), and intercept_init, a number or (1,), are where the fit begins; without
+        them it begins at 0, or with warm_start where the last fit ended. Pass them as keywords: scikit-learn
+        has them before sample_weight. A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has
+        targets and weights of its own.
         """
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._checked_data(X, y, reset=before is None)
         sample_weight = as_weights(sample_weight, X)
+        (begin,) = self._starts(coef_init, intercept_init, None if before is None else [before], 1)
         is_squared = isinstance(losses.as_loss(self._loss()), losses.SquaredError)
         is_wide = self.n_features_in_ > MOST_COLUMNS
         starts_at_zero = self._solver == "sgd" or is_squared or is_wide or self.early_stopping
-        if before is None and not starts_at_zero:
+        if begin is None and not starts_at_zero:
             start = self._least_squares(X, y, sample_weight)
             result = self._fitted(X, y, sample_weight, start)
             result.n_passes += start.n_passes
             return self._keep(X, result)
-        return self._keep(X, self._fitted(X, y, sample_weight, before))
+        return self._keep(X, self._fitted(X, y, sample_weight, begin))
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
         """Where other losses start: bounded slopes would take many epochs from zero to a y far off."""
