@@ -29,6 +29,7 @@ from fastgd.orders import Order, as_order
 from fastgd.outcome import from_run, not_begun
 from fastgd.planner import Choice
 from fastgd.results import DivergenceError, FitResult
+from fastgd.schedules import is_automatic
 from fastgd.solvers import Run, Watch
 from fastgd.state import State
 from fastgd.tracks import Track, has_grown, track
@@ -108,6 +109,7 @@ def _fit(
     plan = Plan(solver, goal, rule, how, order, backend)
     taken = track(plan, rows, w, intercept, state)
     oracle, is_sgd = taken.oracle, taken.kind == "sgd"
+    before = oracle.w.copy() if how.is_part else oracle.w
     if checkpoint is not None:
         checkpoint.watch(taken.rates, taken.limits, taken.cost_scale)
     tolerance = how.tolerance("stream" if taken.kind == "sgd" else oracle.method)
@@ -131,7 +133,10 @@ def _fit(
     scale_costs(run, taken.cost_scale)
     grown = False
     try:
-        grown = not (is_sgd or run.is_torn) and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
+        if how.is_part:
+            grown = not (run.diverged or run.is_torn) and taken.has_outgrown(before)
+        else:
+            grown = not (is_sgd or run.is_torn) and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
     except KeyboardInterrupt as interrupt:
         run.error, run.is_torn = interrupt, True
     if run.is_torn:
@@ -351,7 +356,12 @@ def _report_divergence(
             limit, rate = limit * words.rate_unit, rate * words.rate_unit
         if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
             limit = rate = None
-        if grown:
+        if grown and how.is_part:
+            message = (
+                f"the weights outgrow the data at learning rate {rates[0]:g}: scores are far beyond "
+                "every target so far"
+            )
+        elif grown:
             message = f"{result.solver} ended above its start at learning rate {np.max(rates):g}"
         else:
             message = (
@@ -364,7 +374,10 @@ def _report_divergence(
             what = "the stability limit"
             if taken.kind == "sgd":
                 what = "the limit of every single step" + ", 1/max‖x‖²," * (result._is_lesson and is_plain)
-            message += f'; {what} is {limit:.6g}: take {words.learning_rate}="auto", here {rate:.6g}'
+            automatic = f'take {words.learning_rate}="auto", here {rate:.6g}'
+            if is_automatic(how.learning_rate):
+                automatic = f"pass {words.learning_rate}={rate:.6g}"
+            message += f"; {what} is {limit:.6g}: {automatic}"
     if how.on_divergence == "raise":
         raise DivergenceError(
             f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate

@@ -166,6 +166,7 @@ def _check_state(state: State, d: int) -> None:
         _need("seen", isinstance(seen, Seen) and type(seen.n) is int)
         _need("seen", _is_floats(seen.mean, d) and _is_floats(seen.squares, d))
         _need("seen", isinstance(seen.total, float) and isinstance(seen.longest, float))
+        _need("seen", isinstance(seen.largest_target, float))
     if (kept := state.kept) is not None:
         _need("kept", isinstance(kept, Kept) and isinstance(kept.squares, float))
         _need("kept", _is_floats(kept.w_ref, size))

@@ -37,6 +37,11 @@ LearningRate: TypeAlias = (
 )
 
 
+def is_automatic(learning_rate: LearningRate) -> bool:
+    """Whether the rates come from the data."""
+    return isinstance(learning_rate, (str, TimesAuto))
+
+
 def as_rates(
     learning_rate: LearningRate,
     n_epochs: int,

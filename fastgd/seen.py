@@ -34,6 +34,8 @@ class Seen(NamedTuple):
     """Σ s (x − mean)²."""
     longest: float = 0.0
     """max s‖x̃‖², each row in the coordinates of its call."""
+    largest_target: float = 0.0
+    """max |y| of the calls of partial_fit."""
 
     @np.errstate(over="ignore", invalid="ignore")
     def merged(self, new: Seen) -> Seen:
@@ -45,6 +47,7 @@ class Seen(NamedTuple):
             total=total,
             mean=self.mean + delta * share,
             squares=self.squares + new.squares + delta * delta * (self.total * share),
+            largest_target=max(self.largest_target, new.largest_target),
         )
 
     def coordinates(self, has_intercept: bool, ridge: float) -> Coordinates:

@@ -66,7 +66,7 @@ def geometry_of(plan: Plan, rows: Table, state: State | None) -> Geometry:
     if not plan.how.is_part:
         return Geometry(*of_data, origin, earlier=earlier)
     own = Geometry(*of_data)
-    seen = own.moments()
+    seen = own.moments()._replace(largest_target=rows.facts.largest)
     if state is not None and state.seen is not None:
         seen = state.seen.merged(seen)
     whole = Geometry(*of_data, seen=seen)

@@ -36,6 +36,11 @@ from fastgd.solvers import Run
 from fastgd.state import State, geometry_of, goes_on, identity_of, resumed, resumed_point
 from fastgd.survey import Survey
 
+OUTGROWN = 1e4
+"""Scores this many times beyond what steps without amplification reach are of a rate that is too large."""
+GROWN = 1.001
+"""Rounding lengthens weights by less."""
+
 
 @dataclass(slots=True)
 class Track:
@@ -107,6 +112,27 @@ class Track:
         if seen is None or "largest_square" not in vars(self.limits):
             return seen
         return seen._replace(longest=max(seen.longest, self.limits.largest_square))
+
+    def has_outgrown(self, before: Floats) -> bool:
+        """Whether a call of `partial_fit` that began at the point `before` took scores beyond all bounds.
+
+        Where no step amplifies an error, a step with slope g at a score of 0 lengthens θ by rate·|g|·‖x̃‖ at
+        most: scores stay within rate·curvature·Σ‖x̃‖² times the targets. Those that are OUTGROWN times
+        larger, and have grown in this call, are of steps that amplify. Scores that are large because the
+        columns became so do not grow by steps of a stable rate.
+        """
+        geometry = self.geometry
+        if geometry is None or geometry.seen is None:
+            return False
+        seen, objective, to = geometry.seen, geometry.objective, geometry.coordinates
+        curvature = objective.curvature if objective.is_smooth else 1.0
+        steps = float(self.rates[0]) * curvature * geometry.mean_square * seen.n
+        target = seen.largest_target if objective.is_squared else max(1.0, seen.largest_target)
+        units = np.sqrt(seen.squares / seen.total) * to.scale
+        units = np.append(units, np.ones(to.size - len(units)))
+        with np.errstate(over="ignore"):
+            size, earlier = (float(np.linalg.norm(units * point)) for point in (self.oracle.w, before))
+        return size > OUTGROWN * target * max(1.0, steps) and size > GROWN * earlier
 
     def state(self, done: int, order: Order) -> State:
         memory = getattr(self.oracle, "memory", None)
