@@ -102,7 +102,7 @@ def _warm_up() -> None:
         plain_read(ArrayRows(X, y), 1)
     diagnose(X, y)
     for fit_by in _RUNS.values():
-        fit_by(X, y, n_epochs=1)
+        fit_by(X, y, n_epochs=N_EPOCHS)
 
 
 def _read(rows: ArrayRows, threads: int) -> Timing:

@@ -5,9 +5,10 @@ IEEE division, kept on disk for the next process.
 
 Numba's own disk cache looks at the file that holds a kernel and at nothing else, trusts what it
 finds, and numbers its files so that two processes starting together can swap them. This one keeps
-one file a kernel and signature. A file starts with the hash of *all* kernel sources and of its own
-content, so machine code of an older source is never run, a damaged file is rebuilt, and files of
-several processes never mix. Where nothing can be written, kernels are compiled anew.
+one file a kernel and signature that Python calls. A file starts with the hash of *all* kernel
+sources and of its own content, so machine code of an older source is never run, a damaged file is
+rebuilt, and files of several processes never mix. Where nothing can be written, kernels are
+compiled anew.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ import numba
 import numpy as np
 from numba.core import config, types
 from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler, CompileResult
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
@@ -59,28 +61,59 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
     return Kernel(function, fastmath)
 
 
-class _Part(CPUDispatcher):
-    """A kernel as other kernels call it."""
+class _LinkedLibrary(JITCodeLibrary):
+    """Optimised code that callers link into their own. It never runs by itself and has no machine code."""
 
-    def __init__(self, function: Callable, fastmath: frozenset[str], **more: bool):
-        # Inlined where another kernel calls it: a call would run whichever copy was loaded first, and copies
-        # that were optimised in different modules add up in different orders.
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._verify_declare_only_symbols()
+        self._finalized = True
+
+
+class _PartCompiler(Compiler):
+    """Compile a kernel that other kernels call."""
+
+    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+        flags.no_compile = True
+        library = library or _LinkedLibrary(targetctx.codegen(), "part")
+        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+
+
+class _Part(CPUDispatcher):
+    """A kernel as other kernels call it: code without wrappers, which is inlined there.
+
+    A call would run whichever copy was loaded first, and copies that were optimised in different modules add
+    in different orders.
+    """
+
+    def __init__(
+        self, function: Callable, fastmath: frozenset[str], pipeline: Any = _PartCompiler, **more: bool
+    ):
         options = dict(nopython=True, nogil=True, error_model="numpy", forceinline=True)
-        fast = set(fastmath) or False
-        super().__init__(function, targetoptions=options | dict(fastmath=fast, no_cfunc_wrapper=True) | more)
-        self._cache = KernelCache(function, type(self).__name__)
+        options |= dict(fastmath=set(fastmath) or False, no_cfunc_wrapper=True) | more
+        super().__init__(function, targetoptions=options, pipeline_class=pipeline)
+        self._cache = PartCache(function)
+
+    def add_overload(self, cres: CompileResult) -> None:
+        cres = cres._replace(entry_point=object())  # what callers find it by, as there is no function to run
+        self.targetctx.insert_user_function(cres.entry_point, cres.fndesc, [cres.library])
+        self.overloads[tuple(cres.signature.args)] = cres
 
 
 class Kernel(_Part):
-    """A kernel as Python calls it. Other kernels call its `part`, without a wrapper for Python's objects."""
+    """A kernel as Python calls it. Other kernels call its `part`."""
 
     def __init__(self, function: Callable, fastmath: frozenset[str]):
-        super().__init__(function, fastmath)
+        super().__init__(function, fastmath, Compiler)
+        self._cache = KernelCache(function)
         self.part = _Part(function, fastmath, no_cpython_wrapper=True)
 
     @property
     def _numba_type_(self) -> types.Dispatcher:
         return types.Dispatcher(self.part)
+
+    def add_overload(self, cres: CompileResult) -> None:
+        CPUDispatcher.add_overload(self, cres)
 
     def compile(self, sig: Any) -> Any:
         with compiling.guarded():
@@ -129,13 +162,27 @@ def _warn_once(message: str) -> None:
         warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
-class KernelCache(NullCache):
+class PartCache(NullCache):
+    """Keeps nothing: the code of a part is in the machine code of the kernels that call it."""
+
+    def __init__(self, function: Callable):
+        self._name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        found = self._load(sig, target_context)
+        if found is None:
+            compiling.missed()
+        return found
+
+    def _load(self, sig: Any, target_context: Any) -> CompileResult | None:
+        return None
+
+
+class KernelCache(PartCache):
     """The machine code of one function, one file a signature: hash of sources, hash of content, content."""
 
-    def __init__(self, function: Callable, use: str):
-        """`use` sets machine code for calls from Python apart from that for calls from other kernels."""
-        self._use = use
-        self._name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
+    def __init__(self, function: Callable):
+        super().__init__(function)
         self._code = hashlib.sha256(function.__code__.co_code).hexdigest()
 
     @property
@@ -145,16 +192,10 @@ class KernelCache(NullCache):
     def _file(self, signature: Any, codegen: Any) -> Path:
         # The package's own path is part of the name: two installations never overwrite each other.
         options = (bool(config.BOUNDSCHECK), config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
-        key = (str(signature), codegen.magic_tuple(), sys.version, options, self._code, self._use, __file__)
+        key = (str(signature), codegen.magic_tuple(), sys.version, options, self._code, __file__)
         return (
             cache_directory() / f"{self._name}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}.kernel"
         )
-
-    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        found = self._load(sig, target_context)
-        if found is None:
-            compiling.missed()
-        return found
 
     def _load(self, sig: Any, target_context: Any) -> CompileResult | None:
         target_context.refresh()

@@ -16,11 +16,11 @@ import fastgd
 from fastgd.kernels import _jit
 
 names = []
-load = _jit.KernelCache.load_overload
+load = _jit.PartCache.load_overload
 def counted(self, sig, context):
     names.append(self._name)
     return load(self, sig, context)
-_jit.KernelCache.load_overload = counted
+_jit.PartCache.load_overload = counted
 warnings.simplefilter("ignore")
 rng = np.random.default_rng(0)
 X = rng.standard_normal((9000, 5))
