@@ -73,7 +73,12 @@ class Statistics:
 
     def is_far_from(self, cost: float) -> bool:
         """Whether a cost is too far below the reference's to have its digits, down to 1e-25 of mean(y²)."""
-        return cost < FAR * self.s / self.n and self.s / self.n > NEAR * self._squares_of_y
+        return cost < self.far_cost
+
+    @lazy_property
+    def far_cost(self) -> float:
+        """Costs below it are too far below the reference's; 0 where none is."""
+        return FAR * self.s / self.n if self.s / self.n > NEAR * self._squares_of_y else 0.0
 
     def error(self, w: Floats) -> float:
         """About the rounding error of cost(w): it is left where v is long in directions that hardly count."""

@@ -59,6 +59,8 @@ class Survey:
         self._statistics: Statistics | None = None
         self._maps: Maps | None = None
         self.is_recentred = False
+        self.is_near_weights = False
+        """Whether the data was read again about weights that a run had, and may be once more."""
         self.passes = 0
 
     @property
@@ -84,7 +86,8 @@ class Survey:
     @property
     def recentred(self) -> Floats | None:
         """The reference that data was read again about, if it was."""
-        return self._statistics.w_ref if self.is_recentred and self._statistics is not None else None
+        is_other = self.is_recentred or self.is_near_weights
+        return self._statistics.w_ref if is_other and self._statistics is not None else None
 
     def _is_other_data(self) -> bool:
         """Whether a reference was handed on that is not of this data: it is then forgotten."""
@@ -131,11 +134,11 @@ class Survey:
         self._maps = summaries.maps(self._rows, w_ref, rates, self._n_threads)
         self._statistics = self._accepted(self._maps.statistics)
 
-    def recentre(self, w_ref: Floats | None = None) -> bool:
-        """Read the data again about w_ref, or its optimum; once at most: False where that has been done."""
+    def recentre(self, w_ref: Floats | None = None, is_last: bool = True) -> bool:
+        """Read the data again about w_ref, or its optimum; False where a last time has been."""
         if self.is_recentred:
             return False
-        self.is_recentred = True
+        self.is_recentred, self.is_near_weights = is_last, not is_last
         w_ref = self.statistics.optimum() if w_ref is None else w_ref
         if self._maps is None:
             self._statistics = self._read_statistics(w_ref)

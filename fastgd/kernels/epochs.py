@@ -15,6 +15,9 @@ from fastgd.kernels import maps
 from fastgd.kernels._jit import FAST, kernel
 from fastgd.kernels.strict import copy, is_finite, score
 
+NOTHING, FAR_COST, SMALL_WEIGHTS = 0, 1, 2
+"""What ended a loop before an epoch that another reference would give more digits."""
+
 
 @kernel(fastmath=FAST)
 def dot(a, b):
@@ -46,14 +49,22 @@ def subtract(w, w_ref, v):
 
 
 @kernel
-def descend(G, c, s, n, w_ref, w, before, v, h, rates, go_on, costs, weights):
-    """Full-batch epochs w ← w − α ∂cost/∂w, one a rate; returns how many were done, and the lowest cost.
+def is_small(w, near):
+    """max |w| < near."""
+    for j in range(len(w)):
+        if not abs(w[j]) < near:
+            return False
+    return True
 
-    An epoch that ends with w or its cost not finite is taken back and ends the loop, unless `go_on`.
-    v and h are room.
+
+@kernel
+def descend(G, c, s, n, w_ref, w, before, v, h, rates, go_on, far, costs, weights):
+    """Full-batch epochs w ← w − α ∂cost/∂w, one a rate; returns how many were done, and what ended them.
+
+    An epoch that ends with w or its cost not finite is taken back and ends the loop, unless `go_on`. So does
+    one whose cost is below `far` (FAR_COST). v and h are room.
     """
     subtract(w, w_ref, v)
-    lowest = math.inf
     evaluate(G, c, s, n, v, h)
     for epoch in range(len(rates)):
         copy(w, before)
@@ -64,13 +75,15 @@ def descend(G, c, s, n, w_ref, w, before, v, h, rates, go_on, costs, weights):
         value = evaluate(G, c, s, n, v, h)
         if not (go_on or (math.isfinite(value) and is_finite(w))):
             copy(before, w)
-            return epoch, lowest
-        lowest = min(lowest, value)
+            return epoch, NOTHING
+        if value < far:
+            copy(before, w)
+            return epoch, FAR_COST
         if len(costs):
             costs[epoch] = value
         if len(weights):
             copy(w, weights[epoch])
-    return len(rates), lowest
+    return len(rates), NOTHING
 
 
 @kernel
@@ -131,6 +144,8 @@ def descend_by_maps(
     h,
     go_on,
     track_cost,
+    far,
+    near,
     costs,
     losses,
     weights,
@@ -139,9 +154,9 @@ def descend_by_maps(
 
     `orders` has one line for all epochs, or one each; last_x[k], last_y[k] is the last row of block k,
     for `losses`. Where w is not finite, or with `track_cost` its cost, the epoch is taken back and is the
-    last, unless `go_on`. Returns how many epochs were done, and the lowest cost (infinite if none is kept).
+    last, unless `go_on`. So is one that ends with all of w below `near` in size (SMALL_WEIGHTS), or with a
+    cost below `far` (FAR_COST). Returns how many epochs were done, and what ended them.
     """
-    lowest = math.inf
     for epoch in range(len(which)):
         copy(w, before)
         order = orders[epoch % len(orders)]
@@ -150,18 +165,24 @@ def descend_by_maps(
         for j in range(len(w)):
             w[j] = w_ref[j] + v[j]
         value = 0.0
-        if len(costs):
+        if len(costs) or far > 0.0:
             subtract(w, w_ref, v)
             value = evaluate(G, c, s, n, v, h)
-        if not (go_on or ((math.isfinite(value) or not track_cost) and is_finite(w))):
+        is_tracked = track_cost and len(costs) > 0
+        if not (go_on or ((math.isfinite(value) or not is_tracked) and is_finite(w))):
             copy(before, w)
-            return epoch, lowest
+            return epoch, NOTHING
+        if is_small(w, near):
+            copy(before, w)
+            return epoch, SMALL_WEIGHTS
+        if value < far:
+            copy(before, w)
+            return epoch, FAR_COST
         if len(costs):
             costs[epoch] = value
-            lowest = min(lowest, value)
         if len(losses):
             last = order[len(order) - 1]
             losses[epoch] = loss(last_x[last], last_y[last], w)
         if len(weights):
             copy(w, weights[epoch])
-    return len(which), lowest
+    return len(which), NOTHING

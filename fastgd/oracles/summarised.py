@@ -59,18 +59,18 @@ class SummaryDescent(Stillness):
         return self._survey.cost_with_digits(self.w)
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
-        at_first = self.w.copy()
-        done, lowest = self._descend(rates, keep, go_on)
-        if self._survey.statistics.is_far_from(lowest) and self._survey.recentre():
-            self.w[:] = at_first
-            done, _ = self._descend(rates, keep, go_on)
+        done, ended_by = self._descend(rates, keep, go_on)
+        if ended_by == self._kernels.FAR_COST:
+            self._survey.recentre()
+            done += self._descend(rates[done:], keep.part(done, len(rates)), go_on)[0]
         return done
 
-    def _descend(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, float]:
+    def _descend(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, int]:
         sums = self._survey.statistics
+        far = 0.0 if self._survey.is_recentred else sums.far_cost
         return self._kernels.descend(
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
-            rates, go_on, keep.costs, keep.weights,
+            rates, go_on, far, keep.costs, keep.weights,
         )  # fmt: skip
 
 
@@ -82,7 +82,7 @@ class MapSgd(Stillness):
     `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are the survey's.
     """
 
-    moving = ("about", "w", "before", "_epoch", "passes")
+    moving = ("about", "is_near_weights", "w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "summary"
 
@@ -137,46 +137,66 @@ class MapSgd(Stillness):
         if w_ref is not None and self._survey.recentre(w_ref):
             self._take_maps()
 
+    @property
+    def is_near_weights(self) -> bool:
+        """Whether that was about weights of this run."""
+        return self._survey.is_near_weights
+
+    @is_near_weights.setter
+    def is_near_weights(self, value: bool) -> None:
+        if value:
+            self._survey.is_recentred, self._survey.is_near_weights = False, True
+
     def start(self, want_cost: bool) -> float | None:
-        if not want_cost:
-            return None
         cost = self._statistics.cost(self.w)
-        return self._statistics.cost(self.w) if self._has_recentred_for(cost) else cost
+        if cost < self._limits()[0]:
+            self._recentre(None)
+            cost = self._statistics.cost(self.w)
+        return cost if want_cost else None
 
     def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
-        at_first = self.w.copy()
-        done, lowest = self._epochs(rates, keep, go_on)
-        if self._has_recentred_for(lowest, at_first):
-            self.w[:] = at_first
-            done, _ = self._epochs(rates, keep, go_on)
-        self._epoch += done
+        """An epoch that another reference would give more digits is done again about that one."""
+        done = 0
+        while done < len(rates):
+            stop = len(rates) if self._is_compiled else done + 1
+            some, ended_by = self._epochs(rates[done:stop], keep.part(done, stop), go_on)
+            done += some
+            self._epoch += some
+            if ended_by == self._kernels.FAR_COST:
+                self._recentre(None)
+            elif ended_by == self._kernels.SMALL_WEIGHTS:
+                self._recentre(self.w.copy() if self._kernels.is_small(self.w, self._limits()[1]) else None)
+            elif done < stop:
+                break
         return done
 
-    def _has_recentred_for(self, cost: float, at_first: Floats | None = None) -> bool:
-        """About the optimum where w_ref is too far for the digits of w, or of a cost far below the
-        reference's; about w where it has been small all along, and hardly moved."""
-        near = np.abs(self._statistics.w_ref).max() / FAR_WEIGHTS
-        ends_small = is_small = False
-        if at_first is not None:
-            ends_small = bool(np.abs(self.w).max() < near)
-            is_small = ends_small and bool(np.abs(at_first).max() < near)
-        if not (ends_small or self._statistics.is_far_from(cost)):
-            return False
-        if self._statistics is self._survey.statistics:  # no run beside this one has seen to it
-            if self._survey.is_recentred:
-                return False
-            del self._a, self._b  # two sets of maps would take twice the memory
-            self._survey.recentre(at_first if is_small else None)
-        self._take_maps()
-        return True
+    def _limits(self) -> tuple[float, float]:
+        """The cost, and the size of weights, below which an epoch is done again; 0 for never.
 
-    def _epochs(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, float]:
+        Each epoch is judged by itself, so that no digit depends on how many epochs a call does.
+        """
+        survey, statistics = self._survey, self._statistics
+        is_current = statistics is survey.statistics
+        far = 0.0 if is_current and survey.is_recentred else statistics.far_cost
+        if is_current and (survey.is_recentred or survey.is_near_weights):
+            return far, 0.0
+        return far, float(np.abs(statistics.w_ref).max()) / FAR_WEIGHTS
+
+    def _recentre(self, w: Floats | None) -> None:
+        """Maps about the optimum: w_ref is too far for the digits of w, or of a cost far below its own; or
+        about weights w that are small, and hardly move."""
+        if self._statistics is self._survey.statistics:  # else a run beside this one has seen to it
+            del self._a, self._b  # two sets of maps would take twice the memory
+            self._survey.recentre(w, is_last=w is None)
+        self._take_maps()
+
+    def _epochs(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, int]:
         take = self._compiled_epochs if self._is_compiled else self._mixed_epoch
         return take(rates, np.searchsorted(self._map_rates, rates), keep, go_on)
 
     def _compiled_epochs(
         self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
-    ) -> tuple[int, float]:
+    ) -> tuple[int, int]:
         sums = self._statistics
         # In order one line serves all epochs.
         drawn = 1 if self._order.shuffle is False else len(rates)
@@ -184,12 +204,12 @@ class MapSgd(Stillness):
         return self._kernels.descend_by_maps(
             self._a, self._b, which, orders, self._last_x, self._last_y,
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
-            go_on, self._track_cost, keep.costs, keep.losses, keep.weights,
+            go_on, self._track_cost, *self._limits(), keep.costs, keep.losses, keep.weights,
         )  # fmt: skip
 
     def _mixed_epoch(
         self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
-    ) -> tuple[int, float]:
+    ) -> tuple[int, int]:
         """One epoch, some of its blocks scanned: counted as a read."""
         statistics, k = self._statistics, int(which[0])
         order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
@@ -199,16 +219,20 @@ class MapSgd(Stillness):
         self.passes += 1
         engine.scan_blocks(self._rows, step, order[~step.is_safe], [w, place])
         step.apply_maps(w, place)
-        value = statistics.cost(w) if len(keep.costs) else math.inf
+        value, (far, near) = statistics.cost(w), self._limits()
         is_tracked = self._track_cost and len(keep.costs)
         if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
-            return 0, math.inf
+            return 0, self._kernels.NOTHING
+        if self._kernels.is_small(w, near):
+            return 0, self._kernels.SMALL_WEIGHTS
+        if value < far:
+            return 0, self._kernels.FAR_COST
         self.before[:], self.w[:] = self.w, w
         keep.costs[:] = value
         keep.weights[:] = w
         if len(keep.losses):
             keep.losses[0] = self._kernels.loss(self._last_x[order[-1]], self._last_y[order[-1]], w)
-        return 1, value
+        return 1, self._kernels.NOTHING
 
 
 @dataclass(frozen=True)

@@ -92,9 +92,10 @@ def test_descending_by_hand(rng, d):
     sums = X.T @ X, X.T @ r, r @ r, 50, w_ref
     w, before, costs, weights = np.zeros(d), np.empty(d), np.empty(4), np.empty((4, d))
     rates = np.array([0.01, 0.02, 0.01, 0.03])
-    done, lowest = epochs.descend(*sums, w, before, np.empty(d), np.empty(d), rates, False, costs, weights)
+    room = np.empty(d), np.empty(d)
+    done, ended_by = epochs.descend(*sums, w, before, *room, rates, False, 0.0, costs, weights)
     assert done == 4
-    assert lowest == costs.min()
+    assert ended_by == epochs.NOTHING
     plain = np.zeros(d)
     for epoch, rate in enumerate(rates):
         plain = plain - rate * 2 / 50 * X.T @ (X @ plain - y)
@@ -102,6 +103,9 @@ def test_descending_by_hand(rng, d):
         assert costs[epoch] == pytest.approx(np.mean((X @ plain - y) ** 2), rel=1e-12)
     np.testing.assert_array_equal(w, weights[-1])
     np.testing.assert_array_equal(before, weights[-2])
+    w[:], far = 0.0, 0.5 * (costs[1] + costs[2])
+    assert epochs.descend(*sums, w, before, *room, rates, False, far, costs, weights) == (2, epochs.FAR_COST)
+    np.testing.assert_array_equal(w, weights[1])
 
 
 def test_an_epoch_that_overflows_is_taken_back_unless_it_is_to_go_on():
@@ -110,7 +114,7 @@ def test_an_epoch_that_overflows_is_taken_back_unless_it_is_to_go_on():
         w, before = np.array([1e150]), np.empty(1)
         costs = np.empty(9)
         done, _ = epochs.descend(
-            *sums, w, before, np.empty(1), np.empty(1), np.full(9, 100.0), go_on, costs, NONE_2D
+            *sums, w, before, np.empty(1), np.empty(1), np.full(9, 100.0), go_on, 0.0, costs, NONE_2D
         )
         if go_on:
             assert done == 9
