@@ -22,7 +22,7 @@ OUT_OF_RANGE = [
     ("standardize", [2, "yes"]),
     ("max_iter", [0, -5, 1.5, None]),
     ("tol", [-1e-3, "little", np.nan]),
-    ("learning_rate", ["optimal", 0.1]),
+    ("learning_rate", ["cyclic", 0.1]),
     ("eta0", [0.0, -1.0, "x", None]),
     ("power_t", ["x", None, np.inf]),
     ("momentum", [1.0, -0.1, "x"]),

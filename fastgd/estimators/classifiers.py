@@ -155,14 +155,17 @@ class _Classifier(ClassifierMixin, Linear):
         return like(X, _shares(self._decision(X)))
 
     def predict_log_proba(self, X: Any) -> Floats:
-        """ln of `predict_proba`."""
+        """ln of `predict_proba`: finite where a share underflows, and 0 where it rounds to 1."""
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
         scores = self._decision(X)
         of_class = -np.logaddexp(0.0, -scores)  # ln 1/(1 + exp(−score)), also where that is 0
         if scores.ndim == 1:
-            return like(X, np.column_stack([-np.logaddexp(0.0, scores), of_class]))
-        return like(X, of_class - np.logaddexp.reduce(of_class, axis=1, keepdims=True))
+            logarithms = np.column_stack([-np.logaddexp(0.0, scores), of_class])
+        else:
+            logarithms = of_class - np.logaddexp.reduce(of_class, axis=1, keepdims=True)
+        logarithms[like(X, _shares(scores)) == 1.0] = 0.0
+        return like(X, logarithms)
 
 
 def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[str]:
