@@ -132,7 +132,7 @@ def of(
 def is_left_behind(run: Run, taken: Track, rows: Table, how: Options) -> bool:
     """Whether the automatic rate, made for a strong l2, was too small to move the intercept."""
     goal = taken.goal
-    if not goal.fit_intercept or goal.is_standardized or not goal.is_smooth or how.learning_rate != "auto":
+    if not (goal.fit_intercept and goal.is_smooth and how.has_automatic_rate) or goal.is_standardized:
         return False
     if not run.n_epochs or run.converged or goal.l2 <= STRONG * goal.curvature:
         return False

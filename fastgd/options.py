@@ -110,6 +110,11 @@ class Options:
         return self.tol
 
     @property
+    def has_automatic_rate(self) -> bool:
+        """Whether learning_rate is "auto"; it may be an array too."""
+        return isinstance(self.learning_rate, str) and self.learning_rate == "auto"
+
+    @property
     def is_kept(self) -> bool:
         """Whether the reads are told to anyone."""
         return self.progress is not False or self.checkpoint is not None or self.resume is not None

@@ -25,8 +25,7 @@ def resolved(plan: Plan, rows: Table) -> bool:
         if reason:
             raise ValueError(f"precondition=True cannot be served: {reason}")
         return True
-    is_default = how.learning_rate == "auto" if isinstance(how.learning_rate, str) else False
-    if reason or not is_default or plan.rule.momentum or how.validation_fraction is not None:
+    if reason or not how.has_automatic_rate or plan.rule.momentum or how.validation_fraction is not None:
         return False
     size = rows.d + goal.fit_intercept
     return how.method == "summary" or planner.descent_of(rows, size, how.n_epochs) == "summary"

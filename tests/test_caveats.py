@@ -165,3 +165,12 @@ def test_more_columns_than_rows_have_the_least_norm_and_are_reported(rng):
     )
     assert "sums of others" in message
     np.testing.assert_allclose(plain.w, model.coef_, rtol=1e-7)
+
+
+@pytest.mark.parametrize("fit_by", [fastgd.gradient_descent, fastgd.sgd], ids=lambda fit_by: fit_by.__name__)
+def test_a_rate_for_each_epoch_beside_an_intercept_and_l2(fit_by):
+    X, y = np.arange(12.0).reshape(6, 2) % 5.0, np.arange(6.0)
+    rates = np.full(30, 0.01)
+    how = dict(fit_intercept=True, l2=0.5, n_epochs=30)
+    fit = fit_by(X, y, learning_rate=rates, **how)
+    assert fit.w.tolist() == fit_by(X, y, learning_rate=0.01, **how).w.tolist()
