@@ -14,12 +14,13 @@ USUAL_CALLS = """
 import itertools, sys, warnings
 import numpy as np
 import fastgd
+from fastgd.kernels import _jit
 
 def compiled():
     return {
         (module, name, str(signature))
         for module in list(sys.modules) if module.startswith("fastgd.kernels.")
-        for name, kernel in list(vars(sys.modules[module]).items()) if hasattr(kernel, "signatures")
+        for name, kernel in list(vars(sys.modules[module]).items()) if isinstance(kernel, _jit.Kernel)
         for signature in kernel.signatures
     }
 

@@ -159,13 +159,12 @@ class _Classifier(ClassifierMixin, Linear):
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
         scores = self._decision(X)
-        of_class = -np.logaddexp(0.0, -scores)  # ln 1/(1 + exp(−score)), also where that is 0
+        logarithms = -np.logaddexp(0.0, -scores)  # ln 1/(1 + exp(−score)), also where that is 0
         if scores.ndim == 1:
-            logarithms = np.column_stack([-np.logaddexp(0.0, scores), of_class])
+            logarithms = np.column_stack([-np.logaddexp(0.0, scores), logarithms])
         else:
-            logarithms = of_class - np.logaddexp.reduce(of_class, axis=1, keepdims=True)
-        logarithms[like(X, _shares(scores)) == 1.0] = 0.0
-        return like(X, logarithms)
+            logarithms -= np.logaddexp.reduce(logarithms, axis=1, keepdims=True)
+        return like(X, np.where(like(X, _shares(scores)) == 1.0, 0.0, logarithms))
 
 
 def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[str]:

@@ -155,7 +155,7 @@ class GDRegressor(_Regressor):
     --------
     >>> from fastgd.estimators import GDRegressor
     >>> model = GDRegressor().fit([[1.0], [2.0], [3.0]], [3.0, 5.0, 7.0])
-    >>> round(float(model.coef_[0]), 12), round(model.intercept_, 12)
+    >>> round(float(model.coef_[0]), 12), round(float(model.intercept_), 12)
     (2.0, 1.0)
     """
 

@@ -165,7 +165,7 @@ class MapSgd(Stillness):
             if ended_by == self._kernels.FAR_COST:
                 self._recentre(None)
             elif ended_by == self._kernels.SMALL_WEIGHTS:
-                self._recentre(self.w.copy() if self._kernels.is_small(self.w, self._limits()[1]) else None)
+                self._recentre(self.w.copy() if np.abs(self.w).max() < self._limits()[1] else None)
             elif done < stop:
                 break
         return done
@@ -223,7 +223,7 @@ class MapSgd(Stillness):
         is_tracked = self._track_cost and len(keep.costs)
         if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
             return 0, self._kernels.NOTHING
-        if self._kernels.is_small(w, near):
+        if np.abs(w).max() < near:
             return 0, self._kernels.SMALL_WEIGHTS
         if value < far:
             return 0, self._kernels.FAR_COST

@@ -37,7 +37,7 @@ def surroundings(cache: Path, source: Path = PACKAGE.parent, **more: str) -> dic
 def run(code: str, cache: Path, *, source: Path = PACKAGE.parent, **more: str) -> subprocess.CompletedProcess:
     environment = surroundings(cache, source, **more)
     return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, cwd=source
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600, cwd=source
     )
 
 
