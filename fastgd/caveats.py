@@ -8,7 +8,6 @@ import numpy as np
 
 from fastgd import blas, forecast, linalg
 from fastgd.data.table import Table
-from fastgd.grid import Floats
 from fastgd.objective import Objective
 from fastgd.options import Options
 from fastgd.solvers import Run
@@ -25,6 +24,8 @@ UNSEEN_BY_OWN = 1e3
 """The same for a tol that the user has chosen."""
 UNSEEN_BY_EXACT = 1e-12 / forecast.EXACT
 """The same where the cost is that of an exact fit."""
+HARMLESS = 1e3
+"""A spread up to this decides nothing, so that it does not matter whether columns are dependent."""
 UNLIKE = 1e4
 """A spread of curvatures from here on is a reason for a run that takes long."""
 STRONG = 10.0
@@ -45,28 +46,27 @@ def spread(rows: Table, goal: Objective) -> float:
     if len(X) <= rows.d + goal.fit_intercept:  # directions without data are not slow
         return 1.0
     with np.errstate(all="ignore"):
-        first = X[0].astype(np.float64) if goal.fit_intercept else np.zeros(rows.d)
-        X = X.astype(np.float64) - first
-        mean = X.mean(axis=0) * goal.fit_intercept
-        variance = np.mean((X - mean) ** 2, axis=0)
-        offset = (first + mean) ** 2
+        X, offset = np.asarray(X, np.float64), np.zeros(rows.d)
+        if goal.fit_intercept:  # about the first row, so that the means of far columns keep their digits
+            first = X[0]
+            X = X - first
+            mean = X.mean(axis=0)
+            X, offset = X - mean, (first + mean) ** 2
+        variance = np.einsum("ij,ij->j", X, X) / len(X)
         ridge = goal.l2 / goal.curvature if goal.is_smooth else 0.0
         counted = variance > 0.0
-        if not counted.any() or not np.isfinite(variance).all() or _are_dependent((X - mean)[:, counted]):
+        if not counted.any() or not np.isfinite(variance).all():
             return 1.0
         own, offset = variance[counted] + ridge, offset[counted]
         most, least = float(np.max(own + offset)), float(np.min(own))
         if goal.fit_intercept:
             most, least = max(most, 1.0), min(least, float(1.0 / np.max(1.0 + offset / own)))
         found = most / least if least > 0.0 else math.inf
-    return found if found >= 1.0 else 1.0
-
-
-def _are_dependent(X: Floats) -> bool:
-    sizes = np.abs(X).max(axis=0)
-    with blas.one_thread():
-        table = (X / sizes).T @ (X / sizes)
-    return linalg.factor(table).rank < len(sizes)
+        if not found > HARMLESS:
+            return found if found >= 1.0 else 1.0
+        with blas.one_thread():
+            rank = linalg.factor(X[:, counted].T @ X[:, counted]).rank
+        return found if rank == np.count_nonzero(counted) else 1.0
 
 
 def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) -> float:

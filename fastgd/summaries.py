@@ -8,15 +8,16 @@ reference is due.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import engine, linalg
+from fastgd import blas, engine, linalg
 from fastgd.data.table import Table
-from fastgd.grid import NOTHING, Array, Floats, Kept, Rows, block_rows
+from fastgd.grid import Array, Floats, Kept, Rows, block_rows
 from fastgd.lazy import lazy_property
 from fastgd.linalg import EPS, Factor
 
@@ -112,7 +113,7 @@ def rows_together(d: int) -> int:
 def _node_size(d: int) -> int:
     from fastgd.kernels import gram
 
-    return 3 if d == 1 else gram.lines(d) ** 2
+    return 3 if d == 1 else gram.size(d) ** 2
 
 
 def effort(d: int, models: int = 1) -> int:
@@ -138,38 +139,25 @@ def reference(rows: Table, w0: Floats) -> Floats:
 
     Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.
     """
-    d = rows.d
-    X, y, _ = rows.head(-(-4 * d // block_rows(d)) * block_rows(d))
-    first = _Few(X, y)
-    fitted = statistics(first, w0, 1).optimum()
-    fitted = statistics(first, fitted, 1).optimum()
-    with np.errstate(over="ignore"):
+    d, block = rows.d, block_rows(rows.d)
+    head, y, _ = rows.head(-(-4 * d // block) * block)
+    X: Floats = head.astype(np.float64, copy=False)
+    held = blas.one_thread() if d > 1 else contextlib.nullcontext()  # one column needs no BLAS
+    with held, np.errstate(all="ignore"):
+        table = linalg.factor(X.T @ X if d > 1 else np.sum(X * X, keepdims=True))
+        r = y - _scores(X, w0) if w0.any() else y
+        squares, fitted = [np.sum(r * r)], w0
+        for _ in range(2):
+            fitted = fitted + table.solve(X.T @ r if d > 1 else np.sum(X[:, 0] * r, keepdims=True))
+            r = y - _scores(X, fitted)
         in_few_digits = fitted.astype(np.float32).astype(np.float64)
-    best, least = w0.copy(), np.inf
-    for candidate in (w0, in_few_digits, fitted):
-        squares = statistics(first, candidate, 1).s
-        if squares < least:
-            best, least = candidate.copy(), squares
-    return best
+        squares += [np.sum((y - _scores(X, in_few_digits)) ** 2), np.sum(r * r)]
+    least = int(np.argmin(np.where(np.isfinite(squares), squares, np.inf)))
+    return (w0.copy(), in_few_digits, fitted)[least]
 
 
-class _Few(Table):
-    """The first rows, as `fold` reads rows."""
-
-    run_numbers = 1 << 20
-
-    def __init__(self, X: Array, y: Array):
-        self.X, self.y = X, y
-        self.known_n, self.d = X.shape
-
-    def reader(self) -> _Few:
-        return self
-
-    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
-        return self.X[start:stop], self.y[start:stop], NOTHING
-
-    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
-        return self.X[order], self.y[order], NOTHING
+def _scores(X: Floats, w: Floats) -> Floats:
+    return X @ w if len(w) > 1 else X[:, 0] * w[0]
 
 
 @dataclass
@@ -239,7 +227,7 @@ def maps(rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: 
             line = rates, block, how[2][:, :, 0, 0], how[3][:, :, 0], how[4]
             return one_read.run_1d(X.reshape(-1), y, w_ref[0], *line)
         if d <= FEW:
-            return one_read.run_few(X.reshape(-1), y, few, w_ref, *how)
+            return one_read.run_few(X, X.reshape(-1), y, few, w_ref, *how)
         return one_read.run_nd(X, y, w_ref, *how)
 
     sums = engine.fold(rows, task, n_threads, _node_size(d), effort(d, n_rates), kept=kept)

@@ -252,6 +252,15 @@ class KernelCache(PartCache):
             )
 
 
+def is_kept(name: str) -> bool:
+    """Whether machine code of the kernel `name`, as "gram.run", is on the disk for some types."""
+    try:
+        heads = [file.read_bytes()[:_HASH_SIZE] for file in cache_directory().glob(f"{name}-*.kernel")]
+    except OSError:
+        return False
+    return SOURCES in heads
+
+
 def _refuse_foreign(directory: Path) -> None:
     """The files are pickles: read and write them in a directory of our own only."""
     if hasattr(os, "getuid") and directory.exists() and directory.stat().st_uid != os.getuid():

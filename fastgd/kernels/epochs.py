@@ -100,6 +100,13 @@ def apply_maps(a, b, order, u, moved):
 
 
 @kernel
+def copy_map(a, b, out_a, out_b):
+    copy(b, out_b)
+    for i in range(len(a)):
+        copy(a[i], out_a[i])
+
+
+@kernel
 def compose_all(a, b, growth, most, out_a, out_b):
     """The maps a[0], b[0], a[1], b[1], … in order as one; False where that would lose digits.
 
@@ -108,8 +115,7 @@ def compose_all(a, b, growth, most, out_a, out_b):
     """
     d = b.shape[1]
     room_a, room_b = np.empty((d, d)), np.empty(d)
-    copy(a[0].reshape(-1), out_a.reshape(-1))
-    copy(b[0], out_b)
+    copy_map(a[0], b[0], out_a, out_b)
     ending = growth[0]  # of the stretches that end with the present block
     if not ending <= most:
         return False
@@ -117,11 +123,12 @@ def compose_all(a, b, growth, most, out_a, out_b):
         grown = ending * growth[k]
         if not grown <= most:
             return False
-        size = math.sqrt(dot(a[k].reshape(-1), a[k].reshape(-1)))
-        ending = max(growth[k], ending * min(size, growth[k]))
+        squares = 0.0
+        for i in range(d):
+            squares += dot(a[k, i], a[k, i])
+        ending = max(growth[k], ending * min(math.sqrt(squares), growth[k]))
         maps.compose(out_a, out_b, a[k], b[k], room_a, room_b)
-        copy(room_a.reshape(-1), out_a.reshape(-1))
-        copy(room_b, out_b)
+        copy_map(room_a, room_b, out_a, out_b)
     return True
 
 

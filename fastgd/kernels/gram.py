@@ -19,10 +19,12 @@ NODE_1D = np.int64(3)
 """Numbers of a node: Σ x², Σ x r and Σ r²."""
 
 
-@kernel
-def lines(d):
+def size(d: int) -> int:
     """Lines of a panel, and of Σ z zᵀ: d + 1, up to a whole number of tiles."""
     return -(-(d + 1) // 12) * 12
+
+
+lines = kernel(size)
 
 
 @kernel
@@ -53,7 +55,10 @@ def fill_panel(X, y, w_ref, panel):
 
 @kernel(fastmath=FAST)
 def add_tile(panel, n, i, j, out):
-    """out[i:i+4, j:j+3] += the products of lines i.. and j.. over n rows: twelve sums, all in registers."""
+    """out[i:i+4, j:j+3] += the products of lines i.. and j.. over n rows: twelve sums, all in registers.
+
+    `out` is flat: a kernel that reshapes takes a quarter of a second longer to compile.
+    """
     a, b, c, e = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
     p, q, s = panel[j], panel[j + 1], panel[j + 2]
     ap = aq = a_s = bp = bq = bs = cp = cq = cs = ep = eq = es = 0.0
@@ -75,23 +80,27 @@ def add_tile(panel, n, i, j, out):
         ep += e_k * p_k
         eq += e_k * q_k
         es += e_k * s_k
-    out[i, j] += ap
-    out[i, j + 1] += aq
-    out[i, j + 2] += a_s
-    out[i + 1, j] += bp
-    out[i + 1, j + 1] += bq
-    out[i + 1, j + 2] += bs
-    out[i + 2, j] += cp
-    out[i + 2, j + 1] += cq
-    out[i + 2, j + 2] += cs
-    out[i + 3, j] += ep
-    out[i + 3, j + 1] += eq
-    out[i + 3, j + 2] += es
+    at = i * len(panel) + j
+    out[at] += ap
+    out[at + 1] += aq
+    out[at + 2] += a_s
+    at += len(panel)
+    out[at] += bp
+    out[at + 1] += bq
+    out[at + 2] += bs
+    at += len(panel)
+    out[at] += cp
+    out[at + 1] += cq
+    out[at + 2] += cs
+    at += len(panel)
+    out[at] += ep
+    out[at + 1] += eq
+    out[at + 2] += es
 
 
 @kernel
 def add_block(X, y, w_ref, panel, out):
-    """out += Σ z zᵀ over the rows of a block: its lower triangle, and what else the tiles cover."""
+    """out += Σ z zᵀ over the rows of a block, flat: its lower triangle, and what else the tiles cover."""
     width, leaf = X.shape[1] + 1, panel.shape[1]
     for start in range(0, len(y), leaf):
         stop = min(start + leaf, len(y))
@@ -105,18 +114,20 @@ def add_block(X, y, w_ref, panel, out):
 def run(X, y, w_ref, block_rows):
     """Σ z zᵀ over a run of blocks of block_rows, its lower triangle, flat: lines(d)² numbers."""
     n, d = X.shape
-    size = lines(d)
-    panel = np.empty((size, leaf_rows(size)))
-    panel[d + 1 :] = 0.0
+    n_lines = lines(d)
+    panel = np.empty((n_lines, leaf_rows(n_lines)))
+    for i in range(d + 1, n_lines):
+        for k in range(panel.shape[1]):
+            panel[i, k] = 0.0
     n_blocks = -(-n // block_rows)
-    stack = tree.new_stack(n_blocks, size * size)
+    stack = tree.new_stack(n_blocks, n_lines * n_lines)
     top = tree.EMPTY
     for block in range(n_blocks):
         rows = slice(block * block_rows, (block + 1) * block_rows)
         out = stack[top]
         for j in range(len(out)):
             out[j] = 0.0
-        add_block(X[rows], y[rows], w_ref, panel, out.reshape((size, size)))
+        add_block(X[rows], y[rows], w_ref, panel, out)
         top = tree.push(stack, top, block)
     return tree.total(stack, top)
 

@@ -35,8 +35,8 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
 
 
 @kernel
-def run_few(x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
-    """x (n·d,) holds the rows one after the other; w_tuple and w_ref are the same numbers."""
+def run_few(X, x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
+    """x (n·d,) holds the rows of X one after the other; w_tuple and w_ref are the same numbers."""
     d = len(w_ref)
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)
@@ -47,7 +47,7 @@ def run_few(x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
         start, stop = part * near * block_rows, min((part + 1) * near * block_rows, len(y))
         xs, ys = x[start * d : stop * d], y[start:stop]
         maps.run_few(xs, ys, w_tuple, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
-        put(gram.run(xs.reshape((stop - start, d)), ys, w_ref, block_rows), stack[top])
+        put(gram.run(X[start:stop], ys, w_ref, block_rows), stack[top])
         top = tree.push(stack, top, part)
     return tree.total(stack, top)
 
