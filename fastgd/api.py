@@ -107,9 +107,9 @@ def gradient_descent(
     tol : float, "auto" or None, default None
         Stop when the gradient's norm (in the coordinates of the descent; with l1 that of the gradient
         mapping) has been at most tol times the first for `patience` epochs in a row, or w is the optimum to
-        rounding; of a loss whose slope jumps, when the cost has changed by no more than tol of it. "auto"
-        is 0 on statistics, else 1e-6. When n_epochs run out first, ConvergenceWarning forecasts how many it
-        takes; and says so where the data allows few digits.
+        rounding. Of a loss whose slope jumps, stop when as many epochs in a row have lowered the cost by no
+        more than tol of the lowest before them. "auto" is 0 on statistics, else 1e-6. When n_epochs run out
+        first, ConvergenceWarning forecasts how many it takes; and says so where the data allows few digits.
     patience : int, default 5
     validation_fraction : float, optional
         Hold out every k-th block of rows (of few rows every k-th row), k = round(1/fraction), and stop when

@@ -230,7 +230,10 @@ class Column:
             # Row numbers are right; "clip" spares a buffer in between.
             np.take(self._values, order, axis=0, out=room, mode="clip")
         else:
-            np.copyto(room, self._values[order], casting="unsafe")
+            values = self._values[order]
+            np.copyto(room, values, casting="unsafe")
+            if self._watch is not None:
+                self._watch.look_at_taken(self._name, order, values, len(self._values))
         return read_only(room)
 
     def _room(self, rows: int) -> Array:

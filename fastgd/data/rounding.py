@@ -87,6 +87,7 @@ class Watch:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: set[tuple[str, int]] = set()
+        self._n_taken: dict[str, int] = {}
         self._is_done = False
 
     def look(
@@ -113,6 +114,13 @@ class Watch:
             was_done, self._is_done = self._is_done, True
         if not was_done:
             warn(f"{place(at[0])}: {name}", int(values[at]))
+
+    def look_at_taken(self, name: str, order: NDArray[np.integer], values: NDArray[Any], n: int) -> None:
+        """The same of rows in a shuffled order, until as many as the n of the source have been looked at."""
+        done = self._n_taken.get(name, 0)
+        if done < n:
+            self._n_taken[name] = done + len(order)
+            self.look(name, -1 - done, values, lambda i: f"row {int(order[i])}")
 
     def __reduce__(self) -> tuple[type[Watch], tuple[()]]:
         return Watch, ()

@@ -63,12 +63,16 @@ def _floats(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked(estimator: Any, X: Any, reset: bool) -> NDArray[Any]:
+    is_of_objects = isinstance(X, np.ndarray) and X.dtype.kind == "O"
     try:
-        return validate_data(estimator, X, reset=reset, ensure_all_finite=False)
+        values = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
     except ValueError:
-        if isinstance(X, np.ndarray) and X.dtype.kind == "O":
+        if is_of_objects:
             as_array("X", X)  # which names the place of what is no number
         raise
+    if is_of_objects:
+        rounding.warn_of_objects(X, values, lambda at: f"X[{at[0]}, {at[1]}]")
+    return values
 
 
 def as_targets(y: Any) -> NDArray[Any]:

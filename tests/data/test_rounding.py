@@ -115,7 +115,13 @@ def test_the_line_of_the_user_is_named():
     assert one.filename == __file__
 
 
-@pytest.mark.parametrize("data", [X, frame()], ids=["array", "frame"])
+def test_rows_of_a_mapped_file_that_are_read_in_a_shuffled_order_alone(tmp_path):
+    data = mapped(tmp_path)
+    (one,) = told(lambda: fastgd.sgd(*data, shuffle=True, learning_rate=1e-40, n_epochs=3, tol=None))
+    assert re.search(f"^row 7: X {SAYS}", str(one.message)), str(one.message)
+
+
+@pytest.mark.parametrize("data", [X, frame(), X.astype(object)], ids=["array", "frame", "objects"])
 def test_predictions_and_estimators_warn_once(data):
     w = np.array([1.0, 2.0])
     assert len(told(lambda: fastgd.forward(data, w))) == 1

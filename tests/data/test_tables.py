@@ -88,7 +88,7 @@ def test_small_batches_of_large_row_groups(tmp_path, monkeypatch):
     [
         (pa.array([1, 200], pa.uint8()), np.float64),
         (pa.array([2**63, 5], pa.uint64()), np.float64),
-        (pa.array([1.5, 2.5], pa.float16()), np.float64),
+        (pa.array(np.array([1.5, 2.5], np.float16)), np.float64),
         (pa.array([1.5, 2.5], pa.float32()), np.float32),
         (pa.array([True, False]), np.float64),
         (pa.array([decimal.Decimal("1.25"), decimal.Decimal("-3.5")]), np.float64),

@@ -31,11 +31,11 @@ print(len(names), *names)
 
 CALLS = {
     "the lesson": ("fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], learning_rate=0.01)", 7),
-    "gradient_descent": ("fastgd.gradient_descent(X, y)", 17),
-    "standardize and nesterov": ("fastgd.gradient_descent(X, y, standardize=True, nesterov=True)", 24),
-    "sgd of one column": ("fastgd.sgd(X[:, 0], y)", 31),
-    "sgd of five columns": ("fastgd.sgd(X, y)", 33),
-    "log_loss": ("fastgd.gradient_descent(X, y > 0.0, loss='log_loss')", 22),
+    "gradient_descent": ("fastgd.gradient_descent(X, y)", 16),
+    "standardize and nesterov": ("fastgd.gradient_descent(X, y, standardize=True, nesterov=True)", 23),
+    "sgd of one column": ("fastgd.sgd(X[:, 0], y)", 30),
+    "sgd of five columns": ("fastgd.sgd(X, y)", 32),
+    "log_loss": ("fastgd.gradient_descent(X, y > 0.0, loss='log_loss')", 21),
     "make_linear": ("fastgd.make_linear(9000, 5)", 9),
 }
 
