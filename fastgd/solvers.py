@@ -101,6 +101,7 @@ class Watch:
     best: float = math.inf
     since: int = 0
     """The least cost of the held-out rows, and epochs since."""
+    _room: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def wants_each_epoch(self) -> bool:
@@ -116,8 +117,16 @@ class Watch:
         if self.tol > 0.0 and cost <= EXACT * first:
             return True
         fall = (self.lowest - cost) / max(abs(self.lowest), sys.float_info.min)
-        run.changes = np.append(_NO_LOSSES if run.changes is None else run.changes, max(0.0, fall))
+        self._keep_change(run, max(0.0, fall))
         return -1.0 <= fall <= self.tol
+
+    def _keep_change(self, run: Run, fall: float) -> None:
+        n = 0 if run.changes is None else len(run.changes)
+        if n >= len(self._room) or n == 0:
+            self._room = np.empty(max(64, 2 * n))
+            self._room[:n] = run.changes if n else 0.0
+        self._room[n] = fall
+        run.changes = self._room[: n + 1]
 
     def after(self, run: Run, rate: float) -> bool:
         """Look at the epoch just done, and set in the run what it says; whether to lower the rate."""
