@@ -51,6 +51,8 @@ def find(path: Any, **dialect: str | None) -> tuple[str, list[File]]:
     if len({KINDS[suffix] for suffix in kinds}) > 1:
         names = " and ".join(one.name for one in list(kinds.values())[:2])
         raise InvalidDataError(f"the folder {root.name} has files of several kinds ({names}); pass a list")
+    for one in inside:
+        _refuse_dangling(one, one.relative_to(root).as_posix())
     files = []
     for one in sorted(inside, key=lambda one: one.relative_to(root).parts):
         file = _opened(one, dialect)
@@ -66,8 +68,18 @@ def _existing(path: Any) -> Path:
         raise TypeError(f"read_table() takes the name of a file or a folder, not {type(path).__name__}")
     found = Path(path)
     if not found.exists():
+        _refuse_dangling(found, path_text(path))
         raise FileNotFoundError(f"there is no file or folder {path_text(path)}")
     return found
+
+
+def _refuse_dangling(path: Path, name: str) -> None:
+    """Refuse a link to what is not there."""
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f"{name} is a link to {path_text(os.readlink(path))}, which is not there: mend the link, or "
+            "remove it"
+        )
 
 
 def _opened(path: Path, dialect: dict[str, str | None]) -> File:

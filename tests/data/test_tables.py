@@ -415,6 +415,23 @@ def test_paths_that_lead_nowhere(tmp_path):
         fastgd.read_table(3, target="y")
 
 
+def test_a_link_to_a_file_that_is_not_there_is_named(tmp_path):
+    folder = tmp_path / "data" / "year=1"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("x,y\n1,2\n")
+    link = folder / "b.csv"
+    link.symlink_to("/nonexistent")
+    told = "is a link to /nonexistent, which is not there: mend the link, or remove it$"
+    with pytest.raises(FileNotFoundError, match=f"^year=1/b.csv {told}"):
+        fastgd.read_table(tmp_path / "data", target="y")
+    for given in (link, [link]):
+        with pytest.raises(FileNotFoundError, match=f"^{link} {told}"):
+            fastgd.read_table(given, target="y")
+    link.unlink()
+    link.symlink_to(folder / "a.csv")
+    assert fastgd.read_table(tmp_path / "data", target="y").columns == ("x", "year")
+
+
 def test_a_file_that_grows_between_reads(tmp_path):
     file = write(tmp_path / "t.arrow")
     source = fastgd.read_table(file, target="y", features=["a"])
