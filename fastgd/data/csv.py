@@ -29,8 +29,8 @@ SPACES = tuple(" " * n for n in range(1, 9))
 """Cells that are empty, to people; each more costs pyarrow time and memory in every column."""
 MOST_COLUMNS = 1 << 16
 
-HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:"?[sS][eE][pP]=[^\r\n]*[\r\n]\s*)?+[^\r\n]+[\r\n]')
-"""The first line that is not empty; after Excel's `sep=;` the second."""
+HEADER = re.compile(rb'(?:\xef\xbb\xbf)?+\s*+(?:"?[sS][eE][pP]=[^\r\n]*+[\r\n]\s*+)?+[^\r\n]++[\r\n]')
+"""The first line that is not empty; after Excel's `sep=;` the second. It never backtracks: linear time."""
 BAD_VALUE = re.compile(r"In CSV column #(\d+):.*?invalid value '(.*)'", re.DOTALL)
 BAD_ROW = re.compile(r"Expected (\d+) columns, got (\d+)")
 HAS_COMMA = re.compile(r"[+-]?[\d.]*,\d+|[+-]?[\d,]*\.\d+")
@@ -59,8 +59,14 @@ class CsvFile(File):
         self._is_sound = False
         """Found to have no quote that is never closed."""
         head, size = self._head()
-        self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, delimiter, decimal)
-        self.is_usual = self.dialect == (delimiter or usual, decimal or ".", 0)
+        try:
+            self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, delimiter, decimal)
+        except ValueError as error:
+            raise InvalidDataError(
+                f"{self.name} begins with a line sep=, and {error}; mend that line, or pass delimiter= for "
+                "another"
+            ) from None
+        self.is_usual = self.dialect == dialect.Dialect(delimiter or usual, decimal or ".")
         if (d := head[:size].count(self.dialect.delimiter.encode()) + 1) > MOST_COLUMNS:
             raise InvalidDataError(
                 f"{self.name} has {d} columns; of CSV at most {MOST_COLUMNS} are read: write it as Parquet"
@@ -94,6 +100,7 @@ class CsvFile(File):
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
         """Only the last column can hold a quote that is never closed: elsewhere its row is too short."""
+        self._refuse_thousands(names)
         done, last = 0, b""
         others = [self.own_names[-1]] if self.own_names[-1] not in names else []
         with self._opened(names, others) as batches:
@@ -235,6 +242,19 @@ class CsvFile(File):
                 last = line
         return f"{last} or after"
 
+    def _refuse_thousands(self, names: Sequence[str]) -> None:
+        """1,234 may be two numbers: where a column has no other commas, it is neither in silence."""
+        for column in self.dialect.thousands:
+            if column >= len(self.own_names) or (name := self.own_names[column]) not in names:
+                continue
+            for line, row in self._records(0):
+                if len(row) > column and dialect.GROUPS.fullmatch(value := row[column].strip()):
+                    raise InvalidDataError(
+                        f"{self.name}, line {line}: {shown(value, SHOWN_OF_A_VALUE)} in column {shown(name)} "
+                        'has a decimal comma or separates thousands; pass decimal=",", or take out what '
+                        "separates thousands"
+                    )
+
     def _refuse_open_quote(self) -> None:
         """A quote that is never closed takes all rows after it for one value."""
         last = 1
@@ -250,7 +270,7 @@ class CsvFile(File):
     def _records(self, first: int, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
         """The rows from `first` on, as text, each with the line that it begins in."""
         with self._bytes() as stream:
-            skip, line, rest = first + 1 + self.dialect.skip_rows, 0, b""  # the header is skipped too
+            skip, line, rest = first + 1 + (self.dialect.skip_rows > 0), 0, b""  # sep= and the header, too
             while block := stream.read(BLOCK):
                 whole, newline, tail = (rest + block).rpartition(b"\n")
                 whole += newline

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import re
 from typing import NamedTuple
 
@@ -17,12 +18,16 @@ NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 ROWS = 100
 """How many rows are looked at."""
 
-COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+COMMA = re.compile(r"[+-]?\d*+,\d++(?:[eE][+-]?\d++)?")
 """A number with a decimal comma,"""
 GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 """unless the commas separate thousands: 1,234 may be both, and is taken for neither."""
-POINT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-EXCEL = re.compile(r'"?sep=(.)"?\r?(?:\n|$)', re.IGNORECASE)
+POINT = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?")
+EXCEL = re.compile(r'((?:\r\n?+|\n)*+)"?sep=([^\r\n])"?(?:\r\n?+|\n|$)', re.IGNORECASE)
+"""Excel's line, and the empty lines before it."""
+END = re.compile(r"\r\n?+|\n")
+MISSING = frozenset(["", "na", "n/a", "nan", "null"])
+"""Cells without a value, in small letters and without signs."""
 
 
 class Dialect(NamedTuple):
@@ -31,7 +36,9 @@ class Dialect(NamedTuple):
     delimiter: str
     decimal: str
     skip_rows: int = 0
-    """Lines before the header: 1 for Excel's `sep=`."""
+    """Lines before the header: Excel's `sep=`, and the empty lines before that."""
+    thousands: tuple[int, ...] = ()
+    """Columns whose commas may separate thousands, in a file that has decimal commas elsewhere."""
 
     def __str__(self) -> str:
         mark = ", decimal commas" if self.decimal == "," else ""
@@ -75,17 +82,26 @@ def recognise(text: str, usual: str, delimiter: str | None = None, decimal: str 
     Returns
     -------
     Dialect
+
+    Raises
+    ------
+    ValueError
+        Excel's line `sep=` names a delimiter that no file can have, and `delimiter` is None.
     """
     text = text.removeprefix("\ufeff")
-    excel = EXCEL.match(text)
-    if excel:
-        text, delimiter = text[excel.end() :], delimiter or excel[1]
+    skip_rows = 0
+    if excel := EXCEL.match(text):
+        text, skip_rows = text[excel.end() :], 1 + len(END.findall(excel[1]))
+        if delimiter is None:
+            delimiter = excel[2]
+            check(delimiter, None)
     lines = list(io.StringIO(text, newline=""))
     if delimiter is None:
         delimiter = _delimiter(lines, usual)
-    if decimal is None:
-        decimal = _decimal(_rows(lines, delimiter)[1:])
-    return Dialect(delimiter, decimal, 1 if excel else 0)
+    if decimal is not None:
+        return Dialect(delimiter, decimal, skip_rows)
+    decimal, thousands = _decimal(_rows(lines, delimiter)[1:])
+    return Dialect(delimiter, decimal, skip_rows, thousands)
 
 
 def _delimiter(lines: list[str], usual: str) -> str:
@@ -101,11 +117,23 @@ def _delimiter(lines: list[str], usual: str) -> str:
     return best
 
 
-def _decimal(rows: list[list[str]]) -> str:
-    cells = [cell.strip() for row in rows for cell in row]
-    has_point = any("." in cell and POINT.fullmatch(cell) for cell in cells)
-    has_comma = any(COMMA.fullmatch(cell) and not GROUPS.fullmatch(cell) for cell in cells)
-    return "," if has_comma and not has_point else "."
+def _decimal(rows: list[list[str]]) -> tuple[str, tuple[int, ...]]:
+    """The decimal mark of the columns of numbers, and the columns whose commas may separate thousands.
+
+    A column holds numbers if most of its cells do. Text, such as lists "1,2", decides nothing for the others.
+    """
+    have_point = have_comma = False
+    thousands = []
+    for place, column in enumerate(itertools.zip_longest(*rows, fillvalue="")):
+        cells = [cell for cell in map(str.strip, column) if cell.strip("#-").lower() not in MISSING]
+        groups = sum(1 for cell in cells if GROUPS.fullmatch(cell))
+        commas = sum(1 for cell in cells if COMMA.fullmatch(cell) and not GROUPS.fullmatch(cell))
+        if groups and not commas:
+            thousands.append(place)
+        if 2 * sum(map(_is_number, cells)) > len(cells):
+            have_comma |= commas > 0
+            have_point |= any("." in cell and POINT.fullmatch(cell) for cell in cells)
+    return (",", tuple(thousands)) if have_comma and not have_point else (".", ())
 
 
 def _is_number(cell: str) -> bool:

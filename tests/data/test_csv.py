@@ -55,6 +55,16 @@ def test_parsed_right(read, text, rows):
     assert not len(weights)
 
 
+@pytest.mark.parametrize(
+    "start", [b"", b"sep=", b"\xef\xbb\xbf sep=;\n"], ids=["spaces", "sep=", "after sep="]
+)
+def test_the_search_for_a_header_takes_linear_time(read, start):
+    """With backtracking, this number of spaces takes hours."""
+    assert csv.HEADER.match(start + b" " * 1_000_000) is None
+    with pytest.raises(fastgd.InvalidDataError, match=r"^t.csv has no header: in its first \S+ MB no"):
+        read(start + b" " * 1_000_000 + b"x" * 1_100_000)
+
+
 QUOTED = 'a,note,b\n1,"x, ""y""\nz",2\n3,"",4\n'
 
 

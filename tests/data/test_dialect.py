@@ -32,6 +32,15 @@ RECOGNISED = {
         "sep=;\r\n" + text(";", ",", end="\r\n"),
         "semicolons between fields, decimal commas, after a line sep=",
     ),
+    "empty lines, sep=;": (
+        "\n\r\nsep=;\n" + text(";", ","),
+        "semicolons between fields, decimal commas, after a line sep=",
+    ),
+    "sep=;, CR": ("\r\rsep=;\r" + text(";", end="\r"), "semicolons between fields, after a line sep="),
+    "BOM, empty line, sep=;": (
+        '\ufeff\n"sep=;"\n' + text(";"),
+        "semicolons between fields, after a line sep=",
+    ),
     "BOM": ("\ufeffsep=;\n" + text(";"), "semicolons between fields, after a line sep="),
     "no newline at the end": (text(";", ",").rstrip(), "semicolons between fields, decimal commas"),
     "commas in a header": (
@@ -76,6 +85,61 @@ def test_commas_that_may_separate_thousands_are_no_decimal_marks(tmp_path):
     assert rows_of(fastgd.read_table(file, target="y", decimal=","))[0].ravel().tolist() == [1.25, 12.5]
     file.write_text("x;y\n0,125;2\n0,250;3\n")  # no thousands begin with 0
     assert rows_of(fastgd.read_table(file, target="y"))[0].ravel().tolist() == [0.125, 0.25]
+
+
+def test_a_column_of_text_decides_no_decimal_mark(tmp_path):
+    file = tmp_path / "t.tsv"
+    file.write_text("v\tname\ty\n1,234\ta 1\t3\n2,500\t2,5\t4\n9\tb 2\t5\n")
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        rows_of(fastgd.read_table(file, target="y", features=["v"]))
+    assert str(caught.value) == (
+        't.tsv, line 2: "1,234" in column "v" is no number with decimal="."; pass decimal=",", or take out '
+        "what separates thousands"
+    )
+    file.write_text("v\tname\ty\n1,5\t3.5\t3\n2,5\ta 1\t4\n9\tb 2\t5\n")
+    X, _, _ = rows_of(fastgd.read_table(file, target="y", features=["v"]))
+    assert X.ravel().tolist() == [1.5, 2.5, 9.0]
+
+
+@pytest.mark.parametrize("features", [["v"], None])
+def test_thousands_beside_decimal_commas_are_not_decimals_in_silence(tmp_path, features):
+    file = tmp_path / "t.tsv"
+    file.write_text("v\tname\ty\n9\t1,2\t3\n\n1,234\t2,5\t4\n2,500\t3,5\t5\n")
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        rows_of(fastgd.read_table(file, target="y", features=features, missing="drop"))
+    assert str(caught.value) == (
+        't.tsv, line 4: "1,234" in column "v" has a decimal comma or separates thousands; pass decimal=",", '
+        "or take out what separates thousands"
+    )
+    assert rows_of(fastgd.read_table(file, target="y", features=["name"]))[0].ravel().tolist() == [
+        1.2,
+        2.5,
+        3.5,
+    ]
+    forced = fastgd.read_table(file, target="y", features=["v"], decimal=",")
+    assert rows_of(forced)[0].ravel().tolist() == [9.0, 1.234, 2.5]
+
+
+def test_commas_with_any_decimals_in_a_column_are_decimal_marks(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("v;y\n1,234;3\n2,5;4\nNA;5\n0,125;6\n")
+    X, _, _ = rows_of(fastgd.read_table(file, target="y", missing="drop"))
+    assert X.ravel().tolist() == [1.234, 2.5, 0.125]
+
+
+@pytest.mark.parametrize("one", ["é", '"', "\0"])
+def test_a_line_sep_that_names_no_delimiter_is_refused(tmp_path, one):
+    file = tmp_path / "t.csv"
+    file.write_text(f"sep={one}\n" + text(";"))
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.read_table(file, target="y")
+    assert str(caught.value) == (
+        "t.csv begins with a line sep=, and delimiter must be one ASCII character, such as ';' or '\\t', not "
+        f"{one!r}; mend that line, or pass delimiter= for another"
+    )
+    np.testing.assert_array_equal(
+        rows_of(fastgd.read_table(file, target="y", delimiter=";"))[1], [r[2] for r in ROWS]
+    )
 
 
 def test_spaces_in_empty_cells_are_missing_values(tmp_path):
@@ -131,4 +195,10 @@ def test_other_files_have_no_dialect(tmp_path):
 
 def test_the_usual_delimiter_stays_where_no_other_is_better():
     for one in ("a,note\n1,x;y\n2,z\n", "a\n1\n", "", "a,b\n1,2\n3\n", "when,b\n1|2,3\n4|5,6\n"):
-        assert dialect.recognise(one, ",") == (",", ".", 0)
+        assert dialect.recognise(one, ",") == dialect.Dialect(",", ".")
+
+
+def test_cells_of_many_digits_take_linear_time():
+    """With backtracking, these rows take half an hour."""
+    digits = "1" * 130_000
+    assert dialect.recognise("a,b\n" + f"{digits}x,{digits}.5e\n" * 30, ",") == dialect.Dialect(",", ".")
