@@ -111,6 +111,7 @@ def gradient_descent(
         more than tol of the lowest before them. "auto" is 0 on statistics, else 1e-6. When n_epochs run out
         first, ConvergenceWarning forecasts how many it takes; and says so where the data allows few digits.
     patience : int, default 5
+        With momentum that is not Nesterov's at least 2.
     validation_fraction : float, optional
         Hold out every k-th block of rows (of few rows every k-th row), k = round(1/fraction), and stop when
         their mean loss has not fallen for `patience` epochs (by more than tol of it).

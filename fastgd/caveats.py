@@ -62,11 +62,15 @@ def spread(rows: Table, goal: Objective) -> float:
         if goal.fit_intercept:
             most, least = max(most, 1.0), min(least, float(1.0 / np.max(1.0 + offset / own)))
         found = most / least if least > 0.0 else math.inf
-        if not found > HARMLESS:
-            return found if found >= 1.0 else 1.0
-        with blas.one_thread():
-            rank = linalg.factor(X[:, counted].T @ X[:, counted]).rank
-        return found if rank == np.count_nonzero(counted) else 1.0
+        if found > HARMLESS:
+            with blas.one_thread():
+                factor = linalg.factor(X[:, counted].T @ X[:, counted])
+            if len(
+                factor.dependent
+            ):  # a column that is in no sum is at a right angle to what has no curvature
+                own = np.delete(own, factor.involved())
+                found = most / float(np.min(own)) if len(own) else 1.0
+    return found if found >= 1.0 else 1.0
 
 
 def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) -> float:

@@ -213,7 +213,7 @@ class Geometry(Moments):
     def eigenvalues(self) -> Eigenvalues:
         """Of XᵀSX/Σ s in the coordinates, or in the metric."""
         if self.objective.precondition:
-            if not self.objective.l2:
+            if not (self.objective.l2 and self._whitening.size):
                 return Eigenvalues(*self._in_metric(1.0), False)
             with blas.one_thread():
                 table = self._whitening.T @ (self.statistics.G / self.total) @ self._whitening

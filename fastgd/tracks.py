@@ -335,6 +335,8 @@ class _Any:
             memory = kept
         oracle: Oracle
         patience = 1 if plan.goal.precondition else how.patience
+        if rule.momentum and not rule.nesterov:  # one small gradient may be on the way through the optimum
+            patience = max(patience, 2)
         until = Until(how.tolerance(method), patience) if plan.goal.is_smooth else Until()
         if is_sgd:
             if plan.backend == "python":

@@ -114,6 +114,27 @@ def test_the_spread_is_a_lower_bound_of_the_condition_number(rng):
 
 
 @pytest.mark.parametrize("fit_by", [fastgd.gradient_descent, fastgd.sgd])
+@pytest.mark.parametrize("has_intercept", [False, True])
+def test_dependent_columns_hide_no_slow_one(rng, fit_by, has_intercept):
+    X = rng.normal(size=(300, 3))
+    y, X = X @ [1.0, 2.0, 3.0], X * [1e-5, 1.0, 1.0]
+    for columns in (X, np.column_stack([X, 2.0 * X[:, 1]])):
+        fit, message = told(fit_by, columns, y, fit_intercept=has_intercept, tol=1e-4, n_epochs=200)
+        assert not fit.converged
+        assert abs(fit.w[0]) < 1e3  # 1e5 at the optimum
+        assert "weights that move slowly" in message
+
+
+def test_heavy_momentum_has_not_converged_where_it_passes_the_optimum(rng):
+    x = rng.normal(size=200)
+    fit = fastgd.gradient_descent(
+        x, 2.0 * x + rng.normal(size=200), momentum=0.9, patience=1, tol=1e-3, n_epochs=999
+    )
+    assert fit.converged
+    assert fit.w == pytest.approx(2.0, abs=0.3)
+
+
+@pytest.mark.parametrize("fit_by", [fastgd.gradient_descent, fastgd.sgd])
 def test_a_strong_l2_without_a_scale_of_the_intercept_is_reported(rng, fit_by):
     X = rng.normal(size=(60, 2))
     fit, message = told(fit_by, X, X[:, 0] + 20.0, fit_intercept=True, l2=1e8, n_epochs=20)

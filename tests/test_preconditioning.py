@@ -177,3 +177,39 @@ def test_dependent_columns_get_the_least_norm_in_their_deviations(rng, backend):
     Z = (X - X.mean(axis=0)) / deviations
     shortest = np.linalg.lstsq(Z, y - y.mean(), rcond=1e-10)[0]
     np.testing.assert_allclose(fit.w * deviations, shortest, rtol=1e-8)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("momentum", [0.3, 0.6])
+def test_momentum_does_not_carry_a_converged_run_past_the_optimum(rng, momentum, backend):
+    X = rng.normal(size=(80, 3))
+    y = X @ [1.0, 2.0, 3.0] + rng.normal(size=80)
+    fit = fastgd.gradient_descent(
+        X, y, precondition=True, momentum=momentum, tol=1e-8, patience=1, n_epochs=500, backend=backend
+    )
+    assert fit.converged
+    np.testing.assert_allclose(fit.w, np.linalg.lstsq(X, y)[0], rtol=1e-7)
+
+
+@pytest.mark.parametrize("n", [100, 6000])
+@pytest.mark.parametrize(
+    "copy", [lambda x: x.astype(np.float32), lambda x: np.round(x, 8)], ids=["float32", "8 digits"]
+)
+def test_a_column_beside_its_copy_in_fewer_digits_converges(n, copy):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X = rng.normal(size=(n, 3))
+        y = X @ [1.0, 2.0, 3.0] + rng.normal(size=n)
+        best = X @ np.linalg.lstsq(X, y)[0]
+        with pytest.warns(fastgd.ConvergenceWarning, match="sums of others"):
+            fit = fastgd.gradient_descent(
+                np.column_stack([X, copy(X[:, 0])]), y, precondition=True, tol="auto", n_epochs=20
+            )
+        assert fit.converged
+        assert fit.n_epochs <= 5
+        np.testing.assert_allclose(fit.predict(np.column_stack([X, copy(X[:, 0])])), best, atol=1e-6)
+
+
+def test_columns_of_zeros_have_no_curvature_in_the_metric():
+    found = fastgd.diagnose(np.zeros((10, 2)), np.ones(10), l2=1.0, precondition=True)
+    assert (found.largest_eigenvalue, found.optimum_cost) == (0.0, 1.0)

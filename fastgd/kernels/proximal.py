@@ -60,6 +60,7 @@ def step(
     p,
     gradient,
     direction,
+    reached,
     rate,
     momentum,
     nesterov,
@@ -71,7 +72,8 @@ def step(
     units,
     patience,
 ):
-    """One epoch's step of v; the gradient is that at p, and the direction is M times it.
+    """One epoch's step of v; the gradient is that at p, the direction is M times it, and `reached` is the
+    part of the gradient that steps along M can change.
 
     Returns whether the run has converged: after `patience` epochs in a row in which the gradient's norm was
     at most tol times the first, or each part of it rounding; without a floor, in which no weight moved but
@@ -107,7 +109,7 @@ def step(
             mapped = gradient[j]
             norm += mapped * direction[j]
             against += rate * mapped * (z - v[j])
-        if not abs(mapped) <= units[j] * least:
+        if not abs(mapped - (gradient[j] - reached[j])) <= units[j] * least:
             is_done = False
         if not abs(moved) <= STILL * max(abs(theta_ref[j] + z), NOTHING * size):
             is_still = False
@@ -124,12 +126,17 @@ def step(
 
 
 @kernel
-def apply(metric, G, n, gradient, direction, residual):
-    """direction = M gradient, M the inverse of G/n in some digits, refined once; residual is room."""
+def apply(metric, G, n, gradient, direction, reached, residual):
+    """direction = M gradient, M the inverse of G/n in some digits, refined once; residual is room.
+
+    Where columns are sums of others to rounding, M has no such directions. What is left of the gradient
+    without them is `reached`.
+    """
     for j in range(len(gradient)):
         direction[j] = dot(metric[j], gradient)
     for j in range(len(gradient)):
-        residual[j] = gradient[j] - dot(G[j], direction) / n
+        reached[j] = dot(G[j], direction) / n
+        residual[j] = gradient[j] - reached[j]
     for j in range(len(gradient)):
         direction[j] += dot(metric[j], residual)
 
@@ -187,7 +194,7 @@ def descend(
     """
     d = len(v)
     p, h, h_before, gradient, kept = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    direction, room = np.empty(d), np.empty(d)
+    direction, reached, room = np.empty(d), np.empty(d), np.empty(d)
     product(G, c, v, h)
     product(G, c, before, h_before)
     for epoch in range(len(rates)):
@@ -196,8 +203,9 @@ def descend(
         for j in range(d):  # products are linear: h at p, from those at v and before
             gradient[j] = -2.0 / n * (h[j] + beta * (h[j] - h_before[j]))
         copy(gradient, direction)
+        copy(gradient, reached)
         if len(metric):
-            apply(metric, G, n, gradient, direction, room)
+            apply(metric, G, n, gradient, direction, reached, room)
         copy(before, kept)
         t = state[T]
         has_converged = step(
@@ -206,6 +214,7 @@ def descend(
             p,
             gradient,
             direction,
+            reached,
             rates[epoch],
             momentum,
             nesterov,

@@ -132,7 +132,7 @@ class StreamedProximal(_Proximal):
         theta, before, momentum, rule = self.w.copy(), self.before.copy(), self._momentum.copy(), self._rule
         at, gradient = self._at, self._gradient
         has_converged = self._kernels.step(
-            theta, before, at, gradient, gradient, float(rates[0]), rule.momentum, rule.nesterov,
+            theta, before, at, gradient, gradient, gradient, float(rates[0]), rule.momentum, rule.nesterov,
             self._penalty.l1, self._zeros, self._momentum, self._until.tol, 0.0, self._zeros,
             self._until.patience,
         )  # fmt: skip

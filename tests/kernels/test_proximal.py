@@ -23,7 +23,7 @@ def stepped(
     d = len(v)
     v, before, state = v.copy(), before.copy(), fresh() if state is None else state
     done = proximal.step(
-        v, before, p, gradient, gradient, rate, mu, nesterov, np.zeros(d) if l1 is None else l1,
+        v, before, p, gradient, gradient, gradient, rate, mu, nesterov, np.zeros(d) if l1 is None else l1,
         np.zeros(d) if ref is None else ref, state, until.get("tol", -1.0), until.get("floor", 0.0),
         until.get("units", np.ones(d)), until.get("patience", 1),
     )  # fmt: skip

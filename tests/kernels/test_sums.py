@@ -64,7 +64,7 @@ def test_one_read_is_both_kernels(rng, monkeypatch, d, dtype):
         maps.run_1d(X.reshape(-1), y, w_ref[0], rates, block, *flat(*alone), np.empty((n_blocks, 3)))
         expected = gram.run_1d(X.reshape(-1), y, w_ref[0])
     elif d <= 7:
-        sums = one_read.run_few(X.reshape(-1), y, tuple(w_ref), w_ref, rates, block, *both)
+        sums = one_read.run_few(X, X.reshape(-1), y, tuple(w_ref), w_ref, rates, block, *both)
         maps.run_few(X.reshape(-1), y, tuple(w_ref), rates, block, *alone)
         expected = gram.run(X, y, w_ref, block)
     else:
