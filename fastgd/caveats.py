@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from fastgd import blas, forecast, linalg
+from fastgd import blas, forecast, linalg, preconditioning
 from fastgd.data.table import Table
 from fastgd.objective import Objective
-from fastgd.options import Options
+from fastgd.options import Options, Plan
 from fastgd.solvers import Run
 from fastgd.tracks import Track
 
@@ -25,14 +25,14 @@ UNSEEN_BY_OWN = 1e3
 UNSEEN_BY_EXACT = 1e-12 / forecast.EXACT
 """The same where the cost is that of an exact fit."""
 HARMLESS = 1e3
-"""A spread up to this decides nothing, so that it does not matter whether columns are dependent."""
+"""A condition number up to this decides nothing, so that it does not matter whether columns are dependent."""
 UNLIKE = 1e4
-"""A spread of curvatures from here on is a reason for a run that takes long."""
+"""A condition number from here on is a reason for a run that takes long."""
 STRONG = 10.0
 """An l2 of more than this many curvatures of the loss leaves an intercept behind."""
 
 
-def spread(rows: Table, goal: Objective) -> float:
+def condition(rows: Table, goal: Objective) -> float:
     """A lower bound of the condition number that units, offsets and l2 make, from the first rows; 1 for none.
 
     With c the curvature of the loss, a column of mean m and variance σ² has the curvature c (m² + σ²) + l2,
@@ -76,15 +76,15 @@ def spread(rows: Table, goal: Objective) -> float:
 def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) -> float:
     """Take back that the run has converged, where its rule could not see the slowest weights.
 
-    Returns the spread of curvatures, 1 where it was not looked at. On statistics the rule of tol=0 knows the
-    units of columns.
+    Returns the bound of the condition number, 1 where it was not computed. On statistics the rule of tol=0
+    knows the units of columns.
     """
     goal = taken.goal
     if run.error is not None or run.diverged or not (run.converged or how.tol is not None):
         return 1.0
     if run.converged and not run.is_still and tolerance == 0.0:
         return 1.0
-    found = spread(rows, goal)
+    found = condition(rows, goal)
     first, last = run.first_cost, run.last_cost
     is_exact = bool(taken.kind == "sgd" and first and last is not None and last <= forecast.EXACT * first)
     if is_exact and found <= UNSEEN_BY_EXACT:  # so small a cost leaves the slowest weights six digits
@@ -95,42 +95,61 @@ def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) 
             most = UNSEEN_BY_OWN
         if found * by > most:
             what = "the last epoch moved no weight by more than rounding" if run.is_still else run.stopped
-            run.converged, run.is_still = False, False
+            run.converged, run.is_still, run.is_revoked = False, False, True
             run.stopped = f"{what}, which says little of weights that move slowly"
     return found
 
 
 def of(
-    run: Run, taken: Track, rows: Table, how: Options, tolerance: float, found: float
+    run: Run, taken: Track, rows: Table, plan: Plan, tolerance: float, found: float
 ) -> list[tuple[str, str, float]]:
-    """The warnings of a run that did not diverge: kind, sentence, and how bad it is."""
-    goal = taken.goal
+    """The warnings of a run that did not diverge: kind, sentence, and how bad it is.
+
+    `found` is the bound of the condition number that `revoke` returned.
+    """
+    goal, how = taken.goal, plan.how
+    words = how.words
     told: list[tuple[str, str, float]] = []
-    is_revoked = run.stopped.endswith("weights that move slowly")
     if how.tol is not None and taken.is_off():
         told.append(("is off", forecast.IS_OFF, 0.0))
-    elif is_revoked and how.tol is not None:
-        told.append(("unlike", f"{run.stopped}: {forecast.unlike(found, goal.is_squared)}", found))
+    elif run.is_revoked and how.tol is not None:
+        told.append(("unlike", f"{run.stopped}: {_unlike(plan, goal, rows, found)}", found))
     elif is_left_behind(run, taken, rows, how):
-        told.append(("left behind", forecast.left_behind(goal.l2), 0.0))
+        told.append(("left behind", forecast.left_behind(words.l2, goal.l2 * words.l2_unit), 0.0))
     digits = taken.expected_digits() if how.tol is not None else math.inf
     if digits < FEW_DIGITS:
         columns = forecast.named(taken.dependent(), rows.columns) if digits <= 0.0 else ""
         is_beside = goal.fit_intercept and not goal.is_standardized
-        told.append(("few digits", forecast.few_digits(digits, is_beside, columns), -digits))
+        told.append(("few digits", forecast.few_digits(digits, is_beside, columns, words.l2), -digits))
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         by_cost = taken.kind == "sgd" or not goal.is_smooth
         seen = np.empty(0) if run.changes is None else run.changes
         share = run.last_cost / run.first_cost if by_cost and run.first_cost and run.last_cost else math.nan
         sentence = forecast.ran_out(
-            how.words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost, share
+            words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost, share, _remedies(plan, goal)
         )
         if found > UNLIKE:
-            sentence = f"{sentence}; {forecast.unlike(found, goal.is_squared)}"
+            sentence = f"{sentence}; {_unlike(plan, goal, rows, found)}"
         first = seen[0] if len(seen) and not by_cost else 1.0
         left = float(seen[-1] / first) if len(seen) and first else math.inf
         told.append(("ran out", sentence, left))
     return told
+
+
+def _unlike(plan: Plan, goal: Objective, rows: Table, found: float) -> str:
+    penalty = plan.how.words.l2 if goal.l2 else ""
+    is_served = not preconditioning.refused(plan, rows)
+    return forecast.unlike(found, goal.fit_intercept, penalty, is_served)
+
+
+def _remedies(plan: Plan, goal: Objective) -> str:
+    """What to try where nothing falls: settings that are not in force, and that the solver has."""
+    remedies = [f"another {plan.how.words.learning_rate}"]
+    if not goal.is_standardized:
+        remedies.append("standardize=True")
+    if plan.solver == "gradient_descent" and not plan.rule.nesterov:
+        remedies.append("nesterov=True")
+    return forecast.either(remedies)
 
 
 def is_left_behind(run: Run, taken: Track, rows: Table, how: Options) -> bool:

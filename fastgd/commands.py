@@ -34,6 +34,10 @@ SOLVERS: dict[str, Any] = {"gradient_descent": gradient_descent, "sgd": sgd}
 REMEDY = ": write the classes so"
 CLASSES = f"; log_loss takes y of 0 and 1{REMEDY}"
 Scores = np.ma.MaskedArray[Any, np.dtype[np.float64]]
+RULES = "unlike", "is off"
+"""Kinds of warnings of runs that a stopping rule ended although weights were still to move."""
+REASONS = "ran out", *RULES
+"""Kinds of warnings that say why a run has not converged."""
 OUTPUTS = ".csv", ".parquet", ".npy"
 
 
@@ -101,26 +105,26 @@ def _most_epochs(options: Namespace, data: Data) -> int:
     return FREE_EPOCHS if is_free and d <= MOST_COLUMNS else READ_EPOCHS
 
 
-def _notes(caught: list[warnings.WarningMessage]) -> list[str]:
-    """What the fit warned of its result; other warnings are said at once."""
-    notes = []
+def _notes(caught: list[warnings.WarningMessage]) -> dict[str, str]:
+    """What the fit warned of its result, by the kind of the warning; other warnings are said at once."""
+    notes = {}
     for warning in caught:
         text = report.spelled(str(warning.message))
-        if issubclass(warning.category, ConvergenceWarning):
-            notes.append(text)
+        if isinstance(warning.message, ConvergenceWarning):
+            notes[warning.message.kind] = text
         else:
             _say(text)
     return notes
 
 
 def _told_of_fit(
-    options: Namespace, data: Data, result: FitResult, notes: list[str], failure: str
+    options: Namespace, data: Data, result: FitResult, notes: dict[str, str], failure: str
 ) -> dict[str, Any]:
     why = ""
     if not failure and not result.converged and options.tol is not None:
-        why = next((note for note in notes if " ran out" in note), "the fit has not converged")
-        notes = [note for note in notes if note != why]
-        why = f"NOT CONVERGED: {why}{_remedy(options)}"
+        kind = next((kind for kind in REASONS if kind in notes), "")
+        reason = notes.pop(kind, "the fit has not converged")
+        why = f"NOT CONVERGED: {reason} ({_remedy(options, reason, kind)})"
     given = {
         "data": options.data, "target": options.target, "weight": options.weight,
         "solver": options.solver, "loss": options.loss, "l1": options.l1, "l2": options.l2,
@@ -129,7 +133,7 @@ def _told_of_fit(
         "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
         "dialect": data.dialect or None,
     }  # fmt: skip
-    return report.of_fit(result, result.feature_names or ("x",), given, notes, data.spread())
+    return report.of_fit(result, result.feature_names or ("x",), given, [*notes.values()], data.spread())
 
 
 def show_diagnosis(options: Namespace) -> int:
@@ -227,16 +231,22 @@ def _can_show(options: Namespace) -> bool:
     return not options.no_progress and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
-def _remedy(options: Namespace) -> str:
-    """What may help a run that has not converged."""
-    more = ["a larger --epochs"]
-    if options.solver == "gradient_descent" and not options.nesterov:
-        more.insert(0, "--nesterov")
-    if not options.standardize:
-        more.insert(0, "--standardize")
-    if options.learning_rate != "auto":
-        more.insert(0, "--learning-rate auto")
-    return f" (try {' or '.join(more)}; --allow-unconverged takes the model as it is)"
+def _remedy(options: Namespace, reason: str, kind: str) -> str:
+    """What may help a run that has not converged, beside what `reason` names.
+
+    More epochs, and settings that save epochs, help where the epochs ran out; not where a rule ended the run.
+    """
+    more = []
+    if kind not in RULES:
+        if options.learning_rate != "auto":
+            more.append("--learning-rate auto")
+        if not options.standardize:
+            more.append("--standardize")
+        if options.solver == "gradient_descent" and not options.nesterov:
+            more.append("--nesterov")
+        more = [*(switch for switch in more if switch not in reason), "a larger --epochs"]
+    tried = f"try {' or '.join(more)}; " if more else ""
+    return f"{tried}--allow-unconverged takes the model as it is"
 
 
 def _say(text: str) -> None:

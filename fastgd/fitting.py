@@ -29,7 +29,7 @@ from fastgd.orders import Order, as_order
 from fastgd.outcome import from_run, not_begun
 from fastgd.planner import Choice
 from fastgd.results import DivergenceError, FitResult
-from fastgd.schedules import is_automatic
+from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solvers import Run, Watch
 from fastgd.state import State
 from fastgd.tracks import Track, has_grown, track
@@ -129,7 +129,7 @@ def _fit(
     )
     if run.converged and not run.is_still and how.tol is not None:
         run.stopped = forecast.reached(tolerance, how.patience, by_cost)
-    spread = caveats.revoke(run, taken, rows, how, tolerance)
+    condition = caveats.revoke(run, taken, rows, how, tolerance)
     scale_costs(run, taken.cost_scale)
     grown = False
     try:
@@ -179,7 +179,7 @@ def _fit(
     is_small = goal.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
     if how.tol is not None and is_small and everything.facts.squares_vanish:
         how.warn("small y", f"y is {everything.facts.largest:g} at most: {forecast.VANISHES}")
-    for kind, sentence, badness in caveats.of(run, taken, everything, how, tolerance, spread):
+    for kind, sentence, badness in caveats.of(run, taken, everything, plan, tolerance, condition):
         how.warn(kind, sentence, badness)
     return result
 
@@ -368,8 +368,9 @@ def _report_divergence(
                 f"{result.solver} diverged in epoch {epoch} at learning rate {rates[epoch]:g}: "
                 "w or its cost is no longer finite"
             )
+        own = how.learning_rate.remedy if isinstance(how.learning_rate, OfSteps) else ""
         if rate is None:
-            message += "; take a smaller learning rate"
+            message += f"; {own or 'take a smaller learning rate'}"
         else:
             what = "the stability limit"
             if taken.kind == "sgd":
@@ -377,7 +378,7 @@ def _report_divergence(
             automatic = f'take {words.learning_rate}="auto", here {rate:.6g}'
             if is_automatic(how.learning_rate):
                 automatic = f"pass {words.learning_rate}={rate:.6g}"
-            message += f"; {what} is {limit:.6g}: {automatic}"
+            message += f"; {what} is {limit:.6g}: {own or automatic}"
     if how.on_divergence == "raise":
         raise DivergenceError(
             f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate

@@ -46,11 +46,13 @@ def ran_out(
     patience: int,
     is_cost: bool,
     share: float = math.nan,
+    remedies: str = "another learning_rate, standardize=True or nesterov=True",
 ) -> str:
     """The sentence of a ConvergenceWarning.
 
     `name` is that of n_epochs; `values` is what the stopping rule looked at, an epoch each, and has to have
     been at most `tol` for `patience` of them in a row. `share` is the last cost as a part of the first.
+    `remedies` is what to try where the values do not fall.
     """
     what = "the relative fall of the cost" if is_cost else "the gradient's norm, as a part of the first,"
     if not is_cost and len(values):
@@ -69,7 +71,7 @@ def ran_out(
     if len(values) < 2:
         needed = "that is too few epochs to tell how many it takes"
     elif more == math.inf:
-        needed = "it was not falling: try another learning_rate, standardize=True or nesterov=True"
+        needed = f"it was not falling: try {remedies}"
     else:
         needed = f"at this pace it takes about {more:,} more epochs"
     return f"{name}={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"
@@ -81,30 +83,46 @@ def named(columns: Sequence[int], names: Sequence[str]) -> str:
     return shown + ", …" * (len(columns) > 10)
 
 
-def unlike(spread: float, is_squared: bool) -> str:
-    """The reason for weights that move slowly, and the remedy."""
-    remedy = "standardize=True" + " or precondition=True" * is_squared
+def either(options: Sequence[str]) -> str:
+    """The options as an enumeration: "a, b or c"."""
+    *others, last = options
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def unlike(condition: float, has_intercept: bool, penalty: str, can_precondition: bool) -> str:
+    """Why weights move slowly, and the remedy.
+
+    `penalty` is the caller's name of the l2 penalty, empty without one. `can_precondition` says whether the
+    caller's function serves precondition=True on this problem.
+    """
+    causes = ["in unlike units"]
+    if has_intercept:
+        causes.append("far from zero beside the intercept")
+    if penalty:
+        causes.append(f"held by {penalty}")
     return (
-        f"some weights move {spread:.1g} times more slowly than others, as columns of X are in unlike units, "
-        f"far from zero beside the intercept, or held by l2; pass {remedy}"
+        f"some weights move {condition:.1g} times more slowly than others, as columns of X are "
+        f"{either(causes)}; pass standardize=True{' or precondition=True' * can_precondition}"
     )
 
 
-def left_behind(l2: float) -> str:
+def left_behind(penalty: str, value: float) -> str:
+    """The sentence on an intercept that a strong l2 penalty, `penalty` for the caller, leaves behind."""
     return (
-        f"the learning rate that l2={l2:g} allows is too small to move the intercept in these epochs; pass "
-        "standardize=True, which gives the intercept a scale of its own"
+        f"the learning rate that {penalty}={value:g} allows is too small to move the intercept in these "
+        "epochs; pass standardize=True, which gives the intercept a scale of its own"
     )
 
 
-def few_digits(digits: float, is_beside: bool, columns: str = "") -> str:
+def few_digits(digits: float, is_beside: bool, columns: str = "", penalty: str = "l2") -> str:
     """What is told of weights that the data determines to few digits.
 
     `columns` names those that are sums of others and those others.
 
     `is_beside`: beside an intercept, which columns far from zero depend on where they are not centred.
+    `penalty` is what the caller passes for an l2 penalty.
     """
-    others, remedy = "", "leave some out, or pass l2"
+    others, remedy = "", f"leave some out, or pass {penalty}"
     if is_beside:
         others = " and the intercept"
         remedy = f"pass standardize=True (where they are far from zero), {remedy}"

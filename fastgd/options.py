@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from fastgd import display, pool, solvers
 from fastgd.data import checks
@@ -25,9 +25,27 @@ AUTO_TOL = 1e-6
 
 
 class ConvergenceWarning(UserWarning):
-    """n_epochs ran out before `tol` was reached, and how many it takes; or few digits are to be had."""
+    """n_epochs ran out before `tol` was reached, and how many it takes; or few digits are to be had.
+
+    Attributes
+    ----------
+    kind : str
+        What the sentence is about: "ran out" (of epochs), "unlike" (weights move at unlike speeds), "is off"
+        (columns far from zero), "left behind" (an intercept), "few digits", "small y" or "one class".
+    """
 
     __module__ = "fastgd"
+    kind: str = ""
+
+
+Warned = TypeVar("Warned", bound=ConvergenceWarning)
+
+
+def of_kind(category: type[Warned], kind: str, message: str) -> Warned:
+    """A warning of this category, with its kind."""
+    warning = category(message)
+    warning.kind = kind
+    return warning
 
 
 class Words(NamedTuple):
@@ -37,6 +55,10 @@ class Words(NamedTuple):
     learning_rate: str = "learning_rate"
     rate_unit: float = 1.0
     """What turns a learning rate into the caller's."""
+    l2: str = "l2"
+    """What the caller passes for an l2 penalty."""
+    l2_unit: float = 1.0
+    """What turns l2 into the caller's penalty."""
 
 
 WORDS = Words()
@@ -77,7 +99,7 @@ class Options:
     shuffle: Shuffle = False
     seed: int | None = None
     track_cost: bool = False
-    warning: type[Warning] = ConvergenceWarning
+    warning: type[ConvergenceWarning] = ConvergenceWarning
     """What to warn with, where n_epochs ran out or few digits are to be expected."""
 
     depth: int = 3
@@ -97,7 +119,7 @@ class Options:
     def warn(self, kind: str, message: str, badness: float = 0.0) -> None:
         """Warn the caller of the public function, two calls above the caller of this."""
         if self.reports is None:
-            warnings.warn(message, self.warning, stacklevel=self.depth + 2)
+            warnings.warn(of_kind(self.warning, kind, message), stacklevel=self.depth + 2)
         else:
             self.reports.append(Report(kind, message, badness))
 

@@ -17,10 +17,7 @@ def resolved(plan: Plan, rows: Table) -> bool:
     goal, how = plan.goal, plan.how
     if goal.precondition is False:
         return False
-    reason = "" if plan.solver == "gradient_descent" else 'it is for full-batch descent, and not for "sgd"'
-    reason = reason or unserved(goal, rows)
-    if not reason and how.method == "stream":
-        reason = 'method="stream" has no statistics; pass method="auto"'
+    reason = refused(plan, rows)
     if goal.precondition is True:
         if reason:
             raise ValueError(f"precondition=True cannot be served: {reason}")
@@ -31,12 +28,22 @@ def resolved(plan: Plan, rows: Table) -> bool:
     return how.method == "summary" or planner.descent_of(rows, size, how.n_epochs) == "summary"
 
 
+def refused(plan: Plan, rows: Table) -> str:
+    """Why precondition=True is refused; empty where it is served."""
+    if plan.solver != "gradient_descent":
+        return 'it is for full-batch descent, and not for "sgd"'
+    reason = unserved(plan.goal, rows)
+    if not reason and plan.how.method == "stream":
+        reason = 'method="stream" has no statistics; pass method="auto"'
+    return reason
+
+
 def unserved(goal: Objective, rows: Table) -> str:
     """Why this objective has no metric on these rows; empty where it has."""
     if not goal.is_squared:
         return 'it takes loss="squared_error" alone, whose curvature is the same everywhere'
     if goal.l1:
-        return f"it takes no l1 (here {goal.l1:g}): steps towards 0 are those of single weights"
+        return "it takes no l1 penalty: steps towards 0 are those of single weights"
     if rows.d > planner.MOST_COLUMNS:
         return f"it takes at most {planner.MOST_COLUMNS} columns, and X has {rows.d}"
     return ""

@@ -24,6 +24,8 @@ class OfSteps(NamedTuple):
     """A rate for each epoch, from the number of steps before it and the number of its own."""
 
     rate: Callable[[int, int], float]
+    remedy: str
+    """What a caller may do where these rates are too large."""
 
 
 LearningRate: TypeAlias = (

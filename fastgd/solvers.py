@@ -47,6 +47,8 @@ class Run:
     validation_costs: Floats | None = None
     is_still: bool = False
     """Whether it is the last epoch alone that says `converged`."""
+    is_revoked: bool = False
+    """Whether a stopping rule ended the run, but could not see the weights that move slowly."""
     error: BaseException | None = None
     """What the callback raised, or an interrupt."""
     is_torn: bool = False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -36,7 +38,8 @@ def test_columns_in_unlike_units_do_not_converge_before_their_weights_do(n, fact
     )
     is_right = np.allclose(fit.w * [factor, 1.0], [1.0, 2.0], rtol=1e-2)
     assert is_right or not fit.converged
-    assert fit.converged or "standardize=True or precondition=True" in message
+    remedy = "pass standardize=True" + " or precondition=True" * (how.get("method") != "stream")
+    assert fit.converged or message.endswith(remedy)
     best, none = told(
         fastgd.gradient_descent, Z * [factor, 1.0], Z @ [1.0, 2.0], tol="auto", precondition=True
     )
@@ -94,7 +97,7 @@ def test_estimators_of_epoch_seconds():
         assert "standardize=True" in message
 
 
-def test_the_spread_is_a_lower_bound_of_the_condition_number(rng):
+def test_the_estimate_is_a_lower_bound_of_the_condition_number(rng):
     for seed in range(20):
         rng = np.random.default_rng(seed)
         X = rng.normal(size=(50, 3)) * 10 ** rng.uniform(-2, 2, 3) + rng.normal(size=3) * 3
@@ -104,13 +107,93 @@ def test_the_spread_is_a_lower_bound_of_the_condition_number(rng):
                 A = np.column_stack([X, np.ones(50)]) if has_intercept else X
                 H = 2 * A.T @ A / 50 + np.diag([l2, l2, l2, 0.0][: A.shape[1]])
                 values = np.linalg.eigvalsh(H)
-                found = caveats.spread(ArrayRows(X, np.zeros(50)), goal)
+                found = caveats.condition(ArrayRows(X, np.zeros(50)), goal)
                 assert 1.0 <= found <= values[-1] / values[0] * (1 + 1e-9)
     goal = as_objective("squared_error", 0.0, 0.0, False, False, has_weights=False)
     for no_slow_direction in (np.array([[1.0, 1e7]]), np.outer(np.arange(9.0), [1.0, 1e7])):
-        assert caveats.spread(ArrayRows(no_slow_direction, np.zeros(len(no_slow_direction))), goal) == 1.0
-    units = caveats.spread(ArrayRows(rng.normal(size=(99, 2)) * [1.0, 1e5], np.zeros(99)), goal)
+        assert caveats.condition(ArrayRows(no_slow_direction, np.zeros(len(no_slow_direction))), goal) == 1.0
+    units = caveats.condition(ArrayRows(rng.normal(size=(99, 2)) * [1.0, 1e5], np.zeros(99)), goal)
     assert units > 1e8
+
+
+UNLIKE = np.random.default_rng(3).normal(size=(200, 2)) * [1.0, 1e4]
+OF_UNLIKE = UNLIKE @ [2.0, 1e-3] + 1.0
+
+
+@pytest.mark.parametrize(
+    ("fit_by", "is_served"),
+    [
+        (partial(fastgd.gradient_descent, n_epochs=50), True),
+        (partial(fastgd.gradient_descent, n_epochs=50, method="stream"), False),
+        (partial(fastgd.gradient_descent, n_epochs=50, l1=1e-6), False),
+        (partial(fastgd.gradient_descent, n_epochs=50, loss="huber"), False),
+        (partial(fastgd.sgd, n_epochs=50), False),
+        (partial(fastgd.sgd, n_epochs=50, batch_size=200), False),
+    ],
+)
+def test_preconditioning_is_a_remedy_where_it_is_served(fit_by, is_served):
+    how = dict(tol="auto", fit_intercept=True)
+    _, message = told(fit_by, UNLIKE, OF_UNLIKE, **how)
+    assert "more slowly than others" in message
+    assert "pass standardize=True" in message
+    assert ("precondition=True" in message) == is_served
+    refusal = pytest.raises((ValueError, TypeError), match="precondition")
+    with contextlib.nullcontext() if is_served else refusal:
+        fit_by(UNLIKE, OF_UNLIKE, precondition=True, **how)
+
+
+@pytest.mark.parametrize(
+    ("model", "is_served"),
+    [
+        (GDRegressor(standardize=False, precondition=False, max_iter=50), True),
+        (GDRegressor(standardize=False, precondition=False, max_iter=50, penalty="l1", alpha=1e-6), False),
+        (SGDRegressor(standardize=False, max_iter=50, random_state=0), False),
+    ],
+)
+def test_estimators_name_the_remedies_that_they_have(model, is_served):
+    _, message = told(model.fit, UNLIKE, OF_UNLIKE)
+    assert "more slowly than others" in message
+    assert ("precondition=True" in message) == is_served
+    assert "l2" not in message
+    assert ("held by alpha" in message) == (model.alpha > 0.0 and model.penalty == "l2")
+
+
+def test_a_strong_alpha_is_reported_as_it_was_given(rng):
+    X = rng.normal(size=(60, 2))
+    for penalty, l1_ratio in (("l2", 0.15), ("elasticnet", 0.0)):
+        how = dict(standardize=False, alpha=1e10, penalty=penalty, l1_ratio=l1_ratio)
+        model = GDRegressor(precondition=False, max_iter=20, **how)
+        _, message = told(model.fit, X, X[:, 0] + 20.0)
+        assert "the learning rate that alpha=1e+10 allows" in message
+        assert "l2" not in message
+
+
+@pytest.mark.parametrize(
+    ("how", "remedy"),
+    [
+        (dict(alpha=0.0), "pass alpha"),
+        (dict(alpha=0.0, penalty=None), 'pass penalty="l2" with an alpha'),
+        (dict(alpha=0.0, penalty="l1"), 'pass penalty="l2" with an alpha'),
+    ],
+)
+def test_few_digits_name_the_penalty_of_the_caller(rng, how, remedy):
+    X = rng.normal(size=(50, 2))
+    X = np.column_stack([X, X.sum(axis=1)])
+    _, message = told(GDRegressor(**how).fit, X, X[:, 0])
+    assert message.endswith(f"leave some out, or {remedy}")
+
+
+@pytest.mark.parametrize(
+    ("how", "remedies"),
+    [
+        ({}, "another learning_rate, standardize=True or nesterov=True"),
+        (dict(standardize=True), "another learning_rate or nesterov=True"),
+    ],
+)
+def test_settings_in_force_are_no_remedies(how, remedies):
+    x = np.tile([1.0, -1.0], 30)
+    _, message = told(fastgd.gradient_descent, x, 3.0 * x, learning_rate=1.0, tol=1e-9, n_epochs=3, **how)
+    assert message.endswith(f"it was not falling: try {remedies}")
 
 
 @pytest.mark.parametrize("fit_by", [fastgd.gradient_descent, fastgd.sgd])

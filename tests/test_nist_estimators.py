@@ -152,7 +152,7 @@ def test_columns_that_are_sums_of_others_are_said_to_be():
 def test_few_digits_to_be_expected_are_said():
     X = nearly_collinear(9)
     messages = caught_warnings(X, X[:, 0] + np.random.default_rng(3).normal(size=40), 1000)
-    assert any("weights" in message and "leave some out, or pass l2" in message for message in messages)
+    assert any("weights" in message and "leave some out, or pass alpha" in message for message in messages)
 
 
 @pytest.mark.skipif(JIT_IS_OFF, reason="5 000 rows several times")

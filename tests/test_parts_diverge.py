@@ -82,6 +82,21 @@ def test_the_setting_in_force_is_no_remedy():
     assert "pass learning_rate=" in str(caught.value)
 
 
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_rates_made_of_alpha_are_lowered_by_alpha(call):
+    """learning_rate="optimal" does not use eta0."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    model = SGDRegressor(learning_rate="optimal", random_state=0)
+    with pytest.raises(fastgd.DivergenceError) as caught:
+        getattr(model, call)(X, y)
+    assert 'pass learning_rate="invscaling" or a larger alpha (' in str(caught.value)
+    assert "eta0" not in str(caught.value)
+    for remedy in (dict(learning_rate="invscaling"), dict(alpha=10.0)):
+        model = SGDRegressor(learning_rate="optimal", random_state=0).set_params(**remedy)
+        assert np.isfinite(getattr(model, call)(X, y).coef_).all()
+
+
 def ordered(X, y):
     order = np.argsort(X[:, 0])
     return X[order], y[order]

@@ -29,7 +29,7 @@ from fastgd.estimators.inputs import (
 )
 from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
 from fastgd.grid import Floats
-from fastgd.options import Report
+from fastgd.options import Report, of_kind
 from fastgd.results import FitResult
 
 
@@ -102,8 +102,8 @@ class _Classifier(ClassifierMixin, Linear):
         self.n_iter_ = max(result.n_epochs for result in results)
         costs = [self._costs(result) for result in results]
         self.history_ = costs[0] if len(results) == 1 else costs
-        for message in _summaries(reports, self.classes_):
-            warnings.warn(message, EstimatorConvergenceWarning, stacklevel=4)
+        for warning in _summaries(reports, self.classes_):
+            warnings.warn(warning, stacklevel=4)
         return self
 
     def _chosen(self) -> range:
@@ -167,19 +167,19 @@ class _Classifier(ClassifierMixin, Linear):
         return like(X, np.where(like(X, _shares(scores)) == 1.0, 0.0, logarithms))
 
 
-def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[str]:
-    """One message of each kind: that of all models, or the worst, with its class and how many there are."""
+def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[EstimatorConvergenceWarning]:
+    """One warning of each kind: that of all models, or the worst, with its class and how many there are."""
     found: dict[str, list[tuple[Report, int]]] = {}
     for k, of_class in enumerate(reports):
         for report in of_class:
             found.setdefault(report.kind, []).append((report, k))
-    for same in found.values():
+    for kind, same in found.items():
         worst, k = max(same, key=lambda pair: pair[0].badness)
-        if len(same) == len(reports) and len({report.message for report, _ in same}) == 1:
-            yield worst.message
-        else:
+        message = worst.message
+        if len(same) < len(reports) or len({report.message for report, _ in same}) > 1:
             label = told(classes[k : k + 1])
-            yield f"{len(same)} of {len(reports)} classes, the worst {label}: {worst.message}"
+            message = f"{len(same)} of {len(reports)} classes, the worst {label}: {message}"
+        yield of_kind(EstimatorConvergenceWarning, kind, message)
 
 
 def _shares(scores: Floats) -> Floats:

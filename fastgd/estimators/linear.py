@@ -173,12 +173,20 @@ class Linear(BaseEstimator):
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
             n_threads=self._threads(), warning=EstimatorConvergenceWarning, depth=6 + self._depth,
-            words=Words("max_iter", "eta0", 1.0 / half), reports=reports,
+            words=self._words(goal, half), reports=reports,
         )  # fmt: skip
         how |= self._of_sgd(half, before, is_part)
         result = fit(self._solver, X, y, weights, goal, self._rule(), Options(**how))
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
+
+    def _words(self, goal: dict[str, Any], half: float) -> Words:
+        """scikit-learn's names of what fastgd's sentences name."""
+        has_l2 = self.penalty == "l2" or (self.penalty == "elasticnet" and self.l1_ratio < 1.0)
+        if not has_l2:
+            return Words("max_iter", "eta0", 1.0 / half, 'penalty="l2" with an alpha')
+        unit = self.alpha / goal["l2"] if goal["l2"] else 1.0
+        return Words("max_iter", "eta0", 1.0 / half, "alpha", unit)
 
     def _threads(self) -> int | None:
         return None if self.n_jobs == -1 else self.n_jobs
@@ -206,7 +214,8 @@ class Stochastic(Linear):
     def _rate(self, half: float) -> LearningRate:
         """A rate for each epoch, see `SGDRegressor`."""
         if self.learning_rate == "optimal":
-            return OfSteps(functools.partial(_optimal, half, self._optimal_alpha()))
+            remedy = 'pass learning_rate="invscaling" or a larger alpha'
+            return OfSteps(functools.partial(_optimal, half, self._optimal_alpha()), remedy)
         if not isinstance(self.eta0, str):
             return super()._rate(half)
         power = float(self.power_t) if self.learning_rate == "invscaling" else 0.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import csv, parquet
 
 import fastgd
 from fastgd import report
@@ -205,6 +205,34 @@ def test_what_has_not_converged_begins_with_that_and_exits_with_1(run, told):
     assert code == 0
     assert out.startswith("NOT CONVERGED: ")
     assert told(*arguments, "--tol", "none")["not_converged"] is None
+
+
+@pytest.mark.parametrize(("solver", "far"), [("sgd", 0.0), ("gd", 0.0), ("gd", 1e9)])
+def test_a_run_that_a_rule_ended_is_not_told_to_take_more_epochs(run, solver, far):
+    """Columns in unlike units, or so far from zero that statistics do not serve."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(200, 2)) * [1.0, 1e-5]
+    table = pa.table({"a": x[:, 0] + far, "b": x[:, 1], "y": x @ [1.0, 2e5]})
+    csv.write_csv(table, "u.csv")
+    arguments = ["fit", "u.csv", "--target", "y", "--no-standardize", "--no-nesterov", "--tol", "1e-4"]
+    code, out, _ = run(*arguments, "--solver", solver, "--epochs", 300, "--json")
+    told = json.loads(out)
+    assert code == 1
+    assert told["epochs"] < 300
+    why = told["not_converged"]
+    assert ("lie a million times as far from zero" if far else "more slowly than others") in why
+    assert why.endswith("pass --standardize (--allow-unconverged takes the model as it is)")
+    assert told["notes"] == []
+
+
+def test_the_command_line_offers_no_option_that_it_does_not_have(run):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(200, 2)) * [1.0, 1e-5]
+    csv.write_csv(pa.table({"a": x[:, 0], "b": x[:, 1], "y": x @ [1.0, 2e5]}), "u.csv")
+    _, out, _ = run("fit", "u.csv", "--target", "y", "--no-standardize", "--epochs", 5, "--l2", 1e-9)
+    text = " ".join(out.split())
+    assert "far from zero beside the intercept or held by --l2; pass --standardize (try" in text
+    assert "precondition" not in text
 
 
 def test_strict_is_the_default_and_says_so(run):
