@@ -52,10 +52,13 @@ def demo(n_samples: int) -> Iterator[str]:
     """The lines to print, as they come to be known."""
     yield "The lesson: x = 1, 2, 3 hours, y = 2, 4, 6 points, w = 1 to begin with, learning rate 0.01"
     yield ""
-    with _compiled_beside(_RUNS):
+    first, *others = _RUNS
+    with _compiled_beside(others):
         yield lesson.full_batch().trace(digits=2)
         yield ""
-        _warm_up("gradient_descent")
+        _warm_up(first)
+    for what in others:
+        _warm_up(what)
     yield from _fit_millions(n_samples)
 
 
@@ -65,8 +68,6 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
     if backend == "python":
         n_samples = min(n_samples, PYTHON_ROWS)
         yield f"Numba is not installed: plain Python on {n_samples:,} rows (pip install numba)"
-    for what in _RUNS:
-        _warm_up(what)
     begin = time.perf_counter()
     X, y, w = make_linear(n_samples, noise=0.1, seed=3)
     drawn = time.perf_counter() - begin
@@ -106,27 +107,27 @@ _RUNS: dict[str, Callable[..., FitResult]] = {
 
 
 def _warm_up(what: str) -> None:
-    """Compile what a run takes, so that the timings are of the work alone."""
+    """Compile what a run takes, so that the timings are of the work alone; plain Python needs nothing."""
+    if resolve("auto") == "python":
+        return
     x = np.linspace(-1.0, 1.0, 3 * grid.BLOCK_ROWS)
     _RUNS[what](x, x + x**2, n_epochs=N_EPOCHS)
     if what == "gradient_descent":
         make_linear(len(x), noise=0.1)
         diagnose(x, x)
-        if resolve("auto") == "numba":
-            plain_read(ArrayRows(x, x), 1)
+        plain_read(ArrayRows(x, x), 1)
 
 
 @contextlib.contextmanager
 def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
-    """Another process compiles what the runs after the first take; this one then finds it on the disk.
+    """Another process compiles what these runs take, and this one then finds it on the disk.
 
-    Where that fails, this process compiles it.
+    There is no other process where it could not keep its machine code. Where it fails, this process compiles.
     """
-    if pool.default_threads() < 2 or resolve("auto") == "python" or _are_compiled():
+    if pool.default_threads() < 2 or resolve("auto") == "python" or not _can_compile_beside():
         yield
         return
-    _, *others = runs
-    program = f"from fastgd import demo\nfor what in {others!r}: demo._warm_up(what)"
+    program = f"from fastgd import demo\nfor what in {[*runs]!r}: demo._warm_up(what)"
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(
         os.pathsep
     )
@@ -142,10 +143,12 @@ def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
             raise
 
 
-def _are_compiled() -> bool:
+def _can_compile_beside() -> bool:
+    """Whether there are kernels to compile, and a folder that keeps them."""
     from fastgd.kernels import _jit, one_read
 
-    return not hasattr(one_read.run_1d, "signatures") or _jit.is_kept("one_read.run_1d")
+    is_compiler_on = hasattr(one_read.run_1d, "signatures")
+    return is_compiler_on and not _jit.is_kept("one_read.run_1d") and _jit.can_keep()
 
 
 def _read(rows: ArrayRows, threads: int) -> Timing:

@@ -234,8 +234,7 @@ class KernelCache(PartCache):
         code = dumps(data._reduce())
         try:
             file = self._file(sig, data.codegen)
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _refuse_foreign(file.parent)
+            _make_directory()
             handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.name)
             try:
                 with os.fdopen(handle, "wb") as stream:
@@ -259,6 +258,21 @@ def is_kept(name: str) -> bool:
     except OSError:
         return False
     return SOURCES in heads
+
+
+def can_keep() -> bool:
+    """Whether the folder of the machine code can be written; it is made where it is missing."""
+    try:
+        _make_directory()
+        with tempfile.TemporaryFile(dir=cache_directory()):
+            return True
+    except OSError:
+        return False
+
+
+def _make_directory() -> None:
+    cache_directory().mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_foreign(cache_directory())
 
 
 def _refuse_foreign(directory: Path) -> None:
