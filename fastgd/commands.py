@@ -133,7 +133,7 @@ def _told_of_fit(
         "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
         "dialect": data.dialect or None,
     }  # fmt: skip
-    return report.of_fit(result, result.feature_names or ("x",), given, [*notes.values()], data.spread())
+    return report.of_fit(result, result.feature_names or ("x",), given, [*notes.values()], data.variance())
 
 
 def show_diagnosis(options: Namespace) -> int:

@@ -140,7 +140,7 @@ def _fit(
     except KeyboardInterrupt as interrupt:
         run.error, run.is_torn = interrupt, True
     if run.is_torn:
-        run.stopped = "it was interrupted"
+        run.stopped, run.is_revoked = "it was interrupted", False
     run.diverged |= grown
     steps = -(-rows.n // rule.batch_size) if solver == "sgd" and rows.known_n is not None else 1
     result = from_run(

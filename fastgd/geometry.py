@@ -86,7 +86,7 @@ class Geometry(Moments):
         l2 = self.objective.l2
         if not l2:
             return 0.0
-        return l2 / self.objective.curvature if self.objective.is_smooth else l2 * self.rows.facts.spread
+        return l2 / self.objective.curvature if self.objective.is_smooth else l2 * self.rows.facts.deviation
 
     # Statistics in the coordinates ------------------------------------------------------------------------
 
@@ -349,7 +349,7 @@ class Geometry(Moments):
         loss = self.objective.loss
         curvature = float(getattr(loss, "usual_curvature", loss.curvature))
         if not self.objective.is_smooth:
-            curvature = ratio(1.0, self.rows.facts.spread)
+            curvature = ratio(1.0, self.rows.facts.deviation)
         share = 1.0 - self._rule.momentum
         return ratio(share, curvature * self.mean_square * math.sqrt(2.0 * n_steps))
 
@@ -367,7 +367,7 @@ class Geometry(Moments):
         if not self.objective.is_smooth:
             is_sgd = solver == "sgd" or self.rows.d > MOST_COLUMNS
             squares = self.largest_square if is_sgd else float(np.trace(self.statistics.G)) / self.total
-            return usable(ratio(self.rows.facts.spread, squares))
+            return usable(ratio(self.rows.facts.deviation, squares))
         if solver == "sgd":
             return usable(0.5 * self.limit(solver))
         smallest, largest = self.curvatures

@@ -52,13 +52,13 @@ class Data(NamedTuple):
         left_out = self.n_left_out
         return Data(X, y, weights if self.X.has_weights else None, self.names, self.dialect, left_out)
 
-    def spread(self) -> float | None:
+    def variance(self) -> float | None:
         """The mean square of y about its mean; of a source that is listened to, once it has been read."""
         if isinstance(self.X, Source):
-            return self.X.spread if isinstance(self.X, Listened) else None
-        moments = Moments()
+            return self.X.variance if isinstance(self.X, Listened) else None
+        moments = TargetMoments()
         moments.add(self.y, self.weight)
-        return moments.spread
+        return moments.variance
 
 
 def open_data(
@@ -74,7 +74,7 @@ def open_data(
     """DATA with its targets; of which there must be two, for a loss of two classes."""
     data = _opened(path, target, features, weight, missing, needs_two, dialect)
     if needs_two and not isinstance(data.X, Source):
-        moments = Moments()
+        moments = TargetMoments()
         moments.add(data.y, data.weight)
         moments.refuse_one(Path(path).name, target)
     return data
@@ -270,7 +270,7 @@ def _number(text: str, d: int, name: str, remedy: str = "") -> int:
     return number % d
 
 
-class Moments:
+class TargetMoments:
     """Σ s, Σ s (y − y₀), Σ s (y − y₀)²."""
 
     def __init__(self) -> None:
@@ -307,7 +307,7 @@ class Moments:
             )
 
     @property
-    def spread(self) -> float | None:
+    def variance(self) -> float | None:
         """The mean of (y − mean y)²; None where it is 0 or not to be had."""
         total, moment, square = self._sums.tolist()
         if not total:
@@ -319,7 +319,7 @@ class Moments:
 class Listened(Source):
     """A source whose targets are looked at as they pass by, in the first read of them all."""
 
-    spread: float | None = None
+    variance: float | None = None
 
     def __init__(self, source: TableSource, classes: str | None):
         """`classes` is the name of the target, where it must hold two."""
@@ -339,12 +339,12 @@ class Listened(Source):
         return self._source.sample()
 
     def chunks(self) -> Iterator[Chunk]:
-        moments = Moments()
+        moments = TargetMoments()
         with contextlib.closing(self._source.chunks()) as chunks:
             for chunk in chunks:
-                if self.spread is None:
+                if self.variance is None:
                     moments.add(*chunk.targets())
                 yield chunk
         if self._classes is not None:
             moments.refuse_one(self.name, self._classes)
-        self.spread = self.spread or moments.spread
+        self.variance = self.variance or moments.variance

@@ -94,6 +94,7 @@ def from_run(
         _state=state,
         _last=(last, intercept),
         _stopped=run.stopped,
+        _is_revoked=run.is_revoked,
         _constant=constant,
         _is_lesson=is_lesson,
     )

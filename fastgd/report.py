@@ -64,9 +64,9 @@ def _field(name: str) -> str:
 
 
 def of_fit(
-    fit: FitResult, names: Iterable[str], given: dict[str, Any], notes: list[str], spread: float | None
+    fit: FitResult, names: Iterable[str], given: dict[str, Any], notes: list[str], variance: float | None
 ) -> dict[str, Any]:
-    """All that there is to say of a fit; `given` is what it was asked for, `spread` that of the targets."""
+    """All that there is to say of a fit; `given` is what it was asked for, `variance` that of the targets."""
     weights = np.atleast_1d(fit.w)
     cost = mean = None
     if fit.cost_history is not None:
@@ -95,7 +95,7 @@ def of_fit(
         "weights": dict(zip(names, weights.tolist(), strict=True)),
         "cost": cost,
         "root_mean_square_error": math.sqrt(mean) if has_error and mean is not None else None,
-        "r2": 1.0 - mean / spread if has_error and spread and mean is not None else None,
+        "r2": 1.0 - mean / variance if has_error and variance and mean is not None else None,
         "cost_history": None if fit.cost_history is None else fit.cost_history.tolist(),
     }
 

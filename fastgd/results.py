@@ -100,15 +100,13 @@ class FitResult:
     _last: tuple[Floats, float] = field(default_factory=lambda: (np.empty(0), 0.0), repr=False)
     """The weights (d,) and the intercept after the last epoch, also where `w` is an average."""
     _stopped: str = field(default="", repr=False)
+    """What ended the run before its last epoch, a part of a sentence."""
+    _is_revoked: bool = field(default=False, repr=False)
+    """Whether that was a stopping rule, which could not see the weights that move slowly."""
     _constant: tuple[int, ...] = field(default=(), repr=False)
     """Columns that standardising found constant."""
     _is_lesson: bool = field(default=True, repr=False)
     """Whether the cost is (1/n) Σ (x·w − y)²."""
-
-    @property
-    def _first_rate(self) -> float:
-        """The learning rate of the very first epoch, also of the runs that this one went on from."""
-        return self._state.first_rate if self._state is not None else float(self.learning_rates[0])
 
     def __repr__(self) -> str:
         intercept = f", intercept={display.number(self.intercept)}" if self._has_intercept else ""
@@ -142,6 +140,8 @@ class FitResult:
             return "diverged"
         if self.converged:
             return "converged"
+        if self._is_revoked:
+            return "not converged: slow weights"
         return "stopped" if self._stopped else "not converged"
 
     @property
@@ -164,6 +164,8 @@ class FitResult:
             if self._stopped:
                 return f"converged after {epochs}: {self._stopped}{cost}"
             return f"converged: the last of {epochs} left w as it was{cost}"
+        if self._is_revoked:
+            return f"ended after {epochs}: {self._stopped}{cost}"
         if self._stopped:
             return f"stopped after {epochs}: {self._stopped}{cost}"
         if self.n_epochs == 0:

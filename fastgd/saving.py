@@ -105,7 +105,7 @@ def _check(fit: FitResult) -> None:
     _need("w", d > 0 and (isinstance(fit.w, float) or _is_floats(fit.w, d)))
     for name in ("n_epochs", "n_samples", "n_updates", "n_passes"):
         _need(name, type(getattr(fit, name)) is int and getattr(fit, name) >= 0)
-    for name in ("converged", "diverged", "_is_lesson"):
+    for name in ("converged", "diverged", "_is_revoked", "_is_lesson"):
         _need(name, type(getattr(fit, name)) is bool)
     for name in ("intercept", "elapsed"):
         _need(name, isinstance(getattr(fit, name), float))

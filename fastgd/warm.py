@@ -32,8 +32,9 @@ def warmup() -> float:
     `cost`, `gradient` and `cost_and_gradient`. Rows of 2 and of 4 to 9 numbers have kernels of their own;
     these, other losses, penalties, momentum, batches, weights and shuffling compile when first used.
 
-    The first time on a machine it takes one to two minutes, then one or two seconds in each process. Without
-    Numba there is nothing to do.
+    The first time on a machine it takes one to two minutes, as it compiles all of these; a first fit without
+    it compiles its own kernels alone, in five to ten seconds. From then on it takes one or two seconds in
+    each process. Without Numba there is nothing to do.
 
     Examples
     --------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import warnings
 from functools import partial
 
@@ -79,6 +80,20 @@ def test_epoch_seconds_do_not_converge_unless_standardized(fit_by, how):
     assert not fit.converged
     assert "standardize=True" in message
     assert "converged" not in fit.status
+
+
+def test_a_result_says_that_its_rule_could_not_see_slow_weights(tmp_path):
+    """That is no stop that a callback asked for."""
+    how = dict(fit_intercept=True, tol="auto", history="costs")
+    fit, _ = told(fastgd.gradient_descent, SECONDS, LEVEL, method="stream", **how)
+    fit.save(tmp_path / "fit.npz")
+    for one in (fit, fastgd.load(tmp_path / "fit.npz"), pickle.loads(pickle.dumps(fit))):
+        assert repr(one).endswith(", not converged: slow weights)")
+        assert one.status.startswith(f"ended after {fit.n_epochs} epochs: the gradient's norm fell to 1e-06")
+        assert "which says little of weights that move slowly; the cost went from" in one.status
+    asked, _ = told(fastgd.gradient_descent, SECONDS, LEVEL, callback=lambda state: state.epoch == 1, **how)
+    assert repr(asked).endswith(", stopped)")
+    assert asked.status.startswith("stopped after 2 epochs: the callback asked for it")
 
 
 def test_estimators_of_epoch_seconds():

@@ -174,6 +174,7 @@ CHANGES = [
     _set("learning_rates", None), _set("solver", np.ones(1)), _set("solver", "newton"), _set("_order", 3),
     _set("_order", (False, 0)), _set("_last", (np.ones(2), 0.0)), _set("_last", (np.ones(3),)),
     _set("_samples", 3), _set("_samples", [[], []]), _set("_stopped", None), _set("_constant", [1]),
+    _set("_is_revoked", 1),
     _set("_state", {}), _set("_rows", None), lambda values: values.pop("w"),
     _state("solver", 1), _state("epoch", -1), _state("order", None), _state("about", []), _state("memory", 3),
     _state("coordinates", None), _state("first_rate", "0.1"), _state("kept", (1, 2)), _state("origin", 1),

@@ -64,7 +64,7 @@ class Facts:
         return float(self.state[TOTAL])
 
     @property
-    def spread(self) -> float:
+    def deviation(self) -> float:
         """The standard deviation of y; 1 where it is 0."""
         total, moment, square = self.state[TOTAL:].tolist()
         mean = moment / total

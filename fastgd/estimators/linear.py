@@ -125,7 +125,10 @@ class Linear(BaseEstimator):
         """A rate for each epoch: eta0, or eta0/(k + 1)^power_t in epoch k."""
         power = float(self.power_t) if self.learning_rate == "invscaling" else 0.0
         if isinstance(self.eta0, str):
-            return "auto" if power == 0.0 else TimesAuto(lambda epoch: (epoch + 1.0) ** -power)
+            is_steady = self._solver == "sgd"
+            if power == 0.0 and not is_steady:
+                return "auto"
+            return TimesAuto(lambda epoch: (epoch + 1.0) ** -power, is_steady)
         rate = half * float(self.eta0)
         return rate if power == 0.0 else lambda epoch: rate * (epoch + 1.0) ** -power
 
@@ -216,10 +219,7 @@ class Stochastic(Linear):
         if self.learning_rate == "optimal":
             remedy = 'pass learning_rate="invscaling" or a larger alpha'
             return OfSteps(functools.partial(_optimal, half, self._optimal_alpha()), remedy)
-        if not isinstance(self.eta0, str):
-            return super()._rate(half)
-        power = float(self.power_t) if self.learning_rate == "invscaling" else 0.0
-        return TimesAuto(lambda epoch: (epoch + 1.0) ** -power, is_steady=True)
+        return super()._rate(half)
 
     def _optimal_alpha(self) -> float:
         if not self.alpha:

@@ -36,8 +36,8 @@ def test_json_has_the_bits_of_python_for_each_kind_of_file(told, name):
     assert list(weighted["weights"].values()) == ref.w.tolist()
     assert weighted["weight"] == weight
     residuals = X @ ref.w + ref.intercept - Y
-    spread = np.average((Y - np.average(Y, weights=S)) ** 2, weights=S)
-    assert weighted["r2"] == pytest.approx(1 - np.average(residuals**2, weights=S) / spread, rel=1e-9)
+    variance = np.average((Y - np.average(Y, weights=S)) ** 2, weights=S)
+    assert weighted["r2"] == pytest.approx(1 - np.average(residuals**2, weights=S) / variance, rel=1e-9)
 
 
 OPTIONS = {

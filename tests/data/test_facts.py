@@ -30,7 +30,7 @@ def test_facts_against_numpy_and_in_any_runs(rng, is_weighted):
     assert whole.n == 101
     assert whole.total_weight == pytest.approx(s.sum(), rel=1e-14)
     mean = np.average(y.astype(float), weights=s)
-    assert whole.spread == pytest.approx(np.sqrt(np.average((y - mean) ** 2, weights=s)), rel=1e-12)
+    assert whole.deviation == pytest.approx(np.sqrt(np.average((y - mean) ** 2, weights=s)), rel=1e-12)
     assert whole.largest == np.abs(y).max()
     assert whole.other == (0, y[0])
     assert whole.bad_weight is None
@@ -47,7 +47,7 @@ def test_the_first_that_is_no_class_and_the_first_that_is_no_weight():
 
 
 def test_targets_that_are_all_alike_have_a_spread_of_one():
-    assert of(np.full(20, 1e9), np.empty(0)).spread == 1.0
+    assert of(np.full(20, 1e9), np.empty(0)).deviation == 1.0
 
 
 @pytest.mark.parametrize("n", [1, 4095, 4096, 4097, 20_000])
