@@ -375,7 +375,8 @@ def _report_divergence(
             what = "the stability limit"
             if taken.kind == "sgd":
                 what = "the limit of every single step" + ", 1/max‖x‖²," * (result._is_lesson and is_plain)
-            automatic = f'take {words.learning_rate}="auto", here {rate:.6g}'
+            here = "" if words.is_steady else f", here {rate:.6g}"
+            automatic = f'take {words.learning_rate}="auto"{here}'
             if is_automatic(how.learning_rate):
                 automatic = f"pass {words.learning_rate}={rate:.6g}"
             message += f"; {what} is {limit:.6g}: {own or automatic}"

@@ -59,6 +59,8 @@ class Words(NamedTuple):
     """What the caller passes for an l2 penalty."""
     l2_unit: float = 1.0
     """What turns l2 into the caller's penalty."""
+    is_steady: bool = False
+    """Whether the caller's "auto" is the smaller rate of the SGD estimators."""
 
 
 WORDS = Words()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import fastgd
-from fastgd.estimators import SGDClassifier, SGDRegressor
+from fastgd.estimators import GDRegressor, SGDClassifier, SGDRegressor
 from fastgd.schedules import TimesAuto, is_automatic
 from tests.conftest import JIT_IS_OFF
 
@@ -80,6 +82,22 @@ def test_the_setting_in_force_is_no_remedy():
         fastgd.sgd(X, y, learning_rate=TimesAuto(lambda _: 100.0), n_epochs=100)
     assert '"auto"' not in str(caught.value)
     assert "pass learning_rate=" in str(caught.value)
+
+
+def test_a_divergence_names_the_automatic_rate_where_it_is_the_one_that_auto_takes():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.normal(size=60)
+    for model in (
+        GDRegressor(precondition=False, nesterov=False, max_iter=500),
+        SGDRegressor(random_state=0),
+    ):
+        with pytest.raises(fastgd.DivergenceError, match='take eta0="auto"') as caught:
+            model.set_params(eta0=50.0).fit(X, y)
+        told = re.search('eta0="auto", here ([0-9.]+)', str(caught.value))
+        taken = model.set_params(eta0="auto").fit(X, y).result_.learning_rates[0]
+        unit = 2.0  # what turns a rate into scikit-learn's
+        assert (told is None) == isinstance(model, SGDRegressor)
+        assert told is None or float(told[1]) == pytest.approx(unit * taken, rel=1e-4)
 
 
 @pytest.mark.parametrize("call", ["fit", "partial_fit"])

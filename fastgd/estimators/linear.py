@@ -186,10 +186,9 @@ class Linear(BaseEstimator):
     def _words(self, goal: dict[str, Any], half: float) -> Words:
         """scikit-learn's names of what fastgd's sentences name."""
         has_l2 = self.penalty == "l2" or (self.penalty == "elasticnet" and self.l1_ratio < 1.0)
-        if not has_l2:
-            return Words("max_iter", "eta0", 1.0 / half, 'penalty="l2" with an alpha')
+        penalty = "alpha" if has_l2 else 'penalty="l2" with an alpha'
         unit = self.alpha / goal["l2"] if goal["l2"] else 1.0
-        return Words("max_iter", "eta0", 1.0 / half, "alpha", unit)
+        return Words("max_iter", "eta0", 1.0 / half, penalty, unit, self._solver == "sgd")
 
     def _threads(self) -> int | None:
         return None if self.n_jobs == -1 else self.n_jobs
