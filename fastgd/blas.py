@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+
+from fastgd import callers
 
 _lock = threading.RLock()
 _controller: Any = None
@@ -65,12 +66,11 @@ def _warn_once(reason: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(
+        callers.warn(
             f"NumPy's BLAS is not held to one thread: {reason}. The last bits of results may depend on "
             "the number of its threads; set OPENBLAS_NUM_THREADS=1 (or MKL_NUM_THREADS, "
             "VECLIB_MAXIMUM_THREADS) to keep them the same",
             RuntimeWarning,
-            stacklevel=2,
         )
 
 

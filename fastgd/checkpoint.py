@@ -13,12 +13,11 @@ import dataclasses
 import hashlib
 import os
 import platform
-import warnings
 from typing import Any
 
 import numpy as np
 
-from fastgd import __version__, archive, packing
+from fastgd import __version__, archive, callers, packing
 from fastgd.data.checks import InvalidDataError, path_text
 from fastgd.data.table import Table
 from fastgd.geometry import Geometry
@@ -51,7 +50,7 @@ class Checkpoint:
 
     def __init__(self, rows: Table, how: Options, others: dict[str, Any]):
         """`others` are options that stand elsewhere."""
-        self._rows, self._path, self._failure, self._depth = rows, how.checkpoint, "", how.depth
+        self._rows, self._path, self._failure = rows, how.checkpoint, ""
         self._about: dict[str, Any] = {}
         self._found: dict[str, Any] | None = None
         places: list[Place] = []
@@ -62,7 +61,7 @@ class Checkpoint:
             told = {name: described(value) for name, value in options.items()}
             self._about = {"options": told, "data": data_marks(rows), "versions": _versions()}
         if how.resume is not None:
-            self._found = _read(how.resume, self._about, self._depth + 2)
+            self._found = _read(how.resume, self._about)
             places = self._found["places"][: self._found["before"]]
         self._source = os.fspath(how.resume or "")
         self._seed: int | None = None if self._found is None else self._found["seed"]
@@ -109,14 +108,13 @@ class Checkpoint:
             reason = error.strerror if isinstance(error, OSError) else None
             self._failure = f"{type(error).__name__}: {reason or error}"
 
-    def _tell_failure(self, depth: int) -> None:
+    def _tell_failure(self) -> None:
         failure, self._failure = self._failure, ""
         if failure:
-            warnings.warn(
+            callers.warn(
                 f"the checkpoint {path_text(self._path or '')} could not be written ({failure}); the "
                 "one before, if there was one, is as it was, and the run goes on",
                 RuntimeWarning,
-                stacklevel=self._depth + depth,
             )
 
     def resume(self, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> int:
@@ -179,7 +177,7 @@ class Checkpoint:
 
     def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
         """See `solvers.Keeper`."""
-        self._tell_failure(4)
+        self._tell_failure()
         journal = self.journal
         cost = None if run.last_cost is None else run.last_cost * self._cost_scale
         if not journal.keeps:
@@ -211,7 +209,7 @@ class Checkpoint:
         """The run has ended, however."""
         if self.journal.bar is not None:
             self.journal.bar.close()
-        self._tell_failure(2)
+        self._tell_failure()
 
 
 def _is_alike(value: Any, like: Any) -> bool:
@@ -319,7 +317,7 @@ def _versions() -> dict[str, str]:
         return found
 
 
-def _read(path: Path, about: dict[str, Any], depth: int) -> dict[str, Any]:
+def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
     """What stands in the file, if it is of this run."""
     header, arrays = archive.read(path, KIND, VERSION)
     name = os.fspath(path)
@@ -346,10 +344,9 @@ def _read(path: Path, about: dict[str, Any], depth: int) -> dict[str, Any]:
             for key, here in about["versions"].items()
             if found["versions"].get(key) != here
         )
-        warnings.warn(
+        callers.warn(
             f"{name} was written by other versions ({changed}): the last bits may differ from those of a run "
             "that nothing interrupted",
             RuntimeWarning,
-            stacklevel=depth,
         )
     return found

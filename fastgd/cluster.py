@@ -10,13 +10,12 @@ import contextvars
 import platform
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastgd import __version__
+from fastgd import __version__, callers
 
 POLL = 0.1
 """Seconds between two looks at whether the scheduler is still there."""
@@ -146,8 +145,7 @@ def warn_of_differences(abouts: dict[str, dict[str, str]]) -> None:
             f"{difference} on {addresses[0]}" + f" and {len(addresses) - 1} more" * (len(addresses) > 1)
             for difference, addresses in found.items()
         )
-        warnings.warn(
+        callers.warn(
             f"workers differ from this process, so a result need not have the same bits as here: {what}",
             UserWarning,
-            stacklevel=2,
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import sys
 import time
-import warnings
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import caveats, coordinates, forecast, objective, reference, solvers
+from fastgd import callers, caveats, coordinates, forecast, objective, reference, solvers
 from fastgd.checkpoint import Checkpoint, vars_of
 from fastgd.data import holdout
 from fastgd.data.arrays import as_weights
@@ -384,9 +383,7 @@ def _report_divergence(
         raise DivergenceError(
             f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate
         )
-    warnings.warn(
-        f"{message}; the result is the finite part of the run", RuntimeWarning, stacklevel=how.depth + 2
-    )
+    callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
 
 
 def _safe(taken: Track) -> tuple[float, float] | tuple[None, None]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from fastgd import display, pool, solvers
+from fastgd import callers, display, pool, solvers
 from fastgd.data import checks
 from fastgd.data.backend import Backend
 from fastgd.grid import Floats
@@ -104,8 +103,6 @@ class Options:
     warning: type[ConvergenceWarning] = ConvergenceWarning
     """What to warn with, where n_epochs ran out or few digits are to be expected."""
 
-    depth: int = 3
-    """How many calls the user's own is away from the warning."""
     reports: list[Report] | None = None
     """Where warnings are kept instead of being shown at once."""
     words: Words = WORDS
@@ -119,9 +116,9 @@ class Options:
     """Whether X is a part of the data, and a run goes on from part to part."""
 
     def warn(self, kind: str, message: str, badness: float = 0.0) -> None:
-        """Warn the caller of the public function, two calls above the caller of this."""
+        """Warn the caller of the public function, or keep the warning in `reports`."""
         if self.reports is None:
-            warnings.warn(of_kind(self.warning, kind, message), stacklevel=self.depth + 2)
+            callers.warn(of_kind(self.warning, kind, message))
         else:
             self.reports.append(Report(kind, message, badness))
 

@@ -8,7 +8,6 @@ there, that later tasks are sent to.
 from __future__ import annotations
 
 import itertools
-import warnings
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgd import callers
 from fastgd.cluster import Cluster, about, warn_of_differences
 from fastgd.data.checks import InvalidDataError
 from fastgd.data.held import Held, Shape, Stretch, aligned_rows
@@ -153,12 +153,11 @@ def _placed(cluster: Cluster, partitions: Partitions) -> tuple[Placement, bool]:
     answers = cluster.gather(asked)
     warn_of_differences({seat.home: answer[0] for seat, answer in zip(seats.values(), answers, strict=True)})
     if MOST_TRAVELS * travelled > n and travelled > MANY_UNITS * aligned_rows(shape.d):
-        warnings.warn(
+        callers.warn(
             f"{travelled} of {n} rows had to go to another worker, since partitions are smaller than the "
             f"{aligned_rows(shape.d)} rows that are read together: make them larger, with X.rechunk() or "
             "repartition()",
             UserWarning,
-            stacklevel=2,
         )
     first = next(answer[1] for answer in answers if answer[1] is not None)
     return Placement(cluster, shape, homes, seats, shares, has, first, travelled), is_kept

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import display, objective, solvers
+from fastgd import callers, display, objective, solvers
 from fastgd.data import checks
 from fastgd.data.arrays import as_array, as_weights
 from fastgd.data.backend import resolve
@@ -127,7 +126,7 @@ def sweep(
     )  # fmt: skip
     objective.check_loss(goal.loss, rows, runs_on)
     if sentence := objective.lone_class(goal, rows):
-        warnings.warn(sentence, ConvergenceWarning, stacklevel=2)
+        callers.warn(sentence, ConvergenceWarning)
     check_method(solver, how, runs_on, order, goal, rule)
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
-    ["display"],
+    ["display", "callers"],
     ["losses", "penalties", "reference", "kernels.compiling", "lazy", "data.checks", "data.dialect"],
     ["kernels._jit", "progress", "archive", "packing", "data.files"],
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd import callers
+
 EXACT = 1 << 53
 """Every whole number up to here is a float."""
 PART = 1 << 17
 """Numbers that are looked at at once."""
-PACKAGE = str(Path(__file__).parents[1])
 
 
 def may_round(dtype: np.dtype[Any]) -> bool:
@@ -47,14 +45,10 @@ def first_rounded(values: NDArray[Any]) -> tuple[int, ...] | None:
 
 def warn(place: str, value: int) -> None:
     """Warn the caller of the public function."""
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(
+    callers.warn(
         f"{place} is {value}: whole numbers beyond 2**53 are rounded to floats; subtract an offset from "
         "them, or pass them in a larger unit",
         UserWarning,
-        stacklevel=level,
     )
 
 

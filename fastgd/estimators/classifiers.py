@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self
 
@@ -12,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fastgd import display
+from fastgd import callers, display
 from fastgd.data.arrays import as_sample_weight
 from fastgd.data.chunks import Source
 from fastgd.data.labels import OneAgainstRest, labels
@@ -38,8 +37,6 @@ class _Classifier(ClassifierMixin, Linear):
         "loss": [StrOptions({"log_loss"})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
-
-    _depth = 1
 
     def _loss(self) -> Any:
         return self.loss
@@ -103,7 +100,7 @@ class _Classifier(ClassifierMixin, Linear):
         costs = [self._costs(result) for result in results]
         self.history_ = costs[0] if len(results) == 1 else costs
         for warning in _summaries(reports, self.classes_):
-            warnings.warn(warning, stacklevel=4)
+            callers.warn(warning)
         return self
 
     def _chosen(self) -> range:

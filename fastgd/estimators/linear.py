@@ -47,8 +47,6 @@ _HALVED = {"squared_error": losses.SquaredError, "huber": losses.Huber}
 class Linear(BaseEstimator):
     """What the four share; the parameters that a class has of its own are in its `__init__`."""
 
-    _depth = 0
-    """Calls between the public one and `_fitted`, beside one."""
     _solver: Literal["gradient_descent", "sgd"] = "gradient_descent"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
@@ -175,7 +173,7 @@ class Linear(BaseEstimator):
             patience=self.n_iter_no_change,
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
-            n_threads=self._threads(), warning=EstimatorConvergenceWarning, depth=6 + self._depth,
+            n_threads=self._threads(), warning=EstimatorConvergenceWarning,
             words=self._words(goal, half), reports=reports,
         )  # fmt: skip
         how |= self._of_sgd(half, before, is_part)

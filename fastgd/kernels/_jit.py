@@ -20,7 +20,6 @@ import pickle
 import platform
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
-from fastgd import losses
+from fastgd import callers, losses
 from fastgd.kernels import compiling
 
 # Never nnan or ninf: they turn isnan into False.
@@ -159,7 +158,7 @@ def _warn_once(message: str) -> None:
     global _warned
     if not _warned:
         _warned = True
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
+        callers.warn(message, RuntimeWarning)
 
 
 class PartCache(NullCache):
