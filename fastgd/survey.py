@@ -262,6 +262,7 @@ def largest_square(rows: Rows, n_threads: int | None) -> float:
     return float(engine.fold(rows, task, n_threads, add=np.maximum)[0])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]:
     """The extreme eigenvalues of XᵀX/n in the Krylov space of Xᵀy and a fixed random vector.
 
@@ -287,6 +288,8 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
     still = 0  # steps that changed the largest hardly
     for _ in range(min(LANCZOS_STEPS, d)):
         product = 0.5 * (gradient(basis[-1]) - at_zero)
+        if not np.isfinite(product).all():
+            return math.nan, math.nan
         diagonal.append(epochs.dot(product, basis[-1]))
         for vector in basis + basis:  # twice is enough
             product -= epochs.dot(product, vector) * vector

@@ -375,6 +375,25 @@ def test_the_longest_row_of_any_layout(rng, dtype):
         assert looked.passes == 1
 
 
+def test_wide_data_whose_squares_overflow_is_refused_without_a_warning(rng):
+    X, y = rng.standard_normal((40, planner.MOST_COLUMNS + 76)), rng.standard_normal(40)
+    for scale in np.geomspace(1e152, 1e154, 9):  # the sums overflow at different steps of the method
+        for how in ({}, {"fit_intercept": True}):
+            with pytest.raises(fastgd.InvalidDataError, match="its squares overflow; scale X$"):
+                fastgd.gradient_descent(X * scale, y, n_epochs=2, **how)
+
+
+def test_lanczos_of_products_that_are_not_finite_is_nan():
+    found = []
+
+    def gradient(w):
+        found.append(w)
+        return 2.0 * np.arange(1.0, 5.0) * (w - 1.0) * (np.inf if len(found) == 3 else 1.0)
+
+    assert np.isnan(survey.lanczos(gradient, 4)).all()
+    assert len(found) == 3
+
+
 def test_lanczos_sees_what_the_targets_do_not(monkeypatch):
     """One long column that Xᵀy has nothing of: the limit is its, and "auto" descends from there."""
     monkeypatch.setattr(planner, "MOST_COLUMNS", 20)
