@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         "--missing",
         choices=("error", "drop"),
         default="error",
-        help=f"{_MISSING}: their predictions are empty, or nan in files",
+        help=f"{_MISSING}: their predictions are empty lines, nan in .csv and .npy, null in .parquet",
     )
     add("--out", type=_file, metavar="FILE", help="a .csv, .parquet or .npy file; by default standard output")
     _add_dialect(predict)

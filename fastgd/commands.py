@@ -174,7 +174,8 @@ def predict(options: Namespace) -> int:
         with replacing(options.out) as file:
             WRITERS[suffix](file, itertools.chain([first], scores))
     if counts.n_left_out:
-        _say(f"{counts.n_left_out} of {counts.n} rows have a missing value: their predictions are empty")
+        empty = EMPTY[suffix]
+        _say(f"{counts.n_left_out} of {counts.n} rows have a missing value: their predictions are {empty}")
     return 0
 
 
@@ -348,3 +349,5 @@ def _write_parquet(file: BinaryIO, scores: Iterator[Scores]) -> None:
 
 
 WRITERS = {".csv": _write_csv, ".npy": _write_npy, ".parquet": _write_parquet}
+EMPTY = {None: "empty lines", ".csv": "nan", ".npy": "nan", ".parquet": "null"}
+"""What stands for the prediction of a row with a missing value: on standard output, and in each file."""

@@ -73,7 +73,7 @@ def test_rows_with_a_missing_value(run, model):
     first, last = model.predict([[1.0, 2.0, 0.0], [5.0, 6.0, 1.0]]).tolist()
     code, out, err = run("predict", "m.npz", "holes.csv", "--missing", "drop")
     assert (code, out) == (0, f"{first!r}\n\n\n{last!r}\n")  # a line a row of the file
-    assert err == "fastgd: 2 of 4 rows have a missing value: their predictions are empty\n"
+    assert err == "fastgd: 2 of 4 rows have a missing value: their predictions are empty lines\n"
 
 
 @pytest.mark.parametrize("out", ["p.csv", "p.npy", "p.parquet"])
@@ -84,11 +84,17 @@ def test_predictions_stand_beside_the_rows_that_they_belong_to(run, model, out, 
     for name, text in (("a", ",2,1\n1,2,0\n3,4,\n"), ("b", "5,,1\n,,\n"), ("c", "5,6,1\n,,\n")):
         Path(f"folder/{name}.csv").write_text("miles,minutes,night\n" + text)
     first, last = model.predict([[1.0, 2.0, 0.0], [5.0, 6.0, 1.0]]).tolist()
-    assert run("predict", "m.npz", "folder", "--missing", "drop", "--out", out)[0] == 0
+    code, _, err = run("predict", "m.npz", "folder", "--missing", "drop", "--out", out)
+    empty = {"p.csv": "nan", "p.npy": "nan", "p.parquet": "null"}[out]
+    told = f"fastgd: 5 of 7 rows have a missing value: their predictions are {empty}\n"
+    assert (code, err) == (0, told)
     if out == "p.csv":
-        found = [float(line) for line in Path(out).read_text().splitlines()[1:]]
+        lines = Path(out).read_text().splitlines()[1:]
+        assert [line == empty for line in lines].count(True) == 5
+        found = [float(line) for line in lines]
     else:
         found = np.load(out) if out == "p.npy" else parquet.read_table(out)["prediction"].to_numpy()
+        assert out == "p.npy" or parquet.read_table(out)["prediction"].null_count == 5
     np.testing.assert_array_equal(found, [np.nan, first, np.nan, np.nan, np.nan, last, np.nan])
 
 
