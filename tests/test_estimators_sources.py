@@ -108,6 +108,38 @@ def test_a_column_of_numbers_and_a_warm_start(rows):
         assert_same(ours.fit(cut(X, y)), expected.fit(X, y))
 
 
+@pytest.mark.parametrize("kind", [GDRegressor, SGDRegressor, GDClassifier, SGDClassifier])
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_a_warm_start_of_another_width_is_refused_as_of_arrays(rows, kind, width):
+    X, y = rows[0], np.arange(N) % 2.0
+    how = dict(shuffle=False) if kind in (SGDRegressor, SGDClassifier) else {}
+    how |= dict(max_iter=1, tol=None)
+    other = np.resize(X, (N, width))
+    model = kind(**how, warm_start=True).fit(cut(X, y))
+    before = vars(model).copy()
+    sentences = []
+    for data in ((other, y), (cut(other, y),)):
+        with pytest.raises(ValueError, match=f"^X has {width} features, but ") as caught:
+            model.fit(*data)
+        sentences.append(str(caught.value))
+    assert sentences[0] == sentences[1]
+    assert vars(model).items() == before.items()
+    assert model.predict(X).shape == (N,)
+    cold = kind(**how).fit(cut(X, y)).fit(cut(other, y))
+    assert cold.n_features_in_ == np.size(cold.coef_) == width
+
+
+def test_a_warm_start_of_other_columns_is_refused(rows):
+    X, y = rows[0], rows[1]
+    source, other = cut(X, y), cut(X, y)
+    source.columns, other.columns = ("a", "b", "c"), ("a", "c", "b")
+    model = GDRegressor(warm_start=True, max_iter=1, tol=None).fit(source)
+    with pytest.raises(ValueError, match='^X has the columns "a", "c", "b", and GDRegressor was fitted to '):
+        model.fit(other)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    assert model.fit(source).n_features_in_ == 3
+
+
 def test_names_of_columns(rows):
     X, y, *_ = rows
     source = cut(X, y)

@@ -46,12 +46,27 @@ def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
     values = table.whole() if isinstance(table, ColumnTable) else _floats(table)
     values = check_array(values, input_name="X", estimator=estimator, ensure_all_finite=False)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    if not reset and frames.differ(known := estimator._names, names):
+    if not reset:
+        _check_names(estimator, names)
+    return NamedArray(names, values) if names else values
+
+
+def check_source(estimator: Any, X: Source) -> None:
+    """Refuse a source of other columns than the estimator was fitted to, as `as_matrix` refuses arrays."""
+    if X.d != estimator.n_features_in_:
+        raise InvalidDataError(
+            f"X has {X.d} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
+            "features as input."
+        )
+    _check_names(estimator, X.columns)
+
+
+def _check_names(estimator: Any, names: tuple[str, ...]) -> None:
+    if frames.differ(known := estimator._names, names):
         raise InvalidDataError(
             f"X has the columns {listed(names)}, and {type(estimator).__name__} was fitted to "
             f"{listed(known)}: pass those, in that order"
         )
-    return NamedArray(names, values) if names else values
 
 
 def _floats(values: NDArray[Any]) -> NDArray[Any]:

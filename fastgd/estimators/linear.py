@@ -24,7 +24,7 @@ from sklearn.utils.validation import validate_data
 
 from fastgd import losses
 from fastgd.data.chunks import Source
-from fastgd.estimators.inputs import as_matrix, as_start, as_targets
+from fastgd.estimators.inputs import as_matrix, as_start, as_targets, check_source
 from fastgd.fitting import fit
 from fastgd.functions import forward
 from fastgd.grid import Floats
@@ -83,6 +83,9 @@ class Linear(BaseEstimator):
         if isinstance(X, Source):
             if is_part:
                 raise TypeError(f"partial_fit takes arrays; {X.name} goes to fit")
+            if not reset:
+                check_source(self, X)
+                return X, y
             self.n_features_in_ = X.d
             if X.columns:
                 self.feature_names_in_ = np.array(X.columns, dtype=object)
