@@ -120,6 +120,9 @@ class Factor:
     def whitening(self) -> Floats:
         """W (d, rank) with W Wᵀ the pseudo-inverse of the table: Wᵀ G W = 1."""
         W = np.zeros((len(self.order), self.rank))
+        if len(W) == 1:
+            W[self.chosen] = self.inverse_root().T
+            return W
         with blas.one_thread(), np.errstate(over="ignore", invalid="ignore"):
             W[self.chosen] = self.inverse_root().T
             return self._shortest(W)

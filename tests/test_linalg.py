@@ -317,3 +317,12 @@ def test_repeated_columns_are_found_by_panels_as_by_single_steps(rng, d):
     assert factor.rank == np.linalg.matrix_rank(X)
     chosen = X[:, factor.chosen]
     np.testing.assert_allclose(chosen @ factor.sums, X[:, factor.dependent], atol=1e-9)
+
+
+@pytest.mark.parametrize("square", [4.0, 0.0, math.inf])
+def test_a_table_of_one_column_needs_no_blas(monkeypatch, square):
+    monkeypatch.setattr(linalg.blas, "one_thread", lambda: pytest.fail("BLAS was held"))
+    factor = linalg.factor(np.array([[square]]))
+    assert factor.whitening().tolist() == ([[0.5]] if factor.rank else [[]])
+    assert factor.solve(np.array([2.0])).tolist() == ([0.5] if factor.rank else [0.0])
+    assert linalg.eigenvalues(np.array([[square]])).tolist() == [square]
