@@ -90,7 +90,8 @@ def test_targets_from_dask_and_objects(model):
 
 
 NO_NUMBERS = {
-    "text": (["u", "v", "u"], "text"),
+    "text": (pd.array(["u", "v", "u"], dtype="string"), "text"),
+    "text without a type": (["u", "v", "u"], "'u'"),
     "dates": (pd.date_range("2024-01-01", periods=3), "dates"),
     "time spans": (pd.to_timedelta([1, 2, 3], unit="D"), "time spans"),
     "categories": (pd.Categorical(["u", "v", "u"]), "text"),

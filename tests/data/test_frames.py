@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import re
 import sys
 
 import numpy as np
@@ -129,7 +130,6 @@ def table_of(column):
 
 DATES = np.array(["2026-01-01"], "datetime64[s]")
 REFUSED = [
-    (pd.Series(["a"]), r"text \(str\) such as 'a'"),
     (pd.Series(["a"], dtype="string"), r"text \(string\) such as 'a'"),
     (pd.Series(["a"], dtype="string[pyarrow]"), r"text \(string\) such as 'a'"),
     (pd.Series(["a"]).astype("category"), r"text \(category\) such as 'a'"),
@@ -138,7 +138,7 @@ REFUSED = [
     (pd.Series(DATES - DATES), r"time spans \(timedelta64\[s\]\)"),
     (pd.Series([1j]), r"complex numbers \(complex128\)"),
     (pl.Series(["a"]), r"text \(String\) such as 'a'"),
-    (pl.Series(["a"], dtype=pl.Categorical), r"text \(Categorical\) such as 'a'"),
+    (pl.Series(["a"], dtype=pl.Categorical), r"text \(Categorical.*\) such as 'a'"),
     (pl.Series(DATES.astype("datetime64[ms]")), r"dates \(Datetime.*\)"),
     (pl.Series([[1.0]]), r"no numbers \(List\(Float64\)\)"),
     (pa.array(["a"]), r"text \(string\) such as 'a'"),
@@ -154,6 +154,19 @@ def test_what_holds_no_numbers_is_refused(column, told):
     with pytest.raises(InvalidDataError, match=rf"^y holds {told}; it must hold real numbers$"):
         as_array_or_none("y", column)
     with pytest.raises(InvalidDataError, match=rf'^column "b" of X holds {told}; it must hold real numbers$'):
+        as_table("X", table_of(column))
+
+
+def test_text_without_a_type_is_refused():
+    """pandas keeps it as objects up to version 2, where a column may hold numbers beside text."""
+    column = pd.Series(["a"])
+    if column.dtype == object:
+        y, x = "y[0] is 'a'; y must hold", 'X[0, 1] (column "b") is \'a\'; column "b" of X must hold'
+    else:
+        y, x = (f"{what} holds text (str) such as 'a'; it must hold" for what in ("y", 'column "b" of X'))
+    with pytest.raises(InvalidDataError, match=f"^{re.escape(y)} real numbers$"):
+        as_array_or_none("y", column)
+    with pytest.raises(InvalidDataError, match=f"^{re.escape(x)} real numbers$"):
         as_table("X", table_of(column))
 
 
