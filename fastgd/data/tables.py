@@ -60,8 +60,8 @@ def read_table(
         What separates the fields of CSV files. By default it is recognised from the first rows: commas
         (tabs in .tsv), semicolons, tabs or bars, or what Excel's first line `sep=;` says.
     decimal : {".", ","}, optional
-        The decimal mark of CSV files. By default a comma is recognised where numbers have one, and none has a
-        point; where commas may separate thousands (1,234 in all numbers), it is to be given.
+        The decimal mark of CSV files. By default a comma is recognised where columns of numbers have one, and
+        none has a point. A column whose commas may all separate thousands (1,234) is refused without it.
 
     Returns
     -------
