@@ -206,8 +206,9 @@ class Geometry(Moments):
         """M = W Wᵀ, by which preconditioned descent multiplies gradients; of length 0 for none."""
         if not self.objective.precondition:
             return np.empty((0, 0))
+        W = self._whitening  # reads the data, which has no place in the block
         with blas.one_thread():
-            return np.asarray(self._whitening @ self._whitening.T, np.float64)
+            return np.asarray(W @ W.T, np.float64)
 
     @lazy_property
     def eigenvalues(self) -> Eigenvalues:
@@ -215,8 +216,9 @@ class Geometry(Moments):
         if self.objective.precondition:
             if not (self.objective.l2 and self._whitening.size):
                 return Eigenvalues(*self._in_metric(1.0), False)
+            W, G = self._whitening, self.statistics.G / self.total
             with blas.one_thread():
-                table = self._whitening.T @ (self.statistics.G / self.total) @ self._whitening
+                table = W.T @ G @ W
             return Eigenvalues(*extreme_eigenvalues(table), False)
         if self.rows.d > MOST_COLUMNS and self._backend == "numba":
             smallest, largest = lanczos(self._squared_gradient(), self.coordinates.size)
