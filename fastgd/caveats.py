@@ -65,9 +65,7 @@ def condition(rows: Table, goal: Objective) -> float:
         if found > HARMLESS:
             with blas.one_thread():
                 factor = linalg.factor(X[:, counted].T @ X[:, counted])
-            if len(
-                factor.dependent
-            ):  # a column that is in no sum is at a right angle to what has no curvature
+            if len(factor.dependent):  # a column in no sum is orthogonal to directions without curvature
                 own = np.delete(own, factor.involved())
                 found = most / float(np.min(own)) if len(own) else 1.0
     return found if found >= 1.0 else 1.0

@@ -104,6 +104,7 @@ class Watch:
     since: int = 0
     """The least cost of the held-out rows, and epochs since."""
     _room: Floats = field(default_factory=lambda: np.empty(0))
+    """Holds `Run.changes`; its size doubles."""
 
     @property
     def wants_each_epoch(self) -> bool:

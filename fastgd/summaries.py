@@ -140,8 +140,9 @@ def reference(rows: Table, w0: Floats) -> Floats:
     Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.
     """
     d, block = rows.d, block_rows(rows.d)
-    head, y, _ = rows.head(-(-4 * d // block) * block)
+    head, targets, _ = rows.head(-(-4 * d // block) * block)
     X: Floats = head.astype(np.float64, copy=False)
+    y: Floats = targets.astype(np.float64, copy=False)
     held = blas.one_thread() if d > 1 else contextlib.nullcontext()  # one column needs no BLAS
     with held, np.errstate(all="ignore"):
         table = linalg.factor(X.T @ X if d > 1 else np.sum(X * X, keepdims=True))
