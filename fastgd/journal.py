@@ -22,8 +22,8 @@ SHOWN_EVERY = 0.1
 class Bar(Protocol):
     """What is shown of a run while it goes."""
 
-    def read(self, number: int, row: int, n: int | None) -> None:
-        """The read of this number since the last epoch, of n rows, has come before this row."""
+    def read(self, number: int, row: int, n: int | None, began: float) -> None:
+        """The read of this number since the last epoch, of n rows, begun then, has come before this row."""
 
     def epoch(self, done: int, cost: float | None) -> None: ...
 
@@ -109,13 +109,13 @@ class JournalEntry:
 
     def __init__(self, journal: Journal, number: int, rows: Rows, found: Place | None):
         self._journal, self._number, self._rows, self.found = journal, number, rows, found
-        self._shown = 0.0 if journal.bar is None else time.monotonic()
+        self._began = self._shown = 0.0 if journal.bar is None else time.monotonic()
 
     def reached(self, row: int, place: Callable[[], Place]) -> None:
         journal = self._journal
         if journal.bar is not None and (now := time.monotonic()) >= self._shown + SHOWN_EVERY:
             self._shown = now
-            journal.bar.read(self._number, row, self._rows.known_n)
+            journal.bar.read(self._number, row, self._rows.known_n, self._began)
         is_over, is_due = row == self._rows.known_n, journal.is_due()
         if journal.keeps and (is_over or is_due):
             at, sizes, arrays = place()

@@ -31,11 +31,11 @@ class Progress:
         self._shown: dict[str, str] = {}
         """What stands behind the bar: the cost, and the seconds that a read takes."""
 
-    def read(self, number: int, row: int, n: int | None) -> None:
+    def read(self, number: int, row: int, n: int | None, began: float) -> None:
         with self._lock:
             if self._rows is None or number != self._read:
                 self._close_rows()
-                self._read, self._row, self._began = number, row, time.monotonic()
+                self._read, self._row, self._began = number, row, began
                 self._rows = self._tqdm(
                     total=n,
                     initial=row,

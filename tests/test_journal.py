@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -183,11 +184,12 @@ def test_a_checkpoint_is_written_when_it_is_due(monkeypatch):
 
 
 def test_one_that_only_shows_a_bar_keeps_nothing(monkeypatch):
-    shown = []
+    shown, begins, now = [], set(), itertools.count(1.0)
 
     class Bar:
-        def read(self, number, row, n):
+        def read(self, number, row, n, began):
             shown.append((number, row, n))
+            begins.add(began)
 
         def epoch(self, done, cost):
             shown.append(done)
@@ -196,12 +198,15 @@ def test_one_that_only_shows_a_bar_keeps_nothing(monkeypatch):
             shown.append("closed")
 
     monkeypatch.setattr(journal_module, "SHOWN_EVERY", 0.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
     log = Journal(None, 0.0, Bar(), [])
+    created = next(now)
     rows = rows_of(log)
     assert np.array_equal(fold(rows)[0], fold(rows_of(None))[0])
     assert log.places == [Place(0, [], [])]
     log.at_epoch(1, 2.0, dict)
     assert shown == [*((0, min(row, N), N) for row in range(BLOCK, N + BLOCK, BLOCK)), (0, N, N), 1]
+    assert begins == {created + 1.0}  # the time of the first look at the read, before its first row
 
 
 def test_rows_that_were_counted_are_counted_again_without_a_read():

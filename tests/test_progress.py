@@ -77,7 +77,7 @@ def test_a_terminal_sees_epochs_with_their_cost_and_rows_with_their_rate():
     assert "sgd:" in seen
     assert "1/2" in seen
     assert "cost=" in seen
-    assert max(map(float, re.findall(r"read=([0-9.]+) s", seen))) > 0.1  # 40 chunks of 0.02 s, read ahead
+    assert max(map(float, re.findall(r"read=([0-9.]+) s", seen))) > 0.3  # it takes 0.8, less what is ahead
     assert "2/2" in seen
     assert "rows read:" in seen
     assert "200k" in seen
