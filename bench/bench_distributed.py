@@ -10,7 +10,7 @@ import pytest
 
 import fastgd
 from bench.harness import SMOKE, measure_whole
-from fastgd import placement
+from fastgd.distributed import layout
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -61,7 +61,7 @@ def test_descent(benchmark, client, which):
     def on_workers():
         fit = fastgd.gradient_descent(*known, n_epochs=EPOCHS)
         if which == "new":
-            placement._placements.clear()
+            layout._placements.clear()
         return fit
 
     fit, expected = on_workers(), here()

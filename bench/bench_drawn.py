@@ -7,11 +7,12 @@ import pytest
 
 import fastgd
 from bench.harness import SMOKE, measure_calls
-from fastgd import grid, summaries
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.table import Table
-from fastgd.grid import NOTHING
+from fastgd.data.dataset import Table
+from fastgd.engine import blocks
+from fastgd.engine.blocks import NOTHING
 from fastgd.kernels import random
+from fastgd.solver import summaries
 
 SIZES = [10_000] if SMOKE else [10**7, 10**8, 10**9]
 W, NOISE, SEED = np.array([1.5]), 0.1, 1
@@ -37,7 +38,7 @@ class _Drawing:
     def read(self, start, stop):
         if len(self.y) < stop - start:
             self.X, self.y = np.empty((stop - start, 1), np.float32), np.empty(stop - start, np.float32)
-        X, y, block = self.X[: stop - start], self.y[: stop - start], grid.block_rows(1)
+        X, y, block = self.X[: stop - start], self.y[: stop - start], blocks.block_rows(1)
         errors, seed, first_block = np.empty(len(y)), np.uint64(SEED), np.uint64(start // block)
         random.fill(X.reshape(-1), seed, random.X_STREAM, first_block, block)
         random.fill(errors, seed, random.NOISE_STREAM, first_block, block)

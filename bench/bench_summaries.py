@@ -14,7 +14,7 @@ import pytest
 import fastgd
 from bench import contenders
 from bench.harness import SMOKE, Case, assert_close, data, measure_whole, seconds_of, start_of
-from fastgd.orders import Order
+from fastgd.solver.orders import Order
 
 TOLERANCE = 1e-9
 TOLERANCE_OF_SOLUTION = {"float64": 1e-6, "float32": 2e-3}  # direct solvers of float32 add up in float32

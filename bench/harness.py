@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 import fastgd
-from fastgd import demo
+from fastgd.cli import demo
 from fastgd.data.arrays import ArrayRows
-from fastgd.pool import default_threads
+from fastgd.engine.threads import default_threads
 
 SMOKE = os.environ.get("FASTGD_BENCH_SMOKE", "0") not in ("", "0")
 """Tiny sizes and one round: that everything runs, not how fast."""

@@ -1,6 +1,6 @@
 """On paper: what a read and a run cost on a cluster, from constants that were measured on one machine.
 
-`python -m bench.model` prints the tables that stand in `fastgd/distributed.py`.
+`python -m bench.model` prints the tables that stand in `fastgd/distributed/executor.py`.
 
 A read is W tasks through one scheduler, each worker's share of the rows, and its nodes on their way to the
 client; above 64 workers these are joined by workers, 32 at a time.
@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 
-from fastgd import planner
-from fastgd.distributed import FAN_IN, MOST_ANSWERS
-from fastgd.grid import block_rows
-from fastgd.summaries import rows_together
+from fastgd.distributed.executor import FAN_IN, MOST_ANSWERS
+from fastgd.engine.blocks import block_rows
+from fastgd.solver import planner
+from fastgd.solver.summaries import rows_together
 
 LATENCY = 8e-3
 """Seconds from the question to the answer of a task that does nothing (distributed 2026.8, loopback)."""

@@ -19,18 +19,18 @@ _HOMES = {
     "cost_and_gradient": "functions",
     "gradient_descent": "api",
     "sgd": "api",
-    "sweep": "sweeps",
-    "diagnose": "diagnosis",
+    "sweep": "solver.sweep",
+    "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
-    "load": "saving",
+    "load": "io.model",
     "show_versions": "versions",
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "results",
     "SweepResult": "results",
-    "Diagnosis": "diagnosis",
-    "InvalidDataError": "data.checks",
+    "Diagnosis": "solver.diagnose",
+    "InvalidDataError": "checks",
     "ConvergenceWarning": "options",
     "DivergenceError": "results",
 }
@@ -64,16 +64,16 @@ __all__ = [
 
 if TYPE_CHECKING:
     from fastgd.api import gradient_descent, sgd
-    from fastgd.data.checks import InvalidDataError
+    from fastgd.checks import InvalidDataError
     from fastgd.data.chunks import chunks
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
-    from fastgd.diagnosis import Diagnosis, diagnose
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.io.model import load
     from fastgd.options import ConvergenceWarning
     from fastgd.results import DivergenceError, FitResult, SweepResult
-    from fastgd.saving import load
-    from fastgd.sweeps import sweep
+    from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.sweep import sweep
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

@@ -13,9 +13,10 @@ def main() -> int:
     The process does not end as usual then: threads may be reading in C++, and abort one that does.
     """
     try:
-        from fastgd import cli
+        from fastgd.cli.main import INTERRUPTED
+        from fastgd.cli.main import main as run
 
-        if (code := cli.main()) != cli.INTERRUPTED:
+        if (code := run()) != INTERRUPTED:
             return code
     except KeyboardInterrupt:  # while modules are loaded, or again
         os.write(2, b"fastgd: interrupted\n")

@@ -7,18 +7,18 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from fastgd import solvers
-from fastgd.data import checks
+from fastgd import checks
 from fastgd.data.chunks import Source
-from fastgd.fitting import fit
 from fastgd.losses import Loss
-from fastgd.objective import as_rule
 from fastgd.options import OnDivergence, Options, Tolerance
-from fastgd.orders import Shuffle
-from fastgd.planner import Choice
 from fastgd.results import FitResult
 from fastgd.schedules import LearningRate
-from fastgd.solvers import Callback
+from fastgd.solver import loop
+from fastgd.solver.fit import fit
+from fastgd.solver.loop import Callback
+from fastgd.solver.objective import as_rule
+from fastgd.solver.orders import Shuffle
+from fastgd.solver.planner import Choice
 
 Path = str | os.PathLike[str]
 
@@ -44,7 +44,7 @@ def gradient_descent(
     validation_fraction: float | None = None,
     callback: Callback | None = None,
     method: Choice = "auto",
-    history: solvers.History = "epochs",
+    history: loop.History = "epochs",
     on_divergence: OnDivergence = "raise",
     backend: str = "auto",
     n_threads: int | None = None,
@@ -229,7 +229,7 @@ def sgd(
     validation_fraction: float | None = None,
     callback: Callback | None = None,
     method: Choice = "auto",
-    history: solvers.History = "epochs",
+    history: loop.History = "epochs",
     track_cost: bool = False,
     on_divergence: OnDivergence = "raise",
     backend: str = "auto",
@@ -320,7 +320,7 @@ def sgd(
     >>> fit.w
     1.9999999999999236
     """
-    checks.choice("history", history, solvers.HISTORIES)
+    checks.choice("history", history, loop.HISTORIES)
     return fit(
         "sgd", X, y, sample_weight,
         dict(loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize),

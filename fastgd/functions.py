@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import coordinates, engine, pool, reference
-from fastgd.data import checks
+from fastgd import checks, reference
+from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, resolve
-from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
+from fastgd.data.dataset import Table
 from fastgd.data.frames import names_of
 from fastgd.data.sources import as_rows, check_weights
-from fastgd.data.table import Table
-from fastgd.data.transformed import TransformedRows
-from fastgd.grid import NOTHING, Array, Floats
+from fastgd.data.transform import TransformedRows
+from fastgd.engine import reduce, threads
+from fastgd.engine.blocks import NOTHING, Array, Floats
 from fastgd.losses import Loss, SquaredError, as_loss
-from fastgd.objective import Objective, as_objective, check_loss
-from fastgd.oracles.folded import FoldedObjective
-from fastgd.oracles.streamed import FoldedCost, cost_and_gradient_from, leaf_rows
+from fastgd.solver import scaling
+from fastgd.solver.objective import Objective, as_objective, check_loss
+from fastgd.solver.steppers.folded import FoldedObjective
+from fastgd.solver.steppers.streaming import FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
 """Up to so many rows cost and gradient are computed in twice the working precision: rounding
@@ -174,7 +175,7 @@ def _each_row(
 ) -> Floats:
     """A number for each row, by `twin(x, y, w)` or by `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = pool.checked_threads(n_threads)
+    n_threads = threads.checked_threads(n_threads)
     out = np.empty(rows.n)
     if resolve(backend) == "python":
         plain = _plain(weights, rows)
@@ -185,7 +186,7 @@ def _each_row(
             compiled(X, y, weights, out[start : start + len(y)])
             return NOTHING
 
-        engine.fold(rows, task, n_threads)
+        reduce.fold(rows, task, n_threads)
     if not np.isfinite(out).all():
         rows.refuse_nonfinite()
     return out
@@ -341,7 +342,7 @@ def cost_and_gradient(
     """
     rows = as_rows(X, y, sample_weight)
     weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = pool.checked_threads(n_threads)
+    n_threads = threads.checked_threads(n_threads)
     goal = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)
     intercept = checks.number("intercept", intercept)
     if not goal.is_plain or intercept != 0.0:
@@ -372,7 +373,7 @@ def _accurate(rows: Table, w: Floats, n_threads: int | None) -> tuple[float, Flo
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
         return accurate.run(X, y, w, leaf, False)
 
-    sums = engine.fold(rows, task, n_threads, rows.d + 1)
+    sums = reduce.fold(rows, task, n_threads, rows.d + 1)
     return cost_and_gradient_from(sums, rows.n)
 
 
@@ -382,7 +383,7 @@ def _of_any(
     """The cost and the gradient of any objective."""
     check_weights(rows)
     check_loss(goal.loss, rows, backend)
-    to = coordinates.plain(rows.d, True)
+    to = scaling.plain(rows.d, True)
     theta, penalty = np.append(w, intercept), to.penalty(goal.l1, goal.l2)
     if backend == "python":
         seen = TransformedRows(rows, to.shift, to.scale, has_ones=True, is_weighted=False)

@@ -6,15 +6,16 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from fastgd import callers, display, pool, solvers
-from fastgd.data import checks
+from fastgd import callers, checks, display
 from fastgd.data.backend import Backend
-from fastgd.grid import Floats
-from fastgd.objective import Objective, Rule
-from fastgd.orders import Order, Shuffle
-from fastgd.planner import CHOICES, Choice, Method
+from fastgd.engine import threads
+from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate
-from fastgd.solvers import Callback
+from fastgd.solver import loop
+from fastgd.solver.loop import Callback
+from fastgd.solver.objective import Objective, Rule
+from fastgd.solver.orders import Order, Shuffle
+from fastgd.solver.planner import CHOICES, Choice, Method
 
 Solver = Literal["gradient_descent", "sgd"]
 OnDivergence = Literal["raise", "warn", "ignore"]
@@ -93,7 +94,7 @@ class Options:
     validation_fraction: float | None
     callback: Callback | None
     method: Choice
-    history: solvers.History
+    history: loop.History
     on_divergence: OnDivergence
     backend: str
     n_threads: int | None
@@ -153,7 +154,7 @@ class Options:
         checks.flag("track_cost", self.track_cost)
         checks.choice("method", self.method, CHOICES)
         self.n_epochs = checks.whole("n_epochs", self.n_epochs, 0)
-        self.n_threads = pool.checked_threads(self.n_threads)
+        self.n_threads = threads.checked_threads(self.n_threads)
         self.patience = checks.whole("patience", self.patience, 1)
         if self.tol is not None and not (isinstance(self.tol, str) and self.tol == "auto"):
             self.tol = checks.not_negative("tol", self.tol)

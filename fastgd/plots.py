@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data import checks
+from fastgd import checks
+from fastgd.engine.blocks import Floats
 from fastgd.functions import cost_and_gradient
-from fastgd.grid import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastgd.data.table import Table
+    from fastgd.data.dataset import Table
     from fastgd.results import FitResult, SweepResult
 
 HIGHEST = 1e200

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike
 
 from fastgd import display
 from fastgd.data.backend import Backend
+from fastgd.data.dataset import Table
 from fastgd.data.frames import as_row, by_name
-from fastgd.data.table import Table
-from fastgd.forecast import named
-from fastgd.grid import Floats
+from fastgd.engine.blocks import Floats
 from fastgd.options import Solver
-from fastgd.orders import IN_ORDER, Order
-from fastgd.planner import Method
-from fastgd.state import State
+from fastgd.solver.forecast import named
+from fastgd.solver.orders import IN_ORDER, Order
+from fastgd.solver.planner import Method
+from fastgd.solver.state import State
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -234,7 +234,7 @@ class FitResult:
 
         The file is an npz: `np.load` shows its arrays, and its header as the bytes of JSON.
         """
-        from fastgd.saving import save
+        from fastgd.io.model import save
 
         save(self, path)
 

@@ -8,8 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import display
-from fastgd.data import checks
+from fastgd import checks, display
 
 
 class TimesAuto(NamedTuple):

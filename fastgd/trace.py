@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgd import reference
-from fastgd.data import checks
+from fastgd import checks, reference
 from fastgd.data.arrays import as_array
-from fastgd.grid import block_rows
+from fastgd.engine.blocks import block_rows
 
 if TYPE_CHECKING:
     from fastgd.results import FitResult

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from fastgd import __version__
-from fastgd.pool import default_threads
+from fastgd.engine.threads import default_threads
 
 CORE = ("numpy", "numba", "llvmlite")
 EXTRAS = "scikit-learn", "pyarrow", "dask", "distributed", "tqdm", "matplotlib", "pandas", "polars"

@@ -12,9 +12,9 @@ import numpy as np
 from fastgd import functions
 from fastgd.api import gradient_descent, sgd
 from fastgd.data.backend import resolve
-from fastgd.diagnosis import diagnose
-from fastgd.planner import Method
-from fastgd.sweeps import sweep
+from fastgd.solver.diagnose import diagnose
+from fastgd.solver.planner import Method
+from fastgd.solver.sweep import sweep
 
 FEW, SEVERAL = 40, 4200
 """Rows of one block, and of more than one."""

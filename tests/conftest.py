@@ -91,12 +91,12 @@ def many() -> int:
 @pytest.fixture
 def threads_for_all(monkeypatch) -> set[str]:
     """Small folds too are shared by threads; the set takes the names of those that took part."""
-    from fastgd import engine
+    from fastgd.engine import reduce
 
-    monkeypatch.setattr(engine, "LEAST_RUN_NUMBERS", 1)
-    monkeypatch.setattr(engine, "LEAST_THREAD_NUMBERS", 1)
+    monkeypatch.setattr(reduce, "LEAST_RUN_NUMBERS", 1)
+    monkeypatch.setattr(reduce, "LEAST_THREAD_NUMBERS", 1)
     took_part: set[str] = set()
-    fold = engine.fold
+    fold = reduce.fold
 
     def watched(rows, task, *how, **which):
         def seen(*block):
@@ -106,5 +106,5 @@ def threads_for_all(monkeypatch) -> set[str]:
 
         return fold(rows, seen, *how, **which)
 
-    monkeypatch.setattr(engine, "fold", watched)
+    monkeypatch.setattr(reduce, "fold", watched)
     return took_part

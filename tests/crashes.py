@@ -6,9 +6,11 @@ import os
 
 import pytest
 
-from fastgd import centred, engine, grid, journal, packing, summaries
-from fastgd.data import arrays, streams, transformed
-from fastgd.oracles import proximal, summarised, textbook
+from fastgd.data import arrays, streams, transform
+from fastgd.engine import blocks, journal, reduce
+from fastgd.io import packing
+from fastgd.solver import centred, summaries
+from fastgd.solver.steppers import exact, proximal, summary
 
 BLOCK = 64
 """Rows of a block in these tests, and of a run, so that few rows are many reads of their own."""
@@ -21,25 +23,25 @@ class Killed(BaseException):
 @pytest.fixture
 def small_runs(monkeypatch):
     """Blocks of few rows, runs of one block, shared by threads where there are some; no waiting for disks."""
-    monkeypatch.setattr(grid, "BLOCK_ROWS", BLOCK)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", BLOCK)
     monkeypatch.setattr(summaries, "ROWS_TOGETHER", BLOCK)
     monkeypatch.setattr(centred, "ACCURATE_ROWS", BLOCK)
     for module, name in (
         (arrays, "_SLICED_RUN_NUMBERS"),
         (arrays, "CONVERTED_RUN_NUMBERS"),
         (streams.StreamRows, "run_numbers"),
-        (transformed, "RUN_NUMBERS"),
-        (engine, "LEAST_RUN_NUMBERS"),
-        (engine, "LEAST_THREAD_NUMBERS"),
+        (transform, "RUN_NUMBERS"),
+        (reduce, "LEAST_RUN_NUMBERS"),
+        (reduce, "LEAST_THREAD_NUMBERS"),
     ):
         monkeypatch.setattr(module, name, 1)
-    for module in (proximal, summarised, textbook):
+    for module in (proximal, summary, exact):
         monkeypatch.setattr(module, "_CALL_NS", 600)  # some epochs of these rows
     monkeypatch.setattr(streams, "POLL", 0.002)
     monkeypatch.setattr(os, "fsync", lambda handle: None)
-    grid.block_rows.cache_clear()
+    blocks.block_rows.cache_clear()
     yield
-    grid.block_rows.cache_clear()
+    blocks.block_rows.cache_clear()
 
 
 class Fate:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd.grid import block_rows
+from fastgd.engine.blocks import block_rows
 from tests.conftest import JIT_IS_OFF
 from tests.test_functions import layouts
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd import reference
-from fastgd.grid import block_rows
+from fastgd.engine.blocks import block_rows
 from tests.conftest import JIT_IS_OFF
 
 EPS = np.finfo(float).eps

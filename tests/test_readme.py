@@ -34,7 +34,7 @@ def test_the_examples_of_the_readme():
         "data.synthetic",
         "data.chunks",
         "data.tables",
-        "saving",
+        "io.model",
         "versions",
         "warm",
         "estimators.regressors",

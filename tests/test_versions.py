@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 
 import fastgd
-from tests.test_start import WITHOUT_NUMBA, output
+from tests.behaviour.test_start import WITHOUT_NUMBA, output
 
 
 def shown(text: str) -> dict[str, str]:

@@ -15,19 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
+from fastgd.checks import InvalidDataError
 from fastgd.data import frames, rounding
-from fastgd.data.checks import InvalidDataError
 from fastgd.data.conversion import filler
-from fastgd.data.facts import Facts, look
+from fastgd.data.dataset import Table
 from fastgd.data.mapped import mapping_of, refuse_cut_short
-from fastgd.data.table import Table
-from fastgd.engine import first_nonfinite
-from fastgd.grid import (
-    NOTHING,
-    Array,
-    Floats,
-    block_rows,
-)
+from fastgd.data.validation import Facts, look
+from fastgd.engine.blocks import NOTHING, Array, Floats, block_rows
+from fastgd.engine.scan import first_nonfinite
 from fastgd.lazy import lazy_property
 
 _PLAIN = {list, tuple, float, int}

@@ -6,7 +6,7 @@ import functools
 import importlib.util
 from typing import Literal
 
-from fastgd.data import checks
+from fastgd import checks
 
 Backend = Literal["numba", "python"]
 

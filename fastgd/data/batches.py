@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd.data import columns
 from fastgd.data.formats import File
-from fastgd.grid import Array, Floats
+from fastgd.engine.blocks import Array, Floats
 
 
 class Place(NamedTuple):

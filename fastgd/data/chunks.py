@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import InvalidDataError, shown
 from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
-from fastgd.data.checks import InvalidDataError, shown
-from fastgd.grid import NOTHING, Array, Floats
+from fastgd.engine.blocks import NOTHING, Array, Floats
 
 
 class Chunk(Protocol):
@@ -145,7 +145,7 @@ class CallableSource(Source):
         self.name = "chunks()"
         self.n = None
         if n_samples is not None:
-            from fastgd.data import checks
+            from fastgd import checks
 
             self.n = checks.whole("n_samples", n_samples, 1)
         self._is_known, self._watch = False, rounding.Watch()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.backend import resolve
-from fastgd.grid import Array
+from fastgd.engine.blocks import Array
 
 LEAST_NUMBERS = 1 << 20
 """Of fewer, NumPy has long made a copy before a kernel is compiled, or loaded."""

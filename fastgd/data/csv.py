@@ -14,8 +14,8 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastgd.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
 from fastgd.data import dialect
-from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
 from fastgd.data.formats import File, damaged, reading
 
 BLOCK = 1 << 20

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.checks import InvalidDataError, check_regular
+from fastgd.checks import InvalidDataError, check_regular
 
 Path = str | os.PathLike[str]
 

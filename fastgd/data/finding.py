@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from fastgd.data.checks import InvalidDataError, path_text
+from fastgd.checks import InvalidDataError, path_text
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import ArrowFile, File, ParquetFile
 

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastgd.checks import SHOWN_OF_A_VALUE, InvalidDataError, check_regular, shown
 from fastgd.data import columns
-from fastgd.data.checks import SHOWN_OF_A_VALUE, InvalidDataError, check_regular, shown
 from fastgd.lazy import lazy_property
 
 BATCH_NUMBERS = 1 << 20

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastgd.data import rounding
 from fastgd.data.arrays import CONVERTED_RUN_NUMBERS, ArrayRows, Column, as_array, check_shapes, read_only
 from fastgd.data.frames import ColumnTable
-from fastgd.grid import NOTHING, Array, Floats
+from fastgd.engine.blocks import NOTHING, Array, Floats
 from fastgd.lazy import lazy_property
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
+from fastgd.checks import InvalidDataError, listed, shown
 from fastgd.data import columns, rounding
-from fastgd.data.checks import InvalidDataError, listed, shown
-from fastgd.grid import Array
+from fastgd.engine.blocks import Array
 
 CPU = 1
 """DLPack's number of it."""

@@ -7,11 +7,11 @@ from collections.abc import Generator
 
 import numpy as np
 
-from fastgd import engine
-from fastgd.data.checks import InvalidDataError
+from fastgd.checks import InvalidDataError
 from fastgd.data.chunks import Chunk, Source
 from fastgd.data.streams import StreamRows
-from fastgd.grid import NOTHING, Array, Floats
+from fastgd.engine import scan
+from fastgd.engine.blocks import NOTHING, Array, Floats
 
 MOST = 1000
 
@@ -38,7 +38,7 @@ def labels(source: Source) -> tuple[Floats, Floats]:
         sums.update(zip(found.tolist(), totals.tolist(), strict=True))
 
     try:
-        engine.scan(rows, look)
+        scan.scan(rows, look)
     except FloatingPointError:
         rows.refuse_nonfinite()
     ascending = np.array(sorted(sums))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.checks import InvalidDataError
+from fastgd.checks import InvalidDataError
 
 
 def mapping_of(array: Any) -> tuple[mmap.mmap, int] | None:

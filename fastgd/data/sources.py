@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.checks import InvalidDataError
 from fastgd.data import frames
 from fastgd.data.arrays import ArrayRows, as_sample_weight, vanish
-from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Source
+from fastgd.data.dataset import Table
 from fastgd.data.framed import FrameRows
-from fastgd.data.partitions import is_dask
 from fastgd.data.streams import StreamRows
-from fastgd.data.table import Table
+from fastgd.distributed.collections import is_dask
 
 
 def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
@@ -27,7 +27,7 @@ def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
                 raise TypeError(f"{X.name} has targets and weights of its own: leave {what} out")
             return StreamRows(X)
         if is_dask(X):
-            from fastgd.distributed import dask_rows
+            from fastgd.distributed.executor import dask_rows
 
             return dask_rows(X, y, sample_weight)
         names, table = frames.names_of(X), frames.as_table("X", X)

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import engine
+from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import nonfinite_name
-from fastgd.data.checks import InvalidDataError
 from fastgd.data.chunks import Chunk, Source
-from fastgd.data.facts import Facts, look_at_rows
-from fastgd.data.table import Elsewhere
-from fastgd.grid import NOTHING, Array, Floats, Piece, Reader, Run, block_rows
+from fastgd.data.dataset import Elsewhere
+from fastgd.data.validation import Facts, look_at_rows
+from fastgd.engine import scan
+from fastgd.engine.blocks import NOTHING, Array, Floats, Piece, Reader, Run, block_rows
 from fastgd.lazy import lazy_property
 
 RUN_NUMBERS = 1 << 17
@@ -65,7 +65,7 @@ class StreamRows(Elsewhere):
         """By a read."""
         facts = Facts()
         self.passes += 1
-        engine.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
+        scan.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
         self.found_end(facts.n)
         return facts
 
@@ -129,7 +129,7 @@ class StreamRows(Elsewhere):
         return self.source.n, *(part.tobytes() for part in self.head(1))
 
     def refuse_nonfinite(self) -> None:
-        place = engine.first_nonfinite(self)
+        place = scan.first_nonfinite(self)
         if place is None:
             return
         row, column = place

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastgd import display, engine, grid, pool, reference
-from fastgd.data import checks
+from fastgd import checks, display, reference
 from fastgd.data.backend import resolve
-from fastgd.data.table import Table
-from fastgd.grid import Floats
+from fastgd.data.dataset import Table
+from fastgd.engine import blocks, reduce
+from fastgd.engine.blocks import Floats
+from fastgd.engine.threads import default_threads
 
 LARGEST_SEED = 2**64 - 1
 # A row is drawn by one kernel call, and Ctrl-C waits for it: some 20 ms.
@@ -105,7 +106,7 @@ def make_linear(
     if noise < 0:
         raise ValueError(f"noise is a standard deviation and must be at least 0, not {noise}")
     chosen_dtype = _float_dtype(dtype)
-    threads = pool.default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
+    threads = default_threads() if n_threads is None else checks.whole("n_threads", n_threads, 1)
     weights = None if w is None else _given_weights(w, d)
     compiled = resolve(backend) == "numba"
     if weights is None:
@@ -181,7 +182,7 @@ def _fill_plain(
     n_threads: int,  # noqa: ARG001 - plain loops run in one
 ) -> None:
     d = X.shape[1] if X.ndim == 2 else None
-    block_rows = grid.block_rows(len(w))
+    block_rows = blocks.block_rows(len(w))
     plain_w = float(w[0]) if d is None else w.tolist()
     single = X.dtype == np.float32
     X[...], y[...] = reference.make_linear(len(y), d, plain_w, intercept, noise, seed, block_rows, single)
@@ -200,7 +201,7 @@ class _Output(Table):
         return self
 
     def read(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any], Floats]:
-        return self.X[start:stop], self.y[start:stop], grid.NOTHING
+        return self.X[start:stop], self.y[start:stop], blocks.NOTHING
 
     def take(self, order: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any], Floats]:
         raise NotImplementedError
@@ -217,7 +218,7 @@ def _fill_compiled(
 ) -> None:
     from fastgd.kernels import random
 
-    block_rows = grid.block_rows(len(w))
+    block_rows = blocks.block_rows(len(w))
 
     def fill(start: int, X: NDArray[Any], y: NDArray[Any], _weights: Floats) -> Floats:
         first_block = np.uint64(start // block_rows)
@@ -225,6 +226,6 @@ def _fill_compiled(
         random.fill(X.reshape(-1), np.uint64(seed), random.X_STREAM, first_block, block_rows * len(w))
         random.fill(errors, np.uint64(seed), random.NOISE_STREAM, first_block, block_rows)
         random.targets(X, w, intercept, noise, errors, y)
-        return grid.NOTHING
+        return blocks.NOTHING
 
-    engine.fold(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)
+    reduce.fold(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)

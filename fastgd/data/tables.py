@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fastgd import display
-from fastgd.data import checks, columns, dialect, rounding
+from fastgd import checks, display
+from fastgd.checks import SHOWN, InvalidDataError, listed, printable, shown
+from fastgd.data import columns, dialect, rounding
 from fastgd.data.batches import Place, TableChunk
-from fastgd.data.checks import SHOWN, InvalidDataError, listed, printable, shown
 from fastgd.data.chunks import Source
 from fastgd.data.csv import CsvFile
 from fastgd.data.finding import find

@@ -16,6 +16,7 @@ from fastgd.data.arrays import as_sample_weight
 from fastgd.data.chunks import Source
 from fastgd.data.labels import OneAgainstRest, labels
 from fastgd.data.sources import as_rows
+from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import (
     Matrix,
     as_matrix,
@@ -27,7 +28,6 @@ from fastgd.estimators.inputs import (
     told,
 )
 from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
-from fastgd.grid import Floats
 from fastgd.options import Report, of_kind
 from fastgd.results import FitResult
 

@@ -12,13 +12,13 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from fastgd import display
+from fastgd.checks import SHOWN, InvalidDataError, listed
 from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
-from fastgd.data.checks import SHOWN, InvalidDataError, listed
 from fastgd.data.chunks import Source
 from fastgd.data.frames import ColumnTable, NamedArray
-from fastgd.data.partitions import is_dask
-from fastgd.grid import Floats
+from fastgd.distributed.collections import is_dask
+from fastgd.engine.blocks import Floats
 
 Matrix = NDArray[Any] | NamedArray
 

@@ -24,14 +24,14 @@ from sklearn.utils.validation import validate_data
 
 from fastgd import losses
 from fastgd.data.chunks import Source
+from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_start, as_targets, check_source
-from fastgd.fitting import fit
 from fastgd.functions import forward
-from fastgd.grid import Floats
-from fastgd.objective import Rule, as_rule
 from fastgd.options import ConvergenceWarning, Options, Report, Start, Words
 from fastgd.results import FitResult
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto
+from fastgd.solver.fit import fit
+from fastgd.solver.objective import Rule, as_rule
 
 
 class EstimatorConvergenceWarning(ConvergenceWarning, SklearnConvergenceWarning):

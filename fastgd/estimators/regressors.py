@@ -13,11 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastgd import losses
 from fastgd.api import gradient_descent
+from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_weights, like
 from fastgd.estimators.linear import Linear, Stochastic
-from fastgd.grid import Floats
-from fastgd.planner import MOST_COLUMNS
 from fastgd.results import FitResult
+from fastgd.solver.planner import MOST_COLUMNS
 
 
 class _Regressor(RegressorMixin, Linear):

@@ -1,4 +1,4 @@
-"""The binary counter of `engine.py`, inside a kernel: how the sums of a run's leaves are added."""
+"""The binary counter of `engine/reduce.py`, inside a kernel: how the sums of a run's leaves are added."""
 
 from __future__ import annotations
 

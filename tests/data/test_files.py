@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastgd.checks import InvalidDataError
 from fastgd.data import files
-from fastgd.data.checks import InvalidDataError
-from tests.test_archive import Trap, refusals, same
+from tests.io.test_archive import Trap, refusals, same
 
 ARRAYS = [
     np.arange(12.0).reshape(4, 3),

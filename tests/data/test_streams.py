@@ -17,7 +17,7 @@ import pytest
 import fastgd
 from fastgd.data import streams
 from fastgd.data.streams import StreamRows
-from fastgd.grid import block_rows
+from fastgd.engine.blocks import block_rows
 from tests.conftest import JIT_IS_OFF
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fastgd import grid, reference
+from fastgd import reference
 from fastgd.data import backend
 from fastgd.data.synthetic import make_linear
+from fastgd.engine import blocks
 from fastgd.kernels import random
 
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
@@ -97,7 +98,7 @@ def test_the_bits_of_this_version():
 @pytest.mark.parametrize("n", [1, 2, 4095, 4096, 4097])
 @pytest.mark.parametrize("d", SHAPES)
 def test_kernels_equal_plain_loops_to_the_bit(d, n, dtype):
-    n = min(n, 2 * grid.block_rows(d or 1) + 1, n // 16 + 1 if INTERPRETED or (d or 1) > 7 else n)
+    n = min(n, 2 * blocks.block_rows(d or 1) + 1, n // 16 + 1 if INTERPRETED or (d or 1) > 7 else n)
     options = {"noise": 0.5, "intercept": 0.25, "seed": 2**64 - 7, "dtype": dtype}
     comp = make_linear(n, d, backend="numba", **options)
     ref = make_linear(n, d, backend="python", **options)
@@ -106,7 +107,7 @@ def test_kernels_equal_plain_loops_to_the_bit(d, n, dtype):
 
 @pytest.mark.parametrize("d", SHAPES)
 def test_fewer_rows_are_the_first_rows_of_more(d):
-    block = 128 if INTERPRETED and d in (257, 64) else grid.block_rows(d or 1)
+    block = 128 if INTERPRETED and d in (257, 64) else blocks.block_rows(d or 1)
     n = 2 * block + 33
     X, y, w = make_linear(n, d, noise=1.0, seed=5)
     for fewer in {1, 2, 3, block - 1, block, block + 1, 2 * block + 32}:

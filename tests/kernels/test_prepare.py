@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fastgd import engine
+from fastgd.engine import reduce
 from fastgd.kernels import prepare
 
 NONE = np.empty(0)
@@ -57,7 +57,7 @@ def test_the_bits_do_not_depend_on_the_runs(rng):
     X, s = rng.normal(size=(16 * 8 + 5, 3)), rng.random(16 * 8 + 5)
     whole = prepare.moments(X, s, np.zeros(3), 16)
     for rows in (32, 64):
-        counter = engine.Counter()
+        counter = reduce.Counter()
         for start in range(0, len(s), rows):
             counter.push(prepare.moments(X[start : start + rows], s[start : start + rows], np.zeros(3), 16))
         np.testing.assert_array_equal(counter.total(), whole)

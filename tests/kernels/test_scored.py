@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from fastgd import engine, losses
+from fastgd import losses
+from fastgd.engine import reduce
 from fastgd.kernels import scored
 
 LEAF = 16
@@ -81,7 +82,7 @@ def test_the_bits_do_not_depend_on_the_runs(rng, d):
         X, y, weights, w, at = problem(rng, n, d, np.float64)
         whole = scored.run(X, y, weights, w, 0.3, at, 0.1, losses.LogLoss(), leaf)
         for rows in (block, 2 * block):
-            counter = engine.Counter()
+            counter = reduce.Counter()
             for start in range(0, n, rows):
                 part = slice(start, start + rows)
                 counter.push(

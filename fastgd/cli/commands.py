@@ -1,0 +1,353 @@
+"""What `fastgd fit`, `predict` and `diagnose` do: data from files, a report for people or for machines."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import re
+import sys
+import warnings
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from fastgd.api import gradient_descent, sgd
+from fastgd.checks import InvalidDataError, printable, shown
+from fastgd.cli import report
+from fastgd.cli.data import Data, open_data, parts
+from fastgd.data.chunks import Source
+from fastgd.functions import forward
+from fastgd.io.archive import replacing
+from fastgd.io.model import load
+from fastgd.options import ConvergenceWarning
+from fastgd.results import DivergenceError, FitResult
+from fastgd.solver.diagnose import diagnose
+from fastgd.solver.planner import MOST_COLUMNS
+
+FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
+"""How many epochs a fit gets by default: where they run on statistics, and where each is a read."""
+SOLVERS: dict[str, Any] = {"gradient_descent": gradient_descent, "sgd": sgd}
+REMEDY = ": write the classes so"
+CLASSES = f"; log_loss takes y of 0 and 1{REMEDY}"
+Scores = np.ma.MaskedArray[Any, np.dtype[np.float64]]
+RULES = "unlike", "is off"
+"""Kinds of warnings of runs that a stopping rule ended although weights were still to move."""
+REASONS = "ran out", *RULES
+"""Kinds of warnings that say why a run has not converged."""
+OUTPUTS = ".csv", ".parquet", ".npy"
+
+
+def fit(options: Namespace) -> int:
+    _check_places(options)
+    data = _open(options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result, failure = _run(options, data)
+    notes = _notes(caught)
+    if failure:
+        _say(failure)
+        if not options.json:
+            return 1
+    result.feature_names = result.feature_names or data.names
+    told = _told_of_fit(options, data, result, notes, failure)
+    if failure:
+        print(report.as_json(told))
+        return 1
+    if options.save:
+        result.save(options.save)
+    if options.plot:
+        from fastgd import plots
+
+        plots.save(result, options.plot, ("cost",))
+    if told["not_converged"] and options.json:
+        _say(told["not_converged"])
+    print(report.as_json(told) if options.json else "\n".join(report.lines_of_fit(told)))
+    if options.strict:
+        _say("--strict is the default now: what has not converged exits with 1")
+    return 1 if told["not_converged"] and not options.allow_unconverged else 0
+
+
+def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
+    """The fit, and why it failed, if it did."""
+    n_epochs = options.epochs or _most_epochs(options, data)
+    how: dict[str, Any] = dict(
+        loss=options.loss, l1=options.l1, l2=options.l2, n_epochs=n_epochs,
+        learning_rate=options.learning_rate, fit_intercept=options.intercept,
+        standardize=options.standardize, tol=options.tol, sample_weight=data.weight, history="costs",
+        on_divergence="raise", progress=_can_show(options), checkpoint=options.checkpoint,
+        resume=options.resume,
+    )  # fmt: skip
+    if options.checkpoint_every is not None:
+        how |= dict(checkpoint_every=options.checkpoint_every)
+    if options.solver == "sgd":
+        how |= dict(shuffle={None: False, "rows": True}.get(options.shuffle, "blocks"), seed=options.seed)
+    else:
+        is_free = options.standardize and options.nesterov
+        how |= dict(nesterov=options.nesterov, precondition="auto" if is_free else False)
+    try:
+        return SOLVERS[options.solver](data.X, data.y, **how), ""
+    except DivergenceError as error:
+        return error.result, report.spelled(str(error))
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
+    except InvalidDataError as error:
+        raise InvalidDataError(_located(str(error), data, options)) from None
+
+
+def _most_epochs(options: Namespace, data: Data) -> int:
+    """How many epochs a fit gets that is to converge: more where they take no read of the data."""
+    is_free = options.solver == "gradient_descent" and options.loss == "squared_error"
+    d = data.X.d if hasattr(data.X, "d") else np.size(data.X[:1])
+    return FREE_EPOCHS if is_free and d <= MOST_COLUMNS else READ_EPOCHS
+
+
+def _notes(caught: list[warnings.WarningMessage]) -> dict[str, str]:
+    """What the fit warned of its result, by the kind of the warning; other warnings are said at once."""
+    notes = {}
+    for warning in caught:
+        text = report.spelled(str(warning.message))
+        if isinstance(warning.message, ConvergenceWarning):
+            notes[warning.message.kind] = text
+        else:
+            _say(text)
+    return notes
+
+
+def _told_of_fit(
+    options: Namespace, data: Data, result: FitResult, notes: dict[str, str], failure: str
+) -> dict[str, Any]:
+    why = ""
+    if not failure and not result.converged and options.tol is not None:
+        kind = next((kind for kind in REASONS if kind in notes), "")
+        reason = notes.pop(kind, "the fit has not converged")
+        why = f"NOT CONVERGED: {reason} ({_remedy(options, reason, kind)})"
+    given = {
+        "data": options.data, "target": options.target, "weight": options.weight,
+        "solver": options.solver, "loss": options.loss, "l1": options.l1, "l2": options.l2,
+        "has_intercept": options.intercept, "standardize": options.standardize,
+        "model": None if failure else options.save, "picture": None if failure else options.plot,
+        "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
+        "dialect": data.dialect or None,
+    }  # fmt: skip
+    return report.of_fit(result, result.feature_names or ("x",), given, [*notes.values()], data.variance())
+
+
+def show_diagnosis(options: Namespace) -> int:
+    data = _open(options)
+    try:
+        found = diagnose(
+            data.X, data.y, solver=options.solver, learning_rate=options.learning_rate, l2=options.l2,
+            fit_intercept=options.intercept, standardize=options.standardize, sample_weight=data.weight,
+        )  # fmt: skip
+    except InvalidDataError as error:
+        raise InvalidDataError(_located(str(error), data, options)) from None
+    given = {
+        "data": options.data, "target": options.target, "weight": options.weight, "solver": options.solver,
+        "l2": options.l2, "has_intercept": options.intercept, "standardize": options.standardize,
+        "rows_left_out": data.n_left_out, "dialect": data.dialect or None,
+    }  # fmt: skip
+    told = report.of_diagnosis(found, data.names or ("x",), given)
+    print(report.as_json(told) if options.json else "\n".join(report.lines_of_diagnosis(told)))
+    return 0
+
+
+def predict(options: Namespace) -> int:
+    suffix = None if options.out is None else Path(options.out).suffix.lower()
+    if suffix is not None:
+        if suffix not in OUTPUTS:
+            raise InvalidDataError(f"--out writes .csv, .parquet or .npy, not {Path(options.out).name}")
+        _check_place("--out", options.out, options.data, options.model)
+    model = load(options.model)
+    if not model.converged:
+        _say(f"the fit in {options.model} has not converged")
+    counts = Counts()
+    scores = _scores(model, options, counts)
+    if suffix is None:
+        for part in scores:
+            sys.stdout.write(_text(part, ""))
+    else:
+        first = next(scores, np.ma.empty(0))  # what is wrong with the data is mostly told before the file
+        with replacing(options.out) as file:
+            WRITERS[suffix](file, itertools.chain([first], scores))
+    if counts.n_left_out:
+        empty = EMPTY[suffix]
+        _say(f"{counts.n_left_out} of {counts.n} rows have a missing value: their predictions are {empty}")
+    return 0
+
+
+def _open(options: Namespace) -> Data:
+    _refuse_drop(options)
+    data = open_data(
+        options.data, options.target, options.features, options.weight, options.missing,
+        needs_two=getattr(options, "loss", "") == "log_loss", **_dialect(options),
+    )  # fmt: skip
+    if data.dialect:
+        _say(f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
+    return data.in_memory() if getattr(options, "shuffle", None) == "rows" else data
+
+
+def _dialect(options: Namespace) -> dict[str, str | None]:
+    return dict(delimiter=options.delimiter, decimal=options.decimal)
+
+
+def _refuse_drop(options: Namespace) -> None:
+    if options.missing == "drop" and Path(options.data).suffix.lower() in (".npy", ".npz"):
+        raise InvalidDataError("--missing drop is for tables; arrays have no missing values")
+
+
+def _check_places(options: Namespace) -> None:
+    """Refuse files that could not be written, before the work is done."""
+    written: dict[str, str] = {}
+    for name, path in (
+        ("--save", options.save),
+        ("--plot", options.plot),
+        ("--checkpoint", options.checkpoint),
+    ):
+        if path is None:
+            continue
+        _check_place(name, path, options.data)
+        if (other := written.setdefault(os.path.realpath(path), name)) != name:
+            raise InvalidDataError(f"{other} and {name} name one file, {path}: name two")
+    if options.plot is not None:
+        from fastgd import plots
+
+        plots.check_file(options.plot)
+
+
+def _check_place(name: str, path: str, *others: str) -> None:
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"there is no folder {folder} for {name} {path}: make it")
+    for other in others:
+        if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+            raise InvalidDataError(f"{name} would write over {other}, which is read: name another file")
+
+
+def _can_show(options: Namespace) -> bool:
+    """Whether there is a terminal for a bar, and what draws it."""
+    return not options.no_progress and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+
+
+def _remedy(options: Namespace, reason: str, kind: str) -> str:
+    """What may help a run that has not converged, beside what `reason` names.
+
+    More epochs, and settings that save epochs, help where the epochs ran out; not where a rule ended the run.
+    """
+    more = []
+    if kind not in RULES:
+        if options.learning_rate != "auto":
+            more.append("--learning-rate auto")
+        if not options.standardize:
+            more.append("--standardize")
+        if options.solver == "gradient_descent" and not options.nesterov:
+            more.append("--nesterov")
+        more = [*(switch for switch in more if switch not in reason), "a larger --epochs"]
+    tried = f"try {' or '.join(more)}; " if more else ""
+    return f"{tried}--allow-unconverged takes the model as it is"
+
+
+def _say(text: str) -> None:
+    """One line on standard error."""
+    print(f"fastgd: {printable(text)}", file=sys.stderr)
+
+
+def _interrupted(interrupt: KeyboardInterrupt, options: Namespace) -> str:
+    """What is left of a run."""
+    result = getattr(interrupt, "result", None)
+    done = "" if result is None else f" after {result.n_epochs} epoch{'s' * (result.n_epochs != 1)}"
+    if options.checkpoint is not None and os.path.exists(options.checkpoint):
+        return f"interrupted{done}; the same command with --resume {options.checkpoint} goes on from there"
+    return f"interrupted{done}; nothing was kept (--checkpoint FILE keeps a run)"
+
+
+def _located(text: str, data: Data, options: Namespace) -> str:
+    """A sentence about a row of arrays, as one about a row of the file."""
+
+    def place(row: str) -> str:
+        if isinstance(data.X, Source):
+            return data.X.place(int(row))
+        return f"row {row} of {Path(options.data).name}"
+
+    named = f"column {shown(options.target)}"
+    if found := re.match(r"y\[(\d+)\] is ", text):
+        said = text[found.end() :].partition(" (a classifier")[0]
+        return f"{place(found[1])}: {named} is {said}{REMEDY * said.endswith(' 0 and 1')}"
+    if found := re.match(r"the weight of row (\d+) is |sample_weight\[(\d+)\] is ", text):
+        return f"{place(found[1] or found[2])}: the weight is {text[found.end() :]}"
+    if found := re.match(r'X\[(\d+)(?:, (\d+))?\](?: \(column "(.*?)"\))? is ', text):
+        which = f"column {found[3] or found[2]}" if found[2] else "X"
+        return f"{place(found[1])}: {which} is {text[found.end() :]}"
+    text = text.replace(": y is ", f": {named} is ", 1)
+    is_label = getattr(options, "loss", "") == "log_loss" and named in text
+    return text + CLASSES if is_label and ("no number" in text or "holds text" in text) else text
+
+
+class Counts:
+    """How many rows were read, and how many of them had a missing value."""
+
+    n = n_left_out = 0
+
+
+def _scores(model: FitResult, options: Namespace, counts: Counts) -> Iterator[Scores]:
+    """The predictions, some rows at a time; masked are those of rows with a missing value."""
+    _refuse_drop(options)
+    is_line, d = np.ndim(model.w) == 0, int(np.size(model.w))
+    for part in parts(
+        options.data, model.feature_names, options.features, d, options.missing, **_dialect(options)
+    ):
+        X, m = part.X, part.stop - counts.n
+        found = forward(X[:, 0] if is_line else X, model.w, intercept=model.intercept) if len(X) else ()
+        scores: Scores = np.ma.array(np.empty(m), mask=len(X) < m)
+        scores[part.rows - counts.n] = np.asarray(found, np.float64)
+        counts.n_left_out += len(scores) - len(X)
+        counts.n = part.stop
+        yield scores
+
+
+def _text(part: Scores, empty: str) -> str:
+    return "".join(f"{empty if score is None else repr(score)}\n" for score in part.tolist())
+
+
+def _write_csv(file: BinaryIO, scores: Iterator[Scores]) -> None:
+    """A line without any text would be no row to those who read CSV: what is empty is nan."""
+    file.write(b"prediction\n")
+    for part in scores:
+        file.write(_text(part, "nan").encode("ascii"))
+
+
+def _write_npy(file: BinaryIO, scores: Iterator[Scores]) -> None:
+    """The header has room for any number of rows, and is written again when that is known."""
+
+    def write_header(n: int) -> None:
+        about = {"descr": "<f8", "fortran_order": False, "shape": (n,)}
+        np.lib.format.write_array_header_1_0(file, about)
+
+    n = 0
+    write_header(n)
+    for part in scores:
+        file.write(part.filled(np.nan).astype("<f8").tobytes())
+        n += len(part)
+    file.seek(0)
+    write_header(n)
+
+
+def _write_parquet(file: BinaryIO, scores: Iterator[Scores]) -> None:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("--out of .parquet needs pyarrow: pip install 'fastgd[io]'") from error
+    schema = pa.schema([("prediction", pa.float64())])
+    with parquet.ParquetWriter(file, schema) as writer:
+        for part in scores:
+            found = pa.array(part.data, mask=np.ma.getmaskarray(part))
+            writer.write_table(pa.table({"prediction": found}, schema))
+
+
+WRITERS = {".csv": _write_csv, ".npy": _write_npy, ".parquet": _write_parquet}
+EMPTY = {None: "empty lines", ".csv": "nan", ".npy": "nan", ".parquet": "null"}
+"""What stands for the prediction of a row with a missing value: on standard output, and in each file."""

@@ -1,0 +1,184 @@
+"""What `fastgd` alone shows: the lesson in short, then a fit of millions of rows and its speed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastgd.api import gradient_descent, sgd
+from fastgd.cli import lesson
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.backend import resolve
+from fastgd.data.synthetic import make_linear
+from fastgd.engine import blocks, reduce
+from fastgd.engine.blocks import Floats
+from fastgd.engine.threads import default_threads
+from fastgd.results import FitResult
+from fastgd.solver.diagnose import diagnose
+
+PYTHON_ROWS = 50_000
+N_EPOCHS = 100
+
+
+class Timing(NamedTuple):
+    what: str
+    seconds: float
+    """Of the whole call."""
+    rows: int
+    epochs: int
+    passes: int | None = None
+    """Reads of the data, as the result counts them."""
+
+
+def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
+    """Read every byte of X and y once, by *the* plain-read kernel: what speeds are compared with."""
+    from fastgd.kernels import plain_read as kernel
+
+    def task(_start: int, X: blocks.Array, y: blocks.Array, _weights: Floats) -> Floats:
+        return kernel.run(X.reshape(-1), y)
+
+    return reduce.fold(rows, task, n_threads)
+
+
+def demo(n_samples: int) -> Iterator[str]:
+    """The lines to print, as they come to be known."""
+    yield "The lesson: x = 1, 2, 3 hours, y = 2, 4, 6 points, w = 1 to begin with, learning rate 0.01"
+    yield ""
+    first, *others = _RUNS
+    with _compiled_beside(others):
+        yield lesson.full_batch().trace(digits=2)
+        yield ""
+        _warm_up(first)
+    for what in others:
+        _warm_up(what)
+    yield from _fit_millions(n_samples)
+
+
+def _fit_millions(n_samples: int) -> Iterator[str]:
+    threads = default_threads()
+    backend = resolve("auto")
+    if backend == "python":
+        n_samples = min(n_samples, PYTHON_ROWS)
+        yield f"Numba is not installed: plain Python on {n_samples:,} rows (pip install numba)"
+    begin = time.perf_counter()
+    X, y, w = make_linear(n_samples, noise=0.1, seed=3)
+    drawn = time.perf_counter() - begin
+    rows = ArrayRows(X, y)
+    yield (
+        f"{n_samples:,} synthetic samples, y = {w:.4f}·x + noise, {(X.nbytes + y.nbytes) / 1e6:,.0f} MB, "
+        f"drawn in {drawn:.2f} s ({threads} threads, backend {backend})"
+    )
+    limits = diagnose(X, y)
+    yield (
+        f"diagnosed: full batch converges at learning rates below {limits.stability_limit:.4f}; "
+        f'"auto" takes {limits.learning_rate:.4f}'
+    )
+    yield ""
+    timings = [] if backend == "python" else [_read(rows, threads)]
+    fits = []
+    n_epochs = N_EPOCHS if backend == "numba" else 1
+    for what, fit_by in _RUNS.items():
+        fit, seconds = _timed(partial(fit_by, X, y, n_epochs=n_epochs))
+        fits.append(fit)
+        timings.append(Timing(what, seconds, n_samples, n_epochs, fit.n_passes))
+    few, few_y = X[:PYTHON_ROWS], y[:PYTHON_ROWS]
+    for what, fit_by in (("plain Python, full batch", gradient_descent), ("plain Python, sgd", sgd)):
+        _, seconds = _timed(partial(fit_by, few, few_y, learning_rate=1e-4, n_epochs=1, backend="python"))
+        timings.append(Timing(what, seconds, len(few), 1, 1))
+    yield from _table(timings)
+    yield f"(plain Python: one epoch of {len(few):,} rows)"
+    found = ", ".join(f"{what.split(',')[0]} {fit.w:.6f}" for what, fit in zip(_RUNS, fits, strict=True))
+    yield f"true w {w:.6f}; found by {found}"
+
+
+_RUNS: dict[str, Callable[..., FitResult]] = {
+    "gradient_descent": gradient_descent,
+    "sgd in order": sgd,
+    "sgd, blocks shuffled": partial(sgd, shuffle="blocks", seed=1),
+}
+
+
+def _warm_up(what: str) -> None:
+    """Compile what a run takes, so that the timings are of the work alone; plain Python needs nothing."""
+    if resolve("auto") == "python":
+        return
+    x = np.linspace(-1.0, 1.0, 3 * blocks.BLOCK_ROWS)
+    _RUNS[what](x, x + x**2, n_epochs=N_EPOCHS)
+    if what == "gradient_descent":
+        make_linear(len(x), noise=0.1)
+        diagnose(x, x)
+        plain_read(ArrayRows(x, x), 1)
+
+
+@contextlib.contextmanager
+def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
+    """Another process compiles what these runs take, and this one then finds it on the disk.
+
+    There is no other process where it could not keep its machine code. Where it fails, this process compiles.
+    """
+    if default_threads() < 2 or resolve("auto") == "python" or not _can_compile_beside():
+        yield
+        return
+    program = f"from fastgd import demo\nfor what in {[*runs]!r}: demo._warm_up(what)"
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(
+        os.pathsep
+    )
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        env=os.environ | {"PYTHONPATH": path},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        try:
+            yield
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _can_compile_beside() -> bool:
+    """Whether there are kernels to compile, and a folder that keeps them."""
+    from fastgd.kernels import _jit, one_read
+
+    is_compiler_on = hasattr(one_read.run_1d, "signatures")
+    return is_compiler_on and not _jit.is_kept("one_read.run_1d") and _jit.can_keep()
+
+
+def _read(rows: ArrayRows, threads: int) -> Timing:
+    return Timing("a plain read", _timed(lambda: plain_read(rows, threads))[1], rows.n, 1, 1)
+
+
+def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """What the call returned, and the median of its seconds over three calls."""
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        result = call()
+        seconds.append(time.perf_counter() - begin)
+    return result, statistics.median(seconds)
+
+
+def _table(timings: list[Timing]) -> Iterator[str]:
+    yield f"{'':26}{'epochs':>7}{'reads':>6}{'time':>12}{'epochs x samples/s':>20}  in plain reads"
+    read = timings[0].seconds / timings[0].rows
+    for what, seconds, rows, epochs, passes in timings:
+        speed = _engineering(rows * epochs / seconds)
+        yield (
+            f"{what:26}{epochs:>7}{passes:>6}{seconds * 1e3:>9.2f} ms{speed:>20}  {seconds / rows / read:.3g}"
+        )
+
+
+def _engineering(number: float) -> str:
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return f"{number:.3g}"

@@ -1,0 +1,159 @@
+"""What a table of rows answers, wherever its rows are; and views, which are tables made of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data.validation import Facts
+from fastgd.engine.blocks import Array, Executor, Floats, Log, Pass, Piece, Reader, RunsAnywhere, block_rows
+
+
+class Table:
+    """Rows of d numbers, their targets and weights."""
+
+    known_n: int | None
+    """How many rows; None where that is told by the first read."""
+    d: int
+    is_scalar: bool = False
+    """The lesson's case: a row is a number."""
+    row_bytes: int
+    run_numbers: int
+    is_random: bool = True
+    """Whether rows can be read in any order."""
+    has_weights: bool = False
+    columns: tuple[str, ...] = ()
+    """The names of the columns, where they have any."""
+    passes: int = 0
+    """Reads that only looked at the targets, or counted the rows."""
+    log: Log | None = None
+    executor: Executor | None = None
+
+    @property
+    def n(self) -> int:
+        """How many rows; where that is not known, by a read."""
+        assert self.known_n is not None
+        return self.known_n
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the targets and the weights."""
+        raise NotImplementedError
+
+    @property
+    def total_weight(self) -> float:
+        """Σ s; n where all rows count alike."""
+        return self.facts.total_weight if self.has_weights else float(self.n)
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+
+    def has_at_most(self, rows: int) -> bool:
+        """Whether there are no more rows than these; told without a whole read."""
+        return self.n <= rows
+
+    @property
+    def is_one_block(self) -> bool:
+        return self.has_at_most(block_rows(self.d))
+
+    def reader(self) -> Reader:
+        """For one thread, in any order."""
+        raise NotImplementedError
+
+    def begin(self, pieces: Iterable[Piece]) -> Pass:
+        """A read of these rows."""
+        return RunsAnywhere(self, pieces)
+
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        """The first rows, or all where there are fewer."""
+        return self.reader().read(0, min(rows, self.n))
+
+    def whole(self) -> tuple[Array, Array, Floats]:
+        """All rows at once: for inputs of one block."""
+        return self.reader().read(0, self.n)
+
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
+        """The rows as lists of Python floats, for the twins."""
+        raise NotImplementedError
+
+    def mark(self) -> tuple[Any, ...]:
+        """By which the same data is known again: some of its rows."""
+        raise NotImplementedError
+
+    def sample(self) -> bytes:
+        """Beside its rows, something by which a source is known again."""
+        return b""
+
+    def over(self, base: Any) -> Any:
+        """The same view of other rows: of those that another process holds."""
+        return base
+
+    def refuse_nonfinite(self) -> None:
+        """Raise InvalidDataError if X or y holds a NaN or an infinity, naming the first."""
+        raise NotImplementedError
+
+
+class Elsewhere(Table):
+    """Rows that lie in no array of this process: brought together whole where plain Python asks."""
+
+    def whole(self) -> tuple[Array, Array, Floats]:
+        return self.head(self.n)
+
+    @property
+    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+        X = self.whole()[0]
+        return X[:, 0] if self.is_scalar else X
+
+    @property
+    def y(self) -> NDArray[Any]:  # type: ignore[override]
+        return self.whole()[1]
+
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
+        X, y = self.X.astype(np.float64), self.y.astype(np.float64)
+        return X.tolist(), y.tolist(), self.whole()[2].tolist()
+
+
+class View(Table):
+    """A table made of another's rows as they are read."""
+
+    def __init__(self, rows: Table):
+        self.rows = rows
+        self.is_random, self.has_weights = rows.is_random, rows.has_weights
+        self.log, self.executor, self.columns = rows.log, rows.executor, rows.columns
+
+    @property
+    def known_n(self) -> int | None:  # type: ignore[override]
+        return self.rows.known_n
+
+    @property
+    def n(self) -> int:
+        return self.rows.n
+
+    @property
+    def passes(self) -> int:  # type: ignore[override]
+        return self.rows.passes
+
+    @property
+    def facts(self) -> Facts:
+        return self.rows.facts
+
+    @property
+    def y(self) -> NDArray[Any]:  # type: ignore[override]
+        return self.rows.y
+
+    @property
+    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+        """The whole table, for plain Python."""
+        return np.array(self.lists()[0])
+
+    def has_at_most(self, rows: int) -> bool:
+        return self.rows.has_at_most(rows)
+
+    def mark(self) -> tuple[Any, ...]:
+        return self.rows.mark()
+
+    def refuse_nonfinite(self) -> None:
+        self.rows.refuse_nonfinite()

@@ -1,0 +1,173 @@
+"""Every k-th block of the rows held out for validation; nothing is copied but the seams."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.dataset import Table, View
+from fastgd.data.streams import StreamRows
+from fastgd.data.validation import Facts, look_at_rows
+from fastgd.engine import scan
+from fastgd.engine.blocks import Array, Floats, Pass, Piece, Reader, block_rows
+from fastgd.lazy import lazy_property
+
+COPIED_NUMBERS = 1 << 18
+"""Up to so many numbers are copied rather than pieced together at every read."""
+
+
+def split(rows: Table, fraction: float) -> tuple[Table, Table]:
+    """(training rows, validation rows).
+
+    Every round(1/fraction)-th is held out, of the blocks of the grid; of too few rows for that, of single
+    rows, which are copied; of few but long rows, of the largest parts of blocks that leave one to hold out.
+    """
+    every = max(2, round(1.0 / fraction))
+    if rows.n < every:
+        raise ValueError(
+            f"validation_fraction={fraction:g} holds out one row in {every}, and there are {rows.n}; take a "
+            "larger fraction"
+        )
+    unit = block_rows(rows.d)
+    is_small = rows.n < every * unit and rows.n * rows.d <= COPIED_NUMBERS
+    while rows.n < every * unit:
+        unit //= 2
+    unit = 1 if is_small else unit
+    parts = Part(rows.n, unit, every, False), Part(rows.n, unit, every, True)
+    of: Any = Copied if is_small else PartRows
+    return of(rows, parts[0]), of(rows, parts[1])
+
+
+class Part:
+    """Which rows: of units 0, 1, …, the held ones are every − 1, 2·every − 1, …; the others are not."""
+
+    def __init__(self, n: int, unit: int, every: int, is_held: bool):
+        self.unit, self._every, self.is_held = unit, every, is_held
+        self.n = self.before(n)
+
+    @property
+    def key(self) -> tuple[int, int, bool]:
+        """By which parts of the same rows are told apart."""
+        return self.unit, self._every, self.is_held
+
+    def before(self, row: int) -> int:
+        """How many of the rows before row `row` of all are of this part."""
+        whole, rest = divmod(row, self.unit * self._every)
+        held = whole * self.unit + max(0, rest - self.unit * (self._every - 1))
+        return held if self.is_held else row - held
+
+    def row(self, number: Any) -> Any:
+        """The number among all rows of this part's row `number`; of an array, of each."""
+        unit, place = number // self.unit, number % self.unit
+        if self.is_held:
+            return (unit * self._every + self._every - 1) * self.unit + place
+        return (unit + unit // (self._every - 1)) * self.unit + place
+
+    def ranges(self, piece: Piece) -> tuple[int, list[Piece]]:
+        """The first row of a piece of this part, and where its rows lie among all rows."""
+        start, stop = piece
+        cuts = [start, *range((start // self.unit + 1) * self.unit, stop, self.unit), stop]
+        pairs = itertools.pairwise(cuts)
+        return start, [(first, first + b - a) for a, b in pairs for first in [self.row(a)]]
+
+    def numbers(self) -> NDArray[np.int64]:
+        return np.asarray(self.row(np.arange(self.n)))
+
+
+class Copied(ArrayRows):
+    """The rows of a part, copied: where there are few of them."""
+
+    def __init__(self, rows: Table, part: Part):
+        X, y, weights = rows.whole()
+        numbers = part.numbers()
+        X, weights = X[numbers], weights[numbers] if rows.has_weights else weights
+        super().__init__(X[:, 0] if rows.is_scalar else X, y[numbers], weights)
+        self.part = part
+        self._whole_rows = rows
+
+    def refuse_nonfinite(self) -> None:
+        """The place that is named is that among all rows."""
+        self._whole_rows.refuse_nonfinite()
+
+
+class PartRows(View):
+    """The rows of a part, read where they are."""
+
+    def __init__(self, rows: Table, part: Part):
+        super().__init__(rows)
+        self.part = part
+        self.is_scalar, self.d, self.row_bytes = rows.is_scalar, rows.d, rows.row_bytes
+        self.run_numbers = 1  # a run is a block, which lies in one piece
+
+    @property
+    def known_n(self) -> int:  # type: ignore[override]
+        return self.part.n
+
+    @property
+    def n(self) -> int:
+        return self.part.n
+
+    @property
+    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+        """A copy."""
+        return self.rows.X[self.part.numbers()]
+
+    @property
+    def y(self) -> NDArray[Any]:  # type: ignore[override]
+        """A copy."""
+        return self.rows.y[self.part.numbers()]
+
+    @lazy_property
+    def facts(self) -> Facts:
+        facts = Facts()
+        if isinstance(self.rows, StreamRows):
+            self.rows.passes += 1
+        scan.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
+        return facts
+
+    def reader(self) -> PartReader:
+        return PartReader(self.rows.reader(), self.part)
+
+    def begin(self, pieces: Iterable[Piece]) -> Pass:
+        if not isinstance(self.rows, StreamRows):
+            return super().begin(pieces)
+        return self.rows.begin_ranges(map(self.part.ranges, pieces))
+
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        if not isinstance(self.rows, StreamRows):
+            return super().head(rows)
+        return self.rows.read_ranges(self.part.ranges((0, min(rows, self.n))))
+
+    def whole(self) -> tuple[Array, Array, Floats]:
+        return self.head(self.n)
+
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
+        X, y, weights = self.whole()
+        return ArrayRows(X[:, 0] if self.is_scalar else X, y, weights).lists()
+
+    def has_at_most(self, rows: int) -> bool:
+        return self.n <= rows
+
+    def over(self, base: Any) -> PartRows:
+        return PartRows(self.rows.over(base), self.part)
+
+
+class PartReader:
+    def __init__(self, reader: Reader, part: Part):
+        self._reader, self._part = reader, part
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
+        unit, row = self._part.unit, self._part.row
+        if start // unit == (stop - 1) // unit:
+            first = row(start)
+            return self._reader.read(first, first + stop - start)
+        return self._reader.take(row(np.arange(start, stop)))
+
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
+        return self._reader.take(self._part.row(order))

@@ -1,0 +1,196 @@
+"""Dask's arrays and dataframes as rows: their partitions, zipped; without a cluster, a source of chunks.
+
+Nothing here imports Dask before a collection has been passed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.checks import InvalidDataError
+from fastgd.data import rounding
+from fastgd.data.arrays import as_array, kernel_dtype
+from fastgd.data.chunks import ArrayChunk, Source
+from fastgd.data.frames import names_of
+from fastgd.engine.blocks import NOTHING, Floats
+
+
+def is_dask(value: Any) -> bool:
+    """Whether it is an array, a dataframe or a series of Dask's; told by its type's name alone."""
+    return type(value).__module__.startswith("dask")
+
+
+class Partitions:
+    """X, y and, where given, weights: collections of the same partitions of rows."""
+
+    def __init__(self, X: Any, y: Any, sample_weight: Any = None):
+        if y is None:
+            raise TypeError("y is missing: pass the collection of the targets")
+        if X.ndim not in (1, 2):
+            raise InvalidDataError(
+                f"X has {X.ndim} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)"
+            )
+        if _is_array(X) and X.ndim == 2 and X.numblocks[1] > 1:
+            X = X.rechunk({1: -1})
+        self.is_scalar: bool = X.ndim == 1
+        self.d = 1 if self.is_scalar else len(X.columns) if not _is_array(X) else int(X.shape[1])
+        if not self.d:
+            raise InvalidDataError("X has no columns; at least one is needed")
+        self.columns = names_of(X)
+        self.collections = [X, _like(X, "y", y)]
+        self.has_weights = sample_weight is not None
+        if self.has_weights:
+            self.collections.append(_like(X, "sample_weight", sample_weight))
+        types = [_dtype(name, part) for name, part in zip(NAMES, self.collections, strict=False)]
+        self.dtypes = kernel_dtype(types[0]), kernel_dtype(types[1])
+        self.row_bytes: int = self.d * types[0].itemsize + types[1].itemsize
+
+    @property
+    def counts(self) -> list[int] | None:
+        """Rows of each partition, where that is known without a look at them."""
+        for part in self.collections:
+            if _is_array(part) and not any(math.isnan(m) for m in part.chunks[0]):
+                return [int(m) for m in part.chunks[0]]
+        return None
+
+    def __len__(self) -> int:
+        return _count(self.collections[0])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """By which the same collections are known again."""
+        return tuple(part.name if _is_array(part) else part._name for part in self.collections)
+
+
+NAMES = ("X", "y", "sample_weight")
+NO_ROWS = "X and y have no rows; at least one is needed"
+
+
+def _is_array(collection: Any) -> bool:
+    return hasattr(collection, "chunks")
+
+
+def _count(collection: Any) -> int:
+    return int(collection.numblocks[0] if _is_array(collection) else collection.npartitions)
+
+
+def _like(X: Any, name: str, values: Any) -> Any:
+    """Targets or weights as a collection of the partitions of X."""
+    if not is_dask(values):
+        if not _is_array(X) or any(math.isnan(m) for m in X.chunks[0]):
+            raise InvalidDataError(
+                f"{name} is no Dask collection, and the rows of the partitions of X have not been counted: "
+                f"pass {name} as a collection of the same partitions"
+            )
+        from dask import array
+
+        values = as_array(name, values)
+        if values.shape != (X.shape[0],):
+            raise InvalidDataError(
+                f"{name} has shape {values.shape}; X has {X.shape[0]} rows, so it must be ({X.shape[0]},)"
+            )
+        return array.from_array(values, chunks=(X.chunks[0],))
+    if values.ndim != 1:
+        raise InvalidDataError(f"{name} has {values.ndim} dimensions; it must have one, a number a row")
+    if _is_array(X) and _is_array(values) and not math.isnan(X.shape[0]) and not math.isnan(values.shape[0]):
+        if X.shape[0] != values.shape[0]:
+            raise InvalidDataError(
+                f"{name} has {values.shape[0]} rows and X has {X.shape[0]}; they must agree"
+            )
+        return values if values.chunks[0] == X.chunks[0] else values.rechunk((X.chunks[0],))
+    if _count(values) != _count(X):
+        raise InvalidDataError(
+            f"{name} has {_count(values)} partitions and X has {_count(X)}, of rows that are not counted: "
+            "give both the same, with repartition(), or compute_chunk_sizes() and rechunk()"
+        )
+    return values
+
+
+def _dtype(name: str, collection: Any) -> np.dtype[Any]:
+    """Of the whole collection, as one array."""
+    meta = collection._meta
+    types = set(meta.dtypes) if meta.ndim == 2 and hasattr(meta, "dtypes") else set()
+    if len(types) == 1 and isinstance(only := types.pop(), np.dtype) and only.kind in "fiub":
+        return only
+    return as_array(name, meta).dtype
+
+
+class Values(NamedTuple):
+    """A partition's numbers: X (m, d), y (m,), weights (m,) or (0,)."""
+
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weights: Floats
+
+
+def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> Values:
+    """The numbers of partition `number`, not copied where they are arrays already."""
+    try:
+        X, y, *weights = (as_array(name, part) for name, part in zip(NAMES, parts, strict=False))
+    except InvalidDataError as error:
+        raise InvalidDataError(f"partition {number}: {error}") from None
+    for name, part in zip(NAMES[1:], (y, *weights), strict=False):
+        if part.shape != X.shape[:1]:
+            raise InvalidDataError(
+                f"partition {number}: {name} has shape {part.shape} and X has {len(X)} rows; they must agree"
+            )
+    for name, part, dtype in zip(NAMES, (X, y), dtypes, strict=False):
+        if len(part) and kernel_dtype(part.dtype) != dtype:
+            raise InvalidDataError(
+                f"partition {number}: {name} holds {part.dtype}, and the collection says {dtype}"
+            )
+    if X.size != len(X) * d:
+        raise InvalidDataError(f"partition {number}: X has shape {X.shape}, and should have {d} columns")
+    # Kernels are compiled for weights that may be written, as those of arrays are.
+    of = np.require(weights[0], np.float64, ["C", "A", "W"]) if weights else NOTHING
+    return Values(X.reshape(len(X), d), y, of)
+
+
+class PartitionSource(Source):
+    """The partitions one after the other, each made anew at each read by Dask's own scheduler."""
+
+    def __init__(self, partitions: Partitions):
+        self._partitions = partitions
+        self.name = "the Dask collection"
+        counts = partitions.counts
+        self.n = None if counts is None else sum(counts)
+        if self.n == 0:
+            raise InvalidDataError(NO_ROWS)
+        self.d, self.is_scalar = partitions.d, partitions.is_scalar
+        self.has_weights, self.dtypes = partitions.has_weights, partitions.dtypes
+        self.columns = partitions.columns
+        self._parts, self._watch = zipped(partitions), rounding.Watch()
+
+    def chunks(self) -> Iterator[ArrayChunk]:
+        from dask.base import compute
+
+        n = 0
+        for number, parts in enumerate(self._parts):
+            try:
+                computed = compute(*parts)
+            except InvalidDataError:
+                raise
+            except Exception as error:
+                raise InvalidDataError(
+                    f"partition {number} could not be computed: {type(error).__name__}: {error}"
+                ) from error
+            values = values_of(number, list(computed), self.d, self.dtypes)
+            for name, part in (("X", values.X), ("y", values.y)):
+                self._watch.look(name, n, part, functools.partial(_row, number))
+            n += len(values.y)
+            yield ArrayChunk(*values)
+
+
+def _row(number: int, row: int) -> str:
+    return f"partition {number}, row {row}"
+
+
+def zipped(partitions: Partitions) -> list[tuple[Any, ...]]:
+    """For each partition its parts of X, y and the weights, delayed."""
+    return list(zip(*(np.ravel(part.to_delayed()).tolist() for part in partitions.collections), strict=True))

@@ -1,0 +1,266 @@
+"""Dask as an executor of fold and scan: the rows stay with the workers, and nodes or a state come back.
+
+`fastgd` takes Dask's arrays, dataframes and series wherever it takes X and y. With a running `Client` each
+read is one task a worker, on the partitions where they are (what is not in memory yet is computed once, for
+the call, into the workers' memory; it has to fit). Of the rows only those travel that share a unit of the
+grid with another worker's, once. What comes back of a fold are its nodes, at most 2·log2(blocks) of each
+stretch of rows. The tree of additions is that of the grid, so the bits are those of the same rows in memory,
+for any partitions and workers of one kind of processor and one set of versions; where those differ that is
+said.
+
+SGD in order is maps where they pay, and else a scan: the state goes from stretch to stretch, one worker
+at a time, so more workers hold more rows but do not go over them faster; each handing on takes some 7 ms. The
+targets are looked at in the same way where a loss or weights ask for it, once a collection. Orders that
+no worker could follow (shuffle=True, and shuffle="blocks" without maps) are refused.
+
+A worker that dies takes its rows with it: Dask's scheduler makes them anew elsewhere, and the task too. A
+scheduler that is gone is told within a second. Without a Client, partitions are computed one after the other,
+anew at each read, by Dask's own scheduler, and read as any source of chunks.
+
+What it costs, on paper: W workers of one thread, times of one core of a Zen 4 for the rows (the planner);
+8 ms from question to answer, 1.2 ms a task for the client and the scheduler, 0.4 GB/s for what is gathered
+(distributed 2026.8; more than 64 workers' nodes are joined on the way, 32 at a time). `bench/model.py` has
+the formulas. One read for statistics; from some 1000 workers on it is the scheduler that is waited for: take
+fewer workers of more threads.
+
+=====  ===  ========  ========  ========  ======  ========
+ rows    d       1 w      10 w     100 w  1000 w   10000 w
+=====  ===  ========  ========  ========  ======  ========
+5e+07    1   44.4 ms   23.5 ms    141 ms  1.25 s    12.4 s
+1e+09    1    713 ms   90.4 ms    148 ms  1.26 s    12.4 s
+1e+09  100  6.49 min      39 s    4.27 s  2.02 s    12.8 s
+1e+11   10  21.7 min  2.17 min    13.1 s  2.56 s    12.5 s
+1e+13    1    1.96 h  11.7 min  1.18 min  8.29 s    13.1 s
+1e+13  100      45 d     4.5 d    10.8 h  1.08 h  6.71 min
+=====  ===  ========  ========  ========  ======  ========
+
+Full-batch descent, 100 epochs; and 100 epochs of streamed SGD, where workers wait for each other.
+
+=====  ====  =======  ==========  ========  =============
+ rows     d  workers  statistics  streamed  SGD, streamed
+=====  ====  =======  ==========  ========  =============
+1e+09    10       10      1.32 s    45.6 s       8.79 min
+1e+09  1000       10    48.6 min     1.1 h         13.2 h
+1e+11   100     1000      40.8 s  8.78 min         4.99 d
+1e+13   100    10000    6.71 min    1.46 h          498 d
+=====  ====  =======  ==========  ========  =============
+
+A node of statistics has 8·d² bytes, of a gradient 8·d. Their work grows with d² and d: from these d on a
+streamed run of so many epochs takes less than statistics (in any case from 1025 on, `planner.MOST_COLUMNS`).
+
+=====  =======  =======  ===  ====  =====
+ rows  workers  1 epoch   10   100   1000
+=====  =======  =======  ===  ====  =====
+1e+09       10        5  117  1374  13944
+1e+11      100        5  117  1375  13963
+1e+13    10000       18  146  1404  13975
+=====  =======  =======  ===  ====  =====
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.checks import InvalidDataError
+from fastgd.data.arrays import nonfinite_name
+from fastgd.data.dataset import Elsewhere, Table, View
+from fastgd.data.split import PartRows
+from fastgd.data.streams import StreamRows
+from fastgd.data.validation import Facts, look_at_rows
+from fastgd.distributed import cluster
+from fastgd.distributed.collections import Partitions, PartitionSource
+from fastgd.distributed.held import Shape, ranges_of
+from fastgd.distributed.layout import Placement, Seat, place
+from fastgd.distributed.tasks import Folding, Rooms, Scanning, join, run_fold, run_scan
+from fastgd.engine import reduce
+from fastgd.engine.blocks import Array, Executor, Floats, Fold, Piece, Reader, Step, Summary, block_rows
+from fastgd.engine.scan import first_nonfinite, scan
+
+MOST_ANSWERS, FAN_IN = 64, 32
+"""Of more workers, the nodes are joined on the way: by some of them, so many at a time."""
+LARGE = 1 << 17
+"""Bytes of a task that travel once a worker, not with each task."""
+
+
+def dask_rows(X: Any, y: Any, sample_weight: Any) -> Table:
+    """The rows of Dask's collections: on the cluster of the present Client, or made here as they are read."""
+    partitions = Partitions(X, y, sample_weight)
+    found = cluster.current()
+    if found is None:
+        return StreamRows(PartitionSource(partitions))
+    return DaskRows(place(found, partitions), partitions.columns)
+
+
+class DaskRows(Elsewhere, Shape):
+    """Rows in the memory of a cluster's workers."""
+
+    is_random = False
+
+    def __init__(self, placement: Placement, columns: tuple[str, ...]):
+        shape = placement.shape
+        super().__init__(shape.n, shape.d, shape.is_scalar, shape.has_weights, shape.row_bytes, shape.dtypes)
+        self.executor: Executor = Workers(placement)
+        self.passes = 0
+        """Reads that only looked at the targets."""
+        self._placement, self.columns = placement, columns
+        self._first = placement.first
+
+    def reader(self) -> Reader:
+        return Fetching(self._placement)
+
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        rows = min(rows, self.n)
+        if len(self._first[1]) < rows:
+            self._placement.first = self._first = self.reader().read(0, rows)
+        X, y, weights = self._first
+        return X[:rows], y[:rows], weights[:rows]
+
+    @property
+    def facts(self) -> Facts:
+        """By a read."""
+        known = self._placement.known
+        if "facts" not in known:
+            facts = Facts()
+            self.passes += 1
+            log, self.log = (
+                self.log,
+                None,
+            )  # whether it is read depends on earlier fits: it is of no run's log
+            try:
+                scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
+            finally:
+                self.log = log
+            known["facts"] = facts
+        return known["facts"]
+
+    def mark(self) -> tuple[Any, ...]:
+        """That of the same rows in arrays."""
+        known = self._placement.known
+        if "mark" not in known:
+            few = np.array([0, self.n // 2, self.n - 1])
+            known["mark"] = tuple(part.tobytes() for part in self.reader().take(few))
+        return self.n, self.total_weight, *known["mark"]
+
+    def refuse_nonfinite(self) -> None:
+        place = first_nonfinite(self)
+        if place is None:
+            return
+        row, column = place
+        X, y, _ = self.reader().read(row, row + 1)
+        value = y[0] if column is None else X[0, column]
+        where = f"y[{row}]" if column is None else f"X[{row}]" if self.is_scalar else f"X[{row}, {column}]"
+        if column is not None and self.columns:
+            where += f' (column "{self.columns[column]}")'
+        raise InvalidDataError(f"{where} is {nonfinite_name(value)}; drop such rows or fill them")
+
+
+class Fetching:
+    """Reads some rows from the workers: for few."""
+
+    def __init__(self, placement: Placement):
+        self._placement = placement
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
+        return self._together([(start, stop)])
+
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
+        if (np.diff(order) < 0).any():
+            raise InvalidDataError(
+                "the rows of a Dask collection lie on several workers, and this takes them in another order: "
+                'pass shuffle=False, or, of squared errors by single steps, shuffle="blocks" with '
+                'method="summary"'
+            )
+        numbers, places = np.unique(order, return_inverse=True)
+        X, y, weights = self._together(ranges_of(numbers))
+        return X[places], y[places], weights[places] if len(weights) else weights
+
+    def _together(self, ranges: list[Piece]) -> tuple[Array, Array, Floats]:
+        stretches = self._placement.rows(ranges)
+        X, y, weights = (
+            np.concatenate([getattr(stretch, name) for stretch in stretches])
+            for name in ("X", "y", "weights")
+        )
+        X.flags.writeable = y.flags.writeable = False
+        return X, y, weights
+
+
+class Workers:
+    """Runs folds and scans on the workers that hold the rows: one task a worker a read."""
+
+    def __init__(self, placement: Placement):
+        self._placement, self._cluster = placement, placement.cluster
+
+    def fold(self, rows: Any, order: Fold, n_threads: int | None) -> Summary:
+        kept = order.kept
+        rooms = None if kept is None else Rooms.like(kept)
+        task = Folding(self._view(rows), dataclasses.replace(order, kept=None), rooms, n_threads)
+        sent = self._sent(task)
+        submit = self._cluster.submit
+        answers = [
+            submit(run_fold, seat.held, sent, seat.shares, home=seat.home) for seat in self._seats(rows)
+        ]
+        while len(answers) > MOST_ANSWERS:
+            answers = [
+                submit(join, answers[at : at + FAN_IN], order.add) for at in range(0, len(answers), FAN_IN)
+            ]
+        nodes, filled = join(self._cluster.gather(answers), order.add)
+        for start, stop, arrays in filled:
+            assert kept is not None
+            for room, array in zip(kept.part(start, stop), arrays, strict=True):
+                room[...] = array
+        (whole,) = nodes  # one run of rows, from the first to the last
+        counter = reduce.Counter(add=order.add)
+        counter.nodes = whole.nodes
+        return counter.total()
+
+    def scan(self, rows: Any, step: Step, state: Sequence[Any], blocks: NDArray[np.integer] | None) -> None:
+        if blocks is not None and (np.diff(blocks) <= 0).any():
+            raise InvalidDataError(
+                "the rows of a Dask collection lie on several workers, and this takes their blocks in "
+                'another order: pass shuffle=False, or method="summary", whose maps take any order'
+            )
+        sent, moved = self._sent(Scanning(self._view(rows), step)), [np.array(array) for array in state]
+        in_order = sorted((*piece, seat) for seat in self._seats(rows) for piece in seat.shares)
+        block, last = block_rows(rows.d), None
+        for start, stop, seat in in_order:
+            these = None
+            if blocks is not None:
+                first, end = np.searchsorted(blocks * block, (start, stop))
+                if first == end:
+                    continue
+                these = blocks[first:end]
+            last = self._cluster.submit(
+                run_scan, seat.held, sent, (start, stop), these, moved if last is None else last,
+                home=seat.home,
+            )  # fmt: skip
+        if last is not None:
+            for array, result in zip(state, self._cluster.gather([last])[0], strict=True):
+                array[...] = result
+
+    def _view(self, rows: Any) -> Any:
+        """The view without its rows."""
+        return rows.over(self._placement.shape)
+
+    def _seats(self, rows: Any) -> list[Seat]:
+        view = rows
+        while isinstance(view, View):
+            if isinstance(view, PartRows):
+                return self._placement.of_part(view.part)
+            view = view.rows
+        return list(self._placement.seats.values())
+
+    def _sent(self, task: Any) -> Any:
+        """The task as bytes: what it holds is pickled once, and in workers it may be written to."""
+        import cloudpickle
+
+        sent = cloudpickle.dumps(task)
+        if len(sent) > LARGE:
+            client = self._cluster.client
+            return self._cluster.patiently(client.scatter, sent, hash=False)
+        return sent

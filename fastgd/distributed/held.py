@@ -1,0 +1,165 @@
+"""Rows of a table that one process holds: some of all, under the numbers that they have among all."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data.arrays import read_only
+from fastgd.data.dataset import Table
+from fastgd.engine.blocks import NOTHING, Array, Floats, Pass, Piece, RunsAnywhere, block_rows
+
+LEAST_ALIGNED = 1024
+"""`summaries.ROWS_TOGETHER`: no node of a fold is of fewer rows, unless they are the last."""
+RUN_NUMBERS = 1 << 21
+CONVERTED_NUMBERS = 1 << 17
+BORROWED = 16
+"""Arrays that others hold too count for so many times less than they take: they are counted there."""
+
+
+def aligned_rows(d: int) -> int:
+    """Where rows are cut at multiples of it, every fold has whole nodes, also of views with a column more."""
+    return max(block_rows(d), LEAST_ALIGNED)
+
+
+class Shape(Table):
+    """All that is known of a table but its rows: what views are sent over."""
+
+    def __init__(
+        self,
+        n: int,
+        d: int,
+        is_scalar: bool,
+        has_weights: bool,
+        row_bytes: int,
+        dtypes: tuple[np.dtype[Any], np.dtype[Any]],
+    ):
+        self.known_n = n
+        self.d, self.is_scalar, self.has_weights, self.row_bytes = d, is_scalar, has_weights, row_bytes
+        self.dtypes = dtypes
+        """Of X and y as kernels see them."""
+        self.run_numbers = RUN_NUMBERS
+
+    def bare(self) -> Shape:
+        """Without what a subclass adds."""
+        return Shape(self.n, self.d, self.is_scalar, self.has_weights, self.row_bytes, self.dtypes)
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Consecutive rows in arrays: X (m, d), y (m,), weights (m,) or (0,)."""
+
+    start: int
+    X: NDArray[Any]
+    y: NDArray[Any]
+    weights: Floats
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.y)
+
+    def is_direct(self, dtypes: tuple[np.dtype[Any], np.dtype[Any]]) -> bool:
+        """Whether kernels can read it as it is."""
+        return all(
+            part.dtype == dtype and part.flags.c_contiguous and part.flags.aligned
+            for part, dtype in zip((self.X, self.y), dtypes, strict=True)
+        )
+
+    @property
+    def nbytes(self) -> int:
+        return self.X.nbytes + self.y.nbytes + self.weights.nbytes
+
+
+class Held(Shape):
+    """Stretches of the rows of a table; what lies between them is elsewhere."""
+
+    def __init__(self, shape: Shape, stretches: Iterable[Stretch], is_owner: bool):
+        bare = shape.bare()
+        super().__init__(bare.n, bare.d, bare.is_scalar, bare.has_weights, bare.row_bytes, bare.dtypes)
+        self._stretches = sorted(stretches, key=lambda stretch: stretch.start)
+        self._starts = [stretch.start for stretch in self._stretches]
+        self._is_owner = is_owner
+        if not all(stretch.is_direct(self.dtypes) for stretch in self._stretches):
+            self.run_numbers = CONVERTED_NUMBERS
+
+    def __sizeof__(self) -> int:
+        return 1000 + sum(stretch.nbytes for stretch in self._stretches) // (
+            1 if self._is_owner else BORROWED
+        )
+
+    def with_more(self, stretches: Iterable[Stretch]) -> Held:
+        return Held(self, [*self._stretches, *stretches], False)
+
+    def reader(self) -> HeldReader:
+        return HeldReader(self)
+
+    def begin(self, pieces: Iterable[Piece]) -> Pass:
+        """Pieces that lie in two stretches are cut, so that few rows are copied together."""
+        return RunsAnywhere(self, [part for piece in pieces for part in self._cut(*piece)])
+
+    def _cut(self, start: int, stop: int) -> Iterator[Piece]:
+        least = aligned_rows(self.d)
+        while start < stop:
+            size, end = min(stop - start, start & -start or stop), self.at(start).stop
+            while size > least and start + size > end:
+                size = 1 << (size - 1).bit_length() - 1  # the next lower power of two
+            yield start, start + size
+            start += size
+
+    def has(self, row: int) -> bool:
+        at = bisect.bisect_right(self._starts, row) - 1
+        return at >= 0 and row < self._stretches[at].stop
+
+    def at(self, row: int) -> Stretch:
+        """The stretch that the row is in."""
+        stretch = self._stretches[bisect.bisect_right(self._starts, row) - 1]
+        assert stretch.start <= row < stretch.stop, f"row {row} is elsewhere"
+        return stretch
+
+
+class HeldReader:
+    """Reads for one thread: a slice where it can be, else a copy that is overwritten by the next."""
+
+    def __init__(self, held: Held):
+        self._held = held
+        self._X, self._y = (np.empty(0, dtype) for dtype in held.dtypes)
+        self._weights = NOTHING
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
+        stretch = self._held.at(start)
+        if stop > stretch.stop or not stretch.is_direct(self._held.dtypes):
+            return self._together([(start, stop)])
+        part = slice(start - stretch.start, stop - stretch.start)
+        return read_only(stretch.X[part]), read_only(stretch.y[part]), stretch.weights[part]
+
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
+        return self._together(ranges_of(order))
+
+    def _together(self, ranges: list[Piece]) -> tuple[Array, Array, Floats]:
+        held, m = self._held, sum(stop - start for start, stop in ranges)
+        if len(self._y) < m:
+            self._X, self._y = np.empty((m, held.d), held.dtypes[0]), np.empty(m, held.dtypes[1])
+            self._weights = np.empty(m) if held.has_weights else NOTHING
+        at = 0
+        for start, stop in ranges:
+            while start < stop:
+                stretch = held.at(start)
+                size = min(stop, stretch.stop) - start
+                source = slice(start - stretch.start, start - stretch.start + size)
+                np.copyto(self._X[at : at + size], stretch.X[source], casting="unsafe")
+                np.copyto(self._y[at : at + size], stretch.y[source], casting="unsafe")
+                if held.has_weights:
+                    self._weights[at : at + size] = stretch.weights[source]
+                start, at = start + size, at + size
+        return read_only(self._X[:m]), read_only(self._y[:m]), self._weights[:m]
+
+
+def ranges_of(order: NDArray[np.integer]) -> list[Piece]:
+    """Row numbers as ranges of consecutive ones."""
+    cuts = np.flatnonzero(np.diff(order) != 1) + 1
+    return [(int(part[0]), int(part[-1]) + 1) for part in np.split(order, cuts) if len(part)]

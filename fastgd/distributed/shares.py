@@ -1,0 +1,89 @@
+"""Whose share of the rows is whose, where several processes hold partitions: cut so that no node is.
+
+Partitions end anywhere, and the nodes of a fold are of `aligned_rows` rows. A unit of so many rows that
+lies in several processes is the share of the one that holds most of it; the others' rows of it travel there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from fastgd.engine.blocks import Piece
+
+
+class Share(NamedTuple):
+    """Rows start:stop, and who has them."""
+
+    start: int
+    stop: int
+    home: int
+
+
+def joined(shares: Iterable[Share]) -> list[Share]:
+    """Without empty ones, neighbours of one home as one."""
+    found: list[Share] = []
+    for share in shares:
+        if share.start == share.stop:
+            continue
+        if found and found[-1].home == share.home and found[-1].stop == share.start:
+            found[-1] = Share(found[-1].start, share.stop, share.home)
+        else:
+            found.append(share)
+    return found
+
+
+def aligned(held: Sequence[Share], align: int) -> list[Share]:
+    """The shares, cut at multiples of `align` alone; `held` are consecutive, and joined."""
+    return joined(_aligned(held, align))
+
+
+def _aligned(held: Sequence[Share], align: int) -> Iterator[Share]:
+    n, row, at = held[-1].stop, 0, 0
+    while row < n:
+        while held[at].stop <= row:
+            at += 1
+        stop = held[at].stop
+        whole = n if stop == n else stop // align * align
+        if whole > row:
+            yield Share(row, whole, held[at].home)
+        else:
+            whole = min(row + align, n)
+            parts: dict[int, int] = {}
+            for start, stop, home in held[at:]:
+                if start >= whole:
+                    break
+                parts[home] = parts.get(home, 0) + min(stop, whole) - max(start, row)
+            yield Share(row, whole, max(parts, key=lambda home: parts[home]))
+        row = whole
+
+
+def missing(wanted: Sequence[Piece], held: Sequence[Piece]) -> list[Piece]:
+    """The ranges of `wanted` that are not in `held`; both ascend."""
+    found, at = [], 0
+    for first, stop in wanted:
+        start = first
+        while at and held[at - 1][1] > start:
+            at -= 1
+        while start < stop:
+            while at < len(held) and held[at][1] <= start:
+                at += 1
+            until = min(stop, held[at][0]) if at < len(held) else stop
+            if until > start:
+                found.append((start, until))
+            start = max(start, held[at][1]) if at < len(held) and until < stop else stop
+    return found
+
+
+def among(ranges: Iterable[Piece], shares: Sequence[Share]) -> Iterator[Share]:
+    """Ascending ranges, cut by the shares they lie in."""
+    at = 0
+    for start, stop in ranges:
+        while at and shares[at].start > start:
+            at -= 1
+        while start < stop:
+            while shares[at].stop <= start:
+                at += 1
+            until = min(stop, shares[at].stop)
+            yield Share(start, until, shares[at].home)
+            start = until

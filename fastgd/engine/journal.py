@@ -1,0 +1,124 @@
+"""What the reads of a run have come to: kept, so that a run that was killed goes on where it stood.
+
+A run is a sequence of reads, and what it does between them follows from their results to the bit. So the
+results of reads are kept, and how far the one has come that is under way: the nodes of a fold, the state of
+a scan. Who runs the same again is given the results, and reads the rest. After a whole epoch its reads are
+forgotten: the epoch loop then tells where it stands.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from fastgd.engine.blocks import Place, Rows
+
+SHOWN_EVERY = 0.1
+"""Seconds between two looks at a bar."""
+
+
+class Bar(Protocol):
+    """What is shown of a run while it goes."""
+
+    def read(self, number: int, row: int, n: int | None, began: float) -> None:
+        """The read of this number since the last epoch, of n rows, begun then, has come before this row."""
+
+    def epoch(self, done: int, cost: float | None) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Journal:
+    """The log of one run. `write`, where there is one, is called when a checkpoint is due."""
+
+    def __init__(
+        self,
+        write: Callable[[Journal], None] | None,
+        every: float,
+        bar: Bar | None,
+        found: list[Place],
+        end: int | None = None,
+        at_end: Callable[[int], None] | None = None,
+    ):
+        """`found` are the reads of an earlier process before its first epoch; one that had come to the `end`
+        of rows that were not counted tells `at_end` when it is asked for again."""
+        self.bar, self._write, self._every = bar, write, every
+        self.keeps = write is not None
+        self._found, self.end, self._at_end = found, end, at_end
+        self._places: list[Place] = []
+        self.before_epochs = 0
+        self.point: Callable[[], dict[str, Any]] | None = None
+        """Where the epoch loop stood before the reads of the present epoch."""
+        self._due = time.monotonic() + every
+        self._writing = threading.Lock()
+
+    def read(self, rows: Rows) -> JournalEntry:
+        number = len(self._places)
+        found = self._found[number] if number < len(self._found) else None
+        if found is None or not found.row:
+            self._places.append(Place(0, [], []))
+            return JournalEntry(self, number, rows, None)
+        if self._at_end is not None and found.row == self.end:
+            self._at_end(found.row)
+        self._places.append(found)
+        # Who goes on from it adds to its arrays in place, and what was found stays valid until the next copy.
+        own = [array.copy() for array in found.arrays]
+        return JournalEntry(self, number, rows, Place(found.row, found.sizes, own))
+
+    @property
+    def places(self) -> list[Place]:
+        """How far each read has come, here or in an earlier process: those before the first epoch, and those
+        of the present one."""
+        return self._places + self._found[len(self._places) :]
+
+    def put(self, number: int, place: Place) -> None:
+        self._places[number] = place
+
+    def has_started(self, found: list[Place]) -> None:
+        """The reads before the first epoch have been done; those of the present epoch were these."""
+        self.before_epochs = len(self._places)
+        self._found = self._places + found
+
+    def at_epoch(self, done: int, cost: float | None, point: Callable[[], dict[str, Any]]) -> None:
+        """Between two epochs."""
+        if self.point is not None:
+            del self._found[self.before_epochs :]  # it was of the epoch before
+        self.point = point
+        del self._places[self.before_epochs :]
+        if self.bar is not None:
+            self.bar.epoch(done, cost)
+        if self.is_due():
+            self.write()
+
+    def is_due(self) -> bool:
+        return self.keeps and time.monotonic() >= self._due
+
+    def write(self) -> None:
+        if self._write is not None and self._writing.acquire(blocking=False):
+            try:
+                self._write(self)
+            finally:
+                self._due = time.monotonic() + self._every
+                self._writing.release()
+
+
+class JournalEntry:
+    """One read."""
+
+    def __init__(self, journal: Journal, number: int, rows: Rows, found: Place | None):
+        self._journal, self._number, self._rows, self.found = journal, number, rows, found
+        self._began = self._shown = 0.0 if journal.bar is None else time.monotonic()
+
+    def reached(self, row: int, place: Callable[[], Place]) -> None:
+        journal = self._journal
+        if journal.bar is not None and (now := time.monotonic()) >= self._shown + SHOWN_EVERY:
+            self._shown = now
+            journal.bar.read(self._number, row, self._rows.known_n, self._began)
+        is_over, is_due = row == self._rows.known_n, journal.is_due()
+        if journal.keeps and (is_over or is_due):
+            at, sizes, arrays = place()
+            journal.put(self._number, Place(at, list(sizes), [array.copy() for array in arrays]))
+        if is_due:
+            journal.write()

@@ -1,0 +1,108 @@
+"""Rows in order: `scan` hands a state from run to run; an interrupted scan goes on from a saved state."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.engine.blocks import Array, Entry, Floats, Pass, Place, Rows, Run, Step, block_rows, pieces
+from fastgd.engine.reduce import MANY_ROWS, put_back, run_rows
+
+
+def scan(rows: Rows, step: Step, state: Sequence[Any] = ()) -> None:
+    """Call `step(start, X, y, weights, *state)` on runs of blocks in order; it moves the state's arrays."""
+    if (executor := rows.executor) is not None:
+        _in_one_piece(rows, state, lambda: executor.scan(rows, step, state, None))
+        return
+    n = rows.known_n
+    run = run_rows(rows, MANY_ROWS if n is None else n, 1, 1)
+    _scan(rows, step, state, lambda start: rows.begin(pieces(start, n, run, n)))
+
+
+def scan_blocks(rows: Rows, step: Step, blocks: NDArray[np.integer], state: Sequence[Any] = ()) -> None:
+    """`scan` over the blocks of these numbers, in their order, one at a time."""
+    if (executor := rows.executor) is not None:
+        _in_one_piece(rows, state, lambda: executor.scan(rows, step, state, blocks))
+        return
+    n, block = rows.n, block_rows(rows.d)
+    each = [(start, min(start + block, n)) for start in (blocks * block).tolist()]
+    _scan(rows, step, state, lambda done: rows.begin(each[-(-done // block) :]))
+
+
+def scan_rows(rows: Rows, step: Step, order: NDArray[np.integer], state: Sequence[Any] = ()) -> None:
+    """`scan`, the rows in the order of these numbers; `start` is a place in the order."""
+    _scan(rows, step, state, functools.partial(Taken, rows, order))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A pass over rows in the order of these numbers, from place `first` on."""
+
+    rows: Rows
+    order: NDArray[np.integer]
+    first: int
+
+    def runs(self) -> Iterator[Run]:
+        reader, run = self.rows.reader(), block_rows(self.rows.d)
+        for start in range(self.first, len(self.order), run):
+            yield start, *reader.take(self.order[start : start + run])
+
+    def end(self) -> None: ...
+
+
+def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], Pass]) -> None:
+    """Call `step` on the runs of the pass that begins after so many rows."""
+    entry = None if rows.log is None else rows.log.read(rows)
+    done = _restored(entry, state)
+    n = rows.known_n
+    if done and done == n:
+        return
+    reading = begin(done)
+    try:
+        for start, X, y, weights in reading.runs():
+            step(start, X, y, weights, *state)
+            done += len(y)
+            if entry is not None:
+                entry.reached(done, functools.partial(Place, done, [], list(state)))
+    finally:
+        reading.end()
+    if entry is not None and n is None:  # it has told where the rows end, after its last run perhaps
+        entry.reached(done, functools.partial(Place, done, [], list(state)))
+
+
+def _in_one_piece(rows: Rows, state: Sequence[Any], scan: Callable[[], None]) -> None:
+    """A scan by someone else."""
+    n, entry = rows.known_n, None if rows.log is None else rows.log.read(rows)
+    if entry is None or n is None or _restored(entry, state) < n:
+        scan()
+    if entry is not None and n is not None:
+        entry.reached(n, lambda: Place(n, [], list(state)))
+
+
+def _restored(entry: Entry | None, state: Sequence[Any]) -> int:
+    """How many rows an earlier process has gone over; the state is then as it left it."""
+    if entry is None or entry.found is None:
+        return 0
+    put_back(state, entry.found.arrays)
+    return entry.found.row
+
+
+def first_nonfinite(rows: Rows) -> tuple[int, int | None] | None:
+    """(row, column) of the first NaN or inf of X, (row, None) of y, or None: a read for errors only."""
+    found = np.array([-1, -1])
+    scan(rows, _look, [found])
+    row, column = found.tolist()
+    return None if row < 0 else (row, None if column < 0 else column)
+
+
+def _look(start: int, X: Array, y: Array, _weights: Floats, found: NDArray[np.int64]) -> None:
+    bad = ~np.isfinite(X)
+    bad_rows = bad.any(axis=1) | ~np.isfinite(y)
+    if bad_rows.any() and found[0] < 0:
+        row = int(bad_rows.argmax())
+        found[:] = start + row, int(bad[row].argmax()) if bad[row].any() else -1

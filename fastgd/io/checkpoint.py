@@ -1,0 +1,353 @@
+"""Checkpoints: what a killed run had read and where its epochs stood, in a file; and going on from there.
+
+The file has the results of the reads and the place of the epoch loop (the journal), the options, and marks
+by which the data is known again. Whoever resumes runs the same from the beginning: reads that are in the
+file are not read again, and the epoch loop goes on at the last whole epoch; so the bits are those of a run
+that nothing interrupted.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import os
+import platform
+from typing import Any
+
+import numpy as np
+
+from fastgd import __version__, callers
+from fastgd.checks import InvalidDataError, path_text
+from fastgd.data.dataset import Table
+from fastgd.engine.blocks import Floats, Place, block_rows
+from fastgd.engine.journal import Journal
+from fastgd.io import archive, packing
+from fastgd.options import Options
+from fastgd.results import FitResult
+from fastgd.solver.geometry import Geometry
+from fastgd.solver.loop import Run, Watch
+from fastgd.solver.orders import Order
+from fastgd.solver.progress import Progress
+from fastgd.solver.steppers.base import Histories, Memory, Oracle
+from fastgd.solver.survey import Survey
+
+KIND, VERSION = "checkpoint", 1
+CLASSES = (Place, Memory)
+OPTIONS = (
+    "w0", "learning_rate", "n_epochs", "tol", "patience", "validation_fraction", "method", "history",
+    "on_divergence", "shuffle", "seed", "track_cost",
+)  # fmt: skip
+"""Of `Options`: those that a result depends on."""
+NAMES = {"n", "seed", "places", "before", "point"}
+SAMPLES = 16
+"""Blocks of the data by which it is known again."""
+
+Path = str | os.PathLike[str]
+
+
+class Checkpoint:
+    """Of one run: writes it now and then, and puts a run where another stood."""
+
+    def __init__(self, rows: Table, how: Options, others: dict[str, Any]):
+        """`others` are options that stand elsewhere."""
+        self._rows, self._path, self._failure = rows, how.checkpoint, ""
+        self._about: dict[str, Any] = {}
+        self._found: dict[str, Any] | None = None
+        places: list[Place] = []
+        if how.checkpoint is not None:
+            _check_folder(how.checkpoint)
+        if how.checkpoint is not None or how.resume is not None:
+            options = others | {name: getattr(how, name) for name in OPTIONS}
+            told = {name: described(value) for name, value in options.items()}
+            self._about = {"options": told, "data": data_marks(rows), "versions": _versions()}
+        if how.resume is not None:
+            self._found = _read(how.resume, self._about)
+            places = self._found["places"][: self._found["before"]]
+        self._source = os.fspath(how.resume or "")
+        self._seed: int | None = None if self._found is None else self._found["seed"]
+        self._rates: Floats = np.empty(0)
+        self._limits: Survey | Geometry | None = None
+        self._cost_scale = 1.0
+        bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
+        write = self._write if how.checkpoint is not None else None
+        end = None if self._found is None else self._found["n"]
+        self.journal = Journal(write, how.checkpoint_every, bar, places, end, self._at_end)
+
+    def _at_end(self, n: int) -> None:
+        """A read has told how many rows there are, in an earlier process."""
+        self._rows.known_n = n
+
+    def order(self, order: Order) -> Order:
+        """The order of the run that goes on, where a seed was drawn for it."""
+        if self._seed is not None:
+            order = Order(order.shuffle, self._seed)
+        self._seed = order.seed
+        return order
+
+    def watch(self, rates: Floats, limits: Survey | Geometry, cost_scale: float) -> None:
+        """The reads before the epochs are done; `limits` counts what the epochs ask for, and costs times
+        `cost_scale` are those to show."""
+        self._rates, self._limits, self._cost_scale = rates, limits, cost_scale
+
+    def _write(self, journal: Journal) -> None:
+        assert self._path is not None
+        places, before, point = journal.places, journal.before_epochs, None
+        if journal.point is not None:
+            point = journal.point()
+        else:
+            before = len(places)
+            if self._found is not None and self._found["point"] is not None:  # it has not got that far again
+                places, point = places + self._found["places"][self._found["before"] :], self._found["point"]
+        n = self.journal.end if self._rows.known_n is None else self._rows.known_n
+        content = self._about | dict(n=n, seed=self._seed, places=places, before=before, point=point)
+        try:
+            tree, arrays = packing.pack(content)
+            archive.write(self._path, KIND, VERSION, {"content": tree}, arrays)
+            self._failure = ""
+        except (OSError, ValueError, MemoryError) as error:  # a full disk, say: told when the epochs allow it
+            reason = error.strerror if isinstance(error, OSError) else None
+            self._failure = f"{type(error).__name__}: {reason or error}"
+
+    def _tell_failure(self) -> None:
+        failure, self._failure = self._failure, ""
+        if failure:
+            callers.warn(
+                f"the checkpoint {path_text(self._path or '')} could not be written ({failure}); the "
+                "one before, if there was one, is as it was, and the run goes on",
+                RuntimeWarning,
+            )
+
+    def resume(self, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> int:
+        """See `solvers.Keeper`."""
+        found = self._found
+        point = None if found is None else found["point"]
+        if found is None or point is None:
+            self.journal.has_started([])
+            return 0
+        here = self._told_rates()
+        try:
+            epoch, there = self._restored(found, point, run, keep, oracle, watch), point["rates"]
+            if there.shape != here.shape:
+                raise ValueError
+            is_other = there != here
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidDataError(f"{self._source} holds values that no such run has") from error
+        if is_other.any():
+            k = int(is_other.argmax())
+            raise ValueError(
+                f"{self._source} is the checkpoint of another run: the learning rate of epoch {k} is "
+                f"{here[k]:.17g} here and {there[k]:.17g} there; resume with the same, or start anew without "
+                "resume"
+            )
+        return epoch
+
+    def _restored(
+        self,
+        found: dict[str, Any],
+        point: dict[str, Any],
+        run: Run,
+        keep: Histories,
+        oracle: Oracle,
+        watch: Watch | None,
+    ) -> int:
+        epoch = int(point["epoch"])
+        if not 0 <= epoch <= len(self._rates):
+            raise ValueError
+        for name in oracle.moving:
+            value = point["oracle"][name]
+            if not _is_alike(value, oracle.w if name == "about" else getattr(oracle, name)):
+                raise ValueError
+            setattr(oracle, name, value)
+        if self._limits is not None:
+            self._limits.passes = point["passes"]
+        for name, array in vars(keep).items():
+            array[: len(point[name])] = point[name]
+        run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
+        run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
+        run.n_epochs = epoch
+        if watch is not None and point["watch"] is not None:
+            watch.quiet, watch.lowest, watch.best, watch.since, validations = point["watch"]
+            watch.validations = validations.tolist()
+        self.journal.has_started(found["places"][found["before"] :])
+        return epoch
+
+    def _told_rates(self) -> Floats:
+        """One of them where all are one."""
+        return self._rates[:1] if self._rates.strides == (0,) else self._rates
+
+    def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
+        """See `solvers.Keeper`."""
+        self._tell_failure()
+        journal = self.journal
+        cost = None if run.last_cost is None else run.last_cost * self._cost_scale
+        if not journal.keeps:
+            journal.at_epoch(epoch, cost, dict)
+            return
+        moving = {name: copy.deepcopy(getattr(oracle, name)) for name in oracle.moving}
+        told = dict(
+            epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
+            converged=run.converged, stopped=run.stopped, diverged=run.diverged,
+            passes=self._limits.passes if self._limits else 0,
+            watch=watch
+            and [watch.quiet, watch.lowest, watch.best, watch.since, np.array(watch.validations)],
+            oracle=moving,
+        )  # fmt: skip
+
+        def point() -> dict[str, Any]:
+            rates = np.array(self._told_rates())
+            lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
+            histories = {name: getattr(keep, name)[:length] for name, length in lengths.items()}
+            return told | {"rates": rates} | histories
+
+        journal.at_epoch(epoch, cost, point)
+
+    def write(self) -> None:
+        """See `solvers.Keeper`."""
+        self.journal.write()
+
+    def end(self) -> None:
+        """The run has ended, however."""
+        if self.journal.bar is not None:
+            self.journal.bar.close()
+        self._tell_failure()
+
+
+def _is_alike(value: Any, like: Any) -> bool:
+    """Whether a value from a file can stand where this one stands: of its type, and of its shape."""
+    if isinstance(like, Memory):
+        return isinstance(value, Memory) and all(
+            _is_alike(part, vars(like)[name]) for name, part in vars(value).items()
+        )
+    if isinstance(like, np.ndarray):
+        if value is None:  # nothing so far
+            return True
+        return isinstance(value, np.ndarray) and (value.dtype, value.shape) == (like.dtype, like.shape)
+    if isinstance(like, list):
+        return isinstance(value, list) and len(value) == len(like) and set(map(type, value)) == {float}
+    return isinstance(value, (bool, int, float, np.bool_))
+
+
+def _is_content(found: Any, names: set[str]) -> bool:
+    """Whether it is what `_write` writes, but for what stands in the point."""
+    return (
+        isinstance(found, dict)
+        and found.keys() == names
+        and all(isinstance(found[name], dict) for name in ("data", "options", "versions"))
+        and isinstance(found["places"], list)
+        and all(map(_is_place, found["places"]))
+        and isinstance(found["before"], int)
+        and 0 <= found["before"] <= len(found["places"])
+        and all(isinstance(found[name], int) or found[name] is None for name in ("before", "n", "seed"))
+        and (found["point"] is None or isinstance(found["point"], dict))
+    )
+
+
+def _is_place(place: Any) -> bool:
+    return (
+        isinstance(place, Place)
+        and isinstance(place.row, int)
+        and place.row >= 0
+        and isinstance(place.sizes, list)
+        and all(isinstance(size, int) and size > 0 for size in place.sizes)
+        and sum(place.sizes) == (place.row if place.sizes else 0)
+        and isinstance(place.arrays, list)
+        and len(place.arrays) >= len(place.sizes)
+        and all(isinstance(array, np.ndarray) for array in place.arrays)
+    )
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse a place where no file can ever be."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"the checkpoint {path_text(path)} is a folder: name a file in it")
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"there is no folder {path_text(folder)} for the checkpoint {path_text(path)}: make it"
+        )
+
+
+def data_marks(rows: Table) -> dict[str, Any]:
+    """By which data is known again: its shape, its dtypes, and a hash of some of its blocks."""
+    X, y, weights = rows.head(min(block_rows(rows.d), 256))
+    marks = dict(
+        rows=rows.known_n, columns=rows.d, one_dimension=rows.is_scalar, weighted=rows.has_weights,
+        dtypes=f"{X.dtype}, {y.dtype}",
+    )  # fmt: skip
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (X, y, weights):
+        digest.update(part.tobytes())
+    digest.update(rows.sample())
+    if rows.is_random or rows.executor is not None:
+        block = block_rows(rows.d) if rows.is_random else min(block_rows(rows.d), 256)
+        reader = rows.reader()
+        starts = np.linspace(0, max(0, rows.n - block), SAMPLES).astype(np.int64)
+        for start in np.unique(starts).tolist():
+            for part in reader.read(start, min(start + block, rows.n)):
+                digest.update(part.tobytes())
+    return marks | {"sampled values": digest.hexdigest()}
+
+
+def vars_of(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass."""
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def described(value: Any) -> Any:
+    """An option as it can be compared: what is long is hashed, a function is a function."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple, np.ndarray, np.generic)):
+        array = np.asarray(value)
+        if array.dtype.kind in "fiub":
+            digest = hashlib.blake2b(np.ascontiguousarray(array, np.float64).tobytes(), digest_size=8)
+            return float(array) if array.ndim == 0 else f"{list(array.shape)} numbers, {digest.hexdigest()}"
+    if isinstance(value, FitResult):
+        return f"a fit, {described(value._last[0])}, {value._last[1]!r}"
+    return f"of type {type(value).__name__}"
+
+
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    found = {"fastgd": __version__, "numpy": np.__version__, "machine": platform.machine()}
+    try:
+        return found | {"numba": metadata.version("numba")}
+    except metadata.PackageNotFoundError:
+        return found
+
+
+def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """What stands in the file, if it is of this run."""
+    header, arrays = archive.read(path, KIND, VERSION)
+    name = os.fspath(path)
+    try:
+        found: dict[str, Any] = packing.unpack(header.get("content"), arrays, CLASSES)
+        if not _is_content(found, set(about) | NAMES):
+            raise InvalidDataError("holds other values than those of a checkpoint")
+    except InvalidDataError as error:
+        raise InvalidDataError(f"{name} {error}") from None
+    for what in ("data", "options"):
+        for key, here in about[what].items():
+            there = found[what].get(key)
+            if key == "rows" and (here is None or there is None):
+                continue  # which a read tells
+            if there != here:
+                raise ValueError(
+                    f"{name} is the checkpoint of another run: {key} is {here!r} here and {there!r} there "
+                    f"({'other data' if what == 'data' else 'other options'}); resume with the same, or "
+                    "start anew without resume"
+                )
+    if found["versions"] != about["versions"]:
+        changed = ", ".join(
+            f"{key} {found['versions'].get(key)} there and {here} here"
+            for key, here in about["versions"].items()
+            if found["versions"].get(key) != here
+        )
+        callers.warn(
+            f"{name} was written by other versions ({changed}): the last bits may differ from those of a run "
+            "that nothing interrupted",
+            RuntimeWarning,
+        )
+    return found

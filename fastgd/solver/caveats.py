@@ -1,0 +1,161 @@
+"""What a finished run cannot promise: stopping rules that saw too little, and the sentences that say so."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastgd.data.dataset import Table
+from fastgd.options import Options, Plan
+from fastgd.solver import blas, forecast, linalg, preconditioning
+from fastgd.solver.loop import Run
+from fastgd.solver.objective import Objective
+from fastgd.solver.tracks import Track
+
+FEW_DIGITS = 7.5
+"""Fewer digits of the weights than this are reported."""
+FIRST_ROWS = 4096
+STILL = 2.0**-50
+"""The part of a weight that its last step moved, where a run ended because no weight moved."""
+UNSEEN = 0.01
+"""An automatic rule says nothing of directions that are slower by more than this part of 1/tol."""
+UNSEEN_BY_OWN = 1e3
+"""The same for a tol that the user has chosen."""
+UNSEEN_BY_EXACT = 1e-12 / forecast.EXACT
+"""The same where the cost is that of an exact fit."""
+HARMLESS = 1e3
+"""A condition number up to this decides nothing, so that it does not matter whether columns are dependent."""
+UNLIKE = 1e4
+"""A condition number from here on is a reason for a run that takes long."""
+STRONG = 10.0
+"""An l2 of more than this many curvatures of the loss leaves an intercept behind."""
+
+
+def condition(rows: Table, goal: Objective) -> float:
+    """A lower bound of the condition number that units, offsets and l2 make, from the first rows; 1 for none.
+
+    With c the curvature of the loss, a column of mean m and variance σ² has the curvature c (m² + σ²) + l2,
+    and c σ² + l2 where the intercept makes up for its mean. The intercept has c, and c/(1 + m²/(σ² + l2/c))
+    where the column makes up for it. No eigenvalue is above the last of each pair, or below the first.
+    """
+    if goal.is_standardized or (rows.d == 1 and not goal.fit_intercept):
+        return 1.0
+    X, _, weights = rows.head(FIRST_ROWS)
+    X = X[weights > 0.0] if len(weights) else X
+    if len(X) <= rows.d + goal.fit_intercept:  # directions without data are not slow
+        return 1.0
+    with np.errstate(all="ignore"):
+        X, offset = np.asarray(X, np.float64), np.zeros(rows.d)
+        if goal.fit_intercept:  # about the first row, so that the means of far columns keep their digits
+            first = X[0]
+            X = X - first
+            mean = X.mean(axis=0)
+            X, offset = X - mean, (first + mean) ** 2
+        variance = np.einsum("ij,ij->j", X, X) / len(X)
+        ridge = goal.l2 / goal.curvature if goal.is_smooth else 0.0
+        counted = variance > 0.0
+        if not counted.any() or not np.isfinite(variance).all():
+            return 1.0
+        own, offset = variance[counted] + ridge, offset[counted]
+        most, least = float(np.max(own + offset)), float(np.min(own))
+        if goal.fit_intercept:
+            most, least = max(most, 1.0), min(least, float(1.0 / np.max(1.0 + offset / own)))
+        found = most / least if least > 0.0 else math.inf
+        if found > HARMLESS:
+            with blas.one_thread():
+                factor = linalg.factor(X[:, counted].T @ X[:, counted])
+            if len(factor.dependent):  # a column in no sum is orthogonal to directions without curvature
+                own = np.delete(own, factor.involved())
+                found = most / float(np.min(own)) if len(own) else 1.0
+    return found if found >= 1.0 else 1.0
+
+
+def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) -> float:
+    """Take back that the run has converged, where its rule could not see the slowest weights.
+
+    Returns the bound of the condition number, 1 where it was not computed. On statistics the rule of tol=0
+    knows the units of columns.
+    """
+    goal = taken.goal
+    if run.error is not None or run.diverged or not (run.converged or how.tol is not None):
+        return 1.0
+    if run.converged and not run.is_still and tolerance == 0.0:
+        return 1.0
+    found = condition(rows, goal)
+    first, last = run.first_cost, run.last_cost
+    is_exact = bool(taken.kind == "sgd" and first and last is not None and last <= forecast.EXACT * first)
+    if is_exact and found <= UNSEEN_BY_EXACT:  # so small a cost leaves the slowest weights six digits
+        return found
+    if run.converged:
+        by, most = (STILL, UNSEEN) if run.is_still else (tolerance, UNSEEN)
+        if not run.is_still and how.tol != "auto":
+            most = UNSEEN_BY_OWN
+        if found * by > most:
+            what = "the last epoch moved no weight by more than rounding" if run.is_still else run.stopped
+            run.converged, run.is_still, run.is_revoked = False, False, True
+            run.stopped = f"{what}, which says little of weights that move slowly"
+    return found
+
+
+def of(
+    run: Run, taken: Track, rows: Table, plan: Plan, tolerance: float, found: float
+) -> list[tuple[str, str, float]]:
+    """The warnings of a run that did not diverge: kind, sentence, and how bad it is.
+
+    `found` is the bound of the condition number that `revoke` returned.
+    """
+    goal, how = taken.goal, plan.how
+    words = how.words
+    told: list[tuple[str, str, float]] = []
+    if how.tol is not None and taken.is_off():
+        told.append(("is off", forecast.IS_OFF, 0.0))
+    elif run.is_revoked and how.tol is not None:
+        told.append(("unlike", f"{run.stopped}: {_unlike(plan, goal, rows, found)}", found))
+    elif is_left_behind(run, taken, rows, how):
+        told.append(("left behind", forecast.left_behind(words.l2, goal.l2 * words.l2_unit), 0.0))
+    digits = taken.expected_digits() if how.tol is not None else math.inf
+    if digits < FEW_DIGITS:
+        columns = forecast.named(taken.dependent(), rows.columns) if digits <= 0.0 else ""
+        is_beside = goal.fit_intercept and not goal.is_standardized
+        told.append(("few digits", forecast.few_digits(digits, is_beside, columns, words.l2), -digits))
+    if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
+        by_cost = taken.kind == "sgd" or not goal.is_smooth
+        seen = np.empty(0) if run.changes is None else run.changes
+        share = run.last_cost / run.first_cost if by_cost and run.first_cost and run.last_cost else math.nan
+        sentence = forecast.ran_out(
+            words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost, share, _remedies(plan, goal)
+        )
+        if found > UNLIKE:
+            sentence = f"{sentence}; {_unlike(plan, goal, rows, found)}"
+        first = seen[0] if len(seen) and not by_cost else 1.0
+        left = float(seen[-1] / first) if len(seen) and first else math.inf
+        told.append(("ran out", sentence, left))
+    return told
+
+
+def _unlike(plan: Plan, goal: Objective, rows: Table, found: float) -> str:
+    penalty = plan.how.words.l2 if goal.l2 else ""
+    is_served = not preconditioning.refused(plan, rows)
+    return forecast.unlike(found, goal.fit_intercept, penalty, is_served)
+
+
+def _remedies(plan: Plan, goal: Objective) -> str:
+    """What to try where nothing falls: settings that are not in force, and that the solver has."""
+    remedies = [f"another {plan.how.words.learning_rate}"]
+    if not goal.is_standardized:
+        remedies.append("standardize=True")
+    if plan.solver == "gradient_descent" and not plan.rule.nesterov:
+        remedies.append("nesterov=True")
+    return forecast.either(remedies)
+
+
+def is_left_behind(run: Run, taken: Track, rows: Table, how: Options) -> bool:
+    """Whether the automatic rate, made for a strong l2, was too small to move the intercept."""
+    goal = taken.goal
+    if not (goal.fit_intercept and goal.is_smooth and how.has_automatic_rate) or goal.is_standardized:
+        return False
+    if not run.n_epochs or run.converged or goal.l2 <= STRONG * goal.curvature:
+        return False
+    steps = rows.n if taken.kind == "sgd" else 1
+    return goal.curvature * float(np.sum(taken.rates[: run.n_epochs])) * steps < 2.0

@@ -1,0 +1,290 @@
+"""What gradient descent will do on this data, before it is run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import checks, display
+from fastgd.checks import InvalidDataError
+from fastgd.data.backend import resolve
+from fastgd.data.chunks import Source
+from fastgd.data.dataset import Table
+from fastgd.data.sources import as_rows, check_weights
+from fastgd.engine import threads
+from fastgd.engine.blocks import Floats
+from fastgd.options import Solver
+from fastgd.solver import linalg, planner
+from fastgd.solver.forecast import named
+from fastgd.solver.geometry import Geometry
+from fastgd.solver.objective import SINGLE_STEPS, as_objective
+from fastgd.solver.preconditioning import unserved
+from fastgd.solver.summaries import MAPS_BYTES, maps_bytes
+from fastgd.solver.survey import Survey, ratio
+
+MOST_COLUMNS_OF_A_MAP = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diagnosis:
+    """Limits, the optimum and a forecast.
+
+    λ are the eigenvalues of XᵀX/n, and the Hessian is 2 XᵀX/n + l2. With an intercept, weights s or
+    standardised columns, X is the table that the descent moves in, √s·[x̃, 1] with Σ s for n; and l2, which
+    penalises the weights in the caller's units, is l2·scale² of a column, and 0 for the intercept.
+
+    Attributes
+    ----------
+    solver : {"gradient_descent", "sgd"}
+    n_samples, n_features, n_passes : int
+        Rows, columns, and reads of the data that this took.
+    largest_eigenvalue, smallest_eigenvalue : float
+        λmax, and the smallest λ that is not 0: along directions without data nothing moves. A column of which
+        others explain all but 1e-13 of its square is a sum of them.
+    is_estimate : bool
+        Whether λ come from Lanczos' iteration (more than 1024 columns): λmax to about 0.1 %, λmin only from
+        above.
+    condition_number : float
+        Of the Hessian; without l2 that of XᵀX/n, λmax/λmin.
+    stability_limit : float
+        Full batch: descent at a constant rate converges below 2/(the Hessian's largest eigenvalue), which is
+        1/λmax without l2.
+        SGD: below 1/max‖x‖² every single step is stable.
+    learning_rate : float
+        The rate that `spectral_radius` and `epochs_to` are for: the one given, or the one "auto" takes.
+    spectral_radius : float or None
+        By what an epoch multiplies the most stubborn error, in the long run: below 1 it converges. For SGD
+        of an epoch's map in the order of the rows; None where the table has more than 64 columns.
+    optimum, optimum_intercept : float or ndarray (d,), float; or None
+        Weights of the least cost (one choice of them where there are many) and the intercept, 0 where none
+        is fitted; None with an estimate.
+    optimum_cost : float or None
+        Their cost, with l2 as in `diagnose`.
+    dependent_columns : tuple of str or int
+        Columns that are sums of others, to rounding, and those others: their weights are not determined.
+    constant_columns : tuple of str or int
+        Columns without variance, which standardizing leaves out.
+    """
+
+    solver: Solver
+    n_samples: int
+    n_features: int
+    n_passes: int
+    largest_eigenvalue: float
+    smallest_eigenvalue: float
+    is_estimate: bool
+    condition_number: float
+    stability_limit: float
+    learning_rate: float
+    spectral_radius: float | None
+    optimum: float | Floats | None
+    optimum_intercept: float | None
+    optimum_cost: float | None
+    dependent_columns: tuple[str | int, ...] = ()
+    constant_columns: tuple[str | int, ...] = ()
+
+    def epochs_to(self, tolerance: float) -> float:
+        """A forecast: epochs until the most stubborn error is at most `tolerance` times what it was.
+
+        ln(tolerance)/ln(spectral_radius), rounded up; inf where the run does not converge. For full-batch
+        descent it is an upper bound for the distance to the optimum, in the weights (and intercept) of the
+        table that the descent moves in, from any start, and the excess cost falls by tolerance²; for SGD the
+        error is the distance to where the epochs' map comes to rest.
+        """
+        tolerance = checks.number("tolerance", tolerance)
+        if not 0.0 < tolerance < 1.0:
+            raise ValueError(f"tolerance must be between 0 and 1, not {display.value(tolerance)}")
+        radius = self.spectral_radius
+        if radius is None:
+            raise ValueError(
+                "no forecast for SGD: of more than 64 columns, or of too many rows for them, no map is made"
+            )
+        if not radius < 1.0:
+            return math.inf
+        return 1 if radius == 0.0 else max(1, math.ceil(math.log(tolerance) / math.log(radius)))
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.n_samples} samples, {self.n_features} features, {self.solver}",
+            f"eigenvalues of XᵀX/n: {self.smallest_eigenvalue:.6g} to {self.largest_eigenvalue:.6g}"
+            + (" (estimated)" if self.is_estimate else ""),
+            f"condition number: {self.condition_number:.6g}",
+            f"stability limit of the learning rate: {self.stability_limit:.6g}",
+        ]
+        if self.spectral_radius is None:
+            lines.append(f"learning rate: {self.learning_rate:.6g}")
+        else:
+            epochs = self.epochs_to(1e-6)
+            lines.append(
+                f"at learning rate {self.learning_rate:.6g} an epoch leaves {self.spectral_radius:.6g} "
+                f"of the most stubborn error: {epochs} epoch{'s' * (epochs != 1)} to 1e-6 of it"
+            )
+        if self.optimum_cost is not None:
+            lines.append(f"cost at the optimum: {self.optimum_cost:.6g}")
+        if self.constant_columns:
+            lines.append(f"constant, so of weight 0: column {_listed(self.constant_columns)}")
+        if self.dependent_columns:
+            lines.append(
+                f"some columns of X are sums of others, to rounding ({_listed(self.dependent_columns)}): "
+                "their weights are not determined (predictions are)"
+            )
+        return "\n".join(lines)
+
+
+def diagnose(
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
+    *,
+    solver: Solver = "gradient_descent",
+    learning_rate: float | Literal["auto"] = "auto",
+    fit_intercept: bool = False,
+    standardize: bool = False,
+    precondition: bool = False,
+    sample_weight: ArrayLike | None = None,
+    l2: float = 0.0,
+    backend: str = "auto",
+    n_threads: int | None = None,
+) -> Diagnosis:
+    """Which learning rates converge on this data for squared errors, how fast, and to what.
+
+    Parameters
+    ----------
+    X, y, fit_intercept, standardize, precondition, sample_weight
+        As in `gradient_descent`.
+    solver : {"gradient_descent", "sgd"}, default "gradient_descent"
+    learning_rate : "auto" or float, default "auto"
+        The constant rate to forecast for.
+    l2 : float, default 0.0
+        With a penalty (l2/2) Σ w² in the cost; full batch only.
+    backend : {"auto", "numba", "python"}, default "auto"
+    n_threads : int, optional
+        At most so many threads; the result's bits do not depend on it.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    InvalidDataError
+        If X or y cannot be used, holds NaN or infinity, or overflows when squared.
+
+    Notes
+    -----
+    Cost: one read, for the sufficient statistics; beyond 1024 columns up to 31, by Lanczos' iteration. SGD
+    takes one for max‖x‖² and, up to 64 columns, one for the map of an epoch (the statistics are of the same
+    read, but with one of the options from fit_intercept to l2). These take a second for the statistics where
+    the first shows that the columns, or y, are far from what the first rows tell; a source with weights one
+    more, which looks at them.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> diagnosis = fastgd.diagnose([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], learning_rate=0.01)
+    >>> round(diagnosis.stability_limit, 6), diagnosis.epochs_to(1e-3)
+    (0.214286, 71)
+    """
+    checks.choice("solver", solver, ("gradient_descent", "sgd"))
+    runs_on = resolve(backend)
+    n_threads = threads.checked_threads(n_threads)
+    if not (isinstance(learning_rate, str) and learning_rate == "auto"):
+        learning_rate = checks.positive("learning_rate", learning_rate)
+    rows = as_rows(X, y, sample_weight)
+    check_weights(rows)
+    goal = as_objective(
+        "squared_error", 0.0, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
+        has_weights=rows.has_weights,
+    )  # fmt: skip
+    for name, value in (("l2", goal.l2), ("precondition", goal.precondition)):
+        if value and solver == "sgd":
+            raise ValueError(f'{name} counts in full-batch descent only: solver="gradient_descent"')
+    if goal.precondition and (reason := unserved(goal, rows)):
+        raise ValueError(f"precondition=True cannot be served: {reason}")
+    has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
+    seen: Table = rows
+    looked: Survey | Geometry
+    if goal.is_plain and not goal.precondition:
+        looked = survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
+        if has_statistics and solver == "gradient_descent":  # SGD's maps are made by the same read
+            _refuse_overflow(survey)
+    else:
+        looked = geometry = Geometry(rows, goal, SINGLE_STEPS, runs_on, n_threads)
+        if has_statistics:  # which tell the coordinates too
+            _refuse_overflow(geometry)
+        seen = geometry.transformed(geometry.coordinates.shift, geometry.coordinates.scale)
+        survey = Survey(seen, np.zeros(seen.d), runs_on, n_threads)
+    limit = looked.limit(solver)
+    rate = looked.auto_rate(solver) if learning_rate == "auto" else float(learning_rate)
+    radius = _radius_of_an_epoch(seen, survey, rate, runs_on) if solver == "sgd" else None
+    optimum = intercept = cost = None
+    if has_statistics:
+        _refuse_overflow(looked)
+        optimum, intercept, cost = looked.optimum()
+    involved: list[int] = looked.statistics.factor.involved() if has_statistics else []
+    constant: list[int] = []
+    if isinstance(looked, Geometry):
+        constant = np.flatnonzero(looked.coordinates.scale == 0.0).tolist()
+    names: Sequence[str | int] = rows.columns or range(rows.d)
+    smallest, largest, is_estimate = looked.eigenvalues
+    least, most = looked.curvatures
+    if solver == "gradient_descent":
+        radius = max(abs(1.0 - rate * curvature) for curvature in (least, most)) if most else 0.0
+    return Diagnosis(
+        solver=solver,
+        n_samples=rows.n,
+        n_features=rows.d,
+        n_passes=rows.passes + looked.passes + (survey.passes if looked is not survey else 0),
+        largest_eigenvalue=largest,
+        smallest_eigenvalue=smallest,
+        is_estimate=is_estimate,
+        condition_number=ratio(most, least) if most > 0.0 else math.nan,
+        stability_limit=limit,
+        learning_rate=rate,
+        spectral_radius=radius,
+        optimum=float(optimum[0]) if optimum is not None and rows.is_scalar else optimum,
+        optimum_intercept=intercept,
+        optimum_cost=cost,
+        dependent_columns=tuple(names[j] for j in involved if j < rows.d),
+        constant_columns=tuple(names[j] for j in constant),
+    )
+
+
+def _listed(columns: Sequence[str | int]) -> str:
+    return named(range(len(columns)), [str(column) for column in columns])
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _refuse_overflow(looked: Survey | Geometry) -> None:
+    if not looked.statistics.is_finite():
+        raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")
+
+
+def _radius_of_an_epoch(rows: Table, survey: Survey, rate: float, backend: str) -> float | None:
+    """The spectral radius of A, w ← A w + b an epoch of SGD in order."""
+    d = rows.d
+    if d > MOST_COLUMNS_OF_A_MAP or (backend == "numba" and maps_bytes(rows.n, d, 1) > MAPS_BYTES):
+        return None
+    A = np.eye(d)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if backend == "python":
+            for x in rows.X.astype(np.float64).reshape(rows.n, d):
+                A -= np.outer(2.0 * rate * x, x @ A)
+        else:
+            A = linalg.product(survey.maps(np.array([rate])).a[0])
+    if not np.isfinite(A).all():
+        return math.inf
+    values, rank = linalg.general_eigenvalues(A), survey.statistics.factor.rank
+    moving = np.argsort(np.abs(values - 1.0))[d - rank :]  # where X is 0 for all rows, A is 1
+    return float(np.abs(values[moving]).max(initial=0.0))

@@ -1,0 +1,147 @@
+"""Sentences on convergence: when it was reached, and what a run that ran out of epochs would have needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastgd.engine.blocks import Floats
+
+IS_OFF = (
+    "columns of X lie a million times as far from zero as they spread, beside an intercept: weights move "
+    "very slowly there, and tol says little; pass standardize=True"
+)
+
+VANISHES = "its squares vanish, so that costs are 0 and tol says nothing; scale y"
+EXACT = 1e-18
+"""A cost of this part of the first is that of an exact fit: predictions are right to nine digits."""
+
+
+def epochs_needed(values: Floats, target: float) -> float:
+    """How many more until the values, at the pace of their last half, reach the target; inf for never."""
+    last = float(values[-1]) if len(values) else math.nan
+    if last <= target:
+        return 0
+    half = len(values) // 2
+    if not half or not last < values[half - 1]:
+        return math.inf
+    pace = math.log(last / values[half - 1]) / (len(values) - half)
+    return math.ceil(math.log(target / last) / pace) if target > 0.0 else math.inf
+
+
+def epochs_to_exact(falls: Floats, share: float) -> float:
+    """How many more until a cost that falls evenly, now `share` of the first, is that of an exact fit."""
+    recent = falls[len(falls) // 2 :]
+    pace = -float(np.mean(np.log1p(-np.minimum(recent, 0.999)))) if len(recent) else 0.0
+    return math.ceil(math.log(share / EXACT) / pace) if pace > 0.0 and share > EXACT else math.inf
+
+
+def ran_out(
+    name: str,
+    n_epochs: int,
+    values: Floats,
+    tol: float,
+    patience: int,
+    is_cost: bool,
+    share: float = math.nan,
+    remedies: str = "another learning_rate, standardize=True or nesterov=True",
+) -> str:
+    """The sentence of a ConvergenceWarning.
+
+    `name` is that of n_epochs; `values` is what the stopping rule looked at, an epoch each, and has to have
+    been at most `tol` for `patience` of them in a row. `share` is the last cost as a part of the first.
+    `remedies` is what to try where the values do not fall.
+    """
+    what = "the relative fall of the cost" if is_cost else "the gradient's norm, as a part of the first,"
+    if not is_cost and len(values):
+        values = values / values[0] if values[0] > 0.0 else values
+    last = f"{values[-1]:.2g}" if len(values) else "unknown"
+    more = epochs_needed(values, tol)
+    if tol > 0.0 and share > 0.0:
+        more = min(more, epochs_to_exact(values, share))
+    if len(values) and values[-1] <= tol:
+        return (
+            f"{name}={n_epochs} ran out: {what} has reached tol={tol:.2g}, but not yet for {patience} epochs "
+            "in a row"
+        )
+    if tol == 0.0:
+        return f"{name}={n_epochs} ran out: {what} is {last}, and not yet rounding; w was still moving"
+    if len(values) < 2:
+        needed = "that is too few epochs to tell how many it takes"
+    elif more == math.inf:
+        needed = f"it was not falling: try {remedies}"
+    else:
+        needed = f"at this pace it takes about {more:,} more epochs"
+    return f"{name}={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"
+
+
+def named(columns: Sequence[int], names: Sequence[str]) -> str:
+    """Columns by their names, or by their numbers where they have none; ten at most."""
+    shown = ", ".join(str(names[j]) if names else str(j) for j in columns[:10])
+    return shown + ", …" * (len(columns) > 10)
+
+
+def either(options: Sequence[str]) -> str:
+    """The options as an enumeration: "a, b or c"."""
+    *others, last = options
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def unlike(condition: float, has_intercept: bool, penalty: str, can_precondition: bool) -> str:
+    """Why weights move slowly, and the remedy.
+
+    `penalty` is the caller's name of the l2 penalty, empty without one. `can_precondition` says whether the
+    caller's function serves precondition=True on this problem.
+    """
+    causes = ["in unlike units"]
+    if has_intercept:
+        causes.append("far from zero beside the intercept")
+    if penalty:
+        causes.append(f"held by {penalty}")
+    return (
+        f"some weights move {condition:.1g} times more slowly than others, as columns of X are "
+        f"{either(causes)}; pass standardize=True{' or precondition=True' * can_precondition}"
+    )
+
+
+def left_behind(penalty: str, value: float) -> str:
+    """The sentence on an intercept that a strong l2 penalty, `penalty` for the caller, leaves behind."""
+    return (
+        f"the learning rate that {penalty}={value:g} allows is too small to move the intercept in these "
+        "epochs; pass standardize=True, which gives the intercept a scale of its own"
+    )
+
+
+def few_digits(digits: float, is_beside: bool, columns: str = "", penalty: str = "l2") -> str:
+    """What is told of weights that the data determines to few digits.
+
+    `columns` names those that are sums of others and those others.
+
+    `is_beside`: beside an intercept, which columns far from zero depend on where they are not centred.
+    `penalty` is what the caller passes for an l2 penalty.
+    """
+    others, remedy = "", f"leave some out, or pass {penalty}"
+    if is_beside:
+        others = " and the intercept"
+        remedy = f"pass standardize=True (where they are far from zero), {remedy}"
+    if digits <= 0.0:
+        return (
+            f"some columns of X are sums of others{others}, to rounding{columns and f' ({columns})'}: their "
+            f"weights are not determined (predictions are); {remedy}"
+        )
+    least = max(1, math.floor(digits))
+    return (
+        f"the columns of X{others} are so nearly dependent that about {least} digits of the weights are to "
+        f"be expected; {remedy}"
+    )
+
+
+def reached(tol: float, patience: int, by_cost: bool) -> str:
+    """What ended a run that has converged, a part of a sentence."""
+    if by_cost:
+        return f"the last {patience} epochs lowered the cost by no more than {tol:.2g} of it"
+    if tol == 0.0:
+        return "w is the optimum to rounding"
+    return f"the gradient's norm fell to {tol:.2g} of the first"

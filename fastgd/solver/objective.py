@@ -1,0 +1,261 @@
+"""What is minimised, and by what rule: checked once, here, and handed to whoever runs it.
+
+cost(w, b) = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², s the sample weights (which stand with the
+rows), b the intercept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from fastgd import checks, display
+from fastgd.checks import InvalidDataError
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.backend import Backend
+from fastgd.data.dataset import Table
+from fastgd.engine.blocks import Floats
+from fastgd.losses import OWN, LogLoss, Loss, SquaredError, as_loss, is_own
+
+LOOK_ROWS = 4096
+PART_ROWS = 1 << 16
+
+
+@dataclass(slots=True, eq=False)
+class Objective:
+    """The loss, the penalties, and whose samples count how much."""
+
+    loss: Loss
+    l1: float
+    l2: float
+    fit_intercept: bool
+    standardize: bool
+    has_weights: bool
+    """Whether samples count more or less than each other: how much stands with the rows."""
+
+    precondition: bool | Literal["auto"] = False
+    """Whether to descend in the metric of the statistics; "auto" until the data and the options tell."""
+
+    is_squared: bool = field(init=False)
+    is_quadratic: bool = field(init=False)
+    """Squared errors and nothing else: one step of SGD is an affine map."""
+    is_plain: bool = field(init=False)
+    """The lesson's: (1/n) Σ (x·w − y)²."""
+
+    def __post_init__(self) -> None:
+        self.is_squared = isinstance(self.loss, SquaredError)
+        self.is_quadratic = self.is_squared and not self.l1 and not self.l2
+        self.is_plain = self.is_quadratic and not (self.fit_intercept or self.standardize or self.has_weights)
+
+    @property
+    def is_standardized(self) -> bool:
+        """Whether columns are centred and scaled; those of a metric are before it applies."""
+        return self.standardize or self.precondition is True
+
+    @property
+    def curvature(self) -> float:
+        return float(self.loss.curvature)
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the slope has no jumps."""
+        return math.isfinite(self.curvature)
+
+
+@dataclass(slots=True)
+class Rule:
+    """How a step is taken: momentum μ, looking ahead or not, over how many rows; and what is averaged."""
+
+    momentum: float = 0.0
+    nesterov: bool = False
+    batch_size: int = 1
+    average: bool | int | float = False
+
+    is_plain: bool = field(init=False)
+    """A step a row, or of all rows, down the gradient there."""
+
+    def __post_init__(self) -> None:
+        self.is_plain = not (
+            self.momentum or self.nesterov or self.average is not False or self.batch_size > 1
+        )
+
+    def average_from(self, n_steps: int) -> int:
+        """The first step whose result is averaged; −1 for none."""
+        if self.average is False:
+            return -1
+        if self.average is True:
+            return 0
+        if isinstance(self.average, float):
+            return n_steps - math.ceil(self.average * n_steps)
+        return self.average
+
+
+LESSON = Objective(SquaredError(), 0.0, 0.0, False, False, False)
+"""(1/n) Σ (x·w − y)²."""
+SINGLE_STEPS = Rule()
+"""w ← w − α gradient, a row at a time in SGD."""
+
+
+def as_objective(
+    loss: Any,
+    l1: Any,
+    l2: Any,
+    fit_intercept: Any,
+    standardize: Any,
+    precondition: Any = False,
+    *,
+    has_weights: bool,
+) -> Objective:
+    is_plain = precondition is False and not (has_weights or fit_intercept or standardize)
+    if is_plain and loss == "squared_error" and l1 == l2 == 0.0:
+        return LESSON
+    l1, l2 = checks.not_negative("l1", l1), checks.not_negative("l2", l2)
+    fit_intercept = checks.flag("fit_intercept", fit_intercept)
+    standardize = checks.flag("standardize", standardize)
+    precondition = checks.choice("precondition", precondition, (True, False, "auto"))
+    return Objective(as_loss(loss), l1, l2, fit_intercept, standardize, has_weights, precondition)
+
+
+def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> Rule:
+    if (
+        nesterov is average is False
+        and type(momentum) is float
+        and type(batch_size) is int
+        and (momentum, batch_size) == (0.0, 1)
+    ):
+        return SINGLE_STEPS
+    momentum = checks.number("momentum", momentum)
+    if not 0.0 <= momentum < 1.0:
+        raise ValueError(f"momentum must be at least 0 and below 1, not {display.value(momentum)}")
+    nesterov = checks.flag("nesterov", nesterov)
+    batch_size = checks.whole("batch_size", batch_size, 1)
+    if isinstance(average, (bool, np.bool_)):
+        average = bool(average)
+    elif isinstance(average, float):
+        if not 0.0 < average <= 1.0:
+            raise ValueError(
+                f"average, a share of the steps, must be above 0 and at most 1, not {display.value(average)}"
+            )
+    else:
+        average = checks.whole("average", average, 0)
+    return Rule(momentum, nesterov, batch_size, average)
+
+
+def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
+    """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
+    if isinstance(loss, SquaredError):
+        return
+    if isinstance(loss, LogLoss) and (other := _first_other(rows, backend)) is not None:
+        raise InvalidDataError(
+            f"y[{other[0]}] is {other[1]:g}; log_loss takes y of 0 and 1 (a classifier of "
+            "fastgd.estimators takes any labels)"
+        )
+    one = type(loss), loss, backend  # tuples of other types may be equal
+    if is_own(loss) and one not in _checked:
+        _check_own(loss, rows.head(LOOK_ROWS)[1].astype(np.float64), backend)
+        _checked.add(one)
+
+
+def lone_class(goal: Objective, rows: Table) -> str:
+    """A warning where all targets of log_loss are one class and the cost has no minimum; else "".
+
+    A penalty gives it one, unless there is an intercept, which is not penalised.
+    """
+    if not isinstance(goal.loss, LogLoss) or (not goal.fit_intercept and (goal.l1 or goal.l2)):
+        return ""
+    if isinstance(rows, ArrayRows):
+        parts = (rows.y[start : start + PART_ROWS] for start in range(0, rows.n, PART_ROWS))
+        only = float(rows.y[0]) if all((part == rows.y[0]).all() for part in parts) else None
+    else:
+        only = rows.facts.only
+    if only is None:
+        return ""
+    return (
+        f"every y is {only:g}: log_loss of one class alone has no minimum, and the weights grow with every "
+        "epoch; pass rows of both classes"
+    )
+
+
+def _first_other(rows: Table, backend: Backend) -> tuple[int, float] | None:
+    """The first row whose target is neither 0 nor 1, and that."""
+    if not isinstance(rows, ArrayRows) or backend == "python":
+        return rows.facts.other
+    from fastgd.kernels import pointwise
+
+    for start in range(0, rows.n, PART_ROWS):
+        part = np.asarray(rows.y[start : start + PART_ROWS], dtype=np.float64)
+        if pointwise.count_beside(part, 0.0, 1.0):
+            row = int(((part != 0.0) & (part != 1.0)).argmax())
+            return start + row, float(part[row])
+    return None
+
+
+_checked: set[tuple[type, Any, Backend]] = set()
+"""The user's own losses that have been found good."""
+
+
+def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
+    """Value and slope at scores around some of y: finite, the slope between the differences at its sides."""
+    y = y[np.isfinite(y)]
+    if not len(y):
+        return  # which the fit will tell
+    targets = np.unique(np.quantile(y, [0.0, 0.3, 0.5, 0.8, 1.0]))
+    size = max(1.0, float(np.abs(targets).max(initial=0.0)))
+    around = np.concatenate([np.linspace(-1.53, 1.61, 14) * size, np.linspace(-3.07, 3.03, 14)])
+    scores, ys = np.repeat(around, len(targets)), np.tile(targets, len(around))
+    step = np.repeat(1e-6 * np.repeat([size, 1.0], 14), len(targets))
+    parts = np.array(_probed(loss, scores, ys, step, backend))
+    known = np.isfinite(parts).all(axis=0)  # scores and y may have units of their own: some overflow
+    if not known.any():
+        raise ValueError(f"loss {_name(loss)}: its value or slope is not finite at any score near y or 0")
+    (low, value, high, slope), scores, ys, step = parts[:, known], scores[known], ys[known], step[known]
+    left, right = (value - low) / step, (high - value) / step
+    slack = 1e-3 * (np.abs(left) + np.abs(right)) + 1e-7 * (1.0 + np.abs(value) / step * 1e-7)
+    bad = (slope < np.minimum(left, right) - slack) | (slope > np.maximum(left, right) + slack)
+    if bad.any():
+        at = int(bad.argmax())
+        raise ValueError(
+            f"loss {_name(loss)}: slope({scores[at]:.4g}, {ys[at]:.4g}) is {slope[at]:.6g}, and its value "
+            f"changes by {0.5 * (left[at] + right[at]):.6g} a unit of score; slope must be ∂value/∂score"
+        )
+
+
+def _probed(loss: Loss, scores: Floats, y: Floats, step: Floats, backend: Backend) -> list[Floats]:
+    """value at score − step, at score and at score + step, and slope at score."""
+    try:
+        if backend == "python":
+            places = [scores - step, scores, scores + step]
+            parts = [[_plain(loss.value, *one) for one in zip(at, y, strict=True)] for at in places]
+            parts.append([_plain(loss.slope, *one) for one in zip(scores, y, strict=True)])
+            return [np.array(part) for part in parts]
+        from fastgd.kernels import pointwise
+
+        out = [np.empty(len(y)) for _ in range(4)]
+        for at, part in zip((scores - step, scores, scores + step), out, strict=False):
+            pointwise.values(loss, at, y, part)
+        pointwise.slopes(loss, scores, y, out[3])
+    except OverflowError:  # kernels that run as Python functions
+        return _probed(loss, scores, y, step, "python")
+    except Exception as error:  # whatever the user's code, or Numba, raises
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        # Numba tells the stage of the compiler, and again within, and the reason after the last of these.
+        stages = [place for place, line in enumerate(lines[:-1]) if line.startswith("Failed in")]
+        first = lines[stages[-1] + 1] if stages else lines[0]
+        where = "Numba cannot compile" if backend == "numba" else "an error in"
+        raise ValueError(f"loss {_name(loss)}: {where} its value or slope ({first:.200})") from error
+    return out
+
+
+def _plain(function: Callable[[float, float], float], score: float, y: float) -> float:
+    try:
+        return float(function(float(score), float(y)))
+    except OverflowError:
+        return math.inf
+
+
+def _name(loss: Loss) -> str:
+    return type(loss).__name__.removeprefix(OWN).rpartition("_")[0]

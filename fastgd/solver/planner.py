@@ -1,0 +1,125 @@
+"""method="auto": the measured cost model, all of it.
+
+Nanoseconds on a Zen 3, fitted to `bench/bench_planner.py`. The choice depends on the sizes of the data, the
+epochs and the options, never on cores or on where the rows are: it decides the bits of the result.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastgd.data.dataset import Table
+from fastgd.engine import reduce
+from fastgd.engine.blocks import block_rows
+from fastgd.solver.summaries import MAPS_BYTES, effort, maps_bytes
+
+Method = Literal["summary", "stream"]
+Choice = Literal["auto", "summary", "stream"]
+CHOICES: tuple[Choice, ...] = ("auto", "summary", "stream")
+
+MOST_COLUMNS = 1024
+"""Statistics of more columns take more than 8 MB, several times."""
+IN_CACHE = 16_000_000
+"""Numbers of fewer bytes are read faster the second time."""
+THREADS = 1.8
+"""What two threads gain, where there is enough for two: counted as two, whatever there are."""
+FOLD_NS = 33_000.0
+SCAN_NS = 24_000.0
+"""Of one fold and of one scan beside its rows."""
+ORDER_NS, BLOCK_NS = 45_000.0, 3_300.0
+"""Of a scan with its blocks shuffled: of the order, and of each block."""
+
+
+def threads(n: int, d: int, work: int = 1) -> float:
+    return THREADS if n * (d + 1) * work >= 2 * reduce.LEAST_THREAD_NUMBERS else 1.0
+
+
+def row_ns(n: int, d: int, row_bytes: int) -> float:
+    """One row of a streamed fold on one thread: its arithmetic, or its bytes."""
+    is_near = n * row_bytes <= IN_CACHE
+    if d <= (3 if row_bytes >= 8 * (d + 1) else 2):
+        return max(0.16 * (d + 1), 0.0 if is_near else 0.044 * row_bytes)
+    numbers = min(0.33 * (d + 1), 2.0 + 0.155 * (d + 1))
+    return max(numbers, (0.037 if is_near else 0.049) * row_bytes)
+
+
+def fold_ns(n: int, d: int, row_bytes: int) -> float:
+    """One streamed fold."""
+    return FOLD_NS + n * row_ns(n, d, row_bytes) / threads(n, d)
+
+
+def statistics_ns(d: int) -> float:
+    """One row of the statistics."""
+    return 0.45 if d == 1 else 1.1 * d + 0.028 * d * d - 0.8
+
+
+def scan_ns(n: int, d: int, row_bytes: int) -> float:
+    """One epoch of SGD steps in order, by its one thread."""
+    by_width = (0.48 * d - 5.0) * (0.55 if n * row_bytes <= IN_CACHE else 1.0)
+    return SCAN_NS + n * (0.75 if d == 1 else max(3.2 + 0.2 * d, by_width))
+
+
+def maps_ns(d: int, n_rates: int) -> float:
+    """One row of the maps of so many rates; with one column they share their loads."""
+    return 0.6 + 0.15 * n_rates if d == 1 else n_rates * (2.1 * d + 0.13 * d * d)
+
+
+def epoch_ns(d: int) -> float:
+    """An epoch on the statistics, or one product with a map."""
+    return 30.0 + 0.3 * d * d
+
+
+def start_ns(d: int) -> float:
+    """What a summary takes beside its read: mostly its reference, from the first rows."""
+    if d == 1:
+        return 130_000.0
+    block = block_rows(d)
+    return 320_000.0 + -(-4 * d // block) * block * 3.0 * statistics_ns(d) + 0.5 * d**3
+
+
+def descent(n: int, d: int, n_epochs: int, row_bytes: int) -> Method:
+    """The method of full-batch descent: reads of n_epochs + 1 epochs, or statistics."""
+    if d > MOST_COLUMNS:
+        return "stream"
+    once = start_ns(d) + n * statistics_ns(d) / threads(n, d, effort(d)) + n_epochs * epoch_ns(d)
+    return "summary" if once < (n_epochs + 1) * fold_ns(n, d, row_bytes) else "stream"
+
+
+def descent_of(rows: Table, d: int, n_epochs: int) -> Method:
+    """`descent` for these rows in d coordinates, which are not counted where their number does not matter."""
+    n = rows.known_n
+    if n is None and not rows.has_at_most(block_rows(rows.d)):
+        least = block_rows(rows.d) + 1
+        bends = _bends(d, rows.row_bytes)
+        methods = {descent(n, d, n_epochs, rows.row_bytes) for n in (least, *(n for n in bends if n > least))}
+        if len(methods) == 1:
+            return methods.pop()
+    return descent(rows.n, d, n_epochs, rows.row_bytes)
+
+
+def _bends(d: int, row_bytes: int) -> list[int]:
+    """Between two of these numbers of rows all times grow along a line, so that where one method is faster
+    at both it is so between them; the last is as good as infinite."""
+    many = 2 * reduce.LEAST_THREAD_NUMBERS
+    jumps = [-(-many // (d + 1)), -(-many // ((d + 1) * effort(d))), IN_CACHE // row_bytes + 1]
+    return [n for jump in jumps for n in (jump - 1, jump)] + [reduce.MANY_ROWS]
+
+
+def sgd(
+    n: int, d: int, n_epochs: int, n_rates: int, track_cost: bool, row_bytes: int, keeps_order: bool
+) -> Method:
+    """The method of SGD: a scan an epoch, or maps of the blocks."""
+    if maps_bytes(n, d, n_rates) > MAPS_BYTES:
+        return "stream"
+    blocks = -(-n // block_rows(d))
+    row = maps_ns(d, n_rates) + statistics_ns(d)
+    once = start_ns(d) + 125_000.0 + n * row / threads(n, d, effort(d, n_rates))
+    epoch = scan_ns(n, d, row_bytes)
+    if keeps_order:
+        once += n_rates * blocks * 0.14 * d**3 + n_epochs * epoch_ns(d)
+    else:
+        once += n_epochs * (5_000.0 + blocks * epoch_ns(d))
+        epoch += ORDER_NS + blocks * BLOCK_NS
+    if track_cost:
+        epoch += fold_ns(n, d, row_bytes)
+    return "summary" if once < n_epochs * epoch else "stream"

@@ -1,0 +1,49 @@
+"""Whether a run descends in the metric of its statistics, and why not where it cannot.
+
+In the coordinates φ in which XᵀX/n + l2/2 is the identity, one step of rate 1/2 leads to the optimum from
+anywhere, whatever the condition number of X.
+"""
+
+from __future__ import annotations
+
+from fastgd.data.dataset import Table
+from fastgd.options import Plan
+from fastgd.solver import planner
+from fastgd.solver.objective import Objective
+
+
+def resolved(plan: Plan, rows: Table) -> bool:
+    """`precondition` as True or False; True with an option that it cannot serve raises ValueError."""
+    goal, how = plan.goal, plan.how
+    if goal.precondition is False:
+        return False
+    reason = refused(plan, rows)
+    if goal.precondition is True:
+        if reason:
+            raise ValueError(f"precondition=True cannot be served: {reason}")
+        return True
+    if reason or not how.has_automatic_rate or plan.rule.momentum or how.validation_fraction is not None:
+        return False
+    size = rows.d + goal.fit_intercept
+    return how.method == "summary" or planner.descent_of(rows, size, how.n_epochs) == "summary"
+
+
+def refused(plan: Plan, rows: Table) -> str:
+    """Why precondition=True is refused; empty where it is served."""
+    if plan.solver != "gradient_descent":
+        return 'it is for full-batch descent, and not for "sgd"'
+    reason = unserved(plan.goal, rows)
+    if not reason and plan.how.method == "stream":
+        reason = 'method="stream" has no statistics; pass method="auto"'
+    return reason
+
+
+def unserved(goal: Objective, rows: Table) -> str:
+    """Why this objective has no metric on these rows; empty where it has."""
+    if not goal.is_squared:
+        return 'it takes loss="squared_error" alone, whose curvature is the same everywhere'
+    if goal.l1:
+        return "it takes no l1 penalty: steps towards 0 are those of single weights"
+    if rows.d > planner.MOST_COLUMNS:
+        return f"it takes at most {planner.MOST_COLUMNS} columns, and X has {rows.d}"
+    return ""

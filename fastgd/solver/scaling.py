@@ -1,0 +1,130 @@
+"""The coordinates in which a run descends, and the weights and intercept that they stand for.
+
+A score is Σ_j (x_j − shift_j)·scale_j·θ_j, and + θ_d with an intercept: the same scores as w = scale·θ and
+intercept = θ_d − Σ shift_j w_j. Descent in θ goes another way than in w, to the same optimum: penalties
+are those of w.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastgd.engine.blocks import Floats
+from fastgd.penalties import Penalty
+
+ROUNDING = 1e-9
+"""Means and deviations that differ by less, in deviations, are those of the same data."""
+
+Model = Callable[[Floats], tuple[Floats, Floats]]
+"""w and intercept of points."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """Without standardising, shift is 0 and scale 1; a scale of 0 is that of a constant column."""
+
+    shift: Floats
+    scale: Floats
+    has_intercept: bool
+
+    @property
+    def size(self) -> int:
+        """Of θ."""
+        return len(self.scale) + self.has_intercept
+
+    def equals(self, other: Coordinates | None) -> bool:
+        return (
+            other is not None
+            and self.has_intercept == other.has_intercept
+            and np.array_equal(self.shift, other.shift)
+            and np.array_equal(self.scale, other.scale)
+        )
+
+    def is_near(self, other: Coordinates | None) -> bool:
+        """Whether they agree up to rounding, as two formulas for the same data do."""
+        return (
+            other is not None
+            and self.has_intercept == other.has_intercept
+            and np.array_equal(self.scale == 0.0, other.scale == 0.0)
+            and np.allclose(self.scale, other.scale, rtol=ROUNDING, atol=0.0)
+            and bool((np.abs(self.shift - other.shift) * self.scale <= ROUNDING).all())
+        )
+
+    def theta(self, w: Floats, intercept: float) -> Floats:
+        """θ of a model; the weight of a constant column goes into the intercept."""
+        theta = np.zeros(self.size)
+        d = len(w)
+        np.divide(w, self.scale, out=theta[:d], where=self.scale != 0.0)
+        if self.has_intercept:
+            theta[d] = math.fsum([intercept, *(self.shift * w).tolist()])
+        return theta
+
+    def translated(self, theta: Floats, other: Coordinates) -> Floats:
+        """The point of the `other` coordinates that stands for the same model as θ in these."""
+        d, moved = len(self.scale), theta.copy()
+        w = theta[:d] * self.scale
+        np.divide(w, other.scale, out=moved[:d], where=other.scale != 0.0)
+        if self.has_intercept:
+            moved[d] = math.fsum([theta[d], *((other.shift - self.shift) * w).tolist()])
+        return moved
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def model(self, theta: Floats) -> tuple[Floats, Floats]:
+        """(w, intercept) of θ (…, size): arrays (…, d) and (…)."""
+        d = len(self.scale)
+        w = theta[..., :d] * self.scale
+        if not self.has_intercept:
+            return w, np.zeros(theta.shape[:-1])
+        return w, theta[..., d] - sums_of(w * self.shift)
+
+    def gradient(self, by_w: Floats, by_intercept: float) -> Floats:
+        """∂/∂θ from ∂/∂w and ∂/∂intercept."""
+        d = len(by_w)
+        gradient = np.empty(self.size)
+        gradient[:d] = (by_w - self.shift * by_intercept) * self.scale
+        if self.has_intercept:
+            gradient[d] = by_intercept
+        return gradient
+
+    def penalty(self, l1: float, l2: float) -> Penalty:
+        """The penalty of w, strengths for each of θ; none of the intercept."""
+        strengths = np.zeros((2, self.size))
+        d = len(self.scale)
+        strengths[0, :d], strengths[1, :d] = l1 * self.scale, l2 * self.scale * self.scale
+        return Penalty(strengths[0], strengths[1])
+
+
+def plain(d: int, has_intercept: bool) -> Coordinates:
+    return Coordinates(np.zeros(d), np.ones(d), has_intercept)
+
+
+def sums_of(values: Floats) -> Floats:
+    """Over the last axis, one after the other: the same for one row and for many."""
+    total = np.zeros(values.shape[:-1])
+    for j in range(values.shape[-1]):
+        total = total + values[..., j]
+    return total
+
+
+def starting_at(point: Floats, start: tuple[Floats, float], to: Coordinates, model: Model) -> Model:
+    """`model`, except that it returns `start` itself at the point where the run starts.
+
+    Coordinates of a w round it: there and back is not always the same number. A start with a weight for a
+    constant column is none that a run can return to.
+    """
+    w, intercept = start[0].copy(), start[1]
+    if w[to.scale == 0.0].any():
+        return model
+    point = point.copy()
+
+    def exact(points: Floats) -> tuple[Floats, Floats]:
+        weights, intercepts = model(points)
+        is_start = (points == point).all(axis=-1)
+        weights[is_start], intercepts = w, np.where(is_start, intercept, intercepts)
+        return weights, intercepts
+
+    return exact

@@ -1,0 +1,94 @@
+"""Where a run stood when it ended, and how another goes on from there."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from fastgd.data.dataset import Table
+from fastgd.engine.blocks import Floats
+from fastgd.losses import identity
+from fastgd.options import Plan, Solver
+from fastgd.solver.centred import Origin
+from fastgd.solver.geometry import Geometry
+from fastgd.solver.orders import Order
+from fastgd.solver.planner import Method
+from fastgd.solver.scaling import Coordinates
+from fastgd.solver.seen import Seen
+from fastgd.solver.steppers.base import Memory
+from fastgd.solver.survey import Kept
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a run stood when it ended: what another needs to go on as if there had been no end."""
+
+    solver: Solver
+    epoch: int
+    order: Order
+    method: Method
+    memory: Memory | None
+    coordinates: Coordinates | None
+    origin: Origin | None
+    kept: Kept | None
+    first_rate: float
+    about: tuple[Any, ...]
+    """The objective, the rule and the data: momentum, averages and counts are of these alone."""
+    null: Floats | None = None
+    """Of a run on statistics of dependent columns: see `Geometry.null`."""
+    seen: Seen | None = None
+    """Of the rows so far, for `partial_fit`."""
+
+
+def identity_of(plan: Plan, rows: Table) -> tuple[Any, ...]:
+    """What a run shares with the one it goes on from; the parts of `partial_fit` are parts of one run."""
+    goal, rule = plan.goal, plan.rule
+    options: tuple[Any, ...] = identity(goal.loss)
+    options += (goal.l1, goal.l2, goal.fit_intercept, goal.standardize, goal.precondition)
+    options += (rule.momentum, rule.nesterov, rule.batch_size, rule.average)
+    if plan.how.is_part:
+        return options
+    return *options, rows.d, *rows.mark()
+
+
+def goes_on(plan: Plan, state: State, about: tuple[Any, ...]) -> bool:
+    """Whether this is the run of that state, or another part of its data."""
+    if plan.how.is_part:
+        return state.seen is not None and state.about[: len(about)] == about
+    return state.about == about
+
+
+def geometry_of(plan: Plan, rows: Table, state: State | None) -> Geometry:
+    """What the data, and for a part of it the parts before, tell of the objective."""
+    origin, earlier = (state.origin, state.coordinates) if state is not None else (None, None)
+    of_data = rows, plan.goal, plan.rule, plan.backend, plan.how.n_threads
+    if not plan.how.is_part:
+        return Geometry(*of_data, origin, earlier=earlier)
+    own = Geometry(*of_data)
+    seen = own.moments()._replace(largest_target=rows.facts.largest)
+    if state is not None and state.seen is not None:
+        seen = state.seen.merged(seen)
+    whole = Geometry(*of_data, seen=seen)
+    whole.passes = own.passes
+    return whole
+
+
+def resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
+    """The very point where the run before stood, where it means the same here."""
+    memory = resumed(state, to)
+    return point if memory is None else memory.point
+
+
+def resumed(state: State | None, to: Coordinates) -> Memory | None:
+    """Where the run before stood, in these coordinates; None where it is no part of this run."""
+    if state is None or state.memory is None or state.coordinates is None:
+        return None
+    memory = copy.deepcopy(state.memory)
+    if to.equals(state.coordinates):
+        return memory
+    if state.seen is None:
+        return None
+    points = (memory.point, memory.before, memory.average)
+    moved = [state.coordinates.translated(point, to) if len(point) else point for point in points]
+    return Memory(moved[0], moved[1], memory.momentum, moved[2], memory.counts)

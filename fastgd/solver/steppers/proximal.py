@@ -1,0 +1,148 @@
+"""Full-batch descent of any objective: on statistics, or by a fold an epoch; the step rule is the kernels'.
+
+The point that moves is θ of the coordinates, or on statistics v = θ − θ_ref.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from types import ModuleType
+
+import numpy as np
+
+from fastgd.engine.blocks import Floats
+from fastgd.solver.geometry import Geometry
+from fastgd.solver.objective import Rule
+from fastgd.solver.planner import Method
+from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, Histories, Memory
+from fastgd.solver.steppers.folded import FoldedObjective
+
+# An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
+_EPOCH_NS, _CALL_NS = 100, 50_000_000
+ROUNDING = 2.0**-52
+"""A point that is within this part of its size from the optimum has got there."""
+
+
+@dataclass(frozen=True)
+class Until:
+    """When full-batch descent has converged: see `kernels/proximal.step`; tol < 0 is never."""
+
+    tol: float = -1.0
+    patience: int = 1
+
+
+class _Proximal:
+    """What the two share: where they stand."""
+
+    w: Floats
+    before: Floats
+    has_converged = False
+    _kernels: ModuleType
+    _until: Until
+    _momentum: Floats
+    _memory: Memory
+
+    @property
+    def is_still(self) -> bool:
+        of = self._kernels
+        is_quiet = self._until.tol < 0.0 and self._momentum[of.QUIET] > 0.0
+        return bool(is_quiet or (self._momentum[of.LAST] == 0.0 and np.array_equal(self.w, self.before)))
+
+    @property
+    def memory(self) -> Memory:
+        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
+
+
+class SummaryProximal(_Proximal):
+    """Squared errors: an epoch is a product of the statistics with v. The reads are the geometry's."""
+
+    moving = ("w", "before", "_momentum", "has_converged")
+    has_costs = True
+    method: Method = "summary"
+    passes = 0
+
+    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
+        from fastgd.kernels import proximal
+
+        self._kernels, self._rule, self._until = proximal, rule, until
+        self._sums = geometry.penalised
+        self._floor, self._units = 0.0, np.zeros(len(memory.point))
+        if until.tol >= 0.0:
+            self._floor = ROUNDING * geometry.least_alike
+            self._units = geometry.units
+        self._metric = geometry.metric
+        self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
+        self._memory = memory
+        self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
+
+    def start(self, want_cost: bool) -> float | None:
+        sums, h = self._sums, np.empty(len(self.w))
+        self._kernels.product(sums.G, sums.c, self.w, h)
+        cost: float = self._kernels.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, self.w, h)
+        return cost
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        sums, rule, until = self._sums, self._rule, self._until
+        done: int
+        done, self.has_converged = self._kernels.descend(
+            sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
+            self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
+            until.tol, self._floor, self._units, self._metric, until.patience, go_on, keep.costs,
+            keep.weights, keep.norms,
+        )  # fmt: skip
+        return done
+
+
+class StreamedProximal(_Proximal):
+    """Any loss: a fold an epoch tells the cost at θ and the gradient at the point that looks ahead."""
+
+    moving = ("w", "before", "_momentum", "_at", "_gradient", "passes", "has_converged")
+    has_costs = True
+    method: Method = "stream"
+    epochs_per_call = 1
+
+    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until, n_threads: int | None):
+        from fastgd.kernels import proximal
+
+        objective, to = geometry.objective, geometry.coordinates
+        self._kernels, self._rule, self._until = proximal, rule, until
+        self._fold = FoldedObjective(geometry.rows, objective.loss, to, n_threads)
+        self._penalty = to.penalty(objective.l1, objective.l2)
+        self._zeros = np.zeros(to.size)
+        self._memory = memory
+        self.w, self.before, self._momentum, self.passes = memory.point, memory.before, memory.momentum, 0
+
+    def start(self, want_cost: bool) -> float | None:
+        return self._look(self.w, self.before)
+
+    @OVERFLOW_IS_SEEN
+    def _look(self, theta: Floats, before: Floats) -> float:
+        """The cost at θ, and into `_gradient` that of the smooth part at `_at`."""
+        self.passes += 1
+        beta = self._kernels.pull(self._momentum, self._rule.momentum, self._rule.nesterov)
+        self._at = theta + beta * (theta - before) if beta else theta.copy()
+        cost, self._gradient = self._fold(theta, self._at if beta else None)
+        self._gradient += self._penalty.l2 * self._at
+        return cost + self._penalty.value(theta)
+
+    @OVERFLOW_IS_SEEN
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        theta, before, momentum, rule = self.w.copy(), self.before.copy(), self._momentum.copy(), self._rule
+        at, gradient = self._at, self._gradient
+        has_converged = self._kernels.step(
+            theta, before, at, gradient, gradient, gradient, float(rates[0]), rule.momentum, rule.nesterov,
+            self._penalty.l1, self._zeros, self._momentum, self._until.tol, 0.0, self._zeros,
+            self._until.patience,
+        )  # fmt: skip
+        norm = self._momentum[self._kernels.LAST]
+        cost = self._look(theta, before)
+        if not (go_on or (math.isfinite(cost) and np.isfinite(theta).all())):
+            self._momentum, self._at, self._gradient = momentum, at, gradient
+            return 0
+        self.w, self.before, self.has_converged = theta, before, bool(has_converged)
+        keep.costs[:] = cost
+        keep.weights[:] = theta
+        keep.norms[:] = norm
+        return 1

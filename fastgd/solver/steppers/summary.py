@@ -1,0 +1,268 @@
+"""Any number of epochs from one read of the data: statistics for full-batch descent, maps for SGD."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd.data.dataset import Table
+from fastgd.engine import scan
+from fastgd.engine.blocks import Array, Floats
+from fastgd.solver.orders import Order
+from fastgd.solver.planner import Method
+from fastgd.solver.steppers.base import Histories, Stillness
+from fastgd.solver.steppers.streaming import in_order_steps
+from fastgd.solver.survey import Survey
+
+# An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
+_EPOCH_NS = 50
+_CALL_NS = 50_000_000
+FAR_WEIGHTS = 2.0**7
+"""Weights that stay so many times below w_ref would lose their digits in w_ref + u."""
+
+
+class SummaryDescent(Stillness):
+    """Full-batch descent on the statistics: an epoch is a product of G with a vector.
+
+    Costs far below the reference's would lack digits: once, the data is read again about the optimum. The
+    reads are the survey's.
+    """
+
+    moving = ("about", "w", "before")
+    has_costs = True
+    method: Method = "summary"
+    passes = 0
+
+    def __init__(self, w: Floats, survey: Survey):
+        from fastgd.kernels import epochs
+
+        d = len(w)
+        self.w, self.before = w, np.empty(d)
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + d * d))
+        self._kernels, self._survey = epochs, survey
+        self._v, self._h = np.empty(d), np.empty(d)
+
+    @property
+    def about(self) -> Floats | None:
+        """What the data was read again about, if it was."""
+        return self._survey.recentred
+
+    @about.setter
+    def about(self, w_ref: Floats | None) -> None:
+        if w_ref is not None:
+            self._survey.recentre(w_ref)
+
+    def start(self, want_cost: bool) -> float | None:
+        return self._survey.cost_with_digits(self.w)
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        done, ended_by = self._descend(rates, keep, go_on)
+        if ended_by == self._kernels.FAR_COST:
+            self._survey.recentre()
+            done += self._descend(rates[done:], keep.part(done, len(rates)), go_on)[0]
+        return done
+
+    def _descend(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, int]:
+        sums = self._survey.statistics
+        far = 0.0 if self._survey.is_recentred else sums.far_cost
+        return self._kernels.descend(
+            sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
+            rates, go_on, far, keep.costs, keep.weights,
+        )  # fmt: skip
+
+
+class MapSgd(Stillness):
+    """SGD by the maps of blocks: an epoch is a few products of small matrices with a vector.
+
+    In order the maps are composed to one; with the blocks shuffled, an epoch takes them in its order. A
+    block whose map would lose digits is scanned, each epoch. Costs are the statistics'; unless
+    `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are the survey's.
+    """
+
+    moving = ("about", "is_near_weights", "w", "before", "_epoch", "passes")
+    has_costs = True
+    method: Method = "summary"
+
+    def __init__(
+        self,
+        rows: Table,
+        w: Floats,
+        survey: Survey,
+        all_rates: Floats,
+        rates: Floats,
+        order: Order,
+        track_cost: bool,
+        epoch: int,
+    ):
+        """The survey's read makes maps for `all_rates`; this run takes `rates` of them: both ascend."""
+        from fastgd.kernels import epochs
+
+        self.w, self.before, self.passes = w, np.empty(rows.d), 0
+        self._kernels, self._rows, self._survey, self._order = epochs, rows, survey, order
+        self._all_rates, self._rates, self._track_cost = all_rates, rates, track_cost
+        self._epoch = epoch
+        self._v, self._h = np.empty(rows.d), np.empty(rows.d)
+        self._take_maps()
+
+    def _take_maps(self) -> None:
+        """The sequence of maps that makes an epoch, for each of this run's rates."""
+        maps = self._survey.maps(self._all_rates)
+        self._statistics = maps.statistics
+        these = np.searchsorted(self._all_rates, self._rates)
+        self.is_safe = maps.is_safe[these]
+        whole = [maps.composed(k) for k in these] if self._order.shuffle is False else []
+        if whole and None not in whole:
+            self._a, self._b = (np.stack(part) for part in zip(*filter(None, whole), strict=True))
+            self._map_rates = self._rates
+            self._last_x, self._last_y = maps.last_x[-1:], maps.last_y[-1:]
+            self._is_compiled = True
+        else:
+            self._a, self._b, self._map_rates = maps.a, maps.b, self._all_rates
+            self._last_x, self._last_y = maps.last_x, maps.last_y
+            self._is_compiled = bool(self.is_safe.all())
+        self._n_blocks = self._a.shape[1]
+        work = (self._n_blocks + 1) * (self._rows.d * self._rows.d + 4)
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + 10 * work)) if self._is_compiled else 1
+
+    @property
+    def about(self) -> Floats | None:
+        """What the data was read again about, if it was."""
+        return self._survey.recentred
+
+    @about.setter
+    def about(self, w_ref: Floats | None) -> None:
+        if w_ref is not None and self._survey.recentre(w_ref):
+            self._take_maps()
+
+    @property
+    def is_near_weights(self) -> bool:
+        """Whether that was about weights of this run."""
+        return self._survey.is_near_weights
+
+    @is_near_weights.setter
+    def is_near_weights(self, value: bool) -> None:
+        if value:
+            self._survey.is_recentred, self._survey.is_near_weights = False, True
+
+    def start(self, want_cost: bool) -> float | None:
+        cost = self._statistics.cost(self.w)
+        if cost < self._limits()[0]:
+            self._recentre(None)
+            cost = self._statistics.cost(self.w)
+        return cost if want_cost else None
+
+    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+        """An epoch that another reference would give more digits is done again about that one."""
+        done = 0
+        while done < len(rates):
+            stop = len(rates) if self._is_compiled else done + 1
+            some, ended_by = self._epochs(rates[done:stop], keep.part(done, stop), go_on)
+            done += some
+            self._epoch += some
+            if ended_by == self._kernels.FAR_COST:
+                self._recentre(None)
+            elif ended_by == self._kernels.SMALL_WEIGHTS:
+                self._recentre(self.w.copy() if np.abs(self.w).max() < self._limits()[1] else None)
+            elif done < stop:
+                break
+        return done
+
+    def _limits(self) -> tuple[float, float]:
+        """The cost, and the size of weights, below which an epoch is done again; 0 for never.
+
+        Each epoch is judged by itself, so that no digit depends on how many epochs a call does.
+        """
+        survey, statistics = self._survey, self._statistics
+        is_current = statistics is survey.statistics
+        far = 0.0 if is_current and survey.is_recentred else statistics.far_cost
+        if is_current and (survey.is_recentred or survey.is_near_weights):
+            return far, 0.0
+        return far, float(np.abs(statistics.w_ref).max()) / FAR_WEIGHTS
+
+    def _recentre(self, w: Floats | None) -> None:
+        """Maps about the optimum: w_ref is too far for the digits of w, or of a cost far below its own; or
+        about weights w that are small, and hardly move."""
+        if self._statistics is self._survey.statistics:  # else a run beside this one has seen to it
+            del self._a, self._b  # two sets of maps would take twice the memory
+            self._survey.recentre(w, is_last=w is None)
+        self._take_maps()
+
+    def _epochs(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, int]:
+        take = self._compiled_epochs if self._is_compiled else self._mixed_epoch
+        return take(rates, np.searchsorted(self._map_rates, rates), keep, go_on)
+
+    def _compiled_epochs(
+        self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
+    ) -> tuple[int, int]:
+        sums = self._statistics
+        # In order one line serves all epochs.
+        drawn = 1 if self._order.shuffle is False else len(rates)
+        orders = self._order.blocks(range(self._epoch, self._epoch + drawn), self._n_blocks)
+        return self._kernels.descend_by_maps(
+            self._a, self._b, which, orders, self._last_x, self._last_y,
+            sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
+            go_on, self._track_cost, *self._limits(), keep.costs, keep.losses, keep.weights,
+        )  # fmt: skip
+
+    def _mixed_epoch(
+        self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
+    ) -> tuple[int, int]:
+        """One epoch, some of its blocks scanned: counted as a read."""
+        statistics, k = self._statistics, int(which[0])
+        order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
+        is_safe = self._survey.maps(self._all_rates).is_safe[k]
+        step = _Mixed(self._a[k], self._b[k], statistics.w_ref, order, is_safe[order], float(rates[0]))
+        w, place = self.w.copy(), np.zeros(1, np.int64)
+        self.passes += 1
+        scan.scan_blocks(self._rows, step, order[~step.is_safe], [w, place])
+        step.apply_maps(w, place)
+        value, (far, near) = statistics.cost(w), self._limits()
+        is_tracked = self._track_cost and len(keep.costs)
+        if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
+            return 0, self._kernels.NOTHING
+        if np.abs(w).max() < near:
+            return 0, self._kernels.SMALL_WEIGHTS
+        if value < far:
+            return 0, self._kernels.FAR_COST
+        self.before[:], self.w[:] = self.w, w
+        keep.costs[:] = value
+        keep.weights[:] = w
+        if len(keep.losses):
+            keep.losses[0] = self._kernels.loss(self._last_x[order[-1]], self._last_y[order[-1]], w)
+        return 1, self._kernels.NOTHING
+
+
+@dataclass(frozen=True)
+class _Mixed:
+    """The steps of a block that is not safe to map, after the maps of those before it."""
+
+    a: Floats
+    b: Floats
+    w_ref: Floats
+    order: NDArray[np.int64]
+    is_safe: NDArray[np.bool_]
+    """Of the blocks in their order."""
+    rate: float
+
+    def apply_maps(self, w: Floats, place: NDArray[np.int64]) -> None:
+        """The maps from this place in the order to the next block that is scanned."""
+        from fastgd.kernels import epochs
+
+        first = int(place[0])
+        unsafe = np.flatnonzero(~self.is_safe[first:])
+        stop = first + int(unsafe[0]) if len(unsafe) else len(self.order)
+        if stop > first:
+            u = w - self.w_ref
+            epochs.apply_maps(self.a, self.b, self.order[first:stop], u, np.empty(len(w)))
+            w[:] = self.w_ref + u
+        place[0] = stop
+
+    def __call__(
+        self, _start: int, X: Array, y: Array, _weights: Floats, w: Floats, place: NDArray[np.int64]
+    ) -> None:
+        self.apply_maps(w, place)
+        in_order_steps(X.shape[1])(X, y, w, self.rate)
+        place += 1

@@ -1,0 +1,228 @@
+"""Many learning rates, and starts, on the same data: one read for all where there are summaries."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastgd import callers, checks, display
+from fastgd.data.arrays import as_array, as_weights
+from fastgd.data.backend import resolve
+from fastgd.data.chunks import Source
+from fastgd.data.dataset import Table
+from fastgd.data.sources import as_rows, check_weights
+from fastgd.engine.blocks import Floats
+from fastgd.losses import Loss
+from fastgd.options import ConvergenceWarning, Options, Plan, Solver
+from fastgd.results import FitResult, SweepResult
+from fastgd.schedules import LearningRate
+from fastgd.solver import loop, objective
+from fastgd.solver.fit import check_method, scale_costs
+from fastgd.solver.loop import Run
+from fastgd.solver.orders import Shuffle, as_order
+from fastgd.solver.outcome import from_run
+from fastgd.solver.planner import Choice
+from fastgd.solver.tracks import Track, has_grown, tracks
+
+
+def sweep(
+    X: ArrayLike | Source,
+    y: ArrayLike | None = None,
+    *,
+    learning_rates: Sequence[LearningRate],
+    solver: Solver = "gradient_descent",
+    w0: ArrayLike | None = None,
+    n_epochs: int = 100,
+    fit_intercept: bool = False,
+    standardize: bool = False,
+    precondition: bool = False,
+    sample_weight: ArrayLike | None = None,
+    loss: str | Loss | Any = "squared_error",
+    l1: float = 0.0,
+    l2: float = 0.0,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    batch_size: int = 1,
+    shuffle: Shuffle = False,
+    seed: int | None = None,
+    method: Choice = "auto",
+    history: loop.History = "epochs",
+    track_cost: bool = False,
+    backend: str = "auto",
+    n_threads: int | None = None,
+) -> SweepResult:
+    """Run a solver once for each learning rate; the runs share the reads of the data.
+
+    Parameters
+    ----------
+    X, y, n_epochs, fit_intercept, standardize, precondition, sample_weight, loss, l1, l2, momentum, nesterov
+        As in `gradient_descent` and `sgd`.
+    batch_size, shuffle, seed, track_cost
+        As in `sgd`; all runs take the rows in the same order.
+    method, backend, n_threads
+        As in `gradient_descent` and `sgd`.
+    learning_rates : sequence of K
+        Each a number, "auto", an array (n_epochs,) or a function of the epoch.
+    solver : {"gradient_descent", "sgd"}, default "gradient_descent"
+    w0 : number or array (d,), or array (K,) or (K, d), optional
+        One start for all, or one each; zeros by default.
+    history : {"epochs", "costs", None}, default "epochs"
+        What each run keeps. At most 1 GB in all.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    InvalidDataError
+        If X, y or w0 cannot be used, or holds NaN or infinity.
+
+    Notes
+    -----
+    Each run is the one that the solver alone would do with that rate and the same method: to the bit, or
+    where what is learnt of the data differs, to rounding (maps of one column; several starts; statistics
+    that were read anew for a run before; an "auto" rate among others, where standardised columns stream). A
+    run that diverges does not stop the others.
+
+    Cost: full-batch runs on statistics share one read; SGD on maps too, for K times the arithmetic (with one
+    column, where it hides behind the read, much less); what streams reads for each run. An interrupt's
+    `.result` has the runs that were done.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> x, y = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
+    >>> result = fastgd.sweep(x, y, learning_rates=[0.01, 0.1, 1.0], n_epochs=10)
+    >>> result.best.learning_rates[0], [fit.diverged for fit in result.fits]
+    (0.1, [False, False, True])
+    """
+    began = time.perf_counter()
+    checks.choice("solver", solver, ("gradient_descent", "sgd"))
+    checks.choice("history", history, ("epochs", "costs", None))
+    if solver == "gradient_descent" and shuffle is not False:
+        raise ValueError('shuffle orders the steps of SGD: pass solver="sgd", or leave it out')
+    rule = objective.as_rule(momentum, nesterov, batch_size)
+    if solver == "gradient_descent" and rule.batch_size > 1:
+        raise ValueError('batch_size is of the steps of SGD: pass solver="sgd", or leave it out')
+    how = Options(
+        w0=None, learning_rate="auto", n_epochs=n_epochs, tol=None, patience=1, validation_fraction=None,
+        callback=None, method=method, history=history, on_divergence="ignore", backend=backend,
+        n_threads=n_threads, shuffle=shuffle, seed=seed, track_cost=track_cost,
+    )  # fmt: skip
+    how.check()
+    runs_on, order = resolve(backend), as_order(shuffle, seed)
+    rows = as_rows(X, y, sample_weight)
+    check_weights(rows)
+    goal = objective.as_objective(
+        loss, l1, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
+        has_weights=rows.has_weights,
+    )  # fmt: skip
+    objective.check_loss(goal.loss, rows, runs_on)
+    if sentence := objective.lone_class(goal, rows):
+        callers.warn(sentence, ConvergenceWarning)
+    check_method(solver, how, runs_on, order, goal, rule)
+    if (
+        not isinstance(learning_rates, (list, tuple, range, np.ndarray))
+        or getattr(learning_rates, "shape", True) == ()
+    ):
+        raise TypeError(
+            f"learning_rates must be a list or an array, a run each, not {display.value(learning_rates)}"
+        )
+    if not len(learning_rates):
+        raise ValueError("learning_rates is empty; a sweep needs at least one")
+    starts = _starts(w0, len(learning_rates), rows)
+    loop.check_history(history, how.n_epochs, 0, rows.d, len(learning_rates))
+    if order.shuffle is True and not rows.is_random:
+        rows.reader()  # which refuses
+    plan = Plan(solver, goal, rule, how, order, runs_on)
+    taken = tracks(plan, rows, starts, learning_rates)
+    check_data = functools.cache(rows.refuse_nonfinite)  # data without fault is read for it once
+    done: dict[int, tuple[Run, float]] = {}
+    try:
+        # One that hardly moves may have the data read anew about its start: after those that go far.
+        for k in sorted(range(len(taken)), key=lambda k: -taken[k].first_rate if solver == "sgd" else k):
+            done[k] = _run(taken[k], how, rows, check_data)
+    except KeyboardInterrupt as interrupt:
+        interrupt.result = _result(plan, rows, taken, done, began)  # type: ignore[attr-defined]
+        raise
+    return _result(plan, rows, taken, done, began)
+
+
+def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]) -> tuple[Run, float]:
+    """A run, and the cost that it ended with; inf where it diverged."""
+    oracle, is_sgd = track.oracle, track.kind == "sgd"
+    run = loop.run_epochs(
+        oracle,
+        track.rates,
+        how.history,
+        want_costs=how.track_cost or oracle.has_costs or not how.n_epochs,
+        want_losses=is_sgd,
+        n_samples=0,
+        stop_when_diverged=True,
+        check_data=check_data,
+    )
+    if run.error is not None:  # an interrupt
+        raise run.error
+    scale_costs(run, track.cost_scale)
+    if not is_sgd:
+        run.diverged |= has_grown(run, track.rates, oracle.w, rows, track.limits)
+    cost = math.inf
+    if not run.diverged:
+        cost = track.cost() if run.last_cost is None else run.last_cost
+        run.diverged = not math.isfinite(cost)
+    return run, cost if math.isfinite(cost) else math.inf
+
+
+def _result(
+    plan: Plan, rows: Table, taken: list[Track], done: dict[int, tuple[Run, float]], began: float
+) -> SweepResult:
+    n_passes = rows.passes + taken[0].limits.passes + sum(track.oracle.passes for track in taken)
+    elapsed = time.perf_counter() - began
+    is_sgd, goal, order = plan.solver == "sgd", plan.goal, plan.order
+    fits = [
+        from_run(
+            run,
+            point=track.oracle.w,
+            model=track.model,
+            rates=track.rates,
+            rows=rows if rows.is_random else None,
+            is_scalar=rows.is_scalar,
+            n_samples=rows.n,
+            steps=-(-rows.n // plan.rule.batch_size) if is_sgd else 1,
+            has_intercept=goal.fit_intercept,
+            is_lesson=goal.is_plain,
+            solver=plan.solver,
+            backend=plan.backend,
+            method=track.oracle.method,
+            n_passes=n_passes,
+            elapsed=elapsed,
+            order=order,
+            state=track.state(run.n_epochs, order),
+            constant=track.constant(),
+            feature_names=rows.columns,
+        )
+        for track, (run, _) in ((taken[k], done[k]) for k in sorted(done))
+    ]
+    costs = np.array([done[k][1] for k in sorted(done)])
+    return SweepResult(fits, costs, n_passes, elapsed)
+
+
+def _starts(w0: Any, n_runs: int, rows: Table) -> list[Floats]:
+    """A new array of weights for each run."""
+    if isinstance(w0, FitResult):
+        raise TypeError("a sweep begins anew: pass the weights of the fit, w0=fit.w")
+    if w0 is None:
+        return [np.zeros(rows.d) for _ in range(n_runs)]
+    given = as_array("w0", w0)
+    if given.ndim == (1 if rows.is_scalar else 2):
+        if len(given) != n_runs:
+            raise ValueError(f"w0 has {len(given)} starts for {n_runs} learning rates; they must agree")
+        return [as_weights(f"w0[{k}]", start, rows.d, rows.is_scalar) for k, start in enumerate(given)]
+    return [as_weights("w0", w0, rows.d, rows.is_scalar) for _ in range(n_runs)]

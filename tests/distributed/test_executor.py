@@ -1,0 +1,588 @@
+"""Dask: the same bits as in memory for any partitions and workers; what travels; and what can go wrong."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+import types
+import warnings
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("distributed")
+import dask
+import dask.array
+import dask.dataframe
+import distributed
+
+import fastgd
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.sources import as_rows
+from fastgd.distributed import cluster, layout, tasks
+from fastgd.distributed import executor as on_dask
+from fastgd.distributed.held import aligned_rows
+from fastgd.engine import reduce, scan
+from fastgd.solver import summaries
+from tests.conftest import JIT_IS_OFF
+
+QUIET = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1", "silence_logs": logging.CRITICAL}
+UNIT = 4096
+
+
+@pytest.fixture(scope="module")
+def the_cluster():
+    """Two workers of one thread."""
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **QUIET) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def the_client(the_cluster):
+    with distributed.Client(the_cluster, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(the_client):
+    with the_client.as_current():
+        yield the_client
+
+
+def lot(n, d, seed=0, dtype=np.float64):
+    X, y, _ = fastgd.make_linear(n, d, noise=0.1, seed=seed, dtype=dtype)
+    return X, y
+
+
+ROWS = 3 * UNIT + 77
+
+
+@pytest.fixture(scope="module")
+def data():
+    return lot(ROWS, 3, 1)
+
+
+def cut_at(n, cuts):
+    return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
+
+
+def put(client, values, cuts, homes=None):
+    """An array in the memory of workers, cut there; `homes` are numbers of workers."""
+    addresses = sorted(client.nthreads())
+    name = f"put-{np.random.default_rng().integers(2**60)}"
+    graph, parts = {}, cut_at(len(values), cuts)
+    for number, part in enumerate(parts):
+        home = [addresses[homes[number] % len(addresses)]] if homes else None
+        key = (name, number) + (0,) * (values.ndim - 1)
+        graph[key] = client.submit(np.array, values[part], key=key, workers=home, allow_other_workers=False)
+    chunks = tuple(part.stop - part.start for part in parts), *((m,) for m in values.shape[1:])
+    return dask.array.Array(graph, name, chunks, dtype=values.dtype)
+
+
+def random_cuts(rng, n, most=9):
+    """Ends of partitions; some of them empty."""
+    return sorted(rng.integers(0, n + 1, rng.integers(1, most)).tolist())
+
+
+def assert_same_bits(there, here):
+    for name in ("w", "intercept", "cost_history", "loss_history", "validation_history", "w_history"):
+        found, wanted = getattr(there, name), getattr(here, name)
+        assert (found is None) == (wanted is None), name
+        if wanted is not None:
+            assert np.asarray(found).tobytes() == np.asarray(wanted).tobytes(), name
+    assert there.method == here.method
+
+
+FITS = {
+    "statistics": (fastgd.gradient_descent, dict(n_epochs=20)),
+    "streamed": (fastgd.gradient_descent, dict(n_epochs=3, method="stream")),
+    "standardized": (fastgd.gradient_descent, dict(n_epochs=5, fit_intercept=True, standardize=True)),
+    "huber": (fastgd.gradient_descent, dict(n_epochs=3, loss="huber", fit_intercept=True, l1=1e-3)),
+    "held out": (fastgd.gradient_descent, dict(n_epochs=3, validation_fraction=0.25)),
+    "held out, streamed": (
+        fastgd.gradient_descent,
+        dict(n_epochs=2, validation_fraction=0.25, loss="huber", standardize=True),
+    ),
+    "maps": (fastgd.sgd, dict(n_epochs=4, method="summary")),
+    "maps, shuffled": (fastgd.sgd, dict(n_epochs=4, method="summary", shuffle="blocks", seed=3)),
+    "steps": (fastgd.sgd, dict(n_epochs=2, method="stream", track_cost=True)),
+    "steps of batches": (fastgd.sgd, dict(n_epochs=2, batch_size=3, momentum=0.5, average=True)),
+    "steps, standardized": (fastgd.sgd, dict(n_epochs=2, loss="huber", standardize=True, fit_intercept=True)),
+}
+
+
+WEIGHTED = ["statistics", "huber", "maps", "steps, standardized", "held out"]
+NAMES = ["statistics", "held out, streamed", "maps", "steps of batches"] if JIT_IS_OFF else list(FITS)
+
+
+class TestSameBits:
+    @pytest.mark.parametrize("name", NAMES)
+    def test_of_fits(self, client, data, name):
+        X, y = data
+        fit, how = FITS[name]
+        cuts = [100, 100, 5000, 5001, 9000]
+        dX, dy = put(client, X, cuts, [0, 1, 1, 0, 1, 0]), put(client, y, cuts, [0, 1, 1, 0, 1, 1])
+        assert_same_bits(fit(dX, dy, **how), fit(X, y, **how))
+
+    @pytest.mark.parametrize("name", WEIGHTED[:2] if JIT_IS_OFF else WEIGHTED)
+    def test_of_weighted_rows(self, client, data, name, rng):
+        X, y = data
+        fit, how = FITS[name]
+        weights = rng.uniform(0.0, 2.0, len(y))
+        cuts = [3000, 9000]
+        parts = [put(client, part, cuts) for part in (X, y, weights)]
+        there = fit(parts[0], parts[1], sample_weight=parts[2], **how)
+        assert_same_bits(there, fit(X, y, sample_weight=weights, **how))
+
+    @pytest.mark.parametrize("seed", range(3 if JIT_IS_OFF else 12))
+    def test_of_random_partitions(self, client, seed):
+        rng = np.random.default_rng(seed)
+        d = [None, 1, 2, 3, 40, 120][seed % 6]
+        unit = aligned_rows(d or 1)
+        n = int(rng.integers(unit, (2 if JIT_IS_OFF else 7) * unit))
+        X, y = lot(n, d, seed, [np.float64, np.float32][seed % 2])
+        cuts = random_cuts(rng, n)
+        homes = rng.integers(0, 2, len(cuts) + 1).tolist()
+        dX, dy = put(client, X, cuts, homes), put(client, y, cuts, homes)
+        for how in ({}, {"fit_intercept": True}, {"validation_fraction": 0.2}, {"loss": "huber"}):
+            there = fastgd.gradient_descent(dX, dy, n_epochs=2, **how)
+            assert_same_bits(there, fastgd.gradient_descent(X, y, n_epochs=2, **how))
+        assert_same_bits(fastgd.sgd(dX, dy, n_epochs=2), fastgd.sgd(X, y, n_epochs=2))
+
+    def test_of_one_worker_and_two(self, client, data):
+        X, y = data
+        here = fastgd.gradient_descent(X, y)
+        for homes in ([0, 0], [1, 1], [1, 0]):
+            there = fastgd.gradient_descent(put(client, X, [5000], homes), put(client, y, [5000], homes))
+            assert_same_bits(there, here)
+
+    def test_of_collections_that_are_not_yet_computed(self, client, data):
+        X, y = data
+        lazy = dask.array.from_array(X, chunks=(5000, 2)), dask.array.from_array(y, chunks=4000)
+        kept = set(layout._placements)
+        there = fastgd.gradient_descent(*lazy, fit_intercept=True)
+        assert_same_bits(there, fastgd.gradient_descent(X, y, fit_intercept=True))
+        assert set(layout._placements) <= kept, "what the user did not persist is not kept"
+
+    def test_of_collections_made_of_persisted_ones(self, client, data):
+        X, y = data
+        dX, dy = put(client, X, [6000], [0, 1]), put(client, y, [6000], [0, 1])
+        there = fastgd.gradient_descent(dX[:, :2], dy + 1.0)
+        assert_same_bits(there, fastgd.gradient_descent(X[:, :2], y + 1.0))
+
+    def test_of_targets_that_are_an_array(self, client, data):
+        X, y = data
+        there = fastgd.gradient_descent(put(client, X, [6000]), y)
+        assert_same_bits(there, fastgd.gradient_descent(X, y))
+
+    @pytest.mark.parametrize("persist", [True, False])
+    def test_of_dataframes(self, client, data, persist):
+        X, y = data
+        frame = pd.DataFrame({"a": X[:, 0], "b": (100 * X[:, 1]).astype(int), "c": X[:, 2], "y": y})
+        of = dask.dataframe.from_pandas(frame, npartitions=3)
+        of = of.persist() if persist else of
+        there = fastgd.gradient_descent(of[["a", "b", "c"]], of["y"], fit_intercept=True)
+        here = fastgd.gradient_descent(frame[["a", "b", "c"]], frame["y"], fit_intercept=True)
+        assert_same_bits(there, here)
+
+    def test_of_rows_that_are_not_counted(self, client, data):
+        X, y = data
+        dX, dy = put(client, X, [5000, 9000]), put(client, y, [5000, 9000])
+        keep = dX[:, 0] > 0.0
+        there = fastgd.gradient_descent(dX[keep], dy[keep])
+        assert_same_bits(there, fastgd.gradient_descent(X[X[:, 0] > 0.0], y[X[:, 0] > 0.0]))
+
+    def test_of_few_rows(self, client):
+        X, y = lot(100, 2)
+        dX, dy = put(client, X, [40, 41], [0, 0, 0]), put(client, y, [40, 41], [0, 0, 0])
+        assert_same_bits(fastgd.gradient_descent(dX, dy), fastgd.gradient_descent(X, y))
+        assert_same_bits(fastgd.sgd(dX, dy), fastgd.sgd(X, y))
+        found = fastgd.gradient_descent(dX, dy, backend="python", n_epochs=2)
+        assert_same_bits(found, fastgd.gradient_descent(X, y, backend="python", n_epochs=2))
+
+    def test_of_functions(self, client, data):
+        X, y = data
+        dX, dy = put(client, X, [5000]), put(client, y, [5000])
+        w = np.array([0.5, 1.0, -1.0])
+        cost, gradient = fastgd.cost_and_gradient(dX, dy, w)
+        assert (cost, gradient.tolist()) == (fastgd.cost(X, y, w), fastgd.gradient(X, y, w).tolist())
+        assert fastgd.cost(dX, dy, w, loss="huber", intercept=1.0) == fastgd.cost(
+            X, y, w, loss="huber", intercept=1.0
+        )
+        for solver in ("gradient_descent", "sgd"):
+            assert str(fastgd.diagnose(dX, dy, solver=solver)) == str(fastgd.diagnose(X, y, solver=solver))
+            how = dict(learning_rates=[0.01, "auto"], n_epochs=3, solver=solver)
+            there, here = fastgd.sweep(dX, dy, **how), fastgd.sweep(X, y, **how)
+            for one, other in zip(there.fits, here.fits, strict=True):
+                assert_same_bits(one, other)
+
+    def test_of_blocks_whose_maps_lose_digits(self, client, data):
+        """They are stepped each epoch, between the maps."""
+        X, y = data[0].copy(), data[1]
+        X[5000] *= 40.0
+        how = dict(learning_rate=0.01, n_epochs=3, method="summary")
+        here = fastgd.sgd(X, y, **how)
+        assert here.method == "summary" or JIT_IS_OFF
+        there = fastgd.sgd(put(client, X, [6000]), put(client, y, [6000]), **how)
+        assert_same_bits(there, here)
+
+    def test_of_a_loss_of_ones_own(self, client, data):
+        X, y = data
+
+        class Cubed:
+            curvature = 6.0
+
+            def value(self, score, y):
+                return abs(score - y) ** 3
+
+            def slope(self, score, y):
+                return 3.0 * (score - y) * abs(score - y)
+
+        how = dict(loss=Cubed(), n_epochs=2, learning_rate=1e-3)
+        one = [0, 0]  # each worker has to compile it
+        there = fastgd.gradient_descent(put(client, X, [6000], one), put(client, y, [6000], one), **how)
+        assert_same_bits(there, fastgd.gradient_descent(X, y, **how))
+
+    def test_a_run_in_memory_goes_on_there(self, client, data):
+        X, y = data
+        how = dict(loss="huber", momentum=0.9, learning_rate=0.01)
+        first = fastgd.gradient_descent(X, y, n_epochs=2, **how)
+        there = fastgd.gradient_descent(
+            put(client, X, [6000]), put(client, y, [6000]), w0=first, n_epochs=2, **how
+        )
+        assert_same_bits(there, fastgd.gradient_descent(X, y, w0=first, n_epochs=2, **how))
+
+    def test_without_a_client(self, data, rng):
+        X, y = data
+        weights = rng.uniform(0.0, 2.0, len(y))
+        lazy = [dask.array.from_array(part, chunks=(5000, *part.shape[1:])) for part in (X, y, weights)]
+        there = fastgd.gradient_descent(*lazy[:2], sample_weight=lazy[2])
+        assert_same_bits(there, fastgd.gradient_descent(X, y, sample_weight=weights))
+        frame = pd.DataFrame(X, columns=list("abc")).assign(y=y)
+        of = dask.dataframe.from_pandas(frame, npartitions=3)
+        assert_same_bits(fastgd.sgd(of[["a", "b", "c"]], of["y"]), fastgd.sgd(X, y))
+
+
+class TestWhatTravels:
+    def test_tasks_and_answers_are_small(self, client, data, monkeypatch):
+        """Tasks hold nothing of the rows; answers are a few nodes a worker."""
+        X, y = data
+        dX, dy = put(client, X, [5000, 9000], [0, 1, 0]), put(client, y, [5000, 9000], [0, 1, 0])
+        sizes, answers = [], []
+        sent, gather = on_dask.Workers._sent, cluster.Cluster.gather
+
+        def watched(self, task):
+            found = sent(self, task)
+            sizes.append(len(found))
+            return found
+
+        def gathered(self, futures):
+            found = gather(self, futures)
+            answers.append(len(pickle.dumps(found)))
+            return found
+
+        monkeypatch.setattr(on_dask.Workers, "_sent", watched)
+        fastgd.gradient_descent(dX, dy, fit_intercept=True, standardize=True)  # the first rows come once
+        monkeypatch.setattr(cluster.Cluster, "gather", gathered)
+        fastgd.gradient_descent(dX, dy, fit_intercept=True, standardize=True)
+        assert len(answers) == 1  # one read
+        blocks = -(-len(y) // UNIT)
+        assert answers[0] < 2 * 2 * math.log2(blocks) * (8 * 64 + 300) < X.nbytes / 40
+        fastgd.sgd(dX, dy, method="stream", n_epochs=1)
+        fastgd.gradient_descent(dX, dy, loss="huber", n_epochs=1, validation_fraction=0.25)
+        assert max(sizes) < 4000
+
+    def test_of_the_rows_only_those_of_blocks_that_are_cut(self, client):
+        X, y = lot(6 * UNIT, 2)
+        cuts, homes = [UNIT + 5, 4 * UNIT, 5 * UNIT - 1], [0, 1, 0, 1]
+        dX, dy = put(client, X, cuts, homes), put(client, y, cuts, homes)
+        distributed.wait(distributed.futures_of([dX, dy]))
+        before = client.run(_came_in)
+        rows = as_rows(dX, dy)
+        assert rows._placement.travelled == 5 + 1
+        assert rows._placement.shares == [(0, UNIT, 0), (UNIT, 4 * UNIT, 1), (4 * UNIT, 5 * UNIT, 0),
+                                          (5 * UNIT, 6 * UNIT, 1)]  # fmt: skip
+        fastgd.gradient_descent(dX, dy)
+        came = sum(client.run(_came_in).values()) - sum(before.values())
+        assert 0 < came < 6 * 24 + 4000
+
+    def test_rows_that_are_known_are_not_placed_again(self, client, data, monkeypatch):
+        X, y = data
+        dX, dy = put(client, X, [5000]), put(client, y, [5000])
+        first = as_rows(dX, dy)._placement
+        assert as_rows(dX, dy)._placement is first
+        known = weakref.ref(first)
+        del first, dX
+        assert known() is None, "it lives no longer than the collection"
+
+    def test_where_most_rows_travel_that_is_said(self, client):
+        n = 40 * UNIT
+        X, y = np.arange(n)[:, None] * 1.0, np.arange(n) * 2.0
+        cuts = list(range(UNIT - 1000, n, UNIT - 1000))
+        homes = [number % 2 for number in range(len(cuts) + 1)]
+        with pytest.warns(UserWarning, match="had to go to another worker.*rechunk"):
+            rows = as_rows(put(client, X, cuts, homes), put(client, y, cuts, homes))
+        whole = rows.whole()
+        np.testing.assert_array_equal(whole[0], X)
+        np.testing.assert_array_equal(whole[1], y)
+
+    def test_a_large_task_travels_once_a_worker(self, client, data, monkeypatch):
+        monkeypatch.setattr(on_dask, "LARGE", 10)
+        X, y = data
+        there = fastgd.gradient_descent(put(client, X, [5000]), put(client, y, [5000]))
+        assert_same_bits(there, fastgd.gradient_descent(X, y))
+
+    def test_many_answers_are_joined_on_the_way(self, client, data, monkeypatch):
+        monkeypatch.setattr(on_dask, "MOST_ANSWERS", 1)
+        monkeypatch.setattr(on_dask, "FAN_IN", 2)
+        X, y = data
+        for fit in (fastgd.gradient_descent, fastgd.sgd):
+            there = fit(put(client, X, [5000], [0, 1]), put(client, y, [5000], [0, 1]))
+            assert_same_bits(there, fit(X, y))
+
+
+def _came_in(dask_worker):
+    return sum(entry["total"] for entry in dask_worker.transfer_incoming_log)
+
+
+class TestFaults:
+    def test_a_killed_worker(self, tmp_path):
+        """In the middle of a read; another worker makes its rows anew."""
+        X, y = lot(4 * UNIT, 2)
+        flag = str(tmp_path / "killed")
+        with (
+            distributed.LocalCluster(n_workers=2, threads_per_worker=1, **QUIET) as both,
+            distributed.Client(both, set_as_default=False) as client,
+            client.as_current(),
+        ):
+            dX = dask.array.from_array(X, chunks=(6000, 2)).persist()
+            dy = dask.array.from_array(y, chunks=6000).persist()
+            rows = as_rows(dX, dy)
+
+            def kill_once(start):
+                if start >= 2 * UNIT and not os.path.exists(flag):
+                    open(flag, "w").close()
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            def task(start, X, y, weights):
+                from fastgd.kernels import fused
+
+                kill_once(start + len(y) - UNIT)
+                return fused.run(X, y, np.array([0.3, 0.1]), 512)
+
+            def step(start, X, y, weights, state):
+                kill_once(start + len(y) - UNIT)
+                for x, target in zip(X[:, 0].tolist(), y.tolist(), strict=True):
+                    state[0] += 1e-3 * x * state[0] + target
+
+            there = reduce.fold(rows, task, None)
+            assert os.path.exists(flag)
+            here = reduce.fold(ArrayRows(X, y), task, None)
+            assert there.tobytes() == here.tobytes()
+            os.unlink(flag)
+            state = np.ones(1)
+            scan.scan(rows, step, [state])
+            assert os.path.exists(flag)
+            expected = np.ones(1)
+            scan.scan(ArrayRows(X, y), step, [expected])
+            assert state.tobytes() == expected.tobytes()
+            assert_same_bits(fastgd.gradient_descent(dX, dy), fastgd.gradient_descent(X, y))
+
+    def test_the_scheduler_is_gone(self, tmp_path):
+        file, root = tmp_path / "scheduler.json", str(Path(fastgd.__file__).parents[1])
+        environment = os.environ | {"PYTHONPATH": root, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
+        start = [sys.executable, "-m"]
+        common = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
+        quiet = dict(env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        both = [
+            subprocess.Popen([*start, "distributed.cli.dask_scheduler", "--port", "0", *common], **quiet),
+            subprocess.Popen(
+                [*start, "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", *common], **quiet
+            ),
+        ]
+        client = None
+        try:
+            while not file.exists():
+                time.sleep(0.01)
+            client = distributed.Client(scheduler_file=str(file), set_as_default=False)
+            with client.as_current():
+                client.wait_for_workers(1)
+                X, y = lot(2 * UNIT, 1)
+                dX, dy = put(client, X, [5000]), put(client, y, [5000])
+                rows = as_rows(dX, dy)
+
+                def task(start, X, y, weights):
+                    time.sleep(1.0)
+                    return np.array([X.sum()])
+
+                threading.Timer(0.3, both[0].kill).start()
+                with pytest.raises(RuntimeError, match="connection to the Dask scheduler .* is lost"):
+                    reduce.fold(rows, task, None)
+                with pytest.raises(RuntimeError, match="is lost: connect a new Client"):
+                    fastgd.gradient_descent(dX, dy)
+        finally:
+            for process in both:
+                process.kill()
+                process.wait()
+            if client is not None:
+                client.close(timeout=1)
+
+    def test_an_interrupt(self, client, data):
+        X, y = data
+        rows = as_rows(put(client, X, [5000]), put(client, y, [5000]))
+
+        def task(start, X, y, weights):
+            time.sleep(0.3)
+            return np.array([X.sum()])
+
+        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            reduce.fold(rows, task, None)
+        assert_same_bits(
+            fastgd.gradient_descent(put(client, X, [5000]), put(client, y, [5000])),
+            fastgd.gradient_descent(X, y),
+        )
+
+    def test_a_task_that_fails(self, client, data):
+        rows = as_rows(*(put(client, part, [5000]) for part in data))
+
+        def task(start, X, y, weights):
+            raise ZeroDivisionError(f"at row {start}")
+
+        with pytest.raises(ZeroDivisionError, match="at row"):
+            reduce.fold(rows, task, None)
+
+    def test_workers_of_another_kind(self, client, data, monkeypatch):
+        here = cluster.about()
+        monkeypatch.setattr(cluster, "about", lambda: here | {"NumPy": "1.0", "processor": "abacus"})
+        with pytest.warns(
+            UserWarning, match=r"same bits.*NumPy .*\(here 1\.0\) on tcp.* and 1 more; .*abacus"
+        ):
+            rows = as_rows(*(put(client, part, [5000], [0, 1]) for part in data))
+        assert rows.n == len(data[1])
+
+    def test_no_workers(self):
+        X = dask.array.ones(10, chunks=5)
+        with (
+            distributed.LocalCluster(n_workers=0, **QUIET) as none,
+            distributed.Client(none, set_as_default=False) as client,
+            client.as_current(),
+            pytest.raises(RuntimeError, match="no workers yet"),
+        ):
+            fastgd.gradient_descent(X, X)
+
+    def test_an_asynchronous_client(self):
+        client = types.SimpleNamespace(asynchronous=True)
+        with pytest.raises(RuntimeError, match="asynchronous"):
+            cluster.Cluster(client)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize("column", [None, 1])
+    def test_what_is_not_finite_is_named(self, client, data, column):
+        X, y = data[0].copy(), data[1].copy()
+        where = y if column is None else X[:, column]
+        where[9001] = np.nan
+        where[11000] = np.inf
+        for fit in (fastgd.gradient_descent, fastgd.sgd):
+            with pytest.raises(fastgd.InvalidDataError) as here:
+                fit(X, y)
+            with pytest.raises(fastgd.InvalidDataError) as there:
+                fit(put(client, X, [5000]), put(client, y, [5000]))
+            assert str(there.value) == str(here.value)
+
+    def test_a_column_is_named(self, client, data):
+        frame = pd.DataFrame(data[0], columns=["a", "b", "c"]).assign(y=data[1])
+        frame.loc[9001, "b"] = np.nan
+        of = dask.dataframe.from_pandas(frame, npartitions=2)
+        with pytest.raises(fastgd.InvalidDataError, match=r'X\[9001, 1\] \(column "b"\) is NaN'):
+            fastgd.gradient_descent(of[["a", "b", "c"]], of["y"])
+
+    def test_weights_that_cannot_be(self, client, data):
+        X, y = data
+        weights = np.ones(len(y))
+        weights[7000] = -1.0
+        parts = [put(client, part, [5000]) for part in (X, y, weights)]
+        with pytest.raises(fastgd.InvalidDataError, match="weight of row 7000 is -1"):
+            fastgd.gradient_descent(*parts[:2], sample_weight=parts[2])
+
+    @pytest.mark.parametrize("how", [dict(shuffle=True), dict(shuffle="blocks", method="stream")])
+    def test_other_orders(self, client, data, how):
+        dX, dy = (put(client, part, [5000]) for part in data)
+        with pytest.raises(fastgd.InvalidDataError, match='another order: pass shuffle=False, or.*"summary"'):
+            fastgd.sgd(dX, dy, seed=0, **how)
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_partitions_that_do_not_agree(self, the_client, data, is_there):
+        X, y = data
+        dX, dy = dask.array.from_array(X, chunks=(5000, 3)), dask.array.from_array(y, chunks=5000)
+        keep = dX[:, 0] > 0.0
+        sentences = {
+            "y has 9 rows and X has": (dX, dy[:9]),
+            "y is missing": (dX, None),
+            "y has 2 dimensions": (dX, dX),
+            "X has 3 dimensions": (dX[:, :, None], dy),
+            "partitions and X has": (dX[keep], dy.rechunk(9000)[dy.rechunk(9000) > 0.0]),
+            r"partition \d: y has shape": (dX[keep], dy[~keep]),
+            "y is no Dask collection": (dX[keep], y),
+            "y has shape": (dX, y[1:]),
+            "no rows": (dX[:0], dy[:0]),
+            "X holds complex": (dX + 1j, dy),
+        }
+        for sentence, parts in sentences.items():
+            context = the_client.as_current() if is_there else warnings.catch_warnings()
+            with context, pytest.raises((fastgd.InvalidDataError, TypeError), match=sentence):
+                fastgd.gradient_descent(*parts)
+
+    def test_text_in_a_column(self, client):
+        frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
+        of = dask.dataframe.from_pandas(frame, npartitions=1)
+        with pytest.raises(fastgd.InvalidDataError, match='column "b" of X holds'):
+            fastgd.gradient_descent(of, of["a"])
+        with pytest.raises(fastgd.InvalidDataError, match="y holds"):
+            fastgd.gradient_descent(of[["a"]], of["b"])
+
+    def test_a_partition_that_cannot_be_made(self, the_client):
+        def fail(block):
+            raise OSError("no such file")
+
+        X = dask.array.ones(5000, chunks=1000)
+        with pytest.raises(
+            fastgd.InvalidDataError, match="partition 0 could not be computed: OSError: no such"
+        ):
+            fastgd.gradient_descent(X.map_blocks(fail, dtype=float), X)
+        with the_client.as_current(), pytest.raises(OSError, match="no such file"):
+            fastgd.gradient_descent(X.map_blocks(fail, dtype=float), X)
+
+
+def test_units_are_whole_nodes_of_every_view():
+    for d in range(1, 3000, 7):
+        for columns in (d, d + 1):
+            assert aligned_rows(d) % summaries.rows_together(columns) == 0
+
+
+def test_joined_answers_are_those_of_one_counter(rng):
+    leaves = [rng.standard_normal(2) for _ in range(23)]
+    whole = reduce.Counter()
+    for leaf in leaves:
+        whole.push(leaf.copy())
+    answers = []
+    for start, stop in ((0, 5), (17, 23), (5, 6), (6, 17)):
+        counter = reduce.Counter(stop=start)
+        for leaf in leaves[start:stop]:
+            counter.push(leaf.copy())
+        answers.append(([tasks.Nodes(start, counter.nodes)], []))
+    ((nodes,), _) = tasks.join([tasks.join(answers[:2], np.add), tasks.join(answers[2:], np.add)], np.add)
+    counter = reduce.Counter()
+    counter.nodes = nodes.nodes
+    assert counter.total().tobytes() == whole.total().tobytes()

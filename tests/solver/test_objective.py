@@ -1,0 +1,258 @@
+"""Any objective by any rule: the compiled kernels against the plain loops, and what is refused."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+import fastgd
+from fastgd import losses
+from fastgd.data.arrays import ArrayRows, as_sample_weight
+from fastgd.solver.objective import Objective, Rule, as_objective, as_rule
+from tests.conftest import JIT_IS_OFF
+
+NAMES = ("w", "intercept", "w_history", "intercept_history", "cost_history", "loss_history")
+
+
+class Smooth:
+    """r²/√(1 + r²/c²): squared near 0, straight far away."""
+
+    curvature = 2.0
+
+    def __init__(self, c=1.5):
+        self.c = c
+
+    def value(self, score, y):
+        r = score - y
+        return 2.0 * self.c * self.c * ((1.0 + r * r / (self.c * self.c)) ** 0.5 - 1.0)
+
+    def slope(self, score, y):
+        r = score - y
+        return 2.0 * r / (1.0 + r * r / (self.c * self.c)) ** 0.5
+
+
+LOSSES = {
+    "squared_error": "squared_error",
+    "huber": losses.Huber(0.7),
+    "log_loss": "log_loss",
+    "quantile": losses.Quantile(0.3),
+    "own": Smooth(),
+}
+PENALTIES = [{}, dict(l1=0.05), dict(l2=0.3), dict(l1=0.05, l2=0.3)]
+RULES = [{}, dict(momentum=0.5), dict(nesterov=True), dict(momentum=0.5, nesterov=True)]
+STEPS = [
+    {},
+    dict(shuffle=True, seed=3),
+    dict(average=True),
+    dict(average=0.4, momentum=0.3),
+    dict(batch_size=4),
+    dict(batch_size=4, momentum=0.5, shuffle=True, seed=3, average=5),
+    dict(batch_size=2, momentum=0.5, nesterov=True, shuffle="blocks", seed=3),
+    dict(batch_size=100, momentum=0.5),
+]
+DATA = [
+    dict(fit_intercept=a, standardize=b, sample_weight=c)
+    for a, b, c in itertools.product([False, True], [False, True], [None, "some"])
+]
+
+
+def problem(rng, n, d, loss="squared_error"):
+    X = rng.standard_normal((n,) if d is None else (n, d)) * 0.6 + 0.3
+    w = 0.7 if d is None else rng.standard_normal(d) / np.sqrt(d)
+    y = (X * w if d is None else X @ w) + 0.5 + 0.3 * rng.standard_normal(n)
+    return X, (y > 0.5).astype(float) if loss == "log_loss" else y
+
+
+def with_weights(rng, how, n):
+    """`how` with weights in place of "some": among them a 0."""
+    if isinstance(how.get("sample_weight"), str):
+        how = how | dict(sample_weight=np.where(np.arange(n) == 2, 0.0, 0.2 + rng.random(n)))
+    return how
+
+
+def assert_alike(fit, twin, what, rtol=1e-11):
+    for name in NAMES:
+        found, expected = getattr(fit, name), getattr(twin, name)
+        if found is None or expected is None:
+            assert (found is None) == (expected is None) or name in ("cost_history", "loss_history"), what
+            continue
+        size = max(1.0, float(np.max(np.abs(expected))))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=rtol * size, err_msg=f"{name}: {what}")
+
+
+def compare(fit_by, X, y, how, *, rtol=1e-11, **more):
+    try:
+        fit = fit_by(X, y, backend="numba", **how, **more)
+        twin = fit_by(X, y, backend="python", **how)
+    except Exception as error:
+        error.add_note(f"{fit_by.__name__} {how} {more}")
+        raise
+    assert_alike(fit, twin, f"{fit_by.__name__} {how} {more}", rtol)
+    return fit
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_descent_against_the_plain_loop(rng, loss):
+    X, y = problem(rng, 11, 2, loss)
+    base = dict(loss=LOSSES[loss], w0=[0.2, -0.1], learning_rate=0.05, n_epochs=4)
+    for penalty, rule, data in itertools.product(PENALTIES, RULES, DATA):
+        how = with_weights(rng, base | penalty | rule | data, 11)
+        for method in ("stream", "summary") if loss == "squared_error" else ("stream",):
+            fit = compare(fastgd.gradient_descent, X, y, how, method=method)
+            assert fit.method == method
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_sgd_against_the_plain_loop(rng, loss):
+    X, y = problem(rng, 11, 2, loss)
+    base = dict(loss=LOSSES[loss], w0=[0.2, -0.1], learning_rate=0.03, n_epochs=3, track_cost=True)
+    for number, (penalty, rule, data) in enumerate(itertools.product(PENALTIES, STEPS, DATA)):
+        if JIT_IS_OFF and number % 3:
+            continue
+        how = with_weights(rng, base | penalty | rule | data, 11)
+        compare(fastgd.sgd, X, y, how)
+        if loss == "squared_error" and not penalty and not rule.keys() - {"shuffle", "seed"}:
+            fit = compare(fastgd.sgd, X, y, how | dict(shuffle=False), method="summary")
+            assert fit.method == "summary"
+
+
+@pytest.mark.parametrize("d", [None, 1, 2, 3, 7, 64])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss", "quantile"])
+def test_several_blocks_and_widths(rng, loss, d):
+    n = 60 if JIT_IS_OFF else 4500 if (d or 1) < 64 else 1100
+    X, y = problem(rng, n, d, loss)
+    how = dict(loss=loss, n_epochs=1 if JIT_IS_OFF else 2, fit_intercept=True, standardize=d != 3, l2=0.1)
+    how = with_weights(rng, how | dict(sample_weight="some" if d != 7 else None), n)
+    for rule in ({}, dict(nesterov=True)):
+        rate = dict(learning_rate=0.1 / (d or 1))
+        compare(fastgd.gradient_descent, X, y, how | rule | rate)
+    rate = dict(learning_rate=0.01 / (d or 1))
+    for steps in ({}, dict(batch_size=1000), dict(shuffle="blocks", seed=1, momentum=0.3)):
+        compare(fastgd.sgd, X, y, how | rate | steps)
+
+
+def _strided(values):
+    room = np.empty((2 * len(values), *values.shape[1:]), values.dtype)
+    room[::2] = values
+    return room[::2]
+
+
+@pytest.mark.parametrize("kind", ["float32", "ints", "fortran", "strided"])
+def test_kinds_of_arrays(rng, kind):
+    n = 40 if JIT_IS_OFF else 4200
+    X, y = problem(rng, n, 3)
+    as_kind = {
+        "float32": lambda a: a.astype(np.float32),
+        "ints": lambda a: np.round(5 * a).astype(np.int16),
+        "fortran": np.asfortranarray,
+        "strided": _strided,
+    }[kind]
+    X, y = as_kind(X), as_kind(y)
+    how = dict(n_epochs=2, fit_intercept=True, standardize=True, sample_weight=rng.random(n) + 0.1)
+    for rule in ({}, dict(l1=0.02), dict(loss="huber")):
+        compare(fastgd.gradient_descent, X, y, how | rule | dict(learning_rate=0.1))
+        compare(fastgd.sgd, X, y, how | rule | dict(learning_rate=0.01))
+
+
+def test_what_an_objective_knows_of_itself():
+    goal = as_objective("squared_error", 0.0, 0, False, False, has_weights=False)
+    assert goal.is_plain
+    assert goal.is_quadratic
+    weighted = as_objective("squared_error", 0.0, 0.0, True, False, has_weights=True)
+    assert not weighted.is_plain
+    assert weighted.is_quadratic
+    assert not as_objective("squared_error", 0.0, 0.1, False, False, has_weights=False).is_quadratic
+    assert not as_objective("huber", 0.0, 0.0, False, False, has_weights=False).is_squared
+    assert isinstance(goal, Objective)
+
+
+def test_the_total_weight_is_the_rows():
+    rows = ArrayRows([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    assert rows.total_weight == 3.0
+    rows.set_weights(np.array([1.0, 2.0, 0.5]))
+    assert rows.total_weight == 3.5
+
+
+def test_from_which_step_iterates_are_averaged():
+    assert Rule().average_from(10) == -1
+    assert Rule(average=True).average_from(10) == 0
+    assert Rule(average=3).average_from(10) == 3
+    assert Rule(average=0.25).average_from(10) == 7  # of 2.5 steps three
+    assert Rule(average=1.0).average_from(10) == 0
+    assert Rule().is_plain
+    assert not Rule(average=True).is_plain
+    assert not Rule(batch_size=2).is_plain
+
+
+BAD_OBJECTIVES = [
+    (dict(l1=-0.5), ValueError, r"^l1 must not be negative, not -0\.5$"),
+    (dict(l2=-1), ValueError, r"^l2 must not be negative, not -1$"),
+    (dict(l1=np.nan), ValueError, r"^l1 must be finite, not nan$"),
+    (dict(l2="much"), TypeError, r"^l2 must be a number, not 'much'$"),
+    (dict(l2=True), TypeError, r"^l2 must be a number, not True$"),
+    (dict(fit_intercept=1), ValueError, r"^fit_intercept must be True or False, not 1$"),
+    (dict(standardize="yes"), ValueError, r"^standardize must be True or False, not 'yes'$"),
+    (dict(loss="hinge"), ValueError, r"^loss must be 'squared_error' or .* or an object, not 'hinge'$"),
+    (dict(loss=losses.Huber(0.0)), ValueError, r"^Huber's delta must be positive and finite, not 0\.0$"),
+    (dict(loss=losses.Huber(np.inf)), ValueError, r"^Huber's delta must be positive and finite, not inf$"),
+    (dict(loss=losses.Quantile(1.0)), ValueError, r"^quantile must be between 0 and 1, not 1\.0$"),
+    (dict(loss=object()), TypeError, r"^loss has no method value\(self, score, y\): <object"),
+    (dict(loss=None), TypeError, r"^loss has no method value\(self, score, y\): None"),
+    (dict(sample_weight=[1, 1]), ValueError, r"^sample_weight has shape \(2,\); X has 3 rows, so it must be"),
+    (dict(sample_weight=1.0), ValueError, r"^sample_weight has shape \(\); X has 3 rows"),
+    (dict(sample_weight=np.ones((3, 1))), ValueError, r"^sample_weight has shape \(3, 1\); X has 3 rows"),
+    (dict(sample_weight=[1, -2, 1]), ValueError, r"^sample_weight\[1\] is -2; weights must be finite"),
+    (dict(sample_weight=[1, 2, np.nan]), ValueError, r"^sample_weight\[2\] is nan; weights must be finite"),
+    (dict(sample_weight=[np.inf, 2, 1]), ValueError, r"^sample_weight\[0\] is inf; weights must be finite"),
+    (dict(sample_weight=[0, 0, 0]), ValueError, r"^sample_weight is zero for every row; at least one"),
+    (dict(sample_weight=["a", "b", "c"]), ValueError, r"^sample_weight holds text"),
+    (dict(momentum=1.0), ValueError, r"^momentum must be at least 0 and below 1, not 1\.0$"),
+    (dict(momentum=-0.1), ValueError, r"^momentum must be at least 0 and below 1, not -0\.1$"),
+    (dict(momentum=None), TypeError, r"^momentum must be a number, not None$"),
+    (dict(nesterov=1), ValueError, r"^nesterov must be True or False, not 1$"),
+]
+BAD_STEPS = [
+    (dict(batch_size=0), ValueError, r"^batch_size must be at least 1, not 0$"),
+    (dict(batch_size=2.0), TypeError, r"^batch_size must be a whole number, not 2\.0$"),
+    (dict(average=1.5), ValueError, r"^average, a share of the steps, must be above 0 and at most 1, not 1"),
+    (dict(average=0.0), ValueError, r"^average, a share of the steps, must be above 0 and at most 1, not 0"),
+    (dict(average=-1), ValueError, r"^average must be at least 0, not -1$"),
+    (dict(average="all"), TypeError, r"^average must be a whole number, not 'all'$"),
+    (dict(nesterov=True), ValueError, r"^nesterov=True of SGD needs a momentum; pass one"),
+]
+XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
+
+
+@pytest.mark.parametrize(("given", "error", "message"), BAD_OBJECTIVES)
+@pytest.mark.parametrize("fit_by", [fastgd.gradient_descent, fastgd.sgd])
+def test_bad_options_get_one_sentence(fit_by, given, error, message):
+    with pytest.raises(error, match=message) as caught:
+        fit_by(XS, YS, learning_rate=0.01, **given)
+    assert "\n" not in str(caught.value)
+    if "sample_weight" in given:
+        assert isinstance(caught.value, fastgd.InvalidDataError)
+
+
+@pytest.mark.parametrize(("given", "error", "message"), BAD_STEPS)
+def test_bad_options_of_sgd_get_one_sentence(given, error, message):
+    with pytest.raises(error, match=message) as caught:
+        fastgd.sgd(XS, YS, learning_rate=0.01, **given)
+    assert "\n" not in str(caught.value)
+
+
+def test_targets_that_log_loss_does_not_take_are_named_by_their_row():
+    y = np.zeros(70_000)
+    y[69_000], y[69_999] = -1.0, 3.0
+    for fit_by in (fastgd.gradient_descent, fastgd.sgd):
+        with pytest.raises(fastgd.InvalidDataError, match=r"^y\[69000\] is -1; log_loss takes y of 0 and 1"):
+            fit_by(np.ones(70_000), y, loss="log_loss", n_epochs=1)
+    both = fastgd.gradient_descent(XS, [True, False, True], loss="log_loss", n_epochs=2)
+    assert both.w == fastgd.gradient_descent(XS, [1, 0, 1], loss="log_loss", n_epochs=2).w
+
+
+def test_rules_and_weights_are_taken_in_any_kind_of_number():
+    assert as_rule(np.float32(0.5), False, np.int64(3), np.bool_(True)) == Rule(0.5, False, 3, True)
+    assert as_sample_weight(np.array([1, 0, 2], ">i4"), 3).tolist() == [1.0, 0.0, 2.0]
+    assert as_sample_weight([True, False], 2).dtype == np.float64
