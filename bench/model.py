@@ -1,6 +1,6 @@
 """On paper: what a read and a run cost on a cluster, from constants that were measured on one machine.
 
-`python -m bench.model` prints the tables that stand in `fastgd/distributed/executor.py`.
+`python -m bench.model` prints the tables of `fastgd/distributed/README.md`.
 
 A read is W tasks through one scheduler, each worker's share of the rows, and its nodes on their way to the
 client; above 64 workers these are joined by workers, 32 at a time.

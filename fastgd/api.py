@@ -56,131 +56,98 @@ def gradient_descent(
     """Fit a linear model by full-batch gradient descent: w ← w − α ∂cost/∂w.
 
     cost = (1/n) Σ (x·w − y)², ∂cost/∂w = (2/n) Σ x (x·w − y); in general
-    cost = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², s the sample weights, b the intercept.
+    cost = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², with sample weights s and intercept b.
 
     Parameters
     ----------
-    X : array (n,), array (n, d) or Source
-        The samples; shape (n,) is the lesson's case: w is a float everywhere. A source has targets and
-        weights of its own: rows in chunks (`fastgd.chunks`), or in files (`fastgd.read_table`).
+    X : array (n,), array (n, d), table or Source
+        The samples. With shape (n,) w is a float everywhere. `fastgd.chunks` and `fastgd.read_table` make
+        sources, which have targets and weights of their own.
     y : array (n,)
         The targets; none for a source.
-    w0 : number, array (d,) or FitResult, optional
-        Where to start; zeros by default (as is the intercept). A fit goes on where it ended: with its
-        intercept, momentum, average, seed and number of epochs, so that a + b epochs in two calls are a + b
-        in one, to the bit for a given method, unless the rates depend on the total, or statistics had to be
-        read anew.
+    w0 : float, array (d,) or FitResult, optional
+        The start; zeros by default. A FitResult goes on where it ended, with its momentum, seed and epoch.
     learning_rate : "auto", float, array (n_epochs,) or callable, default "auto"
-        α, or a rate for each epoch (`fastgd.schedules` makes some), or a function epoch → rate. With λ the
-        eigenvalues of XᵀX/n, the run converges where α is below the stability limit 1/λmax; "auto" is
-        1/(λmax + max(λmin, λmax/10)). In general the limit is 2/L, L the curvature of the loss times λmax,
-        plus l2; with l1 or momentum "auto" is 1/L. For a loss whose slope jumps it falls as 1/√(epoch + 1).
+        α, one rate for each epoch, or a function of the epoch. The run converges below `diagnose`'s
+        stability limit; "auto" is a rate from the curvature of the cost.
     n_epochs : int, default 100
-        0 gives w0 and its cost.
+        The number of epochs; 0 returns w0 and its cost.
     fit_intercept : bool, default False
-        Fit b too, without penalty.
+        Fit b too. It has no penalty.
     standardize : bool, default False
-        Descend in columns that are centred (with an intercept) and of variance 1. X is not copied, and the
-        result is w and b for X as it is; the objective stays the same, penalties too: only the way there is
-        another. A constant column gets weight 0.
+        Descend in columns of mean 0 and variance 1. X is not copied. w, b and the objective stay those of X.
     precondition : bool or "auto", default False
-        Descend in the metric XᵀX/n + l2/2 of the standardized columns: one step leads to the optimum,
-        whatever the condition number. It serves squared errors without l1, on statistics of up to 1024
-        columns. Its inverse is the pseudo-inverse at the rank of X: where columns are sums of others, the run
-        from zero ends at the weights of least norm, in units of the columns' deviations. The objective and w
-        stay those of X.
-        True with an option that it cannot serve is an error; "auto" is True where statistics serve the fit,
-        learning_rate is "auto", and there is neither momentum nor validation_fraction.
+        Descend in the metric XᵀX/n + l2/2: the optimum in an epoch or two. It needs squared errors, no l1 and
+        at most 1024 columns. True is an error where that fails; "auto" then descends without it.
     sample_weight : array (n,), optional
-        s ≥ 0: weight 2 is the row twice, weight 0 the row left out, to rounding.
+        s ≥ 0. Weight 2 is the row twice, weight 0 leaves the row out.
     loss : {"squared_error", "huber", "log_loss", "quantile"} or object, default "squared_error"
-        The loss of a sample, see `fastgd.losses`; `fastgd.losses.Huber(delta)` and `Quantile(q)` have
-        parameters, and an object with methods value(self, score, y) and slope(self, score, y) is a loss of
-        your own.
+        The loss of a sample; see `fastgd.losses`. An object with `value(self, score, y)` and
+        `slope(self, score, y)` is a loss of your own.
     l1, l2 : float, default 0.0
-        Penalties of w. An l1 step is proximal: weights become exactly 0.
+        Penalties of w. With l1, weights become exactly 0.
     momentum : float, default 0.0
-        μ: w ← w − α ∂cost/∂w + μ (w − w_before) (the heavy ball).
+        μ in w ← w − α ∂cost/∂w + μ (w − w_before).
     nesterov : bool, default False
-        Step from w + β (w − w_before) instead, β = μ; with momentum=0 β grows by itself (FISTA). Where a step
-        goes against the way it came, momentum starts anew.
+        Nesterov's acceleration, with adaptive restart. With momentum=0 its momentum grows by itself (FISTA).
     tol : float, "auto" or None, default None
-        Stop when the gradient's norm (in the coordinates of the descent; with l1 that of the gradient
-        mapping) has been at most tol times the first for `patience` epochs in a row, or w is the optimum to
-        rounding. Of a loss whose slope jumps, stop when as many epochs in a row have lowered the cost by no
-        more than tol of the lowest before them. "auto" is 0 on statistics, else 1e-6. When n_epochs run out
-        first, ConvergenceWarning forecasts how many it takes; and says so where the data allows few digits.
+        Stop when the norm of the gradient has been at most tol times the first one for `patience` epochs in
+        a row, or w is the optimum to rounding. Where the slope of the loss jumps, tol is compared with the
+        relative decrease of the cost. "auto" is 0 on statistics, else 1e-6. If n_epochs run out first,
+        ConvergenceWarning says how many epochs it takes.
     patience : int, default 5
-        With momentum that is not Nesterov's at least 2.
+        Epochs that a stopping rule waits for.
     validation_fraction : float, optional
-        Hold out every k-th block of rows (of few rows every k-th row), k = round(1/fraction), and stop when
-        their mean loss has not fallen for `patience` epochs (by more than tol of it).
+        Hold out this part of the rows, and stop when their mean loss has not fallen for `patience` epochs.
     callback : callable, optional
-        Called after each epoch with a `solvers.EpochState`: epoch, w, intercept, cost, learning_rate,
-        validation_cost. Returning True stops the run; an exception carries the run so far as its `.result`.
+        Called after each epoch with its state (epoch, w, intercept, cost, learning_rate, validation_cost).
+        Return True to stop. If it raises, the exception's `.result` is the run so far.
     method : {"auto", "summary", "stream"}, default "auto"
-        "summary" runs the epochs on the sufficient statistics XᵀX, Xᵀy and yᵀy, which one read makes;
-        "stream" reads the data once an epoch, as every other loss than squared errors does, and "summary" too
-        where, beside an intercept and without standardize, columns lie so far from zero that costs would
-        have no digits. "auto" is what takes less time by a cost model of the sizes alone; an input of one
-        block is streamed where none of the options above is used. `FitResult.method` says which ran.
+        "summary" makes statistics in one pass and runs all epochs on them (squared errors only); "stream"
+        reads the data once an epoch; "auto" is the faster of the two by a model of the sizes.
+        `FitResult.method` says which ran.
     history : {"epochs", "costs", None}, default "epochs"
-        What to keep: weights and costs of every epoch, the costs alone, or neither. At most 1 GB.
+        Keep weights and costs of every epoch, costs alone, or neither. At most 1 GB.
     on_divergence : {"raise", "warn", "ignore"}, default "raise"
-        When w or its cost (for SGD: where it is kept) stops being finite, or a full-batch run ends above
-        its start with a rate over the limit: raise DivergenceError, which carries the finite part; return
-        that part with a warning; or go on, as the lesson's loop does.
+        What to do when w or the cost is no longer finite, or a run ends above its start: raise
+        DivergenceError, warn and return the finite part, or go on.
     backend : {"auto", "numba", "python"}, default "auto"
-        Compiled kernels, or the plain Python loop; "auto" is the kernels where Numba is installed,
-        and `FitResult.backend` says which ran.
+        Compiled kernels or plain Python loops; "auto" is "numba" where Numba is installed.
     n_threads : int, optional
-        At most so many threads; as many as there are processors by default. The result's bits do not
-        depend on it.
+        The largest number of threads; by default one a processor. The result does not depend on it.
     progress : bool, default False
-        Show a bar over the epochs and the rows read, in a terminal or a notebook (needs fastgd[progress]).
+        Show a progress bar (needs fastgd[progress]).
     checkpoint : path, optional
-        A file in which the run is kept while it goes, also in the middle of a read. It is replaced as a
-        whole: killed at any moment, the run can go on from it.
+        Save the run in this file while it goes, also in the middle of a pass.
     checkpoint_every : float, default 60.0
-        Seconds between two of them.
+        Seconds between two checkpoints.
     resume : path, optional
-        Go on from this checkpoint of the same run: the result has the bits of a run that nothing interrupted.
-        The checkpoint of other data or options is refused.
+        Continue from this checkpoint of the same run. The result has the bits of an uninterrupted run.
 
     Returns
     -------
     FitResult
+        w, intercept, histories, `status`, `converged`, `predict`, `plot`, `save`.
 
     Raises
     ------
     InvalidDataError
-        If X, y or w0 cannot be used, or holds NaN or infinity (the first place is named).
+        If X, y or w0 cannot be used. The message names the first NaN or infinity.
     DivergenceError
-        If the run diverges and `on_divergence="raise"`; it names the limit and a safe rate.
+        If the run diverges and `on_divergence="raise"`. It has the stability limit and a safe rate.
     KeyboardInterrupt
-        At Ctrl-C, within 0.3 s; its `.result` is the run up to its last whole epoch.
+        After Ctrl-C, within 0.3 s. Its `.result` is the run up to its last whole epoch.
 
     Notes
     -----
-    With none of the options from fit_intercept to tol, an input of one block of rows (4096, fewer where d >
-    16) has every digit of the plain loop. Over more rows a streamed epoch's cost and gradient are those of
-    `cost_and_gradient`. On statistics the weights are the streamed ones to some 1e-13 of the largest for
-    well-scaled data (to about eps times the condition number of XᵀX otherwise). They are kept about weights
-    that fit the first rows, so that a cost has the digits of the direct sum down to 1e-25 of mean(y²);
-    where those weights tell little of the rest, the data is read once more. What costs lose is what w − w*
-    does along eigenvectors of small λ: there they are right to about eps·λmax/λ.
+    Passes: "summary" reads the data once (rarely twice) and keeps d² numbers; "stream" reads it n_epochs + 1
+    times. "auto" rates take one pass more, which statistics share; beyond 1024 columns up to 31. X is not
+    copied.
 
-    Cost: one read (rarely two; and the first block or so a few times more, which nothing counts) and d²
-    numbers for "summary";
-    n_epochs + 1 reads (the last for the cost of the result) for "stream". "auto" rates take a
-    read, which the statistics share; beyond 1024 columns up to 31, by Lanczos' iteration. No copy of X.
-
-    With an intercept, weights or standardising the statistics are those of centred columns; up to 4096 rows
-    the weights they are kept about are refined with residuals in twice the working precision, so that the
-    optimum has the digits that the data allows.
-
-    Sources: Schleich, Olteanu, Ciucanu, "Learning linear regression models over factorized joins",
-    SIGMOD 2016; for momentum and l1 see `kernels/proximal.py`.
+    Precision: without any option from fit_intercept to tol, an input of one block (4096 rows, fewer where
+    d > 16) has every digit of the plain loop. On statistics the weights agree with streamed ones to about
+    1e-13 of the largest (to eps times the condition number of XᵀX on ill-conditioned data), and costs are
+    accurate down to 1e-25 of mean(y²). `fastgd/solver/README.md` explains why, with sources.
 
     Examples
     --------
@@ -244,45 +211,46 @@ def sgd(
     Parameters
     ----------
     X, y, w0, n_epochs, fit_intercept, standardize, loss, l1, l2, on_divergence, backend, n_threads, progress
-        As in `gradient_descent`; penalties act on every step.
+        As in `gradient_descent`. Penalties act on every step.
     checkpoint, checkpoint_every, resume
         As in `gradient_descent`.
     learning_rate : "auto", float, array (n_epochs,) or callable, default "auto"
-        α, or a rate for each epoch, or a function epoch → rate. Every single step is stable where α
-        is below 1/max‖x‖²; "auto" is half of that, where no step overshoots its own target. In general it is
-        one over the curvature of the loss times max s(‖x‖² + 1 with an intercept), plus l2.
+        α, one rate for each epoch, or a function of the epoch. A step is stable below
+        2/(curvature·s·(‖x‖² + 1 with an intercept) + l2), where the curvature of squared errors is 2; "auto"
+        is half of the least such limit.
     sample_weight : array (n,), optional
         Scales each sample's step: weight 2 is one step twice as long, which is not two steps. A batch's
         gradient is the weighted mean over its rows.
     momentum, nesterov
-        As in `gradient_descent`, from step to step; nesterov needs a momentum, and there is no new start.
+        As in `gradient_descent`, from step to step. `nesterov=True` requires `momentum > 0`. There is no
+        adaptive restart.
     batch_size : int, default 1
-        Rows of a step, the last of an epoch has what is left; each averages over its own. From n on it is
-        full-batch descent, to the bit.
+        Rows of a step. The last batch of an epoch may be shorter; each averages over its own rows.
+        From n on, sgd is full-batch descent, to the bit.
     average : bool, int or float, default False
-        w is the mean of the weights after each step (Polyak and Ruppert): of all (True), from step number k
-        on (int), or of the last share of the steps (float).
+        Return the mean of the weights after each step (Polyak and Ruppert): of all steps (True), from step k
+        on (an int), or of the last share of the steps (a float).
     shuffle : {False, "blocks", True}, default False
-        False takes the rows in order, as the lesson does. "blocks" draws a new order of the grid's blocks
-        (4096 rows, fewer where d > 16) for each epoch and keeps the order within a block, which costs
-        next to nothing. True draws a new permutation of all rows for each epoch: memory for one.
+        False takes the rows in order, as the lesson does. "blocks" draws a new order of the blocks (4096
+        rows, fewer where d > 16) for each epoch; this costs next to nothing. True draws a new permutation of
+        all rows for each epoch, and needs memory for one.
     seed : int, optional
-        Of the shuffling; the order depends on it and on the epoch alone. By default a new one each call.
+        The seed of the shuffling; a new one each call by default. An order depends on it and the epoch alone.
     method : {"auto", "summary", "stream"}, default "auto"
-        "summary" makes the affine map of each block's steps by one read, and an epoch is their composition;
-        "stream" takes the steps anew each epoch. "auto" as in `gradient_descent`. shuffle=True streams.
+        "summary" makes the affine map of each block's steps in one pass, and an epoch is their composition;
+        "stream" takes the steps again each epoch; "auto" is the faster of the two. shuffle=True streams.
     history : {"epochs", "samples", "costs", None}, default "epochs"
-        What to keep: weights and last losses of every epoch; also every step's gradient; the costs
-        and losses alone; or nothing. At most 1 GB.
+        Keep weights and last losses of every epoch; every step's gradient too; costs and losses alone; or
+        nothing. At most 1 GB.
     tol : float, "auto" or None, default None
-        Stop when `patience` epochs in a row have not brought the cost below its lowest value by more than
-        tol of it, or when it is that of an exact fit (1e-18 of the first); "auto" is 1e-6. This keeps the
-        cost, for one more read of the data an epoch.
+        Stop when `patience` epochs in a row have not lowered the cost below its lowest value by more than
+        tol of it, or at an exact fit (a cost of 1e-18 of the first). "auto" is 1e-6. This keeps the
+        cost, for one more pass an epoch.
     patience, validation_fraction, callback
         As in `gradient_descent`.
     track_cost : bool, default False
-        Keep `cost_history`, for one more read of the data an epoch. On one block of rows, on maps
-        (whose read gathers the statistics too), or with n_epochs=0, it is kept anyway.
+        Keep `cost_history`, for one more pass an epoch. On one block of rows, on maps and with n_epochs=0 it
+        is kept anyway.
 
     Returns
     -------
@@ -291,27 +259,18 @@ def sgd(
     Raises
     ------
     InvalidDataError
-        If X, y or w0 cannot be used, or holds NaN or infinity (the first place is named).
+        If X, y or w0 cannot be used. The message names the first NaN or infinity.
     DivergenceError
         If the run overflows and `on_divergence="raise"`.
 
     Notes
     -----
-    With none of the options from fit_intercept to average, an input of one block of rows (4096, fewer where
-    d > 16), and any input with `history="samples"`, has every digit of the plain loop. Otherwise the steps
-    of several rows are taken together: the same sequence of steps, and the same iterates to rounding (some
-    1e-13 of the largest) while the run is stable.
+    Passes: "summary" reads the data once (rarely twice; once an epoch where blocks are scanned); "stream"
+    reads it n_epochs times, in one thread. "auto" rates take one pass more.
 
-    A step about reference weights is u ← (I − 2αxxᵀ)u + 2αx r, with u = w − w_ref and r = y − x·w_ref.
-    Such maps compose, so a block is one map (A, b), made by any thread, and in order so is the epoch.
-    A block through which differences could grow by more than 256 would lose digits: it is scanned instead,
-    and where that is more than one in eight, all are. One map holds for one rate.
-
-    Cost: one read for "summary" (rarely two; one an epoch where blocks are scanned); n_epochs for
-    "stream", by one thread. "auto" rates take one more.
-
-    Sources: Maleki, Musuvathi, Mytkowicz, "Parallel stochastic gradient descent with sound combiners", arXiv
-    1705.08030; Benesty and Duhamel, IEEE Trans. Signal Processing 40(12), 1992, for streamed steps.
+    Precision: without any option from fit_intercept to average, an input of one block of rows, and any input
+    with `history="samples"`, has every digit of the plain loop. Otherwise the iterates are the plain loop's
+    to some 1e-13 of the largest while the run is stable. `fastgd/kernels/README.md` explains maps.
 
     Examples
     --------

@@ -1,60 +1,12 @@
-"""Dask as an executor of fold and scan: the rows stay with the workers, and nodes or a state come back.
+"""Fold and scan on a Dask cluster: the rows stay with the workers; nodes or a state come back.
 
-`fastgd` takes Dask's arrays, dataframes and series wherever it takes X and y. With a running `Client` each
-read is one task a worker, on the partitions where they are (what is not in memory yet is computed once, for
-the call, into the workers' memory; it has to fit). Of the rows only those travel that share a unit of the
-grid with another worker's, once. What comes back of a fold are its nodes, at most 2·log2(blocks) of each
-stretch of rows. The tree of additions is that of the grid, so the bits are those of the same rows in memory,
-for any partitions and workers of one kind of processor and one set of versions; where those differ that is
-said.
+With a running `Client` each read is one task a worker, on the partitions where they are. Partitions that
+are not in memory are computed once for the call, into the workers' memory, where they must fit. The only rows
+that travel are those of blocks that a border between two workers cuts; they travel once. A fold returns
+nodes, at most 2·log2(blocks) of each stretch of rows. The tree of additions is that of the grid, so the bits
+are those of the same rows in memory.
 
-SGD in order is maps where they pay, and else a scan: the state goes from stretch to stretch, one worker
-at a time, so more workers hold more rows but do not go over them faster; each handing on takes some 7 ms. The
-targets are looked at in the same way where a loss or weights ask for it, once a collection. Orders that
-no worker could follow (shuffle=True, and shuffle="blocks" without maps) are refused.
-
-A worker that dies takes its rows with it: Dask's scheduler makes them anew elsewhere, and the task too. A
-scheduler that is gone is told within a second. Without a Client, partitions are computed one after the other,
-anew at each read, by Dask's own scheduler, and read as any source of chunks.
-
-What it costs, on paper: W workers of one thread, times of one core of a Zen 4 for the rows (the planner);
-8 ms from question to answer, 1.2 ms a task for the client and the scheduler, 0.4 GB/s for what is gathered
-(distributed 2026.8; more than 64 workers' nodes are joined on the way, 32 at a time). `bench/model.py` has
-the formulas. One read for statistics; from some 1000 workers on it is the scheduler that is waited for: take
-fewer workers of more threads.
-
-=====  ===  ========  ========  ========  ======  ========
- rows    d       1 w      10 w     100 w  1000 w   10000 w
-=====  ===  ========  ========  ========  ======  ========
-5e+07    1   44.4 ms   23.5 ms    141 ms  1.25 s    12.4 s
-1e+09    1    713 ms   90.4 ms    148 ms  1.26 s    12.4 s
-1e+09  100  6.49 min      39 s    4.27 s  2.02 s    12.8 s
-1e+11   10  21.7 min  2.17 min    13.1 s  2.56 s    12.5 s
-1e+13    1    1.96 h  11.7 min  1.18 min  8.29 s    13.1 s
-1e+13  100      45 d     4.5 d    10.8 h  1.08 h  6.71 min
-=====  ===  ========  ========  ========  ======  ========
-
-Full-batch descent, 100 epochs; and 100 epochs of streamed SGD, where workers wait for each other.
-
-=====  ====  =======  ==========  ========  =============
- rows     d  workers  statistics  streamed  SGD, streamed
-=====  ====  =======  ==========  ========  =============
-1e+09    10       10      1.32 s    45.6 s       8.79 min
-1e+09  1000       10    48.6 min     1.1 h         13.2 h
-1e+11   100     1000      40.8 s  8.78 min         4.99 d
-1e+13   100    10000    6.71 min    1.46 h          498 d
-=====  ====  =======  ==========  ========  =============
-
-A node of statistics has 8·d² bytes, of a gradient 8·d. Their work grows with d² and d: from these d on a
-streamed run of so many epochs takes less than statistics (in any case from 1025 on, `planner.MOST_COLUMNS`).
-
-=====  =======  =======  ===  ====  =====
- rows  workers  1 epoch   10   100   1000
-=====  =======  =======  ===  ====  =====
-1e+09       10        5  117  1374  13944
-1e+11      100        5  117  1375  13963
-1e+13    10000       18  146  1404  13975
-=====  =======  =======  ===  ====  =====
+What reads cost by the number of workers stands in this folder's README.
 """
 
 from __future__ import annotations
