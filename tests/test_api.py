@@ -1,4 +1,4 @@
-"""gradient_descent and sgd: one loop, several oracles, the textbook's iterates."""
+"""gradient_descent and sgd: one loop, several steppers, the textbook's iterates."""
 
 from __future__ import annotations
 

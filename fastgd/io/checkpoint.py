@@ -29,11 +29,11 @@ from fastgd.solver.geometry import Geometry
 from fastgd.solver.loop import Run, Watch
 from fastgd.solver.orders import Order
 from fastgd.solver.progress import Progress
-from fastgd.solver.steppers.base import Histories, Memory, Oracle
+from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
 from fastgd.solver.survey import Survey
 
 KIND, VERSION = "checkpoint", 1
-CLASSES = (Place, Memory)
+CLASSES = (Place, StepperState)
 OPTIONS = (
     "w0", "learning_rate", "n_epochs", "tol", "patience", "validation_fraction", "method", "history",
     "on_divergence", "shuffle", "seed", "track_cost",
@@ -118,7 +118,7 @@ class Checkpoint:
                 RuntimeWarning,
             )
 
-    def resume(self, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> int:
+    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> int:
         """See `solvers.Keeper`."""
         found = self._found
         point = None if found is None else found["point"]
@@ -127,7 +127,7 @@ class Checkpoint:
             return 0
         here = self._told_rates()
         try:
-            epoch, there = self._restored(found, point, run, keep, oracle, watch), point["rates"]
+            epoch, there = self._restored(found, point, run, batch, stepper, watch), point["rates"]
             if there.shape != here.shape:
                 raise ValueError
             is_other = there != here
@@ -147,21 +147,21 @@ class Checkpoint:
         found: dict[str, Any],
         point: dict[str, Any],
         run: Run,
-        keep: Histories,
-        oracle: Oracle,
+        batch: EpochBatch,
+        stepper: Stepper,
         watch: Watch | None,
     ) -> int:
         epoch = int(point["epoch"])
         if not 0 <= epoch <= len(self._rates):
             raise ValueError
-        for name in oracle.moving:
-            value = point["oracle"][name]
-            if not _is_alike(value, oracle.w if name == "about" else getattr(oracle, name)):
+        for name in stepper.state_attributes:
+            value = point["stepper"][name]
+            if not _is_alike(value, stepper.w if name == "about" else getattr(stepper, name)):
                 raise ValueError
-            setattr(oracle, name, value)
+            setattr(stepper, name, value)
         if self._limits is not None:
             self._limits.passes = point["passes"]
-        for name, array in vars(keep).items():
+        for name, array in vars(batch).items():
             array[: len(point[name])] = point[name]
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
         run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
@@ -176,7 +176,7 @@ class Checkpoint:
         """One of them where all are one."""
         return self._rates[:1] if self._rates.strides == (0,) else self._rates
 
-    def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
+    def between(self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> None:
         """See `solvers.Keeper`."""
         self._tell_failure()
         journal = self.journal
@@ -184,20 +184,20 @@ class Checkpoint:
         if not journal.keeps:
             journal.at_epoch(epoch, cost, dict)
             return
-        moving = {name: copy.deepcopy(getattr(oracle, name)) for name in oracle.moving}
+        moving = {name: copy.deepcopy(getattr(stepper, name)) for name in stepper.state_attributes}
         told = dict(
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             passes=self._limits.passes if self._limits else 0,
             watch=watch
             and [watch.quiet, watch.lowest, watch.best, watch.since, np.array(watch.validations)],
-            oracle=moving,
+            stepper=moving,
         )  # fmt: skip
 
         def point() -> dict[str, Any]:
             rates = np.array(self._told_rates())
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
-            histories = {name: getattr(keep, name)[:length] for name, length in lengths.items()}
+            histories = {name: getattr(batch, name)[:length] for name, length in lengths.items()}
             return told | {"rates": rates} | histories
 
         journal.at_epoch(epoch, cost, point)
@@ -215,8 +215,8 @@ class Checkpoint:
 
 def _is_alike(value: Any, like: Any) -> bool:
     """Whether a value from a file can stand where this one stands: of its type, and of its shape."""
-    if isinstance(like, Memory):
-        return isinstance(value, Memory) and all(
+    if isinstance(like, StepperState):
+        return isinstance(value, StepperState) and all(
             _is_alike(part, vars(like)[name]) for name, part in vars(value).items()
         )
     if isinstance(like, np.ndarray):

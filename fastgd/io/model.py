@@ -20,11 +20,11 @@ from fastgd.solver.orders import SHUFFLES, Order
 from fastgd.solver.scaling import Coordinates
 from fastgd.solver.seen import Seen
 from fastgd.solver.state import State
-from fastgd.solver.steppers.base import Memory
+from fastgd.solver.steppers.base import StepperState
 from fastgd.solver.survey import Kept
 
 KIND, VERSION = "fit", 1
-CLASSES = State, Order, Memory, Coordinates, Origin, Kept, Seen
+CLASSES = State, Order, StepperState, Coordinates, Origin, Kept, Seen
 NAMES = set(FitResult.__slots__) - {"_rows"}
 FEW_BYTES = archive.MOST_HEADER_BYTES // 4
 """What is kept as it was given takes no more of the header than this."""
@@ -150,7 +150,7 @@ def _check_state(state: State, d: int) -> None:
         _need("coordinates", _is_floats(to.shift, d) and _is_floats(to.scale, d))
         size = to.size
     if memory is not None:
-        _need("memory", isinstance(memory, Memory) and to is not None)
+        _need("memory", isinstance(memory, StepperState) and to is not None)
         _need("memory", _is_floats(memory.point, size) and _is_floats(memory.before, size))
         _need("memory", _is_floats(memory.momentum, 4))
         _need("memory", _is_floats(memory.average, 0) or _is_floats(memory.average, size))

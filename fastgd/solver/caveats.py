@@ -80,7 +80,7 @@ def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) 
     goal = taken.goal
     if run.error is not None or run.diverged or not (run.converged or how.tol is not None):
         return 1.0
-    if run.converged and not run.is_still and tolerance == 0.0:
+    if run.converged and not run.has_stalled and tolerance == 0.0:
         return 1.0
     found = condition(rows, goal)
     first, last = run.first_cost, run.last_cost
@@ -88,12 +88,12 @@ def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) 
     if is_exact and found <= UNSEEN_BY_EXACT:  # so small a cost leaves the slowest weights six digits
         return found
     if run.converged:
-        by, most = (STILL, UNSEEN) if run.is_still else (tolerance, UNSEEN)
-        if not run.is_still and how.tol != "auto":
+        by, most = (STILL, UNSEEN) if run.has_stalled else (tolerance, UNSEEN)
+        if not run.has_stalled and how.tol != "auto":
             most = UNSEEN_BY_OWN
         if found * by > most:
-            what = "the last epoch moved no weight by more than rounding" if run.is_still else run.stopped
-            run.converged, run.is_still, run.is_revoked = False, False, True
+            what = "the last epoch moved no weight by more than rounding" if run.has_stalled else run.stopped
+            run.converged, run.has_stalled, run.is_revoked = False, False, True
             run.stopped = f"{what}, which says little of weights that move slowly"
     return found
 

@@ -108,17 +108,17 @@ def _fit(
     loop.check_history(how.history, how.n_epochs, n_samples, rows.d)
     plan = Plan(solver, goal, rule, how, order, backend)
     taken = track(plan, rows, w, intercept, state)
-    oracle, is_sgd = taken.oracle, taken.kind == "sgd"
-    before = oracle.w.copy() if how.is_part else oracle.w
+    stepper, is_sgd = taken.stepper, taken.kind == "sgd"
+    before = stepper.w.copy() if how.is_part else stepper.w
     if checkpoint is not None:
         checkpoint.watch(taken.rates, taken.limits, taken.cost_scale)
-    tolerance = how.tolerance("stream" if taken.kind == "sgd" else oracle.method)
+    tolerance = how.tolerance("stream" if taken.kind == "sgd" else stepper.method)
     by_cost = how.tol is not None and (is_sgd or not goal.is_smooth)
     run = loop.run_epochs(
-        oracle,
+        stepper,
         taken.rates,
         how.history,
-        want_costs=how.track_cost or oracle.has_costs or how.n_epochs == 0 or by_cost,
+        want_costs=how.track_cost or stepper.has_costs or how.n_epochs == 0 or by_cost,
         want_losses=is_sgd,
         n_samples=n_samples,
         stop_when_diverged=how.on_divergence != "ignore",
@@ -127,25 +127,27 @@ def _fit(
         want_norms=how.tol is not None and not by_cost,
         keeper=checkpoint,
     )
-    if run.converged and not run.is_still and how.tol is not None:
+    if run.converged and not run.has_stalled and how.tol is not None:
         run.stopped = forecast.reached(tolerance, how.patience, by_cost)
     condition = caveats.revoke(run, taken, rows, how, tolerance)
     scale_costs(run, taken.cost_scale)
     grown = False
     try:
         if how.is_part:
-            grown = not (run.diverged or run.is_torn) and taken.has_outgrown(before)
+            grown = not (run.diverged or run.is_interrupted) and taken.has_outgrown(before)
         else:
-            grown = not (is_sgd or run.is_torn) and has_grown(run, taken.rates, oracle.w, rows, taken.limits)
+            grown = not (is_sgd or run.is_interrupted) and has_grown(
+                run, taken.rates, stepper.w, rows, taken.limits
+            )
     except KeyboardInterrupt as interrupt:
-        run.error, run.is_torn = interrupt, True
-    if run.is_torn:
+        run.error, run.is_interrupted = interrupt, True
+    if run.is_interrupted:
         run.stopped, run.is_revoked = "it was interrupted", False
     run.diverged |= grown
     steps = -(-rows.n // rule.batch_size) if solver == "sgd" and rows.known_n is not None else 1
     result = from_run(
         run,
-        point=oracle.w,
+        point=stepper.w,
         result_point=taken.result_point(),
         model=taken.model,
         rates=taken.rates,
@@ -157,13 +159,13 @@ def _fit(
         is_lesson=goal.is_plain,
         solver=solver,
         backend=backend,
-        method=oracle.method,
+        method=stepper.method,
         n_passes=taken.passes + everything.passes + _validating(run, everything),
         elapsed=time.perf_counter() - began,
         samples=samples,
         w0=None if isinstance(how.w0, FitResult) else how.w0,
         order=order,
-        state=None if run.is_torn else taken.state(run.n_epochs, order),
+        state=None if run.is_interrupted else taken.state(run.n_epochs, order),
         constant=taken.constant(),
         feature_names=everything.columns,
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastgd.engine.blocks import Floats
 from fastgd.solver.forecast import EXACT
-from fastgd.solver.steppers.base import Histories, Oracle
+from fastgd.solver.steppers.base import EpochBatch, Stepper
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
@@ -45,13 +45,13 @@ class Run:
     changes: Floats | None = None
     """What the stopping rule looked at: norms of the gradients, or relative falls of the lowest cost."""
     validation_costs: Floats | None = None
-    is_still: bool = False
+    has_stalled: bool = False
     """Whether it is the last epoch alone that says `converged`."""
     is_revoked: bool = False
     """Whether a stopping rule ended the run, but could not see the weights that move slowly."""
     error: BaseException | None = None
     """What the callback raised, or an interrupt."""
-    is_torn: bool = False
+    is_interrupted: bool = False
     """Whether it came in the middle of an epoch, which was taken back."""
 
 
@@ -79,7 +79,7 @@ class Watch:
     """What is looked at after each epoch, and may end the run."""
 
     tol: float | None = None
-    """The cost has converged after `patience` quiet epochs in a row, see `_is_quiet`. (The oracles of
+    """The cost has converged after `patience` quiet epochs in a row, see `_is_quiet`. (The steppers of
     full-batch descent on smooth losses have a rule of their own, on the gradient.)"""
     patience: int = 1
     is_adaptive: bool = False
@@ -91,7 +91,7 @@ class Watch:
     than this part of it, for `patience` epochs."""
     improvement: float = 0.0
     cost_scale: float = 1.0
-    """What turns the oracle's costs into those that the callback sees."""
+    """What turns the stepper's costs into those that the callback sees."""
     model: Callable[[], tuple[float | Floats, float]] | None = None
     """w and intercept where the run stands, for the callback."""
     first_epoch: int = 0
@@ -172,10 +172,10 @@ class Watch:
 class Keeper(Protocol):
     """Keeps where a run stands, so that another process can go on from there."""
 
-    def resume(self, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> int:
+    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> int:
         """Put all as an earlier process left it; the number of epochs done, 0 where there was none."""
 
-    def between(self, epoch: int, run: Run, keep: Histories, oracle: Oracle, watch: Watch | None) -> None:
+    def between(self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> None:
         """So many epochs are done, and the next has not begun."""
 
     def write(self) -> None:
@@ -183,7 +183,7 @@ class Keeper(Protocol):
 
 
 def run_epochs(
-    oracle: Oracle,
+    stepper: Stepper,
     rates: Floats,
     history: History,
     *,
@@ -196,12 +196,12 @@ def run_epochs(
     want_norms: bool = False,
     keeper: Keeper | None = None,
 ) -> Run:
-    """Move the oracle's weights on by one epoch a rate, and keep what `history` asks for.
+    """Move the stepper's weights on by one epoch a rate, and keep what `history` asks for.
 
     `check_data` is called when the first epoch leaves something that is not finite; it raises where
     the data is to blame. An interrupt ends the run after its last whole epoch, and is its `error`.
     """
-    n_epochs, d = len(rates), len(oracle.w)
+    n_epochs, d = len(rates), len(stepper.w)
     watch_costs = want_costs and (not want_losses or watch is not None)  # a descent's costs are free
     want_costs = want_costs and history is not None
     want_losses = want_losses and history is not None
@@ -213,52 +213,55 @@ def run_epochs(
     losses = np.empty(n_epochs) if want_losses else _NO_LOSSES
     gradients = np.empty((n_epochs, n_samples, d)) if want_gradients else _NO_GRADIENTS
     norms = np.empty(n_epochs) if want_norms else _NO_LOSSES
-    keep = Histories(costs[1:], losses, weights[1:], gradients, norms)
+    batch = EpochBatch(costs[1:], losses, weights[1:], gradients, norms)
     run = Run(0, None, None, None, None, False, False, None, None)
-    epoch, go_on, diverged = 0, not stop_when_diverged, False
-    stood, memory = oracle.w.copy(), vars(oracle).get("memory")  # which oracles with one replace, not change
+    epoch, allow_divergence, diverged = 0, not stop_when_diverged, False
+    stood, memory = (
+        stepper.w.copy(),
+        vars(stepper).get("memory"),
+    )  # which steppers with one replace, not change
     try:
-        first = oracle.start(want_costs or watch_costs or n_epochs == 0)
+        first = stepper.start(want_costs or watch_costs or n_epochs == 0)
         run.first_cost, run.last_cost = first, first if watch_costs or want_costs else None
         if want_costs:
             costs[0] = first
         if want_weights:
-            weights[0] = oracle.w
+            weights[0] = stepper.w
         diverged = first is not None and not math.isfinite(first)
         if diverged:
             check_data()
         if keeper is not None:
-            whole = Histories(costs, losses, weights, gradients, norms)
-            epoch = keeper.resume(run, whole, oracle, watch)
+            whole = EpochBatch(costs, losses, weights, gradients, norms)
+            epoch = keeper.resume(run, whole, stepper, watch)
             diverged |= run.diverged
-        per_call = 1 if watch is not None and watch.wants_each_epoch else oracle.epochs_per_call
-        while epoch < n_epochs and (go_on or not diverged) and not (run.converged or run.stopped):
+        per_call = 1 if watch is not None and watch.wants_each_epoch else stepper.epochs_per_call
+        while epoch < n_epochs and (allow_divergence or not diverged) and not (run.converged or run.stopped):
             stop = min(n_epochs, epoch + per_call)
-            part = keep if stop - epoch == n_epochs else keep.part(epoch, stop)
+            part = batch if stop - epoch == n_epochs else batch.part(epoch, stop)
             if watch_costs and not want_costs:
                 part = replace(part, costs=np.empty(stop - epoch))
             if epoch:
-                stood, memory = oracle.w.copy(), vars(oracle).get("memory")
+                stood, memory = stepper.w.copy(), vars(stepper).get("memory")
             if keeper is not None:
-                keeper.between(epoch, run, whole, oracle, watch)
-            done = oracle.advance(np.array(rates[epoch:stop]), part, go_on)
-            if done < stop - epoch and not oracle.has_converged:
+                keeper.between(epoch, run, whole, stepper, watch)
+            done = stepper.advance(np.array(rates[epoch:stop]), part, allow_divergence)
+            if done < stop - epoch and not stepper.has_converged:
                 diverged = True
-            if epoch == 0 and (done == 0 or go_on) and (diverged or not _is_finite(oracle.w)):
+            if epoch == 0 and (done == 0 or allow_divergence) and (diverged or not _is_finite(stepper.w)):
                 check_data()
             if done and len(part.costs):
                 run.last_cost = float(part.costs[done - 1])
             run.n_epochs, run.diverged = epoch + done, diverged
-            run.converged = bool(oracle.has_converged)
+            run.converged = bool(stepper.has_converged)
             if watch is not None and done and watch.after(run, float(rates[epoch + done - 1])):
                 rates[epoch + done :] /= LOWERED
             # An epoch is whole when all that is said of it has been said.
-            epoch, stood, memory = epoch + done, oracle.w, vars(oracle).get("memory")
+            epoch, stood, memory = epoch + done, stepper.w, vars(stepper).get("memory")
             if run.error is not None:
                 break
         if keeper is not None:
             if run.error is None:  # else the last epoch is gone through again
-                keeper.between(epoch, run, whole, oracle, watch)
+                keeper.between(epoch, run, whole, stepper, watch)
             keeper.write()
     except KeyboardInterrupt as interrupt:
         if keeper is not None:
@@ -266,9 +269,9 @@ def run_epochs(
                 keeper.write()
         if want_weights and not epoch:
             weights[0] = stood
-        oracle.w, run.error, run.is_torn = stood, interrupt, True
+        stepper.w, run.error, run.is_interrupted = stood, interrupt, True
         if memory is not None:
-            oracle.memory = memory  # type: ignore[attr-defined]
+            stepper.memory = memory  # type: ignore[attr-defined]
     run.n_epochs, run.diverged = epoch, diverged
     run.costs = costs[: epoch + 1] if want_costs and run.first_cost is not None else None
     run.losses = losses[:epoch] if want_losses else None
@@ -279,9 +282,11 @@ def run_epochs(
     if watch is not None and watch.validate is not None:
         run.validation_costs = np.array(watch.validations)
     if not stop_when_diverged:
-        run.diverged = not _is_finite(oracle.w) or (run.costs is not None and not math.isfinite(costs[epoch]))
+        run.diverged = not _is_finite(stepper.w) or (
+            run.costs is not None and not math.isfinite(costs[epoch])
+        )
     if epoch and not (run.diverged or run.converged):
-        run.converged = run.is_still = oracle.is_still
+        run.converged = run.has_stalled = stepper.has_stalled
     return run
 
 

@@ -16,7 +16,7 @@ from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.scaling import Coordinates
 from fastgd.solver.seen import Seen
-from fastgd.solver.steppers.base import Memory
+from fastgd.solver.steppers.base import StepperState
 from fastgd.solver.survey import Kept
 
 
@@ -28,7 +28,7 @@ class State:
     epoch: int
     order: Order
     method: Method
-    memory: Memory | None
+    memory: StepperState | None
     coordinates: Coordinates | None
     origin: Origin | None
     kept: Kept | None
@@ -80,7 +80,7 @@ def resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats
     return point if memory is None else memory.point
 
 
-def resumed(state: State | None, to: Coordinates) -> Memory | None:
+def resumed(state: State | None, to: Coordinates) -> StepperState | None:
     """Where the run before stood, in these coordinates; None where it is no part of this run."""
     if state is None or state.memory is None or state.coordinates is None:
         return None
@@ -91,4 +91,4 @@ def resumed(state: State | None, to: Coordinates) -> Memory | None:
         return None
     points = (memory.point, memory.before, memory.average)
     moved = [state.coordinates.translated(point, to) if len(point) else point for point in points]
-    return Memory(moved[0], moved[1], memory.momentum, moved[2], memory.counts)
+    return StepperState(moved[0], moved[1], memory.momentum, moved[2], memory.counts)

@@ -157,12 +157,12 @@ def sweep(
 
 def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]) -> tuple[Run, float]:
     """A run, and the cost that it ended with; inf where it diverged."""
-    oracle, is_sgd = track.oracle, track.kind == "sgd"
+    stepper, is_sgd = track.stepper, track.kind == "sgd"
     run = loop.run_epochs(
-        oracle,
+        stepper,
         track.rates,
         how.history,
-        want_costs=how.track_cost or oracle.has_costs or not how.n_epochs,
+        want_costs=how.track_cost or stepper.has_costs or not how.n_epochs,
         want_losses=is_sgd,
         n_samples=0,
         stop_when_diverged=True,
@@ -172,7 +172,7 @@ def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]
         raise run.error
     scale_costs(run, track.cost_scale)
     if not is_sgd:
-        run.diverged |= has_grown(run, track.rates, oracle.w, rows, track.limits)
+        run.diverged |= has_grown(run, track.rates, stepper.w, rows, track.limits)
     cost = math.inf
     if not run.diverged:
         cost = track.cost() if run.last_cost is None else run.last_cost
@@ -183,13 +183,13 @@ def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]
 def _result(
     plan: Plan, rows: Table, taken: list[Track], done: dict[int, tuple[Run, float]], began: float
 ) -> SweepResult:
-    n_passes = rows.passes + taken[0].limits.passes + sum(track.oracle.passes for track in taken)
+    n_passes = rows.passes + taken[0].limits.passes + sum(track.stepper.passes for track in taken)
     elapsed = time.perf_counter() - began
     is_sgd, goal, order = plan.solver == "sgd", plan.goal, plan.order
     fits = [
         from_run(
             run,
-            point=track.oracle.w,
+            point=track.stepper.w,
             model=track.model,
             rates=track.rates,
             rows=rows if rows.is_random else None,
@@ -200,7 +200,7 @@ def _result(
             is_lesson=goal.is_plain,
             solver=plan.solver,
             backend=plan.backend,
-            method=track.oracle.method,
+            method=track.stepper.method,
             n_passes=n_passes,
             elapsed=elapsed,
             order=order,

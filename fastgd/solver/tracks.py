@@ -1,6 +1,6 @@
-"""From an objective and a rule to the oracle that runs them, and what translates its points back.
+"""From an objective and a rule to the stepper that runs them, and what translates its points back.
 
-There are two tracks. The lesson's oracles take squared errors by single steps: in other coordinates they
+There are two tracks. The lesson's steppers take squared errors by single steps: in other coordinates they
 read rows that are made as they are read. The others take any objective by any rule.
 """
 
@@ -29,7 +29,7 @@ from fastgd.solver.rates import rates_of
 from fastgd.solver.scaling import Coordinates, Model, starting_at
 from fastgd.solver.seen import Seen
 from fastgd.solver.state import State, geometry_of, goes_on, identity_of, resumed, resumed_point
-from fastgd.solver.steppers.base import Oracle, new_memory
+from fastgd.solver.steppers.base import Stepper, new_state
 from fastgd.solver.steppers.choose import for_descent, for_sgd, for_sgds
 from fastgd.solver.steppers.plain_any import AnyTwinDescent, AnyTwinSgd
 from fastgd.solver.steppers.proximal import StreamedProximal, SummaryProximal, Until
@@ -44,11 +44,11 @@ GROWN = 1.001
 
 @dataclass(slots=True)
 class Track:
-    """An oracle at its start."""
+    """An stepper at its start."""
 
     kind: Solver
     """The loop that it runs: SGD with a batch of all rows is full-batch descent."""
-    oracle: Oracle
+    stepper: Stepper
     rates: Floats
     model: Model | None
     """w and intercept of points; None where a point is w."""
@@ -56,7 +56,7 @@ class Track:
     epoch: int
     coordinates: Coordinates | None
     cost_scale: float = 1.0
-    """What turns the oracle's costs, means over rows, into means over weights."""
+    """What turns the stepper's costs, means over rows, into means over weights."""
     about: tuple[Any, ...] = ()
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
@@ -70,11 +70,11 @@ class Track:
 
     @property
     def passes(self) -> int:
-        return self.limits.passes + self.oracle.passes
+        return self.limits.passes + self.stepper.passes
 
     def expected_digits(self) -> float:
         """How many digits of the weights the data allows, where statistics tell."""
-        if isinstance(self.oracle, SummaryProximal) and isinstance(self.limits, Geometry):
+        if isinstance(self.stepper, SummaryProximal) and isinstance(self.limits, Geometry):
             return self.limits.digits
         return math.inf
 
@@ -89,17 +89,17 @@ class Track:
         return isinstance(limits, Geometry) and limits.has_statistics and limits.is_off
 
     def cost(self) -> float:
-        """Where the oracle stands: by statistics, or a read."""
+        """Where the stepper stands: by statistics, or a read."""
         if isinstance(self.limits, Survey):
-            return self.limits.cost(self.oracle.w) * self.cost_scale
-        cost = self.oracle.start(True)
+            return self.limits.cost(self.stepper.w) * self.cost_scale
+        cost = self.stepper.start(True)
         assert cost is not None
         return cost
 
     def result_point(self) -> Floats:
         """Where the run ended: the average, where there is one."""
-        average = self.oracle.average() if isinstance(self.oracle, (ScannedSgd, AnyTwinSgd)) else None
-        return self.oracle.w if average is None else average
+        average = self.stepper.average() if isinstance(self.stepper, (ScannedSgd, AnyTwinSgd)) else None
+        return self.stepper.w if average is None else average
 
     def constant(self) -> tuple[int, ...]:
         """The columns that standardising found constant."""
@@ -131,18 +131,18 @@ class Track:
         units = np.sqrt(seen.squares / seen.total) * to.scale
         units = np.append(units, np.ones(to.size - len(units)))
         with np.errstate(over="ignore"):
-            size, earlier = (float(np.linalg.norm(units * point)) for point in (self.oracle.w, before))
+            size, earlier = (float(np.linalg.norm(units * point)) for point in (self.stepper.w, before))
         return size > OUTGROWN * target * max(1.0, steps) and size > GROWN * earlier
 
     def state(self, done: int, order: Order) -> State:
-        memory = getattr(self.oracle, "memory", None)
+        memory = getattr(self.stepper, "memory", None)
         if memory is None and self.coordinates is not None:
-            memory = new_memory(self.oracle.w)
+            memory = new_state(self.stepper.w)
         return State(
             self.kind,
             self.epoch + done,
             order,
-            self.oracle.method,
+            self.stepper.method,
             memory and copy.deepcopy(memory),
             self.coordinates,
             self.limits.kept_origin if isinstance(self.limits, Geometry) else None,
@@ -155,7 +155,7 @@ class Track:
 
 
 def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
-    """The lesson's oracles where they serve, else those of any objective."""
+    """The lesson's steppers where they serve, else those of any objective."""
     plan, is_lessons = _resolved(plan, rows)
     about = () if is_lessons and plan.goal.is_plain else identity_of(plan, rows)
     if state is not None and (state.solver != plan.solver or not goes_on(plan, state, about)):
@@ -186,7 +186,7 @@ def tracks(
 
 
 def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:
-    """The plan with the solver that it comes to, and whether the lesson's oracles serve."""
+    """The plan with the solver that it comes to, and whether the lesson's steppers serve."""
     if plan.goal.precondition:
         plan = _preconditioned(plan, rows)
     goal, rule = plan.goal, plan.rule
@@ -248,40 +248,40 @@ class _Lessons:
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
         plan, how, survey = self._plan, self._plan.how, self._survey
         start, w = (w, intercept), self._point(w, intercept)
-        oracle: Oracle
+        stepper: Stepper
         if plan.solver == "sgd":
-            oracle = for_sgd(
+            stepper = for_sgd(
                 self._seen, w, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
                 survey=survey, order=plan.order, track_cost=how.track_cost,
                 keeps_samples=how.history == "samples", epoch=self._epoch,
             )  # fmt: skip
         else:
-            oracle = for_descent(
+            stepper = for_descent(
                 self._seen, w, self._n_epochs, backend=plan.backend, n_threads=how.n_threads,
                 method=how.method, survey=survey,
             )  # fmt: skip
-        return self._begun(oracle, rates, start)
+        return self._begun(stepper, rates, start)
 
     def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
         plan, how = self._plan, self._plan.how
         if plan.solver != "sgd":
             return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
         points = [self._point(w, 0.0) for w in starts]
-        oracles = for_sgds(
+        steppers = for_sgds(
             self._seen, points, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
             survey=self._survey, order=plan.order, track_cost=how.track_cost,
         )  # fmt: skip
-        begun = zip(oracles, rates, starts, strict=True)
-        return [self._begun(oracle, own, (w, 0.0)) for oracle, own, w in begun]
+        begun = zip(steppers, rates, starts, strict=True)
+        return [self._begun(stepper, own, (w, 0.0)) for stepper, own, w in begun]
 
     def _point(self, w: Floats, intercept: float) -> Floats:
         return w if self._to is None else resumed_point(self._state, self._to, self._to.theta(w, intercept))
 
-    def _begun(self, oracle: Oracle, rates: Floats, start: tuple[Floats, float]) -> Track:
+    def _begun(self, stepper: Stepper, rates: Floats, start: tuple[Floats, float]) -> Track:
         to = self._to
-        model = None if to is None else starting_at(oracle.w, start, to, to.model)
+        model = None if to is None else starting_at(stepper.w, start, to, to.model)
         return Track(
-            self._plan.solver, oracle, rates, model, self._survey, self._epoch, to, self._scale,
+            self._plan.solver, stepper, rates, model, self._survey, self._epoch, to, self._scale,
             geometry=self._geometry,
         )  # fmt: skip
 
@@ -329,29 +329,29 @@ class _Any:
         average_from = -1
         if is_sgd and rule.average is not False:
             average_from = rule.average_from(how.n_epochs * -(-geometry.rows.n // rule.batch_size))
-        memory = new_memory(point, average_from)
+        memory = new_state(point, average_from)
         kept = resumed(state, to) if is_known and state is not None and state.method == method else None
         if kept is not None and (kept.counts[1] >= 0) == (memory.counts[1] >= 0):
             memory = kept
-        oracle: Oracle
+        stepper: Stepper
         patience = 1 if plan.goal.precondition else how.patience
         if rule.momentum and not rule.nesterov:  # one small gradient may be on the way through the optimum
             patience = max(patience, 2)
         until = Until(how.tolerance(method), patience) if plan.goal.is_smooth else Until()
         if is_sgd:
             if plan.backend == "python":
-                oracle = AnyTwinSgd(geometry, memory, rule, plan.order, epoch)
+                stepper = AnyTwinSgd(geometry, memory, rule, plan.order, epoch)
             else:
-                oracle = ScannedSgd(geometry, memory, rule, plan.order, epoch, how.n_threads)
+                stepper = ScannedSgd(geometry, memory, rule, plan.order, epoch, how.n_threads)
         elif plan.backend == "python":
-            oracle = AnyTwinDescent(geometry, memory, rule, until)
+            stepper = AnyTwinDescent(geometry, memory, rule, until)
         elif is_summary:
-            oracle = SummaryProximal(geometry, memory, rule, until)
+            stepper = SummaryProximal(geometry, memory, rule, until)
         else:
-            oracle = StreamedProximal(geometry, memory, rule, until, how.n_threads)
+            stepper = StreamedProximal(geometry, memory, rule, until, how.n_threads)
         model: Model = geometry.model if is_summary else to.model
         model = starting_at(memory.point, (w, intercept), to, model)
-        return Track(plan.solver, oracle, rates, model, geometry, epoch, to, geometry=geometry)
+        return Track(plan.solver, stepper, rates, model, geometry, epoch, to, geometry=geometry)
 
 
 def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:

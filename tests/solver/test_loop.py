@@ -1,4 +1,4 @@
-"""The epoch loop alone, on an oracle that holds no data."""
+"""The epoch loop alone, on a stepper that holds no data."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fastgd.solver import loop
-from fastgd.solver.steppers.base import Stillness
+from fastgd.solver.steppers.base import StallRule
 
 
-class Halving(Stillness):
+class Halving(StallRule):
     """Every epoch halves w; the cost is w². At epoch `breaks_at` the weight is no longer finite."""
 
     def __init__(self, epochs_per_call, breaks_at=10**9):
@@ -19,23 +19,23 @@ class Halving(Stillness):
     def start(self, want_cost):
         return float(self.w[0] ** 2) if want_cost else None
 
-    def advance(self, rates, keep, go_on):
+    def advance(self, rates, batch, allow_divergence):
         self.calls.append(len(rates))
         for k in range(len(rates)):
             broken = self.done == self.breaks_at
-            if broken and not go_on:
+            if broken and not allow_divergence:
                 return k
             self.before = self.w
             self.w = np.array([np.nan]) if broken else self.w / 2
             self.done += 1
-            keep.costs[k : k + 1] = self.w**2
-            keep.weights[k : k + 1] = self.w
+            batch.costs[k : k + 1] = self.w**2
+            batch.weights[k : k + 1] = self.w
         return len(rates)
 
 
-def run(oracle, n_epochs, history="epochs", stop=True, checked=None):
+def run(stepper, n_epochs, history="epochs", stop=True, checked=None):
     return loop.run_epochs(
-        oracle,
+        stepper,
         np.full(n_epochs, 0.1),
         history,
         want_costs=True,
@@ -48,12 +48,12 @@ def run(oracle, n_epochs, history="epochs", stop=True, checked=None):
 
 @pytest.mark.parametrize("epochs_per_call", [1, 3, 4, 100])
 def test_histories_do_not_depend_on_how_many_epochs_a_call_takes(epochs_per_call):
-    oracle = Halving(epochs_per_call)
-    done = run(oracle, 10)
+    stepper = Halving(epochs_per_call)
+    done = run(stepper, 10)
     assert done.weights[:, 0].tolist() == [0.5**epoch for epoch in range(11)]
     assert done.costs.tolist() == [0.25**epoch for epoch in range(11)]
-    assert sum(oracle.calls) == 10
-    assert max(oracle.calls) <= epochs_per_call
+    assert sum(stepper.calls) == 10
+    assert max(stepper.calls) <= epochs_per_call
     assert not done.diverged
     assert not done.converged
 
@@ -84,9 +84,9 @@ def test_nothing_is_kept_where_nothing_is_asked_for():
 
 
 def test_a_weight_that_stands_still_has_converged():
-    oracle = Halving(1)
-    oracle.w = np.array([0.0])
-    assert run(oracle, 3).converged
+    stepper = Halving(1)
+    stepper.w = np.array([0.0])
+    assert run(stepper, 3).converged
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
-"""What the epoch loop asks of the data: an oracle holds the weights and moves them on.
+"""The `Stepper` protocol: what the epoch loop asks of the data, and the values that they exchange.
 
-`start` looks at the data once where the method needs it; `advance` does the next epochs, as many as
-one call may take, and says how many ended finite. Each of the lesson's two loops has four oracles: one
-block of rows, compiled as the textbook has it (`exact.py`); a `fold` or a `scan` an epoch
-(`streaming.py`, `streaming_sgd.py`); summaries made by one read (`summary.py`); and the pure-Python
-twin (`plain.py`).
+A stepper holds the parameters and advances them by epochs. `exact.py` has one block of rows, compiled as the
+textbook has it; `summary.py` statistics or affine maps, made by one read; `streaming.py` and
+`streaming_sgd.py` a read an epoch; `plain.py` the loops in pure Python.
 """
 
 from __future__ import annotations
@@ -20,18 +18,18 @@ from fastgd.engine.blocks import Floats
 from fastgd.solver.planner import Method
 
 
-class Stillness:
-    """Of oracles that have no stopping rule of their own: whether the last epoch left w as it was."""
+class StallRule:
+    """The end of runs without a stopping rule: the last epoch changed no weight by more than rounding."""
 
     has_converged: bool | None = None
     w: Floats
     before: Floats
 
     @property
-    def is_still(self) -> bool:
+    def has_stalled(self) -> bool:
         """Whether no weight moved by more than a few roundings."""
         few, w, before = 4 * sys.float_info.epsilon, self.w, self.before
-        # Most runs are told by their first weight, without a pass over all.
+        # In most runs the first weight decides.
         if not abs(w[0] - before[0]) <= few * abs(w[0]):
             return False
         return bool((np.abs(w - before) <= few * np.abs(w)).all())
@@ -41,18 +39,18 @@ OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
 
 
 @dataclass
-class Histories:
-    """Where an oracle writes what it saw, an entry an epoch; an array of length 0 is not kept."""
+class EpochBatch:
+    """What a stepper records, one entry an epoch. An array of length 0 is not filled."""
 
     costs: Floats
     losses: Floats
     weights: Floats
     gradients: Floats
     norms: Floats
-    """Of the gradients: those of the oracles that stop by them."""
+    """Norms of the gradients, of steppers that stop by them."""
 
-    def part(self, start: int, stop: int) -> Histories:
-        return Histories(
+    def part(self, start: int, stop: int) -> EpochBatch:
+        return EpochBatch(
             self.costs[start:stop],
             self.losses[start:stop],
             self.weights[start:stop],
@@ -62,8 +60,8 @@ class Histories:
 
 
 @dataclass
-class Memory:
-    """What the next epoch needs of those before it, beside the data: where a run stands.
+class StepperState:
+    """The parameters, and what else the next epoch needs of those before it.
 
     point, before (size,): the weights, and those before the last step; momentum (4,): the state of
     `kernels/proximal.py`; average (size,) and counts (2,): of SGD, see `kernels/steps.py`.
@@ -76,43 +74,46 @@ class Memory:
     counts: NDArray[np.int64]
 
 
-def new_memory(point: Floats, average_from: int = -1) -> Memory:
-    """Of a run that begins at this point."""
+def new_state(point: Floats, average_from: int = -1) -> StepperState:
+    """The state of a run that begins at this point."""
     momentum = np.array([1.0, 0.0, -1.0, np.inf])  # no epoch yet
     counts = np.array([0, average_from])
-    return Memory(point, point.copy(), momentum, np.zeros(len(point) if average_from >= 0 else 0), counts)
+    return StepperState(
+        point, point.copy(), momentum, np.zeros(len(point) if average_from >= 0 else 0), counts
+    )
 
 
-class Oracle(Protocol):
+class Stepper(Protocol):
     w: Floats
-    """The weights (d,), moved by `advance`."""
+    """The parameters; `advance` changes them."""
     before: Floats
-    """The weights before the last epoch that was done."""
+    """The parameters before the last epoch."""
     passes: int
-    """Reads of the data so far."""
+    """Reads of the data by this stepper so far."""
     epochs_per_call: int
-    """How many epochs one `advance` may do without keeping an interrupt waiting."""
+    """How many epochs one call of `advance` may do: it takes about 50 ms at most, so that Ctrl-C acts."""
     method: Method
     has_costs: bool
-    """Whether costs come without a read of their own, and so are kept unless nothing is."""
+    """Whether costs need no read of their own."""
 
     @property
-    def moving(self) -> tuple[str, ...]:
-        """The names of what moves from epoch to epoch: given these, a run goes on where another stood."""
+    def state_attributes(self) -> tuple[str, ...]:
+        """Names of the attributes that epochs change; a checkpoint stores and restores them."""
 
     @property
     def has_converged(self) -> bool | None:
-        """Whether a stopping rule of the oracle's own says so; None: it has none."""
+        """Whether the stepper's own stopping rule is met; None without such a rule."""
 
     @property
-    def is_still(self) -> bool:
-        """Whether the last epoch moved no weight but by rounding."""
+    def has_stalled(self) -> bool:
+        """Whether the last epoch changed no weight by more than rounding."""
 
     def start(self, want_cost: bool) -> float | None:
-        """The cost at w, or None where it was neither wanted nor needed."""
+        """Read the data where the method needs it. Return the cost at w, or None where it is not computed."""
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
-        """Do an epoch a rate; return how many were done.
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+        """Do one epoch for each rate and fill `batch`. Return the number of epochs done.
 
-        Unless `go_on`, an epoch after which w or its cost is not finite is taken back and is the last.
+        An epoch after which w or its cost is not finite is undone and is the last, unless
+        `allow_divergence`.
         """

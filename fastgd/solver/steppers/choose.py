@@ -1,4 +1,4 @@
-"""Which oracle answers: by backend, by the number of rows, and by what the planner says."""
+"""Which stepper answers: by backend, by the number of rows, and by what the planner says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastgd.engine.blocks import Floats
 from fastgd.solver import planner
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Choice
-from fastgd.solver.steppers.base import Oracle
+from fastgd.solver.steppers.base import Stepper
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
 from fastgd.solver.steppers.plain import TwinDescent, TwinSgd
 from fastgd.solver.steppers.streaming import StreamedDescent, StreamedSgd
@@ -32,8 +32,8 @@ def for_descent(
     n_threads: int | None,
     method: Choice,
     survey: Survey,
-) -> Oracle:
-    """The oracle of full-batch descent for these rows; `n_epochs` counts those of all runs on them."""
+) -> Stepper:
+    """The stepper of full-batch descent for these rows; `n_epochs` counts those of all runs on them."""
     if backend == "python":
         return TwinDescent(rows, w)
     is_one_block = rows.is_one_block
@@ -59,8 +59,8 @@ def for_sgd(
     track_cost: bool,
     keeps_samples: bool,
     epoch: int = 0,
-) -> Oracle:
-    """The oracle of SGD for these rows; the orders drawn are those of epoch number `epoch` and on."""
+) -> Stepper:
+    """The stepper of SGD for these rows; the orders drawn are those of epoch number `epoch` and on."""
     if backend == "python":
         return TwinSgd(rows, w, order, epoch)
     if order.shuffle is True or keeps_samples or not len(rates) or (method == "auto" and rows.is_one_block):
@@ -90,7 +90,7 @@ def for_sgds(
     survey: Survey,
     order: Order,
     track_cost: bool,
-) -> list[Oracle]:
+) -> list[Stepper]:
     """Of several runs: maps for the rates of all by one read, or a scan an epoch for each run."""
     own = [distinct_rates(each) for each in rates]
     together = np.unique(np.concatenate([each for each in own if _has_maps(each)] or [np.empty(0)]))
@@ -101,18 +101,18 @@ def for_sgds(
             rows.n, rows.d, n_epochs, len(together), track_cost, rows.row_bytes, order.shuffle is False
         )
         by_maps = plan == "summary" and not rows.is_one_block
-    oracles: list[Oracle] = []
+    steppers: list[Stepper] = []
     for w, each, distinct in zip(starts, rates, own, strict=True):
-        oracle: Oracle | None = None
+        stepper: Stepper | None = None
         if by_maps and method != "stream":
-            oracle = map_sgd(rows, w, survey, together, distinct, order, track_cost)
-        if oracle is None:
-            oracle = for_sgd(
+            stepper = map_sgd(rows, w, survey, together, distinct, order, track_cost)
+        if stepper is None:
+            stepper = for_sgd(
                 rows, w, each, backend=backend, n_threads=n_threads, method="stream", survey=survey,
                 order=order, track_cost=track_cost, keeps_samples=False,
             )  # fmt: skip
-        oracles.append(oracle)
-    return oracles
+        steppers.append(stepper)
+    return steppers
 
 
 def map_sgd(
@@ -128,9 +128,9 @@ def map_sgd(
     """SGD by maps; None where most digits would be lost, or squares overflow."""
     if not _has_maps(rates):
         return None
-    oracle = MapSgd(rows, w, survey, all_rates, rates, order, track_cost, epoch)
-    can = survey.statistics.is_finite() and np.mean(~oracle.is_safe) <= MOST_SCANNED
-    return oracle if can else None
+    stepper = MapSgd(rows, w, survey, all_rates, rates, order, track_cost, epoch)
+    can = survey.statistics.is_finite() and np.mean(~stepper.is_safe) <= MOST_SCANNED
+    return stepper if can else None
 
 
 def _has_maps(rates: Floats) -> bool:

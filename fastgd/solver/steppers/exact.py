@@ -11,17 +11,17 @@ from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import Histories, Stillness
+from fastgd.solver.steppers.base import EpochBatch, StallRule
 
 # An epoch of a compiled loop costs about this many nanoseconds a number; a call may take 50 ms.
 _STRICT_NS = 10
 _CALL_NS = 50_000_000
 
 
-class BlockDescent(Stillness):
+class BlockDescent(StallRule):
     """Full-batch descent on one block: the compiled textbook."""
 
-    moving = ("w", "before", "_gradient", "passes")
+    state_attributes = ("w", "before", "_gradient", "passes")
     has_costs = True
     method: Method = "stream"
 
@@ -36,18 +36,27 @@ class BlockDescent(Stillness):
         self.passes += 1
         return self._kernels.cost_and_gradient(self._X, self._y, self.w, 2.0, self._gradient)
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         done: int = self._kernels.descend(
-            self._X, self._y, self.w, self.before, self._gradient, rates, 2.0, go_on, keep.costs, keep.weights
+            self._X,
+            self._y,
+            self.w,
+            self.before,
+            self._gradient,
+            rates,
+            2.0,
+            allow_divergence,
+            batch.costs,
+            batch.weights,
         )
         self.passes += min(done + 1, len(rates))
         return done
 
 
-class BlockSgd(Stillness):
+class BlockSgd(StallRule):
     """SGD on one block: the compiled textbook. The cost after each epoch is next to free and always kept."""
 
-    moving = ("w", "before", "_epoch", "passes")
+    state_attributes = ("w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "stream"
 
@@ -64,7 +73,7 @@ class BlockSgd(Stillness):
         self.passes += 1
         return self._kernels.cost(self._X, self._y, self.w, 2.0)
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         X, y = self._X, self._y
         if self._order.shuffle is True:
             order = self._order.rows(self._epoch, len(y))
@@ -76,14 +85,14 @@ class BlockSgd(Stillness):
             self.before,
             rates,
             2.0,
-            go_on,
-            keep.costs,
-            keep.losses,
-            keep.weights,
-            keep.gradients,
+            allow_divergence,
+            batch.costs,
+            batch.losses,
+            batch.weights,
+            batch.gradients,
         )
         self._epoch += done
-        self.passes += min(done + 1, len(rates)) * (2 if len(keep.costs) else 1)
+        self.passes += min(done + 1, len(rates)) * (2 if len(batch.costs) else 1)
         return done
 
 

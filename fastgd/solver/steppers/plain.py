@@ -12,10 +12,10 @@ from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats, block_rows
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import Histories, Stillness
+from fastgd.solver.steppers.base import EpochBatch, StallRule
 
 
-class _Twin(Stillness):
+class _Twin(StallRule):
     """What the two twins share: the rows as lists, w as the number or the list that `reference` takes."""
 
     epochs_per_call = 1
@@ -33,19 +33,19 @@ class _Twin(Stillness):
         self.passes += 1
         return reference.cost(self._xs, self._ys, w)
 
-    def _take(self, w: Any, value: float, keep: Histories, go_on: bool) -> bool:
-        if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
+    def _take(self, w: Any, value: float, batch: EpochBatch, allow_divergence: bool) -> bool:
+        if not (allow_divergence or (math.isfinite(value) and np.isfinite(w).all())):
             return False
         self.before, self.w = self.w, np.array(w, dtype=np.float64).reshape(-1)
-        keep.costs[:] = value
-        keep.weights[:] = w
+        batch.costs[:] = value
+        batch.weights[:] = w
         return True
 
 
 class TwinDescent(_Twin):
     """Full-batch descent in plain Python."""
 
-    moving = ("w", "before", "_gradient", "passes")
+    state_attributes = ("w", "before", "_gradient", "passes")
     has_costs = True
 
     def start(self, want_cost: bool) -> float | None:
@@ -53,10 +53,10 @@ class TwinDescent(_Twin):
         self._gradient = reference.gradient(self._xs, self._ys, w)
         return self._cost(w)
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         w = reference.step(self._plain(), self._gradient, float(rates[0]))
         gradient = reference.gradient(self._xs, self._ys, w)
-        if not self._take(w, self._cost(w), keep, go_on):
+        if not self._take(w, self._cost(w), batch, allow_divergence):
             return 0
         self._gradient = gradient
         return 1
@@ -65,7 +65,7 @@ class TwinDescent(_Twin):
 class TwinSgd(_Twin):
     """SGD in plain Python."""
 
-    moving = ("w", "before", "_epoch", "passes")
+    state_attributes = ("w", "before", "_epoch", "passes")
 
     def __init__(self, rows: Table, w: Floats, order: Order, epoch: int):
         super().__init__(rows, w)
@@ -75,7 +75,7 @@ class TwinSgd(_Twin):
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self._plain()) if want_cost else None
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         w, rate = self._plain(), float(rates[0])
         self.passes += 1
         xs, ys = self._xs, self._ys
@@ -83,11 +83,11 @@ class TwinSgd(_Twin):
         for step, i in enumerate(order):
             grad = reference.sample_gradient(xs[i], ys[i], w)
             w = reference.step(w, grad, rate)
-            if len(keep.gradients):
-                keep.gradients[0, step] = grad
-        if not self._take(w, self._cost(w) if len(keep.costs) else 0.0, keep, go_on):
+            if len(batch.gradients):
+                batch.gradients[0, step] = grad
+        if not self._take(w, self._cost(w) if len(batch.costs) else 0.0, batch, allow_divergence):
             return 0
-        if len(keep.losses):
-            keep.losses[0] = reference.loss(xs[order[-1]], ys[order[-1]], w)
+        if len(batch.losses):
+            batch.losses[0] = reference.loss(xs[order[-1]], ys[order[-1]], w)
         self._epoch += 1
         return 1

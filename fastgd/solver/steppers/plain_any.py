@@ -12,7 +12,7 @@ from fastgd.solver.geometry import Geometry
 from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import Histories, Memory, Stillness
+from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState
 from fastgd.solver.steppers.proximal import Until
 
 
@@ -22,7 +22,7 @@ class _AnyTwin:
     epochs_per_call = 1
     method: Method = "stream"
 
-    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule):
+    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule):
         objective, to = geometry.objective, geometry.coordinates
         self.w, self.before, self.memory, self.passes = memory.point, memory.before, memory, 0
         rows = geometry.transformed(to.shift, to.scale, is_weighted=False)
@@ -42,16 +42,16 @@ class _AnyTwin:
 class AnyTwinDescent(_AnyTwin):
     """Full-batch descent in plain Python; the rule is that of `kernels/proximal.py`."""
 
-    moving = ("w", "before", "memory", "passes", "has_converged")
+    state_attributes = ("w", "before", "memory", "passes", "has_converged")
     has_costs = True
 
-    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
+    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule, until: Until):
         super().__init__(geometry, memory, rule)
         self._until, self.has_converged = until, False
         self._metric = geometry.metric.tolist()
 
     @property
-    def is_still(self) -> bool:
+    def has_stalled(self) -> bool:
         _, quiet, _, last = self.memory.momentum.tolist()
         return (self._until.tol < 0.0 and quiet > 0.0) or (
             last == 0.0 and np.array_equal(self.w, self.before)
@@ -60,7 +60,7 @@ class AnyTwinDescent(_AnyTwin):
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist())
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         rule, rate = self._rule, float(rates[0])
         t, quiet, first, _ = self.memory.momentum.tolist()
         theta, before = self.w.tolist(), self.before.tolist()
@@ -75,7 +75,7 @@ class AnyTwinDescent(_AnyTwin):
         direction = [reference.forward(row, gradient) for row in self._metric] or gradient
         new = reference.proximal_step(at, direction, push, rate, self._l1)
         cost = self._cost(new)
-        if not (go_on or self._is_finite(new, cost)):
+        if not (allow_divergence or self._is_finite(new, cost)):
             return 0
         norm, against = 0.0, 0.0
         for k, strength in enumerate(self._l1):
@@ -93,26 +93,26 @@ class AnyTwinDescent(_AnyTwin):
         first = norm if first < 0 else first
         t = 1.0 if rule.nesterov and against > 0 else 0.5 * (1 + math.sqrt(1 + 4 * t * t))
         size = max(map(abs, theta))
-        is_still = all(
+        has_stalled = all(
             abs(z - w) <= 2**-50 * max(abs(z), 2**-20 * size) for z, w in zip(new, theta, strict=True)
         )
-        quiet = quiet + 1 if is_still or norm <= self._until.tol * first else 0.0
+        quiet = quiet + 1 if has_stalled or norm <= self._until.tol * first else 0.0
         self.has_converged = self._until.tol >= 0 and quiet >= self._until.patience
         self.before, self.w = self.w, np.array(new)
-        self.memory = Memory(
+        self.memory = StepperState(
             self.w, self.before, np.array([t, quiet, first, norm]), self.memory.average, self.memory.counts
         )
-        keep.costs[:], keep.weights[:], keep.norms[:] = cost, new, norm
+        batch.costs[:], batch.weights[:], batch.norms[:] = cost, new, norm
         return 1
 
 
-class AnyTwinSgd(Stillness, _AnyTwin):
+class AnyTwinSgd(StallRule, _AnyTwin):
     """SGD in plain Python; the rule is that of `kernels/steps.py`."""
 
-    moving = ("w", "before", "memory", "_epoch", "passes")
+    state_attributes = ("w", "before", "memory", "_epoch", "passes")
     has_costs = False
 
-    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, order: Order, epoch: int):
+    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule, order: Order, epoch: int):
         super().__init__(geometry, memory, rule)
         self._order, self._epoch, self._block_rows = order, epoch, block_rows(geometry.rows.d)
 
@@ -123,7 +123,7 @@ class AnyTwinSgd(Stillness, _AnyTwin):
         done, first = self.memory.counts
         return self.memory.average if 0 <= first < done else None
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         self.passes += 1
         order = self._order.indices(self._epoch, len(self._ys), self._block_rows).tolist()
         average, counts, rule = self.memory.average.tolist(), self.memory.counts.copy(), self._rule
@@ -139,15 +139,15 @@ class AnyTwinSgd(Stillness, _AnyTwin):
             self.w.tolist(), self.memory.before.tolist(), self._loss, float(rates[0]),
             rule.momentum, rule.nesterov, self._l1, self._l2, after,
         )  # fmt: skip
-        cost = self._cost(new) if len(keep.costs) else 0.0
-        if not (go_on or self._is_finite(new, cost)):
+        cost = self._cost(new) if len(batch.costs) else 0.0
+        if not (allow_divergence or self._is_finite(new, cost)):
             return 0
         self.before, self.w = self.w, np.array(new)
-        self.memory = Memory(self.w, np.array(before), self.memory.momentum, np.array(average), counts)
-        keep.costs[:], keep.weights[:] = cost, new
-        if len(keep.losses):
+        self.memory = StepperState(self.w, np.array(before), self.memory.momentum, np.array(average), counts)
+        batch.costs[:], batch.weights[:] = cost, new
+        if len(batch.losses):
             x, y = self._xs[order[-1]], self._ys[order[-1]]
             weight = self._weights[order[-1]] if self._weights else 1.0
-            keep.losses[0] = weight * self._loss.value(reference.forward(x, new), y)
+            batch.losses[0] = weight * self._loss.value(reference.forward(x, new), y)
         self._epoch += 1
         return 1

@@ -15,7 +15,7 @@ from fastgd.engine.blocks import Floats
 from fastgd.solver.geometry import Geometry
 from fastgd.solver.objective import Rule
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, Histories, Memory
+from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StepperState
 from fastgd.solver.steppers.folded import FoldedObjective
 
 # An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
@@ -41,28 +41,28 @@ class _Proximal:
     _kernels: ModuleType
     _until: Until
     _momentum: Floats
-    _memory: Memory
+    _memory: StepperState
 
     @property
-    def is_still(self) -> bool:
+    def has_stalled(self) -> bool:
         of = self._kernels
         is_quiet = self._until.tol < 0.0 and self._momentum[of.QUIET] > 0.0
         return bool(is_quiet or (self._momentum[of.LAST] == 0.0 and np.array_equal(self.w, self.before)))
 
     @property
-    def memory(self) -> Memory:
+    def memory(self) -> StepperState:
         return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
 
 
 class SummaryProximal(_Proximal):
     """Squared errors: an epoch is a product of the statistics with v. The reads are the geometry's."""
 
-    moving = ("w", "before", "_momentum", "has_converged")
+    state_attributes = ("w", "before", "_momentum", "has_converged")
     has_costs = True
     method: Method = "summary"
     passes = 0
 
-    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until):
+    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule, until: Until):
         from fastgd.kernels import proximal
 
         self._kernels, self._rule, self._until = proximal, rule, until
@@ -83,14 +83,14 @@ class SummaryProximal(_Proximal):
         cost: float = self._kernels.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, self.w, h)
         return cost
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         sums, rule, until = self._sums, self._rule, self._until
         done: int
         done, self.has_converged = self._kernels.descend(
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
             self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
-            until.tol, self._floor, self._units, self._metric, until.patience, go_on, keep.costs,
-            keep.weights, keep.norms,
+            until.tol, self._floor, self._units, self._metric, until.patience, allow_divergence, batch.costs,
+            batch.weights, batch.norms,
         )  # fmt: skip
         return done
 
@@ -98,12 +98,14 @@ class SummaryProximal(_Proximal):
 class StreamedProximal(_Proximal):
     """Any loss: a fold an epoch tells the cost at θ and the gradient at the point that looks ahead."""
 
-    moving = ("w", "before", "_momentum", "_at", "_gradient", "passes", "has_converged")
+    state_attributes = ("w", "before", "_momentum", "_at", "_gradient", "passes", "has_converged")
     has_costs = True
     method: Method = "stream"
     epochs_per_call = 1
 
-    def __init__(self, geometry: Geometry, memory: Memory, rule: Rule, until: Until, n_threads: int | None):
+    def __init__(
+        self, geometry: Geometry, memory: StepperState, rule: Rule, until: Until, n_threads: int | None
+    ):
         from fastgd.kernels import proximal
 
         objective, to = geometry.objective, geometry.coordinates
@@ -128,7 +130,7 @@ class StreamedProximal(_Proximal):
         return cost + self._penalty.value(theta)
 
     @OVERFLOW_IS_SEEN
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         theta, before, momentum, rule = self.w.copy(), self.before.copy(), self._momentum.copy(), self._rule
         at, gradient = self._at, self._gradient
         has_converged = self._kernels.step(
@@ -138,11 +140,11 @@ class StreamedProximal(_Proximal):
         )  # fmt: skip
         norm = self._momentum[self._kernels.LAST]
         cost = self._look(theta, before)
-        if not (go_on or (math.isfinite(cost) and np.isfinite(theta).all())):
+        if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
             self._momentum, self._at, self._gradient = momentum, at, gradient
             return 0
         self.w, self.before, self.has_converged = theta, before, bool(has_converged)
-        keep.costs[:] = cost
-        keep.weights[:] = theta
-        keep.norms[:] = norm
+        batch.costs[:] = cost
+        batch.weights[:] = theta
+        batch.norms[:] = norm
         return 1

@@ -15,7 +15,7 @@ from fastgd.engine import reduce, scan
 from fastgd.engine.blocks import Array, Floats, Step, block_rows
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, Histories, Stillness
+from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StallRule
 from fastgd.solver.summaries import FEW
 
 FEW_SINGLE = 8
@@ -60,10 +60,10 @@ def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
     return float(sums[0]) / n, gradient
 
 
-class StreamedDescent(Stillness):
+class StreamedDescent(StallRule):
     """Full-batch descent on any number of rows: a fold an epoch."""
 
-    moving = ("w", "before", "_gradient", "passes")
+    state_attributes = ("w", "before", "_gradient", "passes")
     epochs_per_call = 1
     has_costs = True
     method: Method = "stream"
@@ -78,23 +78,23 @@ class StreamedDescent(Stillness):
         return value
 
     @OVERFLOW_IS_SEEN
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         w = rates[0] * self._gradient
         np.subtract(self.w, w, out=w)
         self.passes += 1
         value, gradient = self._cost_and_gradient(w)
-        if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
+        if not (allow_divergence or (math.isfinite(value) and np.isfinite(w).all())):
             return 0
         self.before, self.w, self._gradient = self.w, w, gradient
-        keep.costs[:] = value
-        keep.weights[:] = w
+        batch.costs[:] = value
+        batch.weights[:] = w
         return 1
 
 
-class StreamedSgd(Stillness):
+class StreamedSgd(StallRule):
     """SGD on any number of rows: a scan an epoch; the cost is one more read."""
 
-    moving = ("w", "before", "_epoch", "passes")
+    state_attributes = ("w", "before", "_epoch", "passes")
     epochs_per_call = 1
     has_costs = False
     method: Method = "stream"
@@ -114,23 +114,23 @@ class StreamedSgd(Stillness):
         self.passes += 1
         return self._cost_and_gradient(w)[0]
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         w, rate = self.w.copy(), float(rates[0])
-        is_plain = len(keep.gradients) > 0
-        last_X, last_y = self._steps(w, rate, keep.gradients, is_plain)
+        is_plain = len(batch.gradients) > 0
+        last_X, last_y = self._steps(w, rate, batch.gradients, is_plain)
         if not is_plain and not np.isfinite(w).all() and np.isfinite(self.w).all():
             # Products of several rows overflow before the steps do: these have the last word.
             w = self.w.copy()
-            last_X, last_y = self._steps(w, rate, keep.gradients, True)
-        value = self._cost(w) if len(keep.costs) else 0.0
-        if not (go_on or (math.isfinite(value) and np.isfinite(w).all())):
+            last_X, last_y = self._steps(w, rate, batch.gradients, True)
+        value = self._cost(w) if len(batch.costs) else 0.0
+        if not (allow_divergence or (math.isfinite(value) and np.isfinite(w).all())):
             return 0
         self.before, self.w = self.w, w
         self._epoch += 1
-        keep.costs[:] = value
-        keep.weights[:] = w
-        if len(keep.losses):
-            keep.losses[0] = self._strict.cost(last_X, last_y, w, 2.0)
+        batch.costs[:] = value
+        batch.weights[:] = w
+        if len(batch.losses):
+            batch.losses[0] = self._strict.cost(last_X, last_y, w, 2.0)
         return 1
 
     def _steps(self, w: Floats, rate: float, gradients: Floats, is_plain: bool) -> tuple[Array, Array]:

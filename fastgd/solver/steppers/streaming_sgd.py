@@ -18,23 +18,29 @@ from fastgd.solver.geometry import Geometry
 from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, Histories, Memory, Stillness
+from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StallRule, StepperState
 from fastgd.solver.steppers.folded import FoldedObjective
 
 
-class ScannedSgd(Stillness):
+class ScannedSgd(StallRule):
     """SGD in any order; single rows' steps without l1 or momentum are taken several together.
 
     The point that moves is θ of the coordinates; standardised rows are made as they are read.
     """
 
-    moving = ("w", "before", "memory", "_epoch", "passes")
+    state_attributes = ("w", "before", "memory", "_epoch", "passes")
     epochs_per_call = 1
     has_costs = False
     method: Method = "stream"
 
     def __init__(
-        self, geometry: Geometry, memory: Memory, rule: Rule, order: Order, epoch: int, n_threads: int | None
+        self,
+        geometry: Geometry,
+        memory: StepperState,
+        rule: Rule,
+        order: Order,
+        epoch: int,
+        n_threads: int | None,
     ):
         objective, to = geometry.objective, geometry.coordinates
         self._objective, self._rule, self._order, self._epoch = objective, rule, order, epoch
@@ -60,7 +66,7 @@ class ScannedSgd(Stillness):
         return self.memory.average if 0 <= first < done else None
 
     @OVERFLOW_IS_SEEN
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         memory = self.memory
         theta, before, rate = self.w.copy(), memory.before.copy(), float(rates[0])
         average, counts = memory.average.copy(), memory.counts.copy()
@@ -73,16 +79,16 @@ class ScannedSgd(Stillness):
                 last = self._plain(theta, before, average, counts, rate)
         else:
             last = self._plain(theta, before, average, counts, rate)
-        cost = self._cost(theta) if len(keep.costs) else 0.0
-        if not (go_on or (math.isfinite(cost) and np.isfinite(theta).all())):
+        cost = self._cost(theta) if len(batch.costs) else 0.0
+        if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
             return 0
-        self.memory = Memory(theta, before, memory.momentum, average, counts)
+        self.memory = StepperState(theta, before, memory.momentum, average, counts)
         self.before, self.w = self.w, theta
         self._epoch += 1
-        keep.costs[:] = cost
-        keep.weights[:] = theta
-        if len(keep.losses):
-            keep.losses[0] = self._loss(theta, last)
+        batch.costs[:] = cost
+        batch.weights[:] = theta
+        if len(batch.losses):
+            batch.losses[0] = self._loss(theta, last)
         return 1
 
     def _loss(self, theta: Floats, last: Floats) -> float:

@@ -13,7 +13,7 @@ from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import Histories, Stillness
+from fastgd.solver.steppers.base import EpochBatch, StallRule
 from fastgd.solver.steppers.streaming import in_order_steps
 from fastgd.solver.survey import Survey
 
@@ -24,14 +24,14 @@ FAR_WEIGHTS = 2.0**7
 """Weights that stay so many times below w_ref would lose their digits in w_ref + u."""
 
 
-class SummaryDescent(Stillness):
+class SummaryDescent(StallRule):
     """Full-batch descent on the statistics: an epoch is a product of G with a vector.
 
     Costs far below the reference's would lack digits: once, the data is read again about the optimum. The
     reads are the survey's.
     """
 
-    moving = ("about", "w", "before")
+    state_attributes = ("about", "w", "before")
     has_costs = True
     method: Method = "summary"
     passes = 0
@@ -58,23 +58,23 @@ class SummaryDescent(Stillness):
     def start(self, want_cost: bool) -> float | None:
         return self._survey.cost_with_digits(self.w)
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
-        done, ended_by = self._descend(rates, keep, go_on)
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+        done, ended_by = self._descend(rates, batch, allow_divergence)
         if ended_by == self._kernels.FAR_COST:
             self._survey.recentre()
-            done += self._descend(rates[done:], keep.part(done, len(rates)), go_on)[0]
+            done += self._descend(rates[done:], batch.part(done, len(rates)), allow_divergence)[0]
         return done
 
-    def _descend(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, int]:
+    def _descend(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> tuple[int, int]:
         sums = self._survey.statistics
         far = 0.0 if self._survey.is_recentred else sums.far_cost
         return self._kernels.descend(
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
-            rates, go_on, far, keep.costs, keep.weights,
+            rates, allow_divergence, far, batch.costs, batch.weights,
         )  # fmt: skip
 
 
-class MapSgd(Stillness):
+class MapSgd(StallRule):
     """SGD by the maps of blocks: an epoch is a few products of small matrices with a vector.
 
     In order the maps are composed to one; with the blocks shuffled, an epoch takes them in its order. A
@@ -82,7 +82,7 @@ class MapSgd(Stillness):
     `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are the survey's.
     """
 
-    moving = ("about", "is_near_weights", "w", "before", "_epoch", "passes")
+    state_attributes = ("about", "is_near_weights", "w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "summary"
 
@@ -154,12 +154,12 @@ class MapSgd(Stillness):
             cost = self._statistics.cost(self.w)
         return cost if want_cost else None
 
-    def advance(self, rates: Floats, keep: Histories, go_on: bool) -> int:
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         """An epoch that another reference would give more digits is done again about that one."""
         done = 0
         while done < len(rates):
             stop = len(rates) if self._is_compiled else done + 1
-            some, ended_by = self._epochs(rates[done:stop], keep.part(done, stop), go_on)
+            some, ended_by = self._epochs(rates[done:stop], batch.part(done, stop), allow_divergence)
             done += some
             self._epoch += some
             if ended_by == self._kernels.FAR_COST:
@@ -190,12 +190,12 @@ class MapSgd(Stillness):
             self._survey.recentre(w, is_last=w is None)
         self._take_maps()
 
-    def _epochs(self, rates: Floats, keep: Histories, go_on: bool) -> tuple[int, int]:
+    def _epochs(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> tuple[int, int]:
         take = self._compiled_epochs if self._is_compiled else self._mixed_epoch
-        return take(rates, np.searchsorted(self._map_rates, rates), keep, go_on)
+        return take(rates, np.searchsorted(self._map_rates, rates), batch, allow_divergence)
 
     def _compiled_epochs(
-        self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
+        self, rates: Floats, which: NDArray[np.int64], batch: EpochBatch, allow_divergence: bool
     ) -> tuple[int, int]:
         sums = self._statistics
         # In order one line serves all epochs.
@@ -204,11 +204,11 @@ class MapSgd(Stillness):
         return self._kernels.descend_by_maps(
             self._a, self._b, which, orders, self._last_x, self._last_y,
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
-            go_on, self._track_cost, *self._limits(), keep.costs, keep.losses, keep.weights,
+            allow_divergence, self._track_cost, *self._limits(), batch.costs, batch.losses, batch.weights,
         )  # fmt: skip
 
     def _mixed_epoch(
-        self, rates: Floats, which: NDArray[np.int64], keep: Histories, go_on: bool
+        self, rates: Floats, which: NDArray[np.int64], batch: EpochBatch, allow_divergence: bool
     ) -> tuple[int, int]:
         """One epoch, some of its blocks scanned: counted as a read."""
         statistics, k = self._statistics, int(which[0])
@@ -220,18 +220,18 @@ class MapSgd(Stillness):
         scan.scan_blocks(self._rows, step, order[~step.is_safe], [w, place])
         step.apply_maps(w, place)
         value, (far, near) = statistics.cost(w), self._limits()
-        is_tracked = self._track_cost and len(keep.costs)
-        if not (go_on or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
+        is_tracked = self._track_cost and len(batch.costs)
+        if not (allow_divergence or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
             return 0, self._kernels.NOTHING
         if np.abs(w).max() < near:
             return 0, self._kernels.SMALL_WEIGHTS
         if value < far:
             return 0, self._kernels.FAR_COST
         self.before[:], self.w[:] = self.w, w
-        keep.costs[:] = value
-        keep.weights[:] = w
-        if len(keep.losses):
-            keep.losses[0] = self._kernels.loss(self._last_x[order[-1]], self._last_y[order[-1]], w)
+        batch.costs[:] = value
+        batch.weights[:] = w
+        if len(batch.losses):
+            batch.losses[0] = self._kernels.loss(self._last_x[order[-1]], self._last_y[order[-1]], w)
         return 1, self._kernels.NOTHING
 
 
