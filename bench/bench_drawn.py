@@ -12,7 +12,7 @@ from fastgd.data.dataset import Table
 from fastgd.engine import blocks
 from fastgd.engine.blocks import NOTHING
 from fastgd.kernels import random
-from fastgd.solver import summaries
+from fastgd.solver.statistics import read_statistics
 
 SIZES = [10_000] if SMOKE else [10**7, 10**8, 10**9]
 W, NOISE, SEED = np.array([1.5]), 0.1, 1
@@ -49,7 +49,7 @@ class _Drawing:
 
 
 def statistics(rows):
-    return summaries.statistics(rows, W, None)
+    return read_statistics(rows, W, None)
 
 
 @pytest.mark.parametrize("n", SIZES)

@@ -13,7 +13,7 @@ import math
 from fastgd.distributed.executor import FAN_IN, MOST_ANSWERS
 from fastgd.engine.blocks import block_rows
 from fastgd.solver import planner
-from fastgd.solver.summaries import rows_together
+from fastgd.solver.statistics import rows_together
 
 LATENCY = 8e-3
 """Seconds from the question to the answer of a task that does nothing (distributed 2026.8, loopback)."""

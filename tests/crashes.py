@@ -9,7 +9,7 @@ import pytest
 from fastgd.data import arrays, streams, transform
 from fastgd.engine import blocks, journal, reduce
 from fastgd.io import packing
-from fastgd.solver import centred, summaries
+from fastgd.solver import centred, statistics
 from fastgd.solver.steppers import exact, proximal, summary
 
 BLOCK = 64
@@ -24,7 +24,7 @@ class Killed(BaseException):
 def small_runs(monkeypatch):
     """Blocks of few rows, runs of one block, shared by threads where there are some; no waiting for disks."""
     monkeypatch.setattr(blocks, "BLOCK_ROWS", BLOCK)
-    monkeypatch.setattr(summaries, "ROWS_TOGETHER", BLOCK)
+    monkeypatch.setattr(statistics, "ROWS_TOGETHER", BLOCK)
     monkeypatch.setattr(centred, "ACCURATE_ROWS", BLOCK)
     for module, name in (
         (arrays, "_SLICED_RUN_NUMBERS"),

@@ -15,7 +15,7 @@ from fastgd.data.dataset import Table
 from fastgd.engine.blocks import NOTHING, Array, Floats, Pass, Piece, RunsAnywhere, block_rows
 
 LEAST_ALIGNED = 1024
-"""`summaries.ROWS_TOGETHER`: no node of a fold is of fewer rows, unless they are the last."""
+"""`statistics.ROWS_TOGETHER`: no node of a fold is of fewer rows, unless they are the last."""
 RUN_NUMBERS = 1 << 21
 CONVERTED_NUMBERS = 1 << 17
 BORROWED = 16

@@ -25,9 +25,9 @@ from fastgd.engine.journal import Journal
 from fastgd.io import archive, packing
 from fastgd.options import Options
 from fastgd.results import FitResult
-from fastgd.solver.geometry import Geometry
 from fastgd.solver.loop import Run, Watch
 from fastgd.solver.orders import Order
+from fastgd.solver.problem import Problem
 from fastgd.solver.progress import Progress
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
 from fastgd.solver.survey import Survey
@@ -67,7 +67,7 @@ class Checkpoint:
         self._source = os.fspath(how.resume or "")
         self._seed: int | None = None if self._found is None else self._found["seed"]
         self._rates: Floats = np.empty(0)
-        self._limits: Survey | Geometry | None = None
+        self._limits: Survey | Problem | None = None
         self._cost_scale = 1.0
         bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
         write = self._write if how.checkpoint is not None else None
@@ -85,7 +85,7 @@ class Checkpoint:
         self._seed = order.seed
         return order
 
-    def watch(self, rates: Floats, limits: Survey | Geometry, cost_scale: float) -> None:
+    def watch(self, rates: Floats, limits: Survey | Problem, cost_scale: float) -> None:
         """The reads before the epochs are done; `limits` counts what the epochs ask for, and costs times
         `cost_scale` are those to show."""
         self._rates, self._limits, self._cost_scale = rates, limits, cost_scale

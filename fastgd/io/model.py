@@ -17,14 +17,14 @@ from fastgd.io.archive import Path
 from fastgd.results import FitResult
 from fastgd.solver.centred import Origin
 from fastgd.solver.orders import SHUFFLES, Order
-from fastgd.solver.scaling import Coordinates
+from fastgd.solver.scaling import Scaling
 from fastgd.solver.seen import Seen
 from fastgd.solver.state import State
 from fastgd.solver.steppers.base import StepperState
 from fastgd.solver.survey import Kept
 
 KIND, VERSION = "fit", 1
-CLASSES = State, Order, StepperState, Coordinates, Origin, Kept, Seen
+CLASSES = State, Order, StepperState, Scaling, Origin, Kept, Seen
 NAMES = set(FitResult.__slots__) - {"_rows"}
 FEW_BYTES = archive.MOST_HEADER_BYTES // 4
 """What is kept as it was given takes no more of the header than this."""
@@ -144,10 +144,10 @@ def _check_state(state: State, d: int) -> None:
     _need("order", _is_order(state.order))
     _need("first_rate", isinstance(state.first_rate, float))
     _need("about", type(state.about) is tuple)
-    size, to, memory = d, state.coordinates, state.memory
+    size, to, memory = d, state.scaling, state.memory
     if to is not None:
-        _need("coordinates", isinstance(to, Coordinates) and type(to.has_intercept) is bool)
-        _need("coordinates", _is_floats(to.shift, d) and _is_floats(to.scale, d))
+        _need("scaling", isinstance(to, Scaling) and type(to.has_intercept) is bool)
+        _need("scaling", _is_floats(to.shift, d) and _is_floats(to.scale, d))
         size = to.size
     if memory is not None:
         _need("memory", isinstance(memory, StepperState) and to is not None)

@@ -17,10 +17,9 @@ from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
-from fastgd.solver import summaries
 from fastgd.solver.objective import Objective
+from fastgd.solver.statistics import FAR, Statistics, first_reference, read_statistics
 from fastgd.solver.steppers.streaming import leaf_rows
-from fastgd.solver.summaries import FAR, Statistics
 
 ACCURATE_ROWS = 4096
 """Up to so many rows the reference is refined with residuals in twice the working precision."""
@@ -122,7 +121,7 @@ class Centred:
         else:
             if not (self.objective.fit_intercept or self.rows.has_weights):  # they are as they are
                 rows = self.rows
-            raw = summaries.statistics(rows, origin.weights, self._n_threads)
+            raw = read_statistics(rows, origin.weights, self._n_threads)
         if not raw.is_finite():
             rows.refuse_nonfinite()
         return raw
@@ -155,7 +154,7 @@ class Centred:
         size = d + self.objective.fit_intercept
         if self._backend == "python":
             return Origin(x_ref, np.zeros(size), True)
-        reference = summaries.reference(self.transformed(x_ref, np.ones(d)), np.zeros(size))
+        reference = first_reference(self.transformed(x_ref, np.ones(d)), np.zeros(size))
         if not np.isfinite(reference).all():
             reference = np.zeros(size)
         return Origin(x_ref, reference, False)

@@ -22,10 +22,10 @@ from fastgd.engine.blocks import Floats
 from fastgd.options import Solver
 from fastgd.solver import linalg, planner
 from fastgd.solver.forecast import named
-from fastgd.solver.geometry import Geometry
+from fastgd.solver.maps import MAPS_BYTES, maps_bytes
 from fastgd.solver.objective import SINGLE_STEPS, as_objective
 from fastgd.solver.preconditioning import unserved
-from fastgd.solver.summaries import MAPS_BYTES, maps_bytes
+from fastgd.solver.problem import Problem
 from fastgd.solver.survey import Survey, ratio
 
 MOST_COLUMNS_OF_A_MAP = 64
@@ -214,16 +214,16 @@ def diagnose(
         raise ValueError(f"precondition=True cannot be served: {reason}")
     has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
     seen: Table = rows
-    looked: Survey | Geometry
+    looked: Survey | Problem
     if goal.is_plain and not goal.precondition:
         looked = survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
         if has_statistics and solver == "gradient_descent":  # SGD's maps are made by the same read
             _refuse_overflow(survey)
     else:
-        looked = geometry = Geometry(rows, goal, SINGLE_STEPS, runs_on, n_threads)
+        looked = problem = Problem(rows, goal, SINGLE_STEPS, runs_on, n_threads)
         if has_statistics:  # which tell the coordinates too
-            _refuse_overflow(geometry)
-        seen = geometry.transformed(geometry.coordinates.shift, geometry.coordinates.scale)
+            _refuse_overflow(problem)
+        seen = problem.transformed(problem.scaling.shift, problem.scaling.scale)
         survey = Survey(seen, np.zeros(seen.d), runs_on, n_threads)
     limit = looked.limit(solver)
     rate = looked.auto_rate(solver) if learning_rate == "auto" else float(learning_rate)
@@ -234,8 +234,8 @@ def diagnose(
         optimum, intercept, cost = looked.optimum()
     involved: list[int] = looked.statistics.factor.involved() if has_statistics else []
     constant: list[int] = []
-    if isinstance(looked, Geometry):
-        constant = np.flatnonzero(looked.coordinates.scale == 0.0).tolist()
+    if isinstance(looked, Problem):
+        constant = np.flatnonzero(looked.scaling.scale == 0.0).tolist()
     names: Sequence[str | int] = rows.columns or range(rows.d)
     smallest, largest, is_estimate = looked.eigenvalues
     least, most = looked.curvatures
@@ -266,7 +266,7 @@ def _listed(columns: Sequence[str | int]) -> str:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _refuse_overflow(looked: Survey | Geometry) -> None:
+def _refuse_overflow(looked: Survey | Problem) -> None:
     if not looked.statistics.is_finite():
         raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")
 

@@ -9,8 +9,8 @@ from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
 from fastgd.solver.centred import Centred
 from fastgd.solver.seen import Seen
+from fastgd.solver.statistics import FAR
 from fastgd.solver.steppers.streaming import leaf_rows
-from fastgd.solver.summaries import FAR
 
 
 class Moments(Centred):

@@ -11,7 +11,8 @@ from typing import Literal
 from fastgd.data.dataset import Table
 from fastgd.engine import reduce
 from fastgd.engine.blocks import block_rows
-from fastgd.solver.summaries import MAPS_BYTES, effort, maps_bytes
+from fastgd.solver.maps import MAPS_BYTES, maps_bytes
+from fastgd.solver.statistics import effort
 
 Method = Literal["summary", "stream"]
 Choice = Literal["auto", "summary", "stream"]

@@ -7,20 +7,20 @@ import numpy as np
 from fastgd.engine.blocks import Floats
 from fastgd.options import Plan
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto, as_rates
-from fastgd.solver.geometry import Geometry
+from fastgd.solver.problem import Problem
 from fastgd.solver.survey import Survey
 
 
 def rates_of(
     plan: Plan,
-    geometry: Geometry,
-    limits: Survey | Geometry,
+    problem: Problem,
+    limits: Survey | Problem,
     learning_rate: LearningRate,
     epoch: int,
     name: str,
 ) -> Floats:
     """The rates of a run whose first epoch has this number."""
-    seen, batch = geometry.seen, plan.rule.batch_size
+    seen, batch = problem.seen, plan.rule.batch_size
 
     def auto() -> float:
         return limits.auto_rate(plan.solver)
@@ -29,16 +29,16 @@ def rates_of(
         if plan.solver != "sgd":
             return auto()
         if seen is None:
-            return min(auto(), geometry.steady_rate(-(-geometry.rows.n // batch)))
+            return min(auto(), problem.steady_rate(-(-problem.rows.n // batch)))
         own = auto()
         if seen.longest > limits.largest_square:
             own *= limits.largest_square / seen.longest
-        return min(own, geometry.steady_rate(-(-seen.n // batch)))
+        return min(own, problem.steady_rate(-(-seen.n // batch)))
 
     def of_steps(epoch: int) -> float:
         assert isinstance(learning_rate, OfSteps)
-        n_steps = -(-geometry.rows.n // batch)
-        before = epoch * n_steps if seen is None else (seen.n - geometry.rows.n) // batch
+        n_steps = -(-problem.rows.n // batch)
+        before = epoch * n_steps if seen is None else (seen.n - problem.rows.n) // batch
         return learning_rate.rate(before, n_steps)
 
     rate: LearningRate = of_steps if isinstance(learning_rate, OfSteps) else learning_rate

@@ -24,7 +24,7 @@ Model = Callable[[Floats], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True, eq=False)
-class Coordinates:
+class Scaling:
     """Without standardising, shift is 0 and scale 1; a scale of 0 is that of a constant column."""
 
     shift: Floats
@@ -36,7 +36,7 @@ class Coordinates:
         """Of θ."""
         return len(self.scale) + self.has_intercept
 
-    def equals(self, other: Coordinates | None) -> bool:
+    def equals(self, other: Scaling | None) -> bool:
         return (
             other is not None
             and self.has_intercept == other.has_intercept
@@ -44,7 +44,7 @@ class Coordinates:
             and np.array_equal(self.scale, other.scale)
         )
 
-    def is_near(self, other: Coordinates | None) -> bool:
+    def is_near(self, other: Scaling | None) -> bool:
         """Whether they agree up to rounding, as two formulas for the same data do."""
         return (
             other is not None
@@ -63,7 +63,7 @@ class Coordinates:
             theta[d] = math.fsum([intercept, *(self.shift * w).tolist()])
         return theta
 
-    def translated(self, theta: Floats, other: Coordinates) -> Floats:
+    def translated(self, theta: Floats, other: Scaling) -> Floats:
         """The point of the `other` coordinates that stands for the same model as θ in these."""
         d, moved = len(self.scale), theta.copy()
         w = theta[:d] * self.scale
@@ -98,8 +98,8 @@ class Coordinates:
         return Penalty(strengths[0], strengths[1])
 
 
-def plain(d: int, has_intercept: bool) -> Coordinates:
-    return Coordinates(np.zeros(d), np.ones(d), has_intercept)
+def plain(d: int, has_intercept: bool) -> Scaling:
+    return Scaling(np.zeros(d), np.ones(d), has_intercept)
 
 
 def sums_of(values: Floats) -> Floats:
@@ -110,7 +110,7 @@ def sums_of(values: Floats) -> Floats:
     return total
 
 
-def starting_at(point: Floats, start: tuple[Floats, float], to: Coordinates, model: Model) -> Model:
+def starting_at(point: Floats, start: tuple[Floats, float], to: Scaling, model: Model) -> Model:
     """`model`, except that it returns `start` itself at the point where the run starts.
 
     Coordinates of a w round it: there and back is not always the same number. A start with a weight for a

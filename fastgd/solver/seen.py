@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgd.checks import InvalidDataError
 from fastgd.engine.blocks import Floats
-from fastgd.solver.scaling import Coordinates
+from fastgd.solver.scaling import Scaling
 
 FEW_ROWS = 8
 """The variance of fewer rows is no scale: two of them may be equal by chance."""
@@ -50,8 +50,8 @@ class Seen(NamedTuple):
             largest_target=max(self.largest_target, new.largest_target),
         )
 
-    def coordinates(self, has_intercept: bool, ridge: float) -> Coordinates:
-        """Centred columns, scaled by one over the root of variance + ridge (see `Geometry`).
+    def scaling(self, has_intercept: bool, ridge: float) -> Scaling:
+        """Centred columns, scaled by one over the root of variance + ridge (see `Problem`).
 
         A column that has been constant so far keeps its scale.
         """
@@ -62,4 +62,4 @@ class Seen(NamedTuple):
             deviation = np.hypot(deviation, self.mean)
         is_constant = ~(deviation > ROUNDING * np.abs(self.mean))
         scale = 1.0 / np.hypot(np.where(is_constant, 1.0, deviation), math.sqrt(ridge))
-        return Coordinates(self.mean, scale, has_intercept)
+        return Scaling(self.mean, scale, has_intercept)

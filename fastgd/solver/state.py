@@ -11,10 +11,10 @@ from fastgd.engine.blocks import Floats
 from fastgd.losses import identity
 from fastgd.options import Plan, Solver
 from fastgd.solver.centred import Origin
-from fastgd.solver.geometry import Geometry
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.scaling import Coordinates
+from fastgd.solver.problem import Problem
+from fastgd.solver.scaling import Scaling
 from fastgd.solver.seen import Seen
 from fastgd.solver.steppers.base import StepperState
 from fastgd.solver.survey import Kept
@@ -29,14 +29,14 @@ class State:
     order: Order
     method: Method
     memory: StepperState | None
-    coordinates: Coordinates | None
+    scaling: Scaling | None
     origin: Origin | None
     kept: Kept | None
     first_rate: float
     about: tuple[Any, ...]
     """The objective, the rule and the data: momentum, averages and counts are of these alone."""
     null: Floats | None = None
-    """Of a run on statistics of dependent columns: see `Geometry.null`."""
+    """Of a run on statistics of dependent columns: see `Problem.null`."""
     seen: Seen | None = None
     """Of the rows so far, for `partial_fit`."""
 
@@ -59,36 +59,36 @@ def goes_on(plan: Plan, state: State, about: tuple[Any, ...]) -> bool:
     return state.about == about
 
 
-def geometry_of(plan: Plan, rows: Table, state: State | None) -> Geometry:
+def problem_of(plan: Plan, rows: Table, state: State | None) -> Problem:
     """What the data, and for a part of it the parts before, tell of the objective."""
-    origin, earlier = (state.origin, state.coordinates) if state is not None else (None, None)
+    origin, earlier = (state.origin, state.scaling) if state is not None else (None, None)
     of_data = rows, plan.goal, plan.rule, plan.backend, plan.how.n_threads
     if not plan.how.is_part:
-        return Geometry(*of_data, origin, earlier=earlier)
-    own = Geometry(*of_data)
+        return Problem(*of_data, origin, earlier=earlier)
+    own = Problem(*of_data)
     seen = own.moments()._replace(largest_target=rows.facts.largest)
     if state is not None and state.seen is not None:
         seen = state.seen.merged(seen)
-    whole = Geometry(*of_data, seen=seen)
+    whole = Problem(*of_data, seen=seen)
     whole.passes = own.passes
     return whole
 
 
-def resumed_point(state: State | None, to: Coordinates, point: Floats) -> Floats:
+def resumed_point(state: State | None, to: Scaling, point: Floats) -> Floats:
     """The very point where the run before stood, where it means the same here."""
     memory = resumed(state, to)
     return point if memory is None else memory.point
 
 
-def resumed(state: State | None, to: Coordinates) -> StepperState | None:
+def resumed(state: State | None, to: Scaling) -> StepperState | None:
     """Where the run before stood, in these coordinates; None where it is no part of this run."""
-    if state is None or state.memory is None or state.coordinates is None:
+    if state is None or state.memory is None or state.scaling is None:
         return None
     memory = copy.deepcopy(state.memory)
-    if to.equals(state.coordinates):
+    if to.equals(state.scaling):
         return memory
     if state.seen is None:
         return None
     points = (memory.point, memory.before, memory.average)
-    moved = [state.coordinates.translated(point, to) if len(point) else point for point in points]
+    moved = [state.scaling.translated(point, to) if len(point) else point for point in points]
     return StepperState(moved[0], moved[1], memory.momentum, moved[2], memory.counts)

@@ -21,10 +21,11 @@ from fastgd.data.dataset import Table
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, Rows
 from fastgd.lazy import lazy_property
-from fastgd.solver import linalg, planner, summaries
+from fastgd.solver import linalg, planner
 from fastgd.solver.linalg import NULL, extreme_eigenvalues
+from fastgd.solver.maps import AffineMaps, read_maps
+from fastgd.solver.statistics import Statistics, first_reference, read_statistics
 from fastgd.solver.steppers.streaming import FoldedCost
-from fastgd.solver.summaries import Maps, Statistics
 
 SLOWEST = 0.1
 """The automatic rate is fastest for errors down to this part of λmax: slower ones hardly gain, and
@@ -58,7 +59,7 @@ class Survey:
         self._rows, self._w0, self._backend, self._n_threads = rows, w0, backend, n_threads
         self._kept = kept
         self._statistics: Statistics | None = None
-        self._maps: Maps | None = None
+        self._maps: AffineMaps | None = None
         self.is_recentred = False
         self.is_near_weights = False
         """Whether the data was read again about weights that a run had, and may be once more."""
@@ -105,7 +106,7 @@ class Survey:
         if self._kept is not None and len(self._kept.w_ref) == self._rows.d:
             return self._kept.w_ref
         is_plain = self._backend == "python"
-        return np.zeros(self._rows.d) if is_plain else summaries.reference(self._rows, self._w0)
+        return np.zeros(self._rows.d) if is_plain else first_reference(self._rows, self._w0)
 
     def _read_statistics(self, w_ref: Floats) -> Statistics:
         self.passes += 1
@@ -114,14 +115,14 @@ class Survey:
             with np.errstate(all="ignore"):
                 X, r = self._table(), rows.y - self._table() @ w_ref
                 return self._accepted(Statistics(rows.n, w_ref, X.T @ X, X.T @ r, float(r @ r)))
-        return self._accepted(summaries.statistics(rows, w_ref, self._n_threads))
+        return self._accepted(read_statistics(rows, w_ref, self._n_threads))
 
     def _accepted(self, statistics: Statistics) -> Statistics:
         if not statistics.is_finite():
             self._rows.refuse_nonfinite()
         return statistics
 
-    def maps(self, rates: Floats) -> Maps:
+    def maps(self, rates: Floats) -> AffineMaps:
         """The maps of all blocks for these rates, ascending; the same read makes the statistics."""
         if self._maps is None:
             self._read_maps(self._reference, rates)
@@ -132,7 +133,7 @@ class Survey:
 
     def _read_maps(self, w_ref: Floats, rates: Floats) -> None:
         self.passes += 1
-        self._maps = summaries.maps(self._rows, w_ref, rates, self._n_threads)
+        self._maps = read_maps(self._rows, w_ref, rates, self._n_threads)
         self._statistics = self._accepted(self._maps.statistics)
 
     def recentre(self, w_ref: Floats | None = None, is_last: bool = True) -> bool:
@@ -162,7 +163,7 @@ class Survey:
             return self._lanczos()
         if rows.is_one_block and self._backend == "numba" and not self.has_statistics:
             self.passes += 1  # any reference will do: finding a good one would take longer
-            G = self._accepted(summaries.statistics(rows, self._w0, 1)).G
+            G = self._accepted(read_statistics(rows, self._w0, 1)).G
         else:
             G = self.statistics.G
         found = extreme_eigenvalues(G)

@@ -20,15 +20,15 @@ from fastgd.engine.blocks import Floats
 from fastgd.options import Plan, Solver
 from fastgd.schedules import LearningRate, TimesAuto
 from fastgd.solver import planner, preconditioning
-from fastgd.solver.geometry import Geometry
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import LESSON, Objective
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
+from fastgd.solver.problem import Problem
 from fastgd.solver.rates import rates_of
-from fastgd.solver.scaling import Coordinates, Model, starting_at
+from fastgd.solver.scaling import Model, Scaling, starting_at
 from fastgd.solver.seen import Seen
-from fastgd.solver.state import State, geometry_of, goes_on, identity_of, resumed, resumed_point
+from fastgd.solver.state import State, goes_on, identity_of, problem_of, resumed, resumed_point
 from fastgd.solver.steppers.base import Stepper, new_state
 from fastgd.solver.steppers.choose import for_descent, for_sgd, for_sgds
 from fastgd.solver.steppers.plain_any import AnyTwinDescent, AnyTwinSgd
@@ -52,16 +52,16 @@ class Track:
     rates: Floats
     model: Model | None
     """w and intercept of points; None where a point is w."""
-    limits: Survey | Geometry
+    limits: Survey | Problem
     epoch: int
-    coordinates: Coordinates | None
+    scaling: Scaling | None
     cost_scale: float = 1.0
     """What turns the stepper's costs, means over rows, into means over weights."""
     about: tuple[Any, ...] = ()
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
     goal: Objective = LESSON
-    geometry: Geometry | None = None
+    problem: Problem | None = None
     """Of the objective, where `limits` are those of the lesson's."""
 
     def __post_init__(self) -> None:
@@ -74,19 +74,19 @@ class Track:
 
     def expected_digits(self) -> float:
         """How many digits of the weights the data allows, where statistics tell."""
-        if isinstance(self.stepper, SummaryProximal) and isinstance(self.limits, Geometry):
+        if isinstance(self.stepper, SummaryProximal) and isinstance(self.limits, Problem):
             return self.limits.digits
         return math.inf
 
     def dependent(self) -> tuple[int, ...]:
         """Columns that are sums of others, and those others."""
-        counted = np.inf if self.coordinates is None else len(self.coordinates.scale)
+        counted = np.inf if self.scaling is None else len(self.scaling.scale)
         return tuple(j for j in self.limits.statistics.factor.involved() if j < counted)
 
     def is_off(self) -> bool:
         """Whether it reads the data once an epoch since columns are too far from zero for statistics."""
         limits = self.limits
-        return isinstance(limits, Geometry) and limits.has_statistics and limits.is_off
+        return isinstance(limits, Problem) and limits.has_statistics and limits.is_off
 
     def cost(self) -> float:
         """Where the stepper stands: by statistics, or a read."""
@@ -103,12 +103,12 @@ class Track:
 
     def constant(self) -> tuple[int, ...]:
         """The columns that standardising found constant."""
-        to = self.coordinates
+        to = self.scaling
         return () if to is None else tuple(np.flatnonzero(to.scale == 0.0).tolist())
 
     def _seen(self) -> Seen | None:
         """What `partial_fit` may go on from."""
-        seen = None if self.geometry is None or self.kind != "sgd" else self.geometry.known_moments
+        seen = None if self.problem is None or self.kind != "sgd" else self.problem.known_moments
         if seen is None or "largest_square" not in vars(self.limits):
             return seen
         return seen._replace(longest=max(seen.longest, self.limits.largest_square))
@@ -121,12 +121,12 @@ class Track:
         larger, and have grown in this call, are of steps that amplify. Scores that are large because the
         columns became so do not grow by steps of a stable rate.
         """
-        geometry = self.geometry
-        if geometry is None or geometry.seen is None:
+        problem = self.problem
+        if problem is None or problem.seen is None:
             return False
-        seen, objective, to = geometry.seen, geometry.objective, geometry.coordinates
+        seen, objective, to = problem.seen, problem.objective, problem.scaling
         curvature = objective.curvature if objective.is_smooth else 1.0
-        steps = float(self.rates[0]) * curvature * geometry.mean_square * seen.n
+        steps = float(self.rates[0]) * curvature * problem.mean_square * seen.n
         target = seen.largest_target if objective.is_squared else max(1.0, seen.largest_target)
         units = np.sqrt(seen.squares / seen.total) * to.scale
         units = np.append(units, np.ones(to.size - len(units)))
@@ -136,7 +136,7 @@ class Track:
 
     def state(self, done: int, order: Order) -> State:
         memory = getattr(self.stepper, "memory", None)
-        if memory is None and self.coordinates is not None:
+        if memory is None and self.scaling is not None:
             memory = new_state(self.stepper.w)
         return State(
             self.kind,
@@ -144,12 +144,12 @@ class Track:
             order,
             self.stepper.method,
             memory and copy.deepcopy(memory),
-            self.coordinates,
-            self.limits.kept_origin if isinstance(self.limits, Geometry) else None,
+            self.scaling,
+            self.limits.kept_origin if isinstance(self.limits, Problem) else None,
             self.limits.kept if isinstance(self.limits, Survey) else None,
             self.first_rate,
             self.about,
-            self.limits.null.copy() if isinstance(self.limits, Geometry) and self.limits.null.any() else None,
+            self.limits.null.copy() if isinstance(self.limits, Problem) and self.limits.null.any() else None,
             self._seen(),
         )
 
@@ -226,23 +226,23 @@ class _Lessons:
         goal, backend, n_threads = plan.goal, plan.backend, plan.how.n_threads
         self._plan, self._n_epochs, self._state = plan, n_epochs, state
         self._epoch = state.epoch if state is not None else 0
-        self._to: Coordinates | None = None
+        self._to: Scaling | None = None
         self._seen: Table = rows
         self._scale, extra = 1.0, 0
-        geometry = self._geometry = geometry_of(plan, rows, state)
+        problem = self._problem = problem_of(plan, rows, state)
         if not goal.is_plain:
-            to = self._to = geometry.coordinates
-            extra = geometry.passes
-            self._scale = rows.n / geometry.total if rows.has_weights else 1.0
-            self._seen = geometry.transformed(to.shift, to.scale)
+            to = self._to = problem.scaling
+            extra = problem.passes
+            self._scale = rows.n / problem.total if rows.has_weights else 1.0
+            self._seen = problem.transformed(to.shift, to.scale)
         w = self._point(w, intercept)
         self._survey = Survey(self._seen, w, backend, n_threads, state.kept if state is not None else None)
         self._survey.passes += extra
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
-        before = self._geometry.passes
-        rates = rates_of(self._plan, self._geometry, self._survey, learning_rate, self._epoch, name)
-        self._survey.passes += self._geometry.passes - before
+        before = self._problem.passes
+        rates = rates_of(self._plan, self._problem, self._survey, learning_rate, self._epoch, name)
+        self._survey.passes += self._problem.passes - before
         return rates
 
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
@@ -282,7 +282,7 @@ class _Lessons:
         model = None if to is None else starting_at(stepper.w, start, to, to.model)
         return Track(
             self._plan.solver, stepper, rates, model, self._survey, self._epoch, to, self._scale,
-            geometry=self._geometry,
+            problem=self._problem,
         )  # fmt: skip
 
 
@@ -294,41 +294,41 @@ class _Any:
     ):
         """As of `_Lessons`."""
         self._plan, self._state, self._epoch = plan, state, state.epoch if state is not None else 0
-        geometry = self._geometry = geometry_of(plan, rows, state)
+        problem = self._problem = problem_of(plan, rows, state)
         self._is_summary = (
             plan.solver != "sgd"
             and plan.backend == "numba"
             and _pays(plan, rows, n_epochs)
-            and geometry.holds_digits
+            and problem.holds_digits
         )
-        geometry.check_metric()
+        problem.check_metric()
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
         plan = self._plan
         if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.goal.is_smooth:
             # Towards a kink, steps must become short.
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
-        return rates_of(plan, self._geometry, self._geometry, learning_rate, self._epoch, name)
+        return rates_of(plan, self._problem, self._problem, learning_rate, self._epoch, name)
 
     def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
         return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
 
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
-        plan, geometry, state, epoch = self._plan, self._geometry, self._state, self._epoch
+        plan, problem, state, epoch = self._plan, self._problem, self._state, self._epoch
         rule, how, is_sgd, is_summary = plan.rule, plan.how, plan.solver == "sgd", self._is_summary
-        to = geometry.coordinates
+        to = problem.scaling
         point = to.theta(w, intercept)
         if is_summary:
-            point -= geometry.statistics.w_ref
-            null = geometry.null_part(point)
-            if state is not None and state.null is not None and geometry.is_resumed and null.any():
+            point -= problem.statistics.w_ref
+            null = problem.null_part(point)
+            if state is not None and state.null is not None and problem.is_resumed and null.any():
                 null = state.null
-            geometry.null, point = null, point - null
+            problem.null, point = null, point - null
         method: Method = "summary" if is_summary else "stream"
-        is_known = not is_summary or geometry.is_resumed
+        is_known = not is_summary or problem.is_resumed
         average_from = -1
         if is_sgd and rule.average is not False:
-            average_from = rule.average_from(how.n_epochs * -(-geometry.rows.n // rule.batch_size))
+            average_from = rule.average_from(how.n_epochs * -(-problem.rows.n // rule.batch_size))
         memory = new_state(point, average_from)
         kept = resumed(state, to) if is_known and state is not None and state.method == method else None
         if kept is not None and (kept.counts[1] >= 0) == (memory.counts[1] >= 0):
@@ -340,18 +340,18 @@ class _Any:
         until = Until(how.tolerance(method), patience) if plan.goal.is_smooth else Until()
         if is_sgd:
             if plan.backend == "python":
-                stepper = AnyTwinSgd(geometry, memory, rule, plan.order, epoch)
+                stepper = AnyTwinSgd(problem, memory, rule, plan.order, epoch)
             else:
-                stepper = ScannedSgd(geometry, memory, rule, plan.order, epoch, how.n_threads)
+                stepper = ScannedSgd(problem, memory, rule, plan.order, epoch, how.n_threads)
         elif plan.backend == "python":
-            stepper = AnyTwinDescent(geometry, memory, rule, until)
+            stepper = AnyTwinDescent(problem, memory, rule, until)
         elif is_summary:
-            stepper = SummaryProximal(geometry, memory, rule, until)
+            stepper = SummaryProximal(problem, memory, rule, until)
         else:
-            stepper = StreamedProximal(geometry, memory, rule, until, how.n_threads)
-        model: Model = geometry.model if is_summary else to.model
+            stepper = StreamedProximal(problem, memory, rule, until, how.n_threads)
+        model: Model = problem.model if is_summary else to.model
         model = starting_at(memory.point, (w, intercept), to, model)
-        return Track(plan.solver, stepper, rates, model, geometry, epoch, to, geometry=geometry)
+        return Track(plan.solver, stepper, rates, model, problem, epoch, to, problem=problem)
 
 
 def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
@@ -363,7 +363,7 @@ def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
     return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, n_epochs) == "summary"
 
 
-def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Geometry) -> bool:
+def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Problem) -> bool:
     """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
     first, last = run.first_cost, run.last_cost
     if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):

@@ -33,7 +33,7 @@ from fastgd.distributed import cluster, layout, tasks
 from fastgd.distributed import executor as on_dask
 from fastgd.distributed.held import aligned_rows
 from fastgd.engine import reduce, scan
-from fastgd.solver import summaries
+from fastgd.solver import statistics
 from tests.conftest import JIT_IS_OFF
 
 QUIET = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1", "silence_logs": logging.CRITICAL}
@@ -568,7 +568,7 @@ class TestBadInput:
 def test_units_are_whole_nodes_of_every_view():
     for d in range(1, 3000, 7):
         for columns in (d, d + 1):
-            assert aligned_rows(d) % summaries.rows_together(columns) == 0
+            assert aligned_rows(d) % statistics.rows_together(columns) == 0
 
 
 def test_joined_answers_are_those_of_one_counter(rng):

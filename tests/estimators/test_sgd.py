@@ -183,7 +183,7 @@ def test_new_coordinates_leave_the_model_as_it_is():
         model.partial_fit(scale * X + 5.0, y)
         np.testing.assert_allclose(model.result_._last[0], before[0], rtol=1e-12)
         np.testing.assert_allclose(model.result_._last[1], before[1], rtol=1e-9)
-    to = model.result_._state.coordinates
+    to = model.result_._state.scaling
     both = np.concatenate([X, X + 5.0, 30.0 * X + 5.0, 1e-3 * X + 5.0])
     np.testing.assert_allclose(to.shift, both.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(1 / to.scale, both.std(axis=0), rtol=1e-12)
@@ -195,7 +195,7 @@ def test_weights_count_in_the_moments():
     model = SGDRegressor(random_state=0, alpha=0.0)
     for part in (slice(0, 20), slice(20, 90)):
         model.partial_fit(X[part], y[part], sample_weight=s[part])
-    to = model.result_._state.coordinates
+    to = model.result_._state.scaling
     mean = np.average(X, axis=0, weights=s)
     np.testing.assert_allclose(to.shift, mean, rtol=1e-12)
     np.testing.assert_allclose(to.scale**-2, np.average((X - mean) ** 2, axis=0, weights=s), rtol=1e-12)
@@ -205,7 +205,7 @@ def test_partial_fit_goes_on_in_the_moments_of_fit():
     X, y = linear(400, 2)
     model = SGDRegressor(random_state=0).fit(X[:300], y[:300])
     model.partial_fit(X[300:], y[300:])
-    np.testing.assert_allclose(model.result_._state.coordinates.shift, X.mean(axis=0), rtol=1e-10)
+    np.testing.assert_allclose(model.result_._state.scaling.shift, X.mean(axis=0), rtol=1e-10)
     assert model.result_._state.seen.n == 400
 
 

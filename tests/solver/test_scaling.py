@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.solver.scaling import Coordinates, plain, sums_of
+from fastgd.solver.scaling import Scaling, plain, sums_of
 from tests.conftest import JIT_IS_OFF
 from tests.solver.test_objective import problem
 
 
 def some(rng, d, has_intercept):
-    return Coordinates(rng.normal(size=d) * has_intercept, 0.5 + rng.random(d), has_intercept)
+    return Scaling(rng.normal(size=d) * has_intercept, 0.5 + rng.random(d), has_intercept)
 
 
 @pytest.mark.parametrize("has_intercept", [False, True])
@@ -61,7 +61,7 @@ def test_the_penalty_is_that_of_the_weights(rng):
 
 
 def test_a_constant_column_gives_its_weight_to_the_intercept():
-    to = Coordinates(np.array([5.0, 0.0]), np.array([0.0, 1.0]), True)
+    to = Scaling(np.array([5.0, 0.0]), np.array([0.0, 1.0]), True)
     w, intercept = to.model(to.theta(np.array([2.0, 3.0]), 1.0))
     assert w.tolist() == [0.0, 3.0]
     assert intercept == 11.0
@@ -69,7 +69,7 @@ def test_a_constant_column_gives_its_weight_to_the_intercept():
 
 def test_which_coordinates_are_equal(rng):
     to = some(rng, 2, True)
-    assert to.equals(Coordinates(to.shift.copy(), to.scale.copy(), True))
+    assert to.equals(Scaling(to.shift.copy(), to.scale.copy(), True))
     assert not to.equals(None)
     assert not to.equals(plain(2, True))
     assert not plain(2, False).equals(plain(2, True))

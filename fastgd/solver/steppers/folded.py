@@ -9,7 +9,7 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import Loss
-from fastgd.solver.scaling import Coordinates, plain
+from fastgd.solver.scaling import Scaling, plain
 from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN
 from fastgd.solver.steppers.streaming import leaf_rows
 
@@ -26,24 +26,24 @@ class FoldedObjective:
         self,
         rows: Table,
         loss: Loss,
-        coordinates: Coordinates,
+        scaling: Scaling,
         n_threads: int | None,
     ):
         from fastgd.kernels import scored
 
         self._kernels, self._loss = scored, loss
         self._rows: Table = rows
-        self._coordinates, self._n_threads = coordinates, n_threads
-        if (np.abs(coordinates.shift) * coordinates.scale > FAR_OFF).any():
+        self._scaling, self._n_threads = scaling, n_threads
+        if (np.abs(scaling.shift) * scaling.scale > FAR_OFF).any():
             self._rows = TransformedRows(
-                rows, coordinates.shift, coordinates.scale, has_ones=False, is_weighted=False
+                rows, scaling.shift, scaling.scale, has_ones=False, is_weighted=False
             )
-            self._coordinates = plain(rows.d, coordinates.has_intercept)
+            self._scaling = plain(rows.d, scaling.has_intercept)
 
     @OVERFLOW_IS_SEEN
     def __call__(self, theta: Floats, at: Floats | None = None) -> tuple[float, Floats]:
         """The cost at θ, and the gradient at `at` (at θ by default)."""
-        to, kernels, leaf, loss = self._coordinates, self._kernels, leaf_rows(self._rows.d), self._loss
+        to, kernels, leaf, loss = self._scaling, self._kernels, leaf_rows(self._rows.d), self._loss
         w, intercept = to.model(theta)
         w_at, intercept_at = (_NONE, _NONE.sum()) if at is None else to.model(at)
         point = w, float(intercept), w_at, float(intercept_at)

@@ -8,10 +8,10 @@ import numpy as np
 
 from fastgd import reference
 from fastgd.engine.blocks import Floats, block_rows
-from fastgd.solver.geometry import Geometry
 from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
+from fastgd.solver.problem import Problem
 from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState
 from fastgd.solver.steppers.proximal import Until
 
@@ -22,10 +22,10 @@ class _AnyTwin:
     epochs_per_call = 1
     method: Method = "stream"
 
-    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule):
-        objective, to = geometry.objective, geometry.coordinates
+    def __init__(self, problem: Problem, memory: StepperState, rule: Rule):
+        objective, to = problem.objective, problem.scaling
         self.w, self.before, self.memory, self.passes = memory.point, memory.before, memory, 0
-        rows = geometry.transformed(to.shift, to.scale, is_weighted=False)
+        rows = problem.transformed(to.shift, to.scale, is_weighted=False)
         self._xs, self._ys, self._weights = rows.lists()
         self._loss, self._rule = objective.loss, rule
         penalty = to.penalty(objective.l1, objective.l2)
@@ -45,10 +45,10 @@ class AnyTwinDescent(_AnyTwin):
     state_attributes = ("w", "before", "memory", "passes", "has_converged")
     has_costs = True
 
-    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule, until: Until):
-        super().__init__(geometry, memory, rule)
+    def __init__(self, problem: Problem, memory: StepperState, rule: Rule, until: Until):
+        super().__init__(problem, memory, rule)
         self._until, self.has_converged = until, False
-        self._metric = geometry.metric.tolist()
+        self._metric = problem.metric.tolist()
 
     @property
     def has_stalled(self) -> bool:
@@ -112,9 +112,9 @@ class AnyTwinSgd(StallRule, _AnyTwin):
     state_attributes = ("w", "before", "memory", "_epoch", "passes")
     has_costs = False
 
-    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule, order: Order, epoch: int):
-        super().__init__(geometry, memory, rule)
-        self._order, self._epoch, self._block_rows = order, epoch, block_rows(geometry.rows.d)
+    def __init__(self, problem: Problem, memory: StepperState, rule: Rule, order: Order, epoch: int):
+        super().__init__(problem, memory, rule)
+        self._order, self._epoch, self._block_rows = order, epoch, block_rows(problem.rows.d)
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist()) if want_cost else None

@@ -12,9 +12,9 @@ from types import ModuleType
 import numpy as np
 
 from fastgd.engine.blocks import Floats
-from fastgd.solver.geometry import Geometry
 from fastgd.solver.objective import Rule
 from fastgd.solver.planner import Method
+from fastgd.solver.problem import Problem
 from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StepperState
 from fastgd.solver.steppers.folded import FoldedObjective
 
@@ -55,24 +55,24 @@ class _Proximal:
 
 
 class SummaryProximal(_Proximal):
-    """Squared errors: an epoch is a product of the statistics with v. The reads are the geometry's."""
+    """Squared errors: an epoch is a product of the statistics with v. The reads are the problem's."""
 
     state_attributes = ("w", "before", "_momentum", "has_converged")
     has_costs = True
     method: Method = "summary"
     passes = 0
 
-    def __init__(self, geometry: Geometry, memory: StepperState, rule: Rule, until: Until):
+    def __init__(self, problem: Problem, memory: StepperState, rule: Rule, until: Until):
         from fastgd.kernels import proximal
 
         self._kernels, self._rule, self._until = proximal, rule, until
-        self._sums = geometry.penalised
+        self._sums = problem.penalised
         self._floor, self._units = 0.0, np.zeros(len(memory.point))
         if until.tol >= 0.0:
-            self._floor = ROUNDING * geometry.least_alike
-            self._units = geometry.units
-        self._metric = geometry.metric
-        self._l1 = geometry.coordinates.penalty(geometry.objective.l1, 0.0).l1
+            self._floor = ROUNDING * problem.least_alike
+            self._units = problem.units
+        self._metric = problem.metric
+        self._l1 = problem.scaling.penalty(problem.objective.l1, 0.0).l1
         self._memory = memory
         self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
@@ -104,13 +104,13 @@ class StreamedProximal(_Proximal):
     epochs_per_call = 1
 
     def __init__(
-        self, geometry: Geometry, memory: StepperState, rule: Rule, until: Until, n_threads: int | None
+        self, problem: Problem, memory: StepperState, rule: Rule, until: Until, n_threads: int | None
     ):
         from fastgd.kernels import proximal
 
-        objective, to = geometry.objective, geometry.coordinates
+        objective, to = problem.objective, problem.scaling
         self._kernels, self._rule, self._until = proximal, rule, until
-        self._fold = FoldedObjective(geometry.rows, objective.loss, to, n_threads)
+        self._fold = FoldedObjective(problem.rows, objective.loss, to, n_threads)
         self._penalty = to.penalty(objective.l1, objective.l2)
         self._zeros = np.zeros(to.size)
         self._memory = memory

@@ -15,8 +15,8 @@ from fastgd.engine import reduce, scan
 from fastgd.engine.blocks import Array, Floats, Step, block_rows
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
+from fastgd.solver.statistics import FEW
 from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StallRule
-from fastgd.solver.summaries import FEW
 
 FEW_SINGLE = 8
 """Up to so many columns of float32 the compiler keeps a row, w and the sums in registers; FEW of float64."""

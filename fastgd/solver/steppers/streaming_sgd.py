@@ -14,10 +14,10 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats, Step, block_rows
 from fastgd.losses import Loss
-from fastgd.solver.geometry import Geometry
 from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
+from fastgd.solver.problem import Problem
 from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StallRule, StepperState
 from fastgd.solver.steppers.folded import FoldedObjective
 
@@ -35,20 +35,20 @@ class ScannedSgd(StallRule):
 
     def __init__(
         self,
-        geometry: Geometry,
+        problem: Problem,
         memory: StepperState,
         rule: Rule,
         order: Order,
         epoch: int,
         n_threads: int | None,
     ):
-        objective, to = geometry.objective, geometry.coordinates
+        objective, to = problem.objective, problem.scaling
         self._objective, self._rule, self._order, self._epoch = objective, rule, order, epoch
-        self._fold = FoldedObjective(geometry.rows, objective.loss, to, n_threads)
+        self._fold = FoldedObjective(problem.rows, objective.loss, to, n_threads)
         self._penalty = to.penalty(objective.l1, objective.l2)
-        self._rows: Table = geometry.rows
+        self._rows: Table = problem.rows
         if objective.standardize:
-            self._rows = TransformedRows(geometry.rows, to.shift, to.scale, has_ones=False, is_weighted=False)
+            self._rows = TransformedRows(problem.rows, to.shift, to.scale, has_ones=False, is_weighted=False)
         self.w, self.before, self.memory, self.passes = memory.point, memory.before, memory, 0
         is_even = not objective.l2 or not objective.standardize
         self._is_blocked = rule.is_plain and not objective.l1 and is_even

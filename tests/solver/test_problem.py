@@ -7,18 +7,19 @@ import pytest
 
 import fastgd
 from fastgd.data.arrays import ArrayRows
-from fastgd.solver.geometry import Geometry
 from fastgd.solver.objective import Rule, as_objective
+from fastgd.solver.problem import Problem
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import Smooth, problem
+from tests.solver.test_objective import Smooth
+from tests.solver.test_objective import problem as data
 
 
-def geometry(X, y, rule=None, *, loss="squared_error", l2=0.0, b=False, standardize=False, s=None):
+def problem(X, y, rule=None, *, loss="squared_error", l2=0.0, b=False, standardize=False, s=None):
     goal = as_objective(loss, 0.0, l2, b, standardize, has_weights=s is not None)
     rows = ArrayRows(X, y)
     if s is not None:
         rows.set_weights(s)
-    return Geometry(rows, goal, rule or Rule(), "numba", None)
+    return Problem(rows, goal, rule or Rule(), "numba", None)
 
 
 def hessian(X, s, curvature, l2, standardize):
@@ -33,33 +34,33 @@ def hessian(X, s, curvature, l2, standardize):
 @pytest.mark.parametrize("standardize", [False, True])
 @pytest.mark.parametrize(("loss", "curvature"), [("squared_error", 2.0), ("log_loss", 0.25), (Smooth(), 2.0)])
 def test_limits_against_the_eigenvalues(rng, loss, curvature, standardize):
-    X, y = problem(rng, 60, 3, loss)
+    X, y = data(rng, 60, 3, loss)
     X, s = X * [1.0, 3.0, 0.5] + [0.0, 2.0, 1.0], rng.random(60)
     values = np.linalg.eigvalsh(hessian(X, s, curvature, 0.3, standardize))
-    at = geometry(X, y, loss=loss, l2=0.3, b=True, standardize=standardize, s=s)
+    at = problem(X, y, loss=loss, l2=0.3, b=True, standardize=standardize, s=s)
     assert at.limit("gradient_descent") == pytest.approx(2 / values[-1], rel=1e-12)
     assert at.curvatures[0] == pytest.approx(values[0], rel=1e-9)
     expected = 2 / (values[-1] + max(values[0], values[-1] / 10))
     assert at.auto_rate("gradient_descent") == pytest.approx(expected, rel=1e-12)
-    heavy = geometry(X, y, Rule(0.5), loss=loss, l2=0.3, b=True, standardize=standardize, s=s)
+    heavy = problem(X, y, Rule(0.5), loss=loss, l2=0.3, b=True, standardize=standardize, s=s)
     assert heavy.limit("gradient_descent") == pytest.approx(3 / values[-1], rel=1e-12)
     assert heavy.auto_rate("gradient_descent") == pytest.approx(1 / values[-1], rel=1e-12)
 
 
 def test_limits_of_sgd_against_the_longest_row(rng):
-    X, y = problem(rng, 60, 3)
+    X, y = data(rng, 60, 3)
     s = rng.random(60)
     longest = np.max(s * (np.sum(X * X, axis=1) + 1.0))
-    at = geometry(X, y, loss="huber", l2=0.3, b=True, s=s)
+    at = problem(X, y, loss="huber", l2=0.3, b=True, s=s)
     assert at.limit("sgd") == pytest.approx(2 / (2 * longest + 0.3), rel=1e-12)
     assert at.auto_rate("sgd") == pytest.approx(1 / (2 * longest + 0.3), rel=1e-12)
 
 
 def test_statistics_are_those_of_the_coordinates(rng):
-    X, y = problem(rng, 50, 3)
+    X, y = data(rng, 50, 3)
     s = rng.random(50)
-    at = geometry(X + 100.0, y, b=True, standardize=True, s=s)
-    to, sums = at.coordinates, at.statistics
+    at = problem(X + 100.0, y, b=True, standardize=True, s=s)
+    to, sums = at.scaling, at.statistics
     Z = np.column_stack([(X + 100.0 - to.shift) * to.scale, np.ones(50)])
     r = y - Z @ sums.w_ref
     np.testing.assert_allclose(sums.G, (Z * s[:, None]).T @ Z, atol=1e-11)
@@ -89,7 +90,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_divergence_names_a_limit_and_a_rate_that_are_true(rng, case):
-    X, y = problem(rng, 80, 3, case.get("loss"))
+    X, y = data(rng, 80, 3, case.get("loss"))
     if "sample_weight" in case:
         case = case | dict(sample_weight=rng.random(80) + 0.1)
     is_quadratic = "loss" not in case
@@ -117,7 +118,7 @@ def test_divergence_names_a_limit_and_a_rate_that_are_true(rng, case):
     "how", [{}, dict(fit_intercept=True), dict(loss="huber", l2=0.1), dict(batch_size=4)]
 )
 def test_divergence_of_sgd_names_a_safe_rate(rng, how):
-    X, y = problem(rng, 60, 3)
+    X, y = data(rng, 60, 3)
     X = X * 1e3  # flat losses grow by their penalty alone
     with pytest.raises(fastgd.DivergenceError) as caught:
         fastgd.sgd(X, y, learning_rate=30.0, n_epochs=400, **how)
@@ -130,8 +131,8 @@ def test_divergence_of_sgd_names_a_safe_rate(rng, how):
 
 
 def test_a_run_that_grows_without_overflow_is_refused_too(rng):
-    X, y = problem(rng, 80, 3)
-    limit = geometry(X, y, l2=0.5, b=True).limit("gradient_descent")
+    X, y = data(rng, 80, 3)
+    limit = problem(X, y, l2=0.5, b=True).limit("gradient_descent")
     how = dict(l2=0.5, fit_intercept=True, n_epochs=200, learning_rate=1.05 * limit)
     with pytest.raises(fastgd.DivergenceError, match=r"^gradient_descent ended above its start at learning"):
         fastgd.gradient_descent(X, y, **how)
@@ -142,7 +143,7 @@ def test_a_run_that_grows_without_overflow_is_refused_too(rng):
 
 @pytest.mark.parametrize("how", [dict(l2=0.1), dict(loss="huber"), dict(fit_intercept=True), dict(tol=1e-6)])
 def test_data_without_a_number_is_named_by_its_row(rng, how):
-    X, y = problem(rng, 50, 2)
+    X, y = data(rng, 50, 2)
     X[33, 1] = np.nan
     for fit_by in (fastgd.gradient_descent, fastgd.sgd):
         for backend in ("numba", "python"):
@@ -155,7 +156,7 @@ def test_data_without_a_number_is_named_by_its_row(rng, how):
 @pytest.mark.parametrize("on_divergence", ["raise", "warn", "ignore"])
 def test_a_loss_with_a_kink_has_no_limit(rng, on_divergence, backend):
     """A run that ends above its start is kept, without a warning of numpy's: no rate is over a limit."""
-    X, y = problem(rng, 30, 2)
+    X, y = data(rng, 30, 2)
     for how in (dict(fit_intercept=True, standardize=True), dict(l1=0.1), dict(l2=0.1)):
         X[:, 0] *= 0.0 if "l1" in how else 1.0
         how = how | dict(loss="quantile", n_epochs=3, learning_rate=100.0)
@@ -167,7 +168,7 @@ def test_a_loss_with_a_kink_has_no_limit(rng, on_divergence, backend):
 
 @pytest.mark.skipif(JIT_IS_OFF, reason="thirty reads of many numbers")
 def test_automatic_rates_of_many_columns_are_estimates(rng):
-    X, y = problem(rng, 60, 1100)
+    X, y = data(rng, 60, 1100)
     s = rng.random(60)
     largest = np.linalg.eigvalsh(2 * (X.T * s) @ X / s.sum())[-1]
     fit = fastgd.gradient_descent(X, y, sample_weight=s, n_epochs=2, method="stream", l1=1e-3)
@@ -177,7 +178,7 @@ def test_automatic_rates_of_many_columns_are_estimates(rng):
 
 
 def test_what_reads_the_data_is_counted(rng):
-    X, y = problem(rng, 60, 3)
+    X, y = data(rng, 60, 3)
     for how in (dict(fit_intercept=True), dict(l2=0.1), dict(nesterov=True)):
         assert fastgd.gradient_descent(X, y, method="summary", n_epochs=50, **how).n_passes == 1
     streamed = fastgd.gradient_descent(X, y, loss="huber", learning_rate=0.1, n_epochs=50)

@@ -1,23 +1,20 @@
-"""Summaries of the data, made by one read: the statistics of the squared loss, and the maps of SGD's blocks.
+"""Statistics of the squared error: all that full-batch descent needs of the data, from one pass.
 
-Both are kept about a reference w_ref: with r = y − X·w_ref in place of y, a cost that is tiny beside
-mean(y²) keeps its digits, and a weight that fits exactly stays where it is. Any reference is correct. It
-comes from the first rows; where those tell little of the rest, `FAR` says when another read about a better
-reference is due.
+They are taken about a reference w_ref. With r = y − X·w_ref in place of y, a cost that is tiny beside
+mean(y²) keeps its digits, and weights that fit exactly do not move. Any reference is correct. It comes from
+the first rows. Where these say little about the rest, `FAR` says when to read again about a better reference.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd.data.dataset import Table
 from fastgd.engine import reduce
-from fastgd.engine.blocks import Array, Floats, Kept, Rows, block_rows
+from fastgd.engine.blocks import Array, Floats, Rows, block_rows
 from fastgd.lazy import lazy_property
 from fastgd.solver import blas, linalg
 from fastgd.solver.linalg import EPS, Factor
@@ -26,11 +23,8 @@ FAR = 2.0**-10
 """A cost below this part of mean(r²) has lost ten bits: the reference was far from it."""
 NEAR = 1e-22
 """A reference's cost below this part of mean(y²) leaves all digits to costs from 1e-25 of it on."""
-GROWTH = 2.0**8
-"""Maps through which some difference could grow by more than this lose digits where they cancel again."""
 ROWS_TOGETHER = 1024
 """Rows whose statistics are summed before a d² table is added to another."""
-MAPS_BYTES = 32_000_000
 FEW = 7
 """Up to so many columns the compiler keeps a row and w, or a row of a map, in registers."""
 GRAM_EFFORT = 16
@@ -93,17 +87,17 @@ class Statistics:
         return self.cost(np.zeros(len(self.c)))
 
 
-def statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
+def read_statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
     """The statistics of all rows about w_ref: one read."""
     from fastgd.kernels import gram
 
-    d, size, together = rows.d, _node_size(rows.d), rows_together(rows.d)
+    d, size, together = rows.d, node_size(rows.d), rows_together(rows.d)
 
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
         return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, together)
 
     sums = reduce.fold(rows, task, n_threads, size, effort(d), together)
-    return _unpacked(sums, rows.n, w_ref)
+    return unpacked(sums, rows.n, w_ref)
 
 
 def rows_together(d: int) -> int:
@@ -111,7 +105,7 @@ def rows_together(d: int) -> int:
     return max(block_rows(d), ROWS_TOGETHER)
 
 
-def _node_size(d: int) -> int:
+def node_size(d: int) -> int:
     from fastgd.kernels import gram
 
     return 3 if d == 1 else gram.size(d) ** 2
@@ -122,7 +116,7 @@ def effort(d: int, models: int = 1) -> int:
     return max(1, d * models // GRAM_EFFORT)
 
 
-def _unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
+def unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
     """From [Σ x², Σ x r, Σ r²] for one column; else from the lower triangle of Σ z zᵀ, z = [x, r]."""
     d = len(w_ref)
     if d == 1:
@@ -135,7 +129,7 @@ def _unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
     return Statistics(n, w_ref, G, table[d, :d].copy(), float(table[d, d]))
 
 
-def reference(rows: Table, w0: Floats) -> Floats:
+def first_reference(rows: Table, w0: Floats) -> Floats:
     """A w_ref for these rows: what fits the first of them best of w0 and their least-squares weights.
 
     Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.
@@ -160,77 +154,3 @@ def reference(rows: Table, w0: Floats) -> Floats:
 
 def _scores(X: Floats, w: Floats) -> Floats:
     return X @ w if len(w) > 1 else X[:, 0] * w[0]
-
-
-@dataclass
-class Maps:
-    """Blocks of SGD steps as maps u ← a u + b of u = w − w_ref, for each of K rates.
-
-    a (K, blocks, d, d), b (K, blocks, d); growth (K, blocks) bounds how far the steps within a block can
-    carry any difference apart; last_x (blocks, d), last_y (blocks,) are the last rows of the blocks.
-    (Composition: Maleki, Musuvathi, Mytkowicz, arXiv 1705.08030, here exact to rounding.)
-    """
-
-    statistics: Statistics
-    rates: Floats
-    a: Floats
-    b: Floats
-    growth: Floats
-    last_x: Floats
-    last_y: Floats
-    _composed: dict[int, tuple[Floats, Floats] | None] = field(default_factory=dict)
-
-    @lazy_property
-    def is_safe(self) -> NDArray[np.bool_]:
-        """(K, blocks): whether a block's map has the digits of its steps; a block without is scanned."""
-        is_finite = np.isfinite(self.b).all(axis=2) & np.isfinite(self.a).all(axis=(2, 3))
-        return is_finite & (self.growth <= GROWTH)
-
-    def composed(self, k: int) -> tuple[Floats, Floats] | None:
-        """The blocks in order as one map a (1, d, d), b (1, d), for rate k; None if it would lose digits."""
-        from fastgd.kernels import epochs
-
-        if k not in self._composed:
-            d = self.b.shape[2]
-            a, b = np.empty((1, d, d)), np.empty((1, d))
-            safe = bool(self.is_safe[k].all()) and epochs.compose_all(
-                self.a[k], self.b[k], self.growth[k], GROWTH, a[0], b[0]
-            )
-            self._composed[k] = (a, b) if safe else None
-        return self._composed[k]
-
-
-def maps_bytes(n: int, d: int, n_rates: int) -> int:
-    """What the maps of n rows take."""
-    return 8 * (d * d + d + 1) * n_rates * -(-n // block_rows(d))
-
-
-def maps(rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: int | None) -> Maps:
-    """The maps of all blocks for each rate, and the statistics: one read."""
-    from fastgd.kernels import one_read
-
-    d, block = rows.d, block_rows(rows.d)
-    n_blocks, n_rates = -(-rows.n // block), len(rates)
-    a, b = np.empty((n_rates, n_blocks, d, d)), np.empty((n_rates, n_blocks, d))
-    growth = np.empty((n_rates, n_blocks))
-    last_x, last_y = np.empty((n_blocks, d)), np.empty(n_blocks)
-    rates = np.ascontiguousarray(rates, dtype=np.float64)
-    few = tuple(w_ref) if d <= FEW else ()
-    kept = Kept([a, b, growth, last_x, last_y], [1, 1, 1, 0, 0], block)
-
-    def task(
-        _start: int, X: Array, y: Array, _weights: Floats,
-        a: Floats, b: Floats, growth: Floats, last_x: Floats, last_y: Floats,
-    ) -> Floats:  # fmt: skip
-        last = np.minimum(np.arange(1, len(last_y) + 1) * block, len(y)) - 1
-        last_x[:], last_y[:] = X[last], y[last]
-        how = rates, block, a, b, growth
-        if d == 1:
-            line = rates, block, how[2][:, :, 0, 0], how[3][:, :, 0], how[4]
-            return one_read.run_1d(X.reshape(-1), y, w_ref[0], *line)
-        if d <= FEW:
-            return one_read.run_few(X, X.reshape(-1), y, few, w_ref, *how)
-        return one_read.run_nd(X, y, w_ref, *how)
-
-    sums = reduce.fold(rows, task, n_threads, _node_size(d), effort(d, n_rates), kept=kept)
-    return Maps(_unpacked(sums, rows.n, w_ref), rates, a, b, growth, last_x, last_y)

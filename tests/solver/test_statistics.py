@@ -1,4 +1,4 @@
-"""Statistics and maps: what they hold, what they answer, and when they ask for another read."""
+"""Statistics: what they hold, what they answer, and when another read is due."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine.blocks import block_rows
-from fastgd.solver import summaries
+from fastgd.solver import statistics
+from fastgd.solver.maps import read_maps
+from fastgd.solver.statistics import first_reference, read_statistics
 from tests.conftest import JIT_IS_OFF
 from tests.test_functions import layouts
 
@@ -40,7 +42,7 @@ def test_statistics_are_the_sums_that_they_say(rng, d, dtype):
     n = 60 if JIT_IS_OFF else 3 * block_rows(d) + 37
     X, y, w_ref = problem(rng, n, d)
     X, y = X.astype(dtype), y.astype(dtype)
-    found = summaries.statistics(ArrayRows(X, y), w_ref, 1)
+    found = read_statistics(ArrayRows(X, y), w_ref, 1)
     X, r = X.astype(float), y - X.astype(float) @ w_ref
     np.testing.assert_allclose(found.G, X.T @ X, rtol=0, atol=1e-13 * n)
     np.testing.assert_array_equal(found.G, found.G.T)
@@ -57,7 +59,7 @@ def test_statistics_of_short_numbers_are_exact(rows, w_ref, w):
     """Sums of short binary fractions round nowhere: the cost is the exact one, rounded."""
     table = np.array(rows)
     X, y = table[:, :2], table[:, 2]
-    found = summaries.statistics(ArrayRows(X, y), np.array(w_ref), 1)
+    found = read_statistics(ArrayRows(X, y), np.array(w_ref), 1)
     assert found.cost(np.array(w)) == pytest.approx(float(exact_cost(X, y, w)), rel=1e-15, abs=1e-300)
 
 
@@ -70,7 +72,10 @@ def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, d)
 
     def bits(X, y, threads):
         rows = ArrayRows(X, y)
-        sums, maps = summaries.statistics(rows, w_ref, threads), summaries.maps(rows, w_ref, rates, threads)
+        sums, maps = (
+            read_statistics(rows, w_ref, threads),
+            read_maps(rows, w_ref, rates, threads),
+        )
         parts = (sums.G, sums.c, np.float64(sums.s), maps.a, maps.b, maps.growth, maps.last_x, maps.last_y)
         parts += (maps.statistics.G, maps.statistics.c, np.float64(maps.statistics.s))
         return b"".join(part.tobytes() for part in parts)
@@ -82,24 +87,11 @@ def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, d)
         assert bits(X_other, y_other, 2) == expected, name
 
 
-@pytest.mark.parametrize("d", [1, 3, 10])
-def test_maps_carry_the_statistics_of_their_rows(rng, d):
-    X, y, w_ref = problem(rng, 200 if JIT_IS_OFF else 20_000, d)
-    maps = summaries.maps(ArrayRows(X, y), w_ref, [1e-3], 2)
-    direct = summaries.statistics(ArrayRows(X, y), w_ref, 2)
-    np.testing.assert_allclose(maps.statistics.G, direct.G, rtol=1e-14, atol=1e-13 * len(y))
-    np.testing.assert_allclose(maps.statistics.c, direct.c, rtol=0, atol=1e-13 * len(y))
-    assert maps.statistics.s == pytest.approx(direct.s, rel=1e-14)
-    ends = [*range(block_rows(d) - 1, len(y) - 1, block_rows(d)), len(y) - 1]
-    np.testing.assert_array_equal(maps.last_x, X[ends])
-    np.testing.assert_array_equal(maps.last_y, y[ends])
-
-
 @pytest.mark.parametrize("d", [1, 2, 10, 64])
 def test_the_reference_fits_the_first_rows(rng, d):
     n = 100 if JIT_IS_OFF else 20_000
     X, y, _ = problem(rng, n, d)
-    w_ref = summaries.reference(ArrayRows(X, y), np.zeros(d))
+    w_ref = first_reference(ArrayRows(X, y), np.zeros(d))
     first = min(n, block_rows(d))
     best = np.linalg.lstsq(X[:first], y[:first])[0]
     assert np.sum((X[:first] @ w_ref - y[:first]) ** 2) <= np.sum((X[:first] @ best - y[:first]) ** 2) * 1.3
@@ -108,14 +100,14 @@ def test_the_reference_fits_the_first_rows(rng, d):
 def test_the_reference_is_w0_where_that_fits_exactly_and_short_where_it_can_be(rng):
     X = rng.integers(-9, 9, (500, 3)).astype(float)
     short = np.array([2.0, -0.5, 3.25])
-    np.testing.assert_array_equal(summaries.reference(ArrayRows(X, X @ short), np.zeros(3)), short)
+    np.testing.assert_array_equal(first_reference(ArrayRows(X, X @ short), np.zeros(3)), short)
     w0 = np.array([2.0, -0.5, 3.25 + 2**-45])
-    np.testing.assert_array_equal(summaries.reference(ArrayRows(X, X @ w0), w0), w0)
+    np.testing.assert_array_equal(first_reference(ArrayRows(X, X @ w0), w0), w0)
 
 
 def test_the_reference_of_fewer_rows_than_columns_is_the_solution_next_to_w0(rng):
     X, y, w0 = problem(rng, 3, 8)
-    w_ref = summaries.reference(ArrayRows(X, y), w0)
+    w_ref = first_reference(ArrayRows(X, y), w0)
     expected = w0 + np.linalg.pinv(X) @ (y - X @ w0)
     np.testing.assert_allclose(w_ref, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
@@ -170,15 +162,15 @@ def test_a_cost_is_as_good_as_the_direct_sum_down_to_nothing(rng, d, noise):
 
 
 def test_a_cost_far_below_the_reference_is_far_and_one_of_rounding_is_not():
-    sums = summaries.Statistics(10, np.zeros(1), np.array([[10.0]]), np.array([20.0]), 40.0)
-    assert sums.is_far_from(4.0 * summaries.FAR * 0.99)
-    assert not sums.is_far_from(4.0 * summaries.FAR * 1.01)
-    exact = summaries.Statistics(10, np.full(1, 2.0), np.array([[10.0]]), np.array([0.0]), 1e-30)
+    sums = statistics.Statistics(10, np.zeros(1), np.array([[10.0]]), np.array([20.0]), 40.0)
+    assert sums.is_far_from(4.0 * statistics.FAR * 0.99)
+    assert not sums.is_far_from(4.0 * statistics.FAR * 1.01)
+    exact = statistics.Statistics(10, np.full(1, 2.0), np.array([[10.0]]), np.array([0.0]), 1e-30)
     assert not exact.is_far_from(0.0)
 
 
 def test_the_optimum_is_where_the_gradient_is_zero(rng):
     X, y, w_ref = problem(rng, 400, 4)
-    found = summaries.statistics(ArrayRows(X, y), w_ref, 1)
+    found = read_statistics(ArrayRows(X, y), w_ref, 1)
     w = found.optimum()
     np.testing.assert_allclose(2 / 400 * X.T @ (X @ w - y), 0, atol=1e-13)

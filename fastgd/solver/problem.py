@@ -23,10 +23,10 @@ from fastgd.solver.linalg import EPS, Parted, extreme_eigenvalues
 from fastgd.solver.moments import Moments
 from fastgd.solver.objective import Objective, Rule
 from fastgd.solver.planner import MOST_COLUMNS
-from fastgd.solver.scaling import Coordinates
+from fastgd.solver.scaling import Scaling
 from fastgd.solver.seen import Seen
+from fastgd.solver.statistics import Statistics
 from fastgd.solver.steppers.folded import FoldedObjective
-from fastgd.solver.summaries import Statistics
 from fastgd.solver.survey import SLOWEST, Eigenvalues, lanczos, largest_square, ratio, usable
 
 OFF = 2.0**40
@@ -35,7 +35,7 @@ CONSTANT = 64 * EPS
 """A variance below this part of the mean square is rounding."""
 
 
-class Geometry(Moments):
+class Problem(Moments):
     """What follows for an objective and a rule; reads what it must."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Geometry(Moments):
         n_threads: int | None,
         origin: Origin | None = None,
         seen: Seen | None = None,
-        earlier: Coordinates | None = None,
+        earlier: Scaling | None = None,
     ):
         """`seen`: the moments of all calls of partial_fit, of which `rows` are the last; `earlier`: the
         coordinates of an earlier run, which are taken where the data has the same to rounding."""
@@ -56,16 +56,16 @@ class Geometry(Moments):
         self.null: Floats = np.zeros(1)
         """Added to every v: a part of the start that no step changes, and on which no cost depends."""
 
-    # Coordinates ------------------------------------------------------------------------------------------
+    # Scaling ------------------------------------------------------------------------------------------
 
     @lazy_property
-    def coordinates(self) -> Coordinates:
+    def scaling(self) -> Scaling:
         """As they are, or centred (with an intercept) and of variance 1."""
         d, has_intercept = self.rows.d, self.objective.fit_intercept
         if not self.objective.is_standardized:
             return scaling.plain(d, has_intercept)
         if self.seen is not None:
-            return self.seen.coordinates(has_intercept, self._ridge)
+            return self.seen.scaling(has_intercept, self._ridge)
         if self.has_statistics:
             squares = np.diag(self.raw.G)[:d]
             sums = self.raw.G[-1, :-1] if has_intercept else np.zeros(d)
@@ -74,7 +74,7 @@ class Geometry(Moments):
             x_ref, sums, squares = self._centred_moments
         m, squares = sums / self.total, squares / self.total
         shift, scale = _standard(x_ref, m, squares, has_intercept, self._ridge)
-        found = Coordinates(shift, scale, has_intercept)
+        found = Scaling(shift, scale, has_intercept)
         if self._earlier is not None and found.is_near(self._earlier):
             return self._earlier
         return found
@@ -122,7 +122,7 @@ class Geometry(Moments):
     @lazy_property
     def _about_origin(self) -> Statistics:
         raw, d = self.raw, self.rows.d
-        to = self.coordinates
+        to = self.scaling
         G, c, scale = raw.G, raw.c, to.scale
         theta = np.zeros(to.size)
         np.divide(raw.w_ref[:d], scale, out=theta[:d], where=scale != 0.0)
@@ -143,7 +143,7 @@ class Geometry(Moments):
     @np.errstate(over="ignore", invalid="ignore")
     def model(self, v: Floats) -> tuple[Floats, Floats]:
         """(w, intercept) of θ_ref + v, v (…, size): from the origin, with all digits of v."""
-        d, to, origin, theta = self.rows.d, self.coordinates, self.origin, self.statistics.w_ref
+        d, to, origin, theta = self.rows.d, self.scaling, self.origin, self.statistics.w_ref
         is_moved = self.statistics is not self._about_origin
         base = np.where((to.scale != 0.0) & ~np.array(is_moved), origin.weights[:d], 0.0)
         v = v + self.null
@@ -176,7 +176,7 @@ class Geometry(Moments):
         return self._with_l2(self.statistics)
 
     def _with_l2(self, base: Statistics) -> Statistics:
-        l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
+        l2 = self.scaling.penalty(0.0, self.objective.l2).l2
         if not l2.any():
             return base
         half = 0.5 * base.n * l2
@@ -221,7 +221,7 @@ class Geometry(Moments):
                 table = W.T @ G @ W
             return Eigenvalues(*extreme_eigenvalues(table), False)
         if self.rows.d > MOST_COLUMNS and self._backend == "numba":
-            smallest, largest = lanczos(self._squared_gradient(), self.coordinates.size)
+            smallest, largest = lanczos(self._squared_gradient(), self.scaling.size)
             if not math.isfinite(largest):
                 self.rows.refuse_nonfinite()
             return Eigenvalues(smallest, largest, True)
@@ -249,7 +249,7 @@ class Geometry(Moments):
         if self.objective.precondition:
             return self._in_metric(curvature)
         smallest, largest, is_estimate = self.eigenvalues
-        l2 = self.coordinates.penalty(0.0, self.objective.l2).l2
+        l2 = self.scaling.penalty(0.0, self.objective.l2).l2
         if is_estimate or not l2.any():
             return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
         H, parted = (curvature / self.total) * self.statistics.G + np.diag(l2), self._parted
@@ -272,7 +272,7 @@ class Geometry(Moments):
         units = np.where(self.units > 0.0, self.units, 1.0)
         H, parted = 2.0 / self.total * self.penalised.G / np.outer(units, units), None
         if self._parted is not None:
-            l2 = self.coordinates.penalty(0.0, self.objective.l2).l2[:-1]
+            l2 = self.scaling.penalty(0.0, self.objective.l2).l2[:-1]
             S = (2.0 * self._parted.S + np.diag(l2)) / np.outer(units[:-1], units[:-1])
             parted = Parted(S, self._parted.means * (units[-1] / units[:-1]), 1.0)
         return extreme_eigenvalues(H, parted)[0]
@@ -294,7 +294,7 @@ class Geometry(Moments):
         with penalties.
         """
         sums, objective = self.statistics, self.objective
-        counted = np.count_nonzero(self.coordinates.scale) + objective.fit_intercept
+        counted = np.count_nonzero(self.scaling.scale) + objective.fit_intercept
         if objective.l1 or objective.l2 or not sums.is_finite() or not counted:
             return math.inf
         if sums.factor.rank < counted:
@@ -306,7 +306,7 @@ class Geometry(Moments):
 
     def _squared_gradient(self) -> Callable[[Floats], Floats]:
         """The gradient of the squared loss, a read a call."""
-        fold = FoldedObjective(self.rows, SquaredError(), self.coordinates, self._n_threads)
+        fold = FoldedObjective(self.rows, SquaredError(), self.scaling, self._n_threads)
 
         def gradient(theta: Floats) -> Floats:
             self.passes += 1
@@ -318,7 +318,7 @@ class Geometry(Moments):
     def largest_square(self) -> float:
         """max s‖x̃‖² of the rows in the coordinates, 1 for the intercept among them."""
         self.passes += 1
-        to = self.coordinates
+        to = self.scaling
         rows = self.transformed(to.shift, to.scale)
         if self._backend == "python":
             largest = float(np.max(np.sum(np.square(rows.X), axis=1)))
@@ -331,7 +331,7 @@ class Geometry(Moments):
     @lazy_property
     def mean_square(self) -> float:
         """The mean of s‖x̃‖² over the rows in the coordinates, 1 for the intercept among them."""
-        total, n, to = self.total, self.rows.n, self.coordinates
+        total, n, to = self.total, self.rows.n, self.scaling
         if self.seen is not None:
             total, n = self.seen.total, self.seen.n
         if self.objective.is_standardized:
@@ -360,7 +360,7 @@ class Geometry(Moments):
         rule, mu = self._rule, self._rule.momentum
         if solver == "sgd":
             bound = self.objective.curvature * self.largest_square
-            return ratio(2.0 * (1.0 - mu), bound + self.coordinates.penalty(0.0, self.objective.l2).l2.max())
+            return ratio(2.0 * (1.0 - mu), bound + self.scaling.penalty(0.0, self.objective.l2).l2.max())
         factor = 4.0 / 3.0 if rule.nesterov else 2.0 * (1.0 + mu)
         return ratio(factor, self.curvatures[1])
 
