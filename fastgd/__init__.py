@@ -31,7 +31,7 @@ _HOMES = {
     "SweepResult": "results",
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
-    "ConvergenceWarning": "options",
+    "ConvergenceWarning": "solver.options",
     "DivergenceError": "results",
 }
 _ROOMS = ("estimators", "losses", "schedules")
@@ -70,9 +70,9 @@ if TYPE_CHECKING:
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.io.model import load
-    from fastgd.options import ConvergenceWarning
     from fastgd.results import DivergenceError, FitResult, SweepResult
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.sweep import sweep
     from fastgd.versions import show_versions
     from fastgd.warm import warmup

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 from fastgd import checks
 from fastgd.data.chunks import Source
 from fastgd.losses import Loss
-from fastgd.options import OnDivergence, Options, Tolerance
 from fastgd.results import FitResult
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop
 from fastgd.solver.fit import fit
 from fastgd.solver.loop import Callback
 from fastgd.solver.objective import as_rule
+from fastgd.solver.options import OnDivergence, Options, Tolerance
 from fastgd.solver.orders import Shuffle
 from fastgd.solver.planner import Choice
 

@@ -14,8 +14,8 @@ from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
-from fastgd.options import Solver
 from fastgd.solver.forecast import named
+from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
 from fastgd.solver.planner import Method
 from fastgd.solver.state import State

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from fastgd import checks, reference
 from fastgd.data.arrays import as_array
-from fastgd.engine.blocks import block_rows
-
-if TYPE_CHECKING:
-    from fastgd.results import FitResult
+from fastgd.engine.blocks import Floats, block_rows
 
 LONG = 1000
 """Exact traces of more epochs than this are abbreviated unless asked for in full."""
 HEAD, TAIL, DOTS = 11, 10, "…………"  # the slides: epochs 0 to 10, dots, the last ten
 
 
-def trace(fit: FitResult, digits: int | None, full: bool | None, predict: Any) -> str:
+class Run(Protocol):
+    """What a trace shows: attributes of a `FitResult`."""
+
+    w: float | Floats
+    intercept: float
+    w_history: Floats | None
+    intercept_history: Floats | None
+    cost_history: Floats | None
+    loss_history: Floats | None
+    gradient_history: Floats | None
+    n_epochs: int
+    solver: Any
+    _samples: tuple[list[Any], list[Any]] | None
+    _w0: Any
+    _order: Any
+
+
+def trace(fit: Run, digits: int | None, full: bool | None, predict: Any) -> str:
     """The lesson's lines; see `FitResult.trace`."""
     if fit.w_history is None:
         raise ValueError('trace() needs the weights of every epoch: fit with history="epochs" or "samples"')
@@ -46,7 +60,7 @@ def _epochs(n_epochs: int, lines_of: Callable[[int], list[str]], full: bool) -> 
         yield from lines_of(epoch)
 
 
-def _predictions(fit: FitResult, digits: int | None, x: Any) -> tuple[list[str], list[str]]:
+def _predictions(fit: Run, digits: int | None, x: Any) -> tuple[list[str], list[str]]:
     """The lines before and after training; the slides' form gives the second its own spacing."""
     assert fit.w_history is not None
     row = as_array("predict", x)
@@ -65,7 +79,7 @@ def _predictions(fit: FitResult, digits: int | None, x: Any) -> tuple[list[str],
     return [before], [f"Predict (after training)   {x}  {last:.{digits}f}"]
 
 
-def _descent_epoch(fit: FitResult, digits: int | None) -> Callable[[int], list[str]]:
+def _descent_epoch(fit: Run, digits: int | None) -> Callable[[int], list[str]]:
     weights, costs = fit.w_history, fit.cost_history
     assert weights is not None
     assert costs is not None
@@ -79,7 +93,7 @@ def _descent_epoch(fit: FitResult, digits: int | None) -> Callable[[int], list[s
     return lines
 
 
-def _sgd_epoch(fit: FitResult, digits: int | None) -> Callable[[int], list[str]]:
+def _sgd_epoch(fit: Run, digits: int | None) -> Callable[[int], list[str]]:
     weights, losses, gradients = fit.w_history, fit.loss_history, fit.gradient_history
     assert weights is not None
     assert losses is not None

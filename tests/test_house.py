@@ -71,13 +71,14 @@ FLOORS = [
     ["solver.steppers.choose", "solver.steppers.proximal", "solver.steppers.streaming_sgd"],
     ["solver.steppers.plain_any"],
     ["functions", "solver.loop"],
-    ["options"],
+    ["solver.options"],
     ["solver.preconditioning", "solver.rates", "solver.state"],
     ["solver.tracks"],
+    ["trace"],
     ["results"],
     ["io.checkpoint", "io.model", "solver.outcome", "solver.caveats"],
     ["solver.fit"],
-    ["trace", "plots", "api", "solver.diagnose"],
+    ["plots", "api", "solver.diagnose"],
     ["solver.sweep", "cli.lesson", "estimators.inputs", "versions"],
     ["estimators.linear"],
     ["estimators.regressors", "estimators.classifiers"],
@@ -88,7 +89,7 @@ FLOORS = [
 ]
 """From the ground up: a module imports only from floors below its own."""
 
-HANDS_ON = {("results", "trace"), ("results", "plots"), ("results", "io.model")}
+HANDS_ON = {("results", "plots"), ("results", "io.model")}
 """Methods of a result that only call on the floor above."""
 
 

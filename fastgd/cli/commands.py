@@ -23,9 +23,9 @@ from fastgd.data.chunks import Source
 from fastgd.functions import forward
 from fastgd.io.archive import replacing
 from fastgd.io.model import load
-from fastgd.options import ConvergenceWarning
 from fastgd.results import DivergenceError, FitResult
 from fastgd.solver.diagnose import diagnose
+from fastgd.solver.options import ConvergenceWarning
 from fastgd.solver.planner import MOST_COLUMNS
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000

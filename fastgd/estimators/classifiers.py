@@ -28,8 +28,8 @@ from fastgd.estimators.inputs import (
     told,
 )
 from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
-from fastgd.options import Report, of_kind
 from fastgd.results import FitResult
+from fastgd.solver.options import Report, of_kind
 
 
 class _Classifier(ClassifierMixin, Linear):

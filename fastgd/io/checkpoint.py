@@ -23,9 +23,9 @@ from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats, Place, block_rows
 from fastgd.engine.journal import Journal
 from fastgd.io import archive, packing
-from fastgd.options import Options
 from fastgd.results import FitResult
 from fastgd.solver.loop import Run, Watch
+from fastgd.solver.options import Options
 from fastgd.solver.orders import Order
 from fastgd.solver.problem import Problem
 from fastgd.solver.progress import Progress

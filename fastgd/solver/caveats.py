@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from fastgd.data.dataset import Table
-from fastgd.options import Options, Plan
 from fastgd.solver import blas, forecast, linalg, preconditioning
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
+from fastgd.solver.options import Options, Plan
 from fastgd.solver.tracks import Track
 
 FEW_DIGITS = 7.5

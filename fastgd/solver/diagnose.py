@@ -19,11 +19,11 @@ from fastgd.data.dataset import Table
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
-from fastgd.options import Solver
 from fastgd.solver import linalg, planner
 from fastgd.solver.forecast import named
 from fastgd.solver.maps import MAPS_BYTES, maps_bytes
 from fastgd.solver.objective import SINGLE_STEPS, as_objective
+from fastgd.solver.options import Solver
 from fastgd.solver.preconditioning import unserved
 from fastgd.solver.problem import Problem
 from fastgd.solver.survey import Survey, ratio

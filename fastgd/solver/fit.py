@@ -21,12 +21,12 @@ from fastgd.data.sources import as_rows, check_weights
 from fastgd.engine.blocks import Floats
 from fastgd.io.checkpoint import Checkpoint, vars_of
 from fastgd.losses import as_loss, identity
-from fastgd.options import Options, Plan, Solver, Start
 from fastgd.results import DivergenceError, FitResult
 from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver import caveats, forecast, loop, objective, scaling
 from fastgd.solver.loop import Run, Watch
 from fastgd.solver.objective import Objective, Rule
+from fastgd.solver.options import Options, Plan, Solver, Start
 from fastgd.solver.orders import Order, as_order
 from fastgd.solver.outcome import from_run, not_begun
 from fastgd.solver.planner import Choice

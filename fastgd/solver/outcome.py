@@ -11,9 +11,9 @@ import numpy as np
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
-from fastgd.options import Solver
 from fastgd.results import FitResult
 from fastgd.solver.loop import Run
+from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
 from fastgd.solver.planner import Method
 from fastgd.solver.state import State

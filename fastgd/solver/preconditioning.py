@@ -7,9 +7,9 @@ anywhere, whatever the condition number of X.
 from __future__ import annotations
 
 from fastgd.data.dataset import Table
-from fastgd.options import Plan
 from fastgd.solver import planner
 from fastgd.solver.objective import Objective
+from fastgd.solver.options import Plan
 
 
 def resolved(plan: Plan, rows: Table) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd.engine.blocks import Floats
-from fastgd.options import Plan
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto, as_rates
+from fastgd.solver.options import Plan
 from fastgd.solver.problem import Problem
 from fastgd.solver.survey import Survey
 

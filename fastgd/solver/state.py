@@ -9,8 +9,8 @@ from typing import Any
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.losses import identity
-from fastgd.options import Plan, Solver
 from fastgd.solver.centred import Origin
+from fastgd.solver.options import Plan, Solver
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem

@@ -19,12 +19,12 @@ from fastgd.data.dataset import Table
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
-from fastgd.options import ConvergenceWarning, Options, Plan, Solver
 from fastgd.results import FitResult, SweepResult
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop, objective
 from fastgd.solver.fit import check_method, scale_costs
 from fastgd.solver.loop import Run
+from fastgd.solver.options import ConvergenceWarning, Options, Plan, Solver
 from fastgd.solver.orders import Shuffle, as_order
 from fastgd.solver.outcome import from_run
 from fastgd.solver.planner import Choice

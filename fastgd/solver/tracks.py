@@ -17,11 +17,11 @@ import numpy as np
 
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
-from fastgd.options import Plan, Solver
 from fastgd.schedules import LearningRate, TimesAuto
 from fastgd.solver import planner, preconditioning
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import LESSON, Objective
+from fastgd.solver.options import Plan, Solver
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
