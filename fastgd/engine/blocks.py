@@ -1,7 +1,7 @@
-"""The grid that rows are cut on, and what rows are to those who read them.
+"""The grid of blocks, and what `fold` and `scan` need of rows.
 
-A block is `block_rows(d)` rows, from row 0 on: told by row numbers and d alone. Reads go by aligned runs of
-2^k whole blocks.
+A block is `block_rows(d)` rows, counted from row 0. Row numbers and d alone decide where a block begins.
+Kernels are called on runs: 2^k whole blocks, aligned.
 """
 
 from __future__ import annotations
@@ -20,83 +20,83 @@ Floats = NDArray[np.float64]
 Summary = Floats
 
 NOTHING: Summary = np.empty(0)
-"""The summary of a run that only writes; the weights of rows that all count alike."""
+"""An empty array: the summary of a task that only writes, and the weights of unweighted rows."""
 
 BLOCK_ROWS = 4096
 BLOCK_NUMBERS = 1 << 16
 
 Task = Callable[..., Summary]
-"""task(start, X, y, weights, *kept): the summary of a run, a new array. Tasks go to other processes: what
-they hold is small, and none of it the rows."""
+"""task(start, X, y, weights, *kept) returns the summary of a run, a new array. Tasks are sent to other
+processes, so they hold little, and no rows."""
 Step = Callable[..., None]
-"""step(start, X, y, weights, *state): moves the arrays of a state."""
+"""step(start, X, y, weights, *state) updates the arrays of a state in place."""
 Piece = tuple[int, int]
-"""start, stop: some rows."""
+"""Row numbers: start, stop."""
 Run = tuple[int, Array, Array, Floats]
-"""start, X, y, weights: the rows of a run; weights have the length 0 where all rows count alike."""
+"""start, X, y, weights of a run. Weights have length 0 if the rows are unweighted."""
 
 
 @functools.cache
 def block_rows(d: int) -> int:
-    """Rows of a block of the grid: 4096, or a power of two with about 64 Ki numbers when d is large."""
+    """Rows of a block: 4096, or a smaller power of two with about 64 Ki numbers if d > 16."""
     return min(BLOCK_ROWS, 1 << max(0, (BLOCK_NUMBERS // max(1, d)).bit_length() - 1))
 
 
 class Reader(Protocol):
     def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
-        """X, y and weights of rows start:stop: C-contiguous, float32 or float64, not to be written (unless
-        they are what a task is there to fill)."""
+        """X, y and weights of rows start:stop, C-contiguous, float32 or float64. Callers must not write them,
+        except tasks that fill an output array."""
 
     def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
-        """The rows of these numbers, in their order."""
+        """X, y and weights of the rows with these numbers, in this order."""
 
 
 class Pass(Protocol):
-    """One read of the rows; several threads may take its runs."""
+    """One read of the rows. Several threads may share its runs."""
 
     def runs(self) -> Iterator[Run]:
-        """For one thread: the next run that no thread has taken, as long as there is one. It may be
-        overwritten when the next is asked for."""
+        """Iterate over runs that no other thread has taken. A run may be overwritten by the next one."""
 
     def end(self) -> None:
-        """No more runs are wanted."""
+        """Stop reading."""
 
 
 class Rows(Protocol):
-    """What `fold` and `scan` read: rows of d numbers and a target."""
+    """What `fold` and `scan` read: rows of d numbers, each with a target."""
 
     d: int
     run_numbers: int
-    """About how many numbers a run holds: enough that Python's share is small, few enough that an
-    interrupt is answered within some milliseconds and a thread's buffer stays small."""
+    """Numbers in a run, about. More reduce the overhead of Python. Fewer keep buffers small and interrupts
+    quick."""
 
     @property
     def known_n(self) -> int | None:
-        """How many; None where that is told by the first read."""
+        """The number of rows; None until the first read has counted them."""
 
     @property
     def n(self) -> int:
-        """How many; a read where that is not known."""
+        """The number of rows. May read the data to count them."""
 
     @property
     def log(self) -> Log | None: ...
 
     @property
     def executor(self) -> Executor | None:
-        """Who reads them, where that is not this process."""
+        """What reads the rows if this process does not."""
 
     def head(self, rows: int) -> tuple[Array, Array, Floats]:
         """The first rows."""
 
     def reader(self) -> Reader:
-        """A reader for one thread; it may reuse its memory from one `read` to the next."""
+        """A reader for one thread. It may reuse its memory from one `read` to the next."""
 
     def begin(self, pieces: Iterable[Piece]) -> Pass:
-        """A read of these rows, which ascend where rows can only be read in order."""
+        """Begin a read of these pieces. Pieces ascend unless rows can be read in any order."""
 
 
 class Place(NamedTuple):
-    """How far a read has come: before this row, with these nodes (and their rows), or this state."""
+    """The state of an interrupted read: the next row, and either nodes with their sizes or the scan's
+    state."""
 
     row: int
     sizes: list[int]
@@ -107,37 +107,38 @@ class Entry(Protocol):
     """One read in a log."""
 
     found: Place | None
-    """How far an earlier process came."""
+    """Where an earlier process stopped in this read."""
 
     def reached(self, row: int, place: Callable[[], Place]) -> None:
-        """The read has come before this row: `place` tells all, while it is called."""
+        """Note that the read has reached this row. `place()` copies its state; valid during this call
+        only."""
 
 
 class Log(Protocol):
-    """Is told of each read, in their order, and may know how far one has come already."""
+    """Records each read, in order, and knows where reads of an earlier process stopped."""
 
     def read(self, rows: Rows) -> Entry: ...
 
 
 class Executor(Protocol):
-    """Runs folds and scans where the rows are."""
+    """Runs folds and scans on the processes that hold the rows."""
 
     def fold(self, rows: Any, order: Fold, n_threads: int | None) -> Summary: ...
 
     def scan(self, rows: Any, step: Step, state: Sequence[Any], blocks: NDArray[np.integer] | None) -> None:
-        """Over all rows, or over the blocks of these numbers."""
+        """Scan all rows, or the blocks with these numbers."""
 
 
 @dataclass(slots=True)
 class Kept:
-    """Arrays that a fold's task fills beside its summaries, with an entry a block along an axis each."""
+    """Arrays that a task fills beside its summaries. Each has an entry for each block along one axis."""
 
     arrays: list[NDArray[Any]]
     axes: list[int]
     block: int
 
     def part(self, start: int, stop: int) -> list[NDArray[Any]]:
-        """Views of what belongs to the blocks of rows start:stop."""
+        """Views of the entries of the blocks in rows start:stop."""
         blocks = slice(start // self.block, -(-stop // self.block))
         return [
             array[(slice(None),) * axis + (blocks,)]
@@ -145,13 +146,13 @@ class Kept:
         ]
 
     def room(self, start: int, stop: int) -> Kept:
-        """New arrays for these rows alone."""
+        """New arrays for rows start:stop only."""
         return Kept([np.empty_like(part) for part in self.part(start, stop)], self.axes, self.block)
 
 
 @dataclass(slots=True)
 class Fold:
-    """What `fold` is asked for."""
+    """The arguments of a fold."""
 
     task: Task
     node_size: int = 1
@@ -167,10 +168,10 @@ class Fold:
 
 
 def pieces(start: int, stop: int | None, run: int, n: int | None) -> Iterable[Piece]:
-    """Rows start:stop (to the end, where stop is None) in aligned powers of two of at most `run` rows.
+    """Divide rows start:stop (without end if stop is None) into aligned powers of two of at most `run` rows.
 
-    `n` is where the rows end, if known: only there a piece may have another length. Several threads may take
-    pieces of the iterable at once.
+    Only the piece that ends at `n`, the number of rows, may have another length. Several threads may take
+    pieces from the iterable.
     """
     if stop is None:
         first = list(_aligned(start, -(-start // run) * run, run, None))
@@ -193,10 +194,10 @@ def _aligned(start: int, stop: int, run: int, n: int | None) -> Iterator[Piece]:
 
 
 class RunsAnywhere:
-    """A read of rows that can be read in any order: a thread that is free takes the next piece."""
+    """A read of rows in any order. A free thread takes the next piece."""
 
     def __init__(self, rows: Rows, pieces: Iterable[Piece]):
-        self._rows, self._pieces = rows, iter(pieces)  # whose next() is atomic
+        self._rows, self._pieces = rows, iter(pieces)  # next() of this iterator is atomic
 
     def runs(self) -> Iterator[Run]:
         reader = self._rows.reader()

@@ -1,9 +1,9 @@
-"""What the reads of a run have come to: kept, so that a run that was killed goes on where it stood.
+"""Partial results of a pass, saved so that an interrupted fit can resume.
 
-A run is a sequence of reads, and what it does between them follows from their results to the bit. So the
-results of reads are kept, and how far the one has come that is under way: the nodes of a fold, the state of
-a scan. Who runs the same again is given the results, and reads the rest. After a whole epoch its reads are
-forgotten: the epoch loop then tells where it stands.
+A fit is a sequence of reads, and everything between two reads follows from their results to the bit. So the
+journal keeps the results of finished reads and the state of the current one: the nodes of a fold, or the
+state of a scan. A resumed fit takes the results from the journal and reads the rest. After each epoch the
+journal drops the reads of that epoch, since the state of the epoch loop replaces them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from typing import Any, Protocol
 from fastgd.engine.blocks import Place, Rows
 
 SHOWN_EVERY = 0.1
-"""Seconds between two looks at a bar."""
+"""Seconds between two updates of the progress bar."""
 
 
 class Bar(Protocol):
-    """What is shown of a run while it goes."""
+    """A progress display."""
 
     def read(self, number: int, row: int, n: int | None, began: float) -> None:
-        """The read of this number since the last epoch, of n rows, begun then, has come before this row."""
+        """Show that the read with this number (since the last epoch) has reached this row of n.
+
+        It began at this value of `time.monotonic()`.
+        """
 
     def epoch(self, done: int, cost: float | None) -> None: ...
 
@@ -31,7 +34,7 @@ class Bar(Protocol):
 
 
 class Journal:
-    """The log of one run. `write`, where there is one, is called when a checkpoint is due."""
+    """The log of one fit. It calls `write` when a checkpoint is due."""
 
     def __init__(
         self,
@@ -42,15 +45,15 @@ class Journal:
         end: int | None = None,
         at_end: Callable[[int], None] | None = None,
     ):
-        """`found` are the reads of an earlier process before its first epoch; one that had come to the `end`
-        of rows that were not counted tells `at_end` when it is asked for again."""
+        """`found` holds the reads of an earlier process before its first epoch. If one of them had reached
+        the `end` of rows that were not counted, `at_end` is called when that read is asked for again."""
         self.bar, self._write, self._every = bar, write, every
         self.keeps = write is not None
         self._found, self.end, self._at_end = found, end, at_end
         self._places: list[Place] = []
         self.before_epochs = 0
         self.point: Callable[[], dict[str, Any]] | None = None
-        """Where the epoch loop stood before the reads of the present epoch."""
+        """The state of the epoch loop before the reads of the current epoch."""
         self._due = time.monotonic() + every
         self._writing = threading.Lock()
 
@@ -63,28 +66,28 @@ class Journal:
         if self._at_end is not None and found.row == self.end:
             self._at_end(found.row)
         self._places.append(found)
-        # Who goes on from it adds to its arrays in place, and what was found stays valid until the next copy.
+        # The reader adds to these arrays in place; the saved ones stay valid until the next copy.
         own = [array.copy() for array in found.arrays]
         return JournalEntry(self, number, rows, Place(found.row, found.sizes, own))
 
     @property
     def places(self) -> list[Place]:
-        """How far each read has come, here or in an earlier process: those before the first epoch, and those
-        of the present one."""
+        """The state of each read, of this or an earlier process: reads before the first epoch, and reads of
+        the current epoch."""
         return self._places + self._found[len(self._places) :]
 
     def put(self, number: int, place: Place) -> None:
         self._places[number] = place
 
     def has_started(self, found: list[Place]) -> None:
-        """The reads before the first epoch have been done; those of the present epoch were these."""
+        """Note that the reads before the first epoch are done, and that these belong to the current epoch."""
         self.before_epochs = len(self._places)
         self._found = self._places + found
 
     def at_epoch(self, done: int, cost: float | None, point: Callable[[], dict[str, Any]]) -> None:
-        """Between two epochs."""
+        """Note that `done` epochs are done; called between two epochs."""
         if self.point is not None:
-            del self._found[self.before_epochs :]  # it was of the epoch before
+            del self._found[self.before_epochs :]  # reads of the previous epoch
         self.point = point
         del self._places[self.before_epochs :]
         if self.bar is not None:
@@ -105,7 +108,7 @@ class Journal:
 
 
 class JournalEntry:
-    """One read."""
+    """One read in the journal."""
 
     def __init__(self, journal: Journal, number: int, rows: Rows, found: Place | None):
         self._journal, self._number, self._rows, self.found = journal, number, rows, found

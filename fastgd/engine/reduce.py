@@ -1,14 +1,9 @@
-"""Rows in parallel: `fold` adds a small summary of each block in one fixed tree.
+"""`fold`: a small summary of each block, made in parallel and added in one fixed tree.
 
-Rows are cut on one fixed grid: `block_rows(d)` rows a block, from row 0 on. There are two ways over
-them, and no third. `fold` takes blocks in parallel and adds their summaries; `scan` (`engine/scan.py`)
-takes the blocks in order and hands a state along.
-
-Kernels are called on *runs*: 2^k whole blocks, aligned (the last run may be shorter). Summaries are
-added as a binary counter counts: a node of 2^k blocks is the sum of its two halves, and at the end
-the remaining nodes are added from the right. A kernel does the same inside its run
-(`kernels/tree.py`), so the tree of additions depends on the number of blocks alone: never on
-threads, on k, on how the rows arrived, or on who read them. That is why the bits of a result never change.
+Summaries are added as a binary counter counts: a node of 2^k blocks is the sum of its two halves. At the
+end the remaining nodes are added from the right. A kernel does the same inside its run (`kernels/tree.py`).
+So the tree depends on the number of blocks alone: not on threads, on k, on the source of the rows, or on the
+process that reads them. The bits of a result never change.
 """
 
 from __future__ import annotations
@@ -37,32 +32,32 @@ from fastgd.engine.blocks import (
 from fastgd.engine.threads import Team, default_threads, run_on_threads
 
 RUNS_PER_THREAD = 8
-# Waking a sleeping thread, and waiting for it at the end, takes some 0.2 ms: it must find more to do.
+# Waking a thread and waiting for its end takes about 0.2 ms. It must have more work than that.
 LEAST_RUN_NUMBERS = 1 << 17
 LEAST_THREAD_NUMBERS = 1 << 21
 SUMMARY_NUMBERS = 1 << 19
 OTHER_READS = "the checkpoint is of other reads than those of this run"
 MANY_ROWS = 1 << 40
-"""Of rows that have not been counted."""
+"""Stands for the number of rows that have not been counted."""
 
 
 @dataclass(slots=True)
 class Counter:
-    """Adds summaries as a binary counter counts; holds at most twice log2(their number) of them, and owns
-    them. They are those of rows from `stop` on."""
+    """Adds summaries as a binary counter counts. It owns at most 2 log2(n) summaries at a time."""
 
     stop: int = 0
+    """The row after the last one that was added."""
     add: Callable[..., Any] = np.add
     nodes: list[tuple[int, Summary]] = field(default_factory=list)
-    """Of so many rows each, in their order."""
+    """(number of rows, summary), in the order of the rows."""
 
     def push(self, node: Summary, size: int = 1) -> None:
-        """The summary of the next rows: a power of two of them, aligned, or the last."""
+        """Add the summary of the next `size` rows: an aligned power of two, or the last rows."""
         start = self.stop
         self.stop += size
         while start & size and self.nodes and self.nodes[-1][0] == size:
             left = self.nodes.pop()[1]
-            node = self.add(left, node, out=left)  # in place: with many columns a summary is large
+            node = self.add(left, node, out=left)  # in place, as summaries of many columns are large
             start -= size
             size *= 2
         self.nodes.append((size, node))
@@ -86,17 +81,28 @@ def fold(
     add: Callable[..., Any] = np.add,
     kept: Kept | None = None,
 ) -> Summary:
-    """Σ over the blocks of `rows` of their summaries, in the one order of the grid.
+    """Sum the summaries of all blocks, in the order of the grid.
 
-    `task(start, X, y, weights)` is called on aligned runs of blocks, from several threads at once, and
-    returns the summary of the run, a new array of `node_size` numbers. `effort` is about how many
-    times as long as a plain read it takes. Runs have `least_rows`, a power of two, or more (the last may
-    have fewer): where a summary is large it is better made of many rows at once. Summaries are joined by
-    `add`, an ufunc. `kept` are arrays with an entry a block: the task gets those of its run.
+    Parameters
+    ----------
+    rows : Rows
+    task : callable
+        task(start, X, y, weights) returns the summary of a run, a new array of `node_size` numbers. It is
+        called from several threads at once.
+    n_threads : int or None
+    node_size : int
+    effort : int
+        About how many times as long as a plain read the task takes.
+    least_rows : int
+        Rows of a run at least, a power of two. Only the last run may have fewer.
+    add : ufunc
+        Joins two summaries.
+    kept : Kept, optional
+        Arrays with an entry for each block. The task gets the entries of its run.
     """
     n = rows.known_n
     if n is not None and n <= block_rows(rows.d) and not (rows.log or rows.executor or kept):
-        return task(0, *rows.head(n))  # the lesson's case, kept short
+        return task(0, *rows.head(n))  # one block, as in the lesson: no overhead
     order = Fold(task, node_size, effort, least_rows, add, kept)
     entry = None if rows.log is None else rows.log.read(rows)
     counter = Counter(add=add)
@@ -117,7 +123,7 @@ def fold(
     if entry is not None and (n := rows.known_n) is not None:
         arrays = [total] if kept is None else [total, *kept.arrays]
         entry.reached(n, lambda: Place(n, [n], arrays))
-        total = total.copy()  # the log's is its own
+        total = total.copy()  # the log keeps the other
     return total
 
 
@@ -130,13 +136,13 @@ def push_nodes(
     offset: int = 0,
     entry: Entry | None = None,
 ) -> None:
-    """Push the summaries of the rows that follow into the counter, up to row `stop`, or all.
+    """Push the summaries of the rows after `counter.stop` into the counter, up to row `stop` or to the end.
 
-    `offset` is the row that the arrays kept begin with.
+    `offset` is the first row of the arrays in `order.kept`.
     """
     last = rows.known_n if stop is None else stop
     n = (MANY_ROWS if last is None else last) - counter.stop
-    # Threads hold a few summaries each: where a summary is large for its work, fewer keep memory small.
+    # Each thread holds a few summaries. If summaries are large for their work, fewer threads save memory.
     useful = min(
         max(1, n * (rows.d + 1) * order.effort // LEAST_THREAD_NUMBERS),
         max(1, SUMMARY_NUMBERS * order.effort // order.node_size),
@@ -167,7 +173,7 @@ def push_nodes(
 
 
 def put_back(arrays: Sequence[Any], found: Sequence[Any]) -> None:
-    """The arrays as an earlier process left them."""
+    """Copy the arrays that an earlier process saved into these."""
     if [array.shape for array in arrays] != [array.shape for array in found]:
         raise InvalidDataError(OTHER_READS)
     for array, value in zip(arrays, found, strict=True):
@@ -175,7 +181,7 @@ def put_back(arrays: Sequence[Any], found: Sequence[Any]) -> None:
 
 
 def run_rows(rows: Rows, n: int, n_threads: int, effort: int) -> int:
-    """Rows of a run: a power of two of blocks. Any power gives the same bits; this one gives the speed."""
+    """Rows of a run: 2^k blocks. Every k gives the same bits; this one is fast."""
     block = block_rows(rows.d)
     numbers = rows.run_numbers // effort
     if n_threads > 1:
@@ -193,9 +199,9 @@ def _push_parallel(
     push: Callable[[Summary, int], None],
     offset: int,
 ) -> None:
-    """Runs are taken in order by whichever thread is free, and pushed in order.
+    """Push the summaries of runs in order. A free thread takes the next run.
 
-    No thread ever waits for a lock: waking a sleeping thread takes longer than most runs.
+    No thread waits for a lock: waking a thread takes longer than most runs.
     """
     ready: dict[int, tuple[Summary, int]] = {}
     pushing = threading.Lock()
@@ -213,14 +219,14 @@ def _push_parallel(
             for start, X, y, weights in reading.runs():
                 ready[start] = order(start, X, y, weights, offset), len(y)
                 push_ready()
-                # Where a thread has fallen behind, few summaries wait for it.
+                # If a thread falls behind, only a few summaries wait for it.
                 while len(ready) > 4 * n_threads and not team.stop:
                     time.sleep(0.001)
                     push_ready()
                 if team.stop:
                     break
         finally:
-            reading.end()  # those who wait for a run need not
+            reading.end()  # threads that wait for a run stop waiting
 
     run_on_threads(work, n_threads)
     push_ready()

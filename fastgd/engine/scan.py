@@ -1,4 +1,4 @@
-"""Rows in order: `scan` hands a state from run to run; an interrupted scan goes on from a saved state."""
+"""`scan`: runs in order, each updating a state. An interrupted scan continues from its saved state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from fastgd.engine.reduce import MANY_ROWS, put_back, run_rows
 
 
 def scan(rows: Rows, step: Step, state: Sequence[Any] = ()) -> None:
-    """Call `step(start, X, y, weights, *state)` on runs of blocks in order; it moves the state's arrays."""
+    """Call `step(start, X, y, weights, *state)` on all runs in order. The step updates the arrays of the
+    state."""
     if (executor := rows.executor) is not None:
         _in_one_piece(rows, state, lambda: executor.scan(rows, step, state, None))
         return
@@ -25,7 +26,7 @@ def scan(rows: Rows, step: Step, state: Sequence[Any] = ()) -> None:
 
 
 def scan_blocks(rows: Rows, step: Step, blocks: NDArray[np.integer], state: Sequence[Any] = ()) -> None:
-    """`scan` over the blocks of these numbers, in their order, one at a time."""
+    """Scan the blocks with these numbers, in this order, one block at a time."""
     if (executor := rows.executor) is not None:
         _in_one_piece(rows, state, lambda: executor.scan(rows, step, state, blocks))
         return
@@ -35,13 +36,13 @@ def scan_blocks(rows: Rows, step: Step, blocks: NDArray[np.integer], state: Sequ
 
 
 def scan_rows(rows: Rows, step: Step, order: NDArray[np.integer], state: Sequence[Any] = ()) -> None:
-    """`scan`, the rows in the order of these numbers; `start` is a place in the order."""
+    """Scan the rows with these numbers, in this order. `start` is then a position in the order."""
     _scan(rows, step, state, functools.partial(Taken, rows, order))
 
 
 @dataclass(frozen=True)
 class Taken:
-    """A pass over rows in the order of these numbers, from place `first` on."""
+    """A read of the rows with these numbers, in this order, from position `first` on."""
 
     rows: Rows
     order: NDArray[np.integer]
@@ -56,7 +57,7 @@ class Taken:
 
 
 def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], Pass]) -> None:
-    """Call `step` on the runs of the pass that begins after so many rows."""
+    """Call `step` on the runs of `begin(done)`, where `done` rows were read by an earlier process."""
     entry = None if rows.log is None else rows.log.read(rows)
     done = _restored(entry, state)
     n = rows.known_n
@@ -71,12 +72,12 @@ def _scan(rows: Rows, step: Step, state: Sequence[Any], begin: Callable[[int], P
                 entry.reached(done, functools.partial(Place, done, [], list(state)))
     finally:
         reading.end()
-    if entry is not None and n is None:  # it has told where the rows end, after its last run perhaps
+    if entry is not None and n is None:  # the read has counted the rows, perhaps after its last run
         entry.reached(done, functools.partial(Place, done, [], list(state)))
 
 
 def _in_one_piece(rows: Rows, state: Sequence[Any], scan: Callable[[], None]) -> None:
-    """A scan by someone else."""
+    """A scan by an executor, logged as a whole."""
     n, entry = rows.known_n, None if rows.log is None else rows.log.read(rows)
     if entry is None or n is None or _restored(entry, state) < n:
         scan()
@@ -85,7 +86,7 @@ def _in_one_piece(rows: Rows, state: Sequence[Any], scan: Callable[[], None]) ->
 
 
 def _restored(entry: Entry | None, state: Sequence[Any]) -> int:
-    """How many rows an earlier process has gone over; the state is then as it left it."""
+    """Restore the state of an earlier process and return the number of rows that it read."""
     if entry is None or entry.found is None:
         return 0
     put_back(state, entry.found.arrays)

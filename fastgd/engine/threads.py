@@ -1,4 +1,4 @@
-"""The threads that kernels run on: made when they are first of use, and anew in a forked child."""
+"""The thread pool of the kernels: made at its first use, and made again in a forked child."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def default_threads() -> int:
 
 
 def checked_threads(n_threads: int | None) -> int | None:
-    """At most so many threads; None is as many as there are processors, looked up where they are of use."""
+    """Check a number of threads. None stands for one thread a processor."""
     return n_threads if n_threads is None else checks.whole("n_threads", n_threads, 1)
 
 
 class Team:
-    """The threads of one call; once `stop` is set they end after their present piece of work."""
+    """The threads of one call. When `stop` is set, each ends after its current run."""
 
     stop = False
 
 
 def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
-    """Call `work(team)` from up to n_threads threads, the caller's among them; return when all have ended.
+    """Call `work(team)` in up to n_threads threads, including the caller's, and wait for all of them.
 
-    The caller works too, so a full pool, or a pool that cannot start, costs speed and never the
-    result. An error in any thread, and KeyboardInterrupt in the caller, stops them all.
+    The caller works too. So a full pool, or one that cannot start, costs speed but not the result. An error
+    in any thread, or KeyboardInterrupt in the caller, stops all threads.
     """
     team = Team()
     at_work: set[object] = set()
@@ -43,7 +43,7 @@ def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
 
     def join() -> None:
         me = object()
-        at_work.add(me)  # before the look at `stop`: the caller sets it before it looks here
+        at_work.add(me)  # before reading `stop`: the caller sets `stop` before it reads at_work
         try:
             if not team.stop:
                 work(team)
@@ -61,12 +61,12 @@ def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
                 break
         work(team)
     finally:
-        # After an error too. No work is left to take: helpers end what they have, late ones find the stop.
+        # Also after an error. Helpers finish their current run; helpers that start late see `stop`.
         team.stop = True
         for helper in helpers:
             if not helper.cancel():
                 helper.exception()  # waits
-        while at_work:  # one whose `submit` failed, and that an idle thread found in the queue
+        while at_work:  # a job whose `submit` failed, but that an idle thread took from the queue
             time.sleep(0.001)
     for helper in helpers:
         if not helper.cancelled():
@@ -86,7 +86,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def _forget_pool() -> None:
-    """A forked child has none of its parent's threads: it makes a pool of its own when it needs one."""
+    """A forked child has no threads of its parent, so it makes its own pool when it needs one."""
     global _the_pool, _pool_lock
     _the_pool = None
     _pool_lock = threading.Lock()
