@@ -150,7 +150,7 @@ def loss(
     check_loss(kind, rows, resolve(backend))
 
     def twin(x: Any, y: float, w: Any) -> float:
-        return reference.loss(x, y, w) if is_lesson else kind.value(reference.forward(x, w) + intercept, y)
+        return reference.value(kind, reference.forward(x, w) + intercept, y)
 
     def compiled(X: Array, y: Array, w: Floats, out: Floats) -> None:
         from fastgd.kernels import pointwise
@@ -388,9 +388,8 @@ def _of_any(
     if backend == "python":
         seen = TransformedRows(rows, to.shift, to.scale, has_ones=True, is_weighted=False)
         xs, ys, weights = seen.lists()
-        point, none = theta.tolist(), [0.0] * len(theta)
-        value = reference.objective(xs, ys, weights, point, goal.loss, none, none)
-        gradient = np.array(reference.smooth_gradient(xs, ys, weights, point, goal.loss, none))
+        value = reference.mean_loss(xs, ys, weights, theta.tolist(), goal.loss)
+        gradient = np.array(reference.mean_slope(xs, ys, weights, theta.tolist(), goal.loss))
     else:
         value, gradient = FoldedObjective(rows, goal.loss, to, n_threads)(theta)
     if not math.isfinite(value):

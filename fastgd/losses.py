@@ -36,7 +36,7 @@ class SquaredError(NamedTuple):
     """(score − y)²."""
 
     def value(self, score: float, y: float) -> float:
-        return (score - y) * (score - y)
+        return (score - y) ** 2
 
     def slope(self, score: float, y: float) -> float:
         return 2 * (score - y)

@@ -64,13 +64,6 @@ def gradient(xs: Sequence[Row], ys: Sequence[float], w: Row) -> Row:
     return [grad / n for grad in grads]
 
 
-def step(w: Row, grad: Row, rate: float) -> Row:
-    """w − α·gradient."""
-    if not isinstance(w, Sequence):
-        return w - rate * grad
-    return [w_j - rate * grad_j for w_j, grad_j in zip(w, grad, strict=True)]
-
-
 def shuffle(numbers: list[int], words: Sequence[int]) -> list[int]:
     """Fisher and Yates: from the last on, numbers[i] changes places with number ⌊words[i] (i + 1)/2⁶⁴⌋."""
     for i in range(len(numbers) - 1, 0, -1):
@@ -80,7 +73,7 @@ def shuffle(numbers: list[int], words: Sequence[int]) -> list[int]:
 
 
 # Any loss, penalties, weights, momentum: `xs` are lists of numbers, the last a 1 where there is an intercept.
-# l1 and l2 hold a strength for each weight; `weights` is empty where all samples count alike.
+# l1 and l2 hold a strength for each weight. `weights`, l1, l2 are empty where there are none.
 
 
 def transformed(
@@ -101,56 +94,85 @@ def transformed(
     return rows, targets
 
 
-def objective(
-    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Row, loss: Any, l1: Row, l2: Row
+def score(x: Sequence[float], w: Sequence[float]) -> float:
+    """x·w, added from the first column to the last."""
+    total = x[0] * w[0]
+    for j in range(1, len(w)):
+        total += x[j] * w[j]
+    return total
+
+
+def value(loss: Any, score: float, y: float) -> float:
+    """The loss of a score, infinite where Python's arithmetic raises OverflowError."""
+    try:
+        return float(loss.value(score, y))
+    except OverflowError:
+        return math.inf
+
+
+def penalty(w: Sequence[float], l1: Sequence[float], l2: Sequence[float]) -> float:
+    """Σ l1_j |w_j| + Σ (l2_j/2) w_j²."""
+    if not l1 and not l2:
+        return 0.0
+    l1, l2 = l1 or [0.0] * len(w), l2 or [0.0] * len(w)
+    return sum(a * abs(w_j) + 0.5 * b * w_j * w_j for a, b, w_j in zip(l1, l2, w, strict=True) if a or b)
+
+
+def mean_loss(
+    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Sequence[float], loss: Any
 ) -> float:
-    """(1/Σ s) Σ s·loss + Σ l1_j |w_j| + Σ (l2_j/2) w_j²; infinite where a loss overflows."""
+    """(1/Σ s) Σ s·loss."""
     total, count = 0.0, 0.0
     for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
         s = weights[i] if weights else 1.0
-        try:
-            total += s * loss.value(forward(x, w), y)
-        except OverflowError:
-            return math.inf
+        total += s * value(loss, score(x, w), y)
         count += s
-    penalties = (a * abs(w_j) + 0.5 * b * w_j * w_j for a, b, w_j in zip(l1, l2, w, strict=True) if a or b)
-    return total / count + sum(penalties)
+    return total / count
 
 
-def slopes(
-    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Row, loss: Any
-) -> tuple[list[float], float]:
-    """Σ s·slope·x, a number for each weight, and Σ s."""
-    sums, count = [0.0] * len(w), 0.0
+def mean_slope(
+    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Sequence[float], loss: Any
+) -> list[float]:
+    """(1/Σ s) Σ s·slope·x; zeros where Σ s is 0."""
+    sums, count, columns = [0.0] * len(w), 0.0, range(len(w))
     for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
         s = weights[i] if weights else 1.0
-        factor = s * loss.slope(forward(x, w), y)
-        for j in range(len(w)):
+        factor = s * loss.slope(score(x, w), y)
+        for j in columns:
             sums[j] += factor * x[j]
         count += s
-    return sums, count
+    return [a / count for a in sums] if count else [0.0] * len(w)
 
 
-def smooth_gradient(
-    xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Row, loss: Any, l2: Row
+def with_l2(gradient: list[float], w: Sequence[float], l2: Sequence[float]) -> list[float]:
+    """gradient + l2∘w."""
+    return [g + b * w_j for g, b, w_j in zip(gradient, l2, w, strict=True)]
+
+
+def momentum_parts(
+    w: list[float], before: Sequence[float], momentum: float, nesterov: bool
+) -> tuple[list[float], list[float]]:
+    """Where the gradient is taken, and what is added to its step: w + v and [] with nesterov, else w and v.
+
+    v = μ (w − before); w and [] where μ is 0.
+    """
+    if not momentum:
+        return w, []
+    push = [momentum * (w_j - b_j) for w_j, b_j in zip(w, before, strict=True)]
+    return ([w_j + v for w_j, v in zip(w, push, strict=True)], []) if nesterov else (w, push)
+
+
+def proximal_step(
+    at: Sequence[float], gradient: Sequence[float], push: Sequence[float], rate: float, l1: Sequence[float]
 ) -> list[float]:
-    """(1/Σ s) Σ s·slope·x + l2∘w."""
-    sums, count = slopes(xs, ys, weights, w, loss)
-    return [a / count + b * w_j for a, b, w_j in zip(sums, l2, w, strict=True)]
-
-
-def look_ahead(w: Row, before: Row, momentum: float) -> list[float]:
-    """w + μ (w − before)."""
-    return [w_j + momentum * (w_j - b_j) for w_j, b_j in zip(w, before, strict=True)]
-
-
-def proximal_step(at: Row, grad: Row, push: Row, rate: float, l1: Row) -> list[float]:
-    """z = at − α·grad + push, then z_j towards 0 by α·l1_j and no farther."""
-    moved = []
-    for p, g, v, strength in zip(at, grad, push, l1, strict=True):
-        z, most = p - rate * g + v, rate * strength
-        moved.append(z - max(-most, min(most, z)) if most else z)
-    return moved
+    """z = at − α·gradient + push, then z_j towards 0 by α·l1_j and no farther."""
+    moved = [p - rate * g for p, g in zip(at, gradient, strict=True)]
+    if push:
+        moved = [z + v for z, v in zip(moved, push, strict=True)]
+    if not l1:
+        return moved
+    most = [rate * strength for strength in l1]
+    return [z - max(-a, min(a, z)) if a else z for z, a in zip(moved, most, strict=True)]
 
 
 def descend_in_batches(
@@ -165,25 +187,30 @@ def descend_in_batches(
     rate: float,
     momentum: float,
     nesterov: bool,
-    l1: Row,
-    l2: Row,
-    after: Callable[[list[float]], None],
+    l1: Sequence[float],
+    l2: Sequence[float],
+    after: Callable[[list[float], list[float]], None] | None,
 ) -> tuple[list[float], list[float]]:
-    """One epoch of steps, one a batch; `after` sees w after each. Returns w, and w before the last step.
+    """One epoch of steps, one for each batch. Returns w, and w before the last step.
 
-    A batch's gradient is its weighted mean; one sample's is scaled by its weight.
+    A batch's gradient is its weighted mean; one sample's is scaled by its weight. After each step, `after` is
+    called with the gradient and w.
     """
     for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
-        at = look_ahead(w, before, momentum) if nesterov else w
-        push = [0.0] * len(w) if nesterov else [momentum * (a - b) for a, b in zip(w, before, strict=True)]
-        these = [weights[i] for i in batch] if weights else []
-        sums, count = slopes([xs[i] for i in batch], [ys[i] for i in batch], these, at, loss)
+        at, push = momentum_parts(w, before, momentum, nesterov) if momentum else (w, [])
         if batch_size == 1:
-            count = 1.0
-        grad = [(a / count if count else 0.0) + b * p for a, b, p in zip(sums, l2, at, strict=True)]
-        w, before = proximal_step(at, grad, push, rate, l1), w
-        after(w)
+            i = order[start]
+            factor = (weights[i] if weights else 1.0) * loss.slope(score(xs[i], at), ys[i])
+            gradient = [factor * x_j for x_j in xs[i]]
+        else:
+            batch = order[start : start + batch_size]
+            these = [weights[i] for i in batch] if weights else []
+            gradient = mean_slope([xs[i] for i in batch], [ys[i] for i in batch], these, at, loss)
+        if l2:
+            gradient = with_l2(gradient, at, l2)
+        w, before = proximal_step(at, gradient, push, rate, l1), w
+        if after is not None:
+            after(gradient, w)
     return w, before
 
 

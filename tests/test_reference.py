@@ -61,8 +61,8 @@ def test_hand_values_of_the_lesson():
     assert reference.cost(xs, ys, 1.0) == 14 / 3
     assert reference.gradient(xs, ys, 1.0) == -28 / 3
     assert reference.sample_gradient(3.0, 6.0, 1.0) == -18.0
-    assert reference.step(1.0, -28 / 3, 0.01) == 1.0933333333333333
-    assert reference.step([1.0, 2.0], [10.0, -10.0], 0.5) == [-4.0, 7.0]
+    assert reference.proximal_step([1.0], [-28 / 3], [], 0.01, []) == [1.0933333333333333]
+    assert reference.proximal_step([1.0, 2.0], [10.0, -10.0], [], 0.5, []) == [-4.0, 7.0]
 
 
 def test_a_square_that_overflows_is_infinite():

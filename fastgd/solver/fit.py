@@ -278,8 +278,7 @@ class _Held:
             return self._fold(np.append(w, intercept))[0]
         xs, ys, weights = self._rows.lists()
         xs = [[*np.atleast_1d(x).tolist(), 1.0] for x in xs]
-        theta, none = [*w.tolist(), intercept], [0.0] * (len(w) + 1)
-        return reference.objective(xs, ys, weights, theta, self._goal.loss, none, none)
+        return reference.mean_loss(xs, ys, weights, [*w.tolist(), intercept], self._goal.loss)
 
 
 def _held_out(

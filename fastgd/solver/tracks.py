@@ -31,7 +31,7 @@ from fastgd.solver.seen import Seen
 from fastgd.solver.state import State, goes_on, identity_of, problem_of, resumed, resumed_point
 from fastgd.solver.steppers.base import Stepper, new_state
 from fastgd.solver.steppers.choose import for_descent, for_sgd, for_sgds
-from fastgd.solver.steppers.plain_any import AnyTwinDescent, AnyTwinSgd
+from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
 from fastgd.solver.steppers.proximal import StreamedProximal, SummaryProximal, Until
 from fastgd.solver.steppers.streaming_sgd import ScannedSgd
 from fastgd.solver.survey import Survey
@@ -44,7 +44,7 @@ GROWN = 1.001
 
 @dataclass(slots=True)
 class Track:
-    """An stepper at its start."""
+    """A stepper at its start."""
 
     kind: Solver
     """The loop that it runs: SGD with a batch of all rows is full-batch descent."""
@@ -98,7 +98,7 @@ class Track:
 
     def result_point(self) -> Floats:
         """Where the run ended: the average, where there is one."""
-        average = self.stepper.average() if isinstance(self.stepper, (ScannedSgd, AnyTwinSgd)) else None
+        average = self.stepper.average() if isinstance(self.stepper, (ScannedSgd, PlainSgd)) else None
         return self.stepper.w if average is None else average
 
     def constant(self) -> tuple[int, ...]:
@@ -162,7 +162,9 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
         state = None
     if state is not None and plan.how.method == "auto":
         plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
-    ground = (_Lessons if is_lessons else _Any)(plan, rows, w, intercept, plan.how.n_epochs, state)
+    ground = (_Lessons if is_lessons and plan.backend == "numba" else _Any)(
+        plan, rows, w, intercept, plan.how.n_epochs, state
+    )
     taken = ground.track(w, intercept, ground.rates(plan.how.learning_rate))
     taken.about, taken.goal = about, plan.goal
     if state is not None:
@@ -177,7 +179,9 @@ def tracks(
     plan, is_lessons = _resolved(plan, rows)
     about = () if is_lessons and plan.goal.is_plain else identity_of(plan, rows)
     n_epochs = len(starts) * (plan.how.n_epochs + 1) - 1  # as many reads as one run of so many epochs
-    ground = (_Lessons if is_lessons else _Any)(plan, rows, starts[0], 0.0, n_epochs)
+    ground = (_Lessons if is_lessons and plan.backend == "numba" else _Any)(
+        plan, rows, starts[0], 0.0, n_epochs
+    )
     rates = [ground.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
     taken = ground.tracks(starts, rates)
     for each in taken:
@@ -251,13 +255,13 @@ class _Lessons:
         stepper: Stepper
         if plan.solver == "sgd":
             stepper = for_sgd(
-                self._seen, w, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
+                self._seen, w, rates, n_threads=how.n_threads, method=how.method,
                 survey=survey, order=plan.order, track_cost=how.track_cost,
                 keeps_samples=how.history == "samples", epoch=self._epoch,
             )  # fmt: skip
         else:
             stepper = for_descent(
-                self._seen, w, self._n_epochs, backend=plan.backend, n_threads=how.n_threads,
+                self._seen, w, self._n_epochs, n_threads=how.n_threads,
                 method=how.method, survey=survey,
             )  # fmt: skip
         return self._begun(stepper, rates, start)
@@ -268,7 +272,7 @@ class _Lessons:
             return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
         points = [self._point(w, 0.0) for w in starts]
         steppers = for_sgds(
-            self._seen, points, rates, backend=plan.backend, n_threads=how.n_threads, method=how.method,
+            self._seen, points, rates, n_threads=how.n_threads, method=how.method,
             survey=self._survey, order=plan.order, track_cost=how.track_cost,
         )  # fmt: skip
         begun = zip(steppers, rates, starts, strict=True)
@@ -340,11 +344,11 @@ class _Any:
         until = Until(how.tolerance(method), patience) if plan.goal.is_smooth else Until()
         if is_sgd:
             if plan.backend == "python":
-                stepper = AnyTwinSgd(problem, memory, rule, plan.order, epoch)
+                stepper = PlainSgd(problem, memory, rule, plan.order, epoch)
             else:
                 stepper = ScannedSgd(problem, memory, rule, plan.order, epoch, how.n_threads)
         elif plan.backend == "python":
-            stepper = AnyTwinDescent(problem, memory, rule, until)
+            stepper = PlainDescent(problem, memory, rule, until)
         elif is_summary:
             stepper = SummaryProximal(problem, memory, rule, until)
         else:

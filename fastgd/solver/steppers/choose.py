@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.solver import planner
@@ -12,7 +11,6 @@ from fastgd.solver.orders import Order
 from fastgd.solver.planner import Choice
 from fastgd.solver.steppers.base import Stepper
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
-from fastgd.solver.steppers.plain import TwinDescent, TwinSgd
 from fastgd.solver.steppers.streaming import StreamedDescent, StreamedSgd
 from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
 from fastgd.solver.survey import Survey
@@ -28,14 +26,11 @@ def for_descent(
     w: Floats,
     n_epochs: int,
     *,
-    backend: Backend,
     n_threads: int | None,
     method: Choice,
     survey: Survey,
 ) -> Stepper:
     """The stepper of full-batch descent for these rows; `n_epochs` counts those of all runs on them."""
-    if backend == "python":
-        return TwinDescent(rows, w)
     is_one_block = rows.is_one_block
     if method == "auto" and is_one_block:
         method = "stream"
@@ -51,7 +46,6 @@ def for_sgd(
     w: Floats,
     rates: Floats,
     *,
-    backend: Backend,
     n_threads: int | None,
     method: Choice,
     survey: Survey,
@@ -61,8 +55,6 @@ def for_sgd(
     epoch: int = 0,
 ) -> Stepper:
     """The stepper of SGD for these rows; the orders drawn are those of epoch number `epoch` and on."""
-    if backend == "python":
-        return TwinSgd(rows, w, order, epoch)
     if order.shuffle is True or keeps_samples or not len(rates) or (method == "auto" and rows.is_one_block):
         method = "stream"
     distinct = distinct_rates(rates)
@@ -84,7 +76,6 @@ def for_sgds(
     starts: list[Floats],
     rates: list[Floats],
     *,
-    backend: Backend,
     n_threads: int | None,
     method: Choice,
     survey: Survey,
@@ -95,7 +86,7 @@ def for_sgds(
     own = [distinct_rates(each) for each in rates]
     together = np.unique(np.concatenate([each for each in own if _has_maps(each)] or [np.empty(0)]))
     n_epochs = sum(map(len, rates))
-    by_maps = backend == "numba" and order.shuffle is not True and n_epochs > 0
+    by_maps = order.shuffle is not True and n_epochs > 0
     if by_maps and method == "auto":
         plan = planner.sgd(
             rows.n, rows.d, n_epochs, len(together), track_cost, rows.row_bytes, order.shuffle is False
@@ -108,7 +99,7 @@ def for_sgds(
             stepper = map_sgd(rows, w, survey, together, distinct, order, track_cost)
         if stepper is None:
             stepper = for_sgd(
-                rows, w, each, backend=backend, n_threads=n_threads, method="stream", survey=survey,
+                rows, w, each, n_threads=n_threads, method="stream", survey=survey,
                 order=order, track_cost=track_cost, keeps_samples=False,
             )  # fmt: skip
         steppers.append(stepper)

@@ -1,93 +1,171 @@
-"""The plain loops in pure Python: what `backend="python"` runs."""
+"""The loops in pure Python, of any objective and any update rule: what `backend="python"` runs.
+
+The arithmetic is that of `reference.py`. Squared errors of a plain step have the lesson's digits.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from fastgd import reference
-from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats, block_rows
+from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import EpochBatch, StallRule
+from fastgd.solver.problem import Problem
+from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState
+from fastgd.solver.steppers.proximal import Until
 
 
-class _Twin(StallRule):
-    """What the two twins share: the rows as lists, w as the number or the list that `reference` takes."""
+class _Plain:
+    """The rows as lists, in the coordinates of the descent, with a 1 for the intercept at their ends."""
 
     epochs_per_call = 1
     method: Method = "stream"
 
-    def __init__(self, rows: Table, w: Floats):
-        self.w, self.before, self.passes = w, w, 0
-        self._xs, self._ys, _ = rows.lists()
-        self._is_scalar = rows.is_scalar
+    def __init__(self, problem: Problem, state: StepperState, rule: Rule):
+        objective, scaling = problem.objective, problem.scaling
+        self.w, self.before, self.passes = state.point, state.before, 0
+        rows = problem.transformed(scaling.shift, scaling.scale, is_weighted=False)
+        self._xs, self._ys, self._weights = rows.lists()
+        self._loss, self._rule = objective.loss, rule
+        penalty = scaling.penalty(objective.l1, objective.l2)
+        self._l1, self._l2 = (part.tolist() if part.any() else [] for part in (penalty.l1, penalty.l2))
 
-    def _plain(self) -> Any:
-        return float(self.w[0]) if self._is_scalar else self.w.tolist()
-
-    def _cost(self, w: Any) -> float:
+    def _cost(self, theta: list[float]) -> float:
         self.passes += 1
-        return reference.cost(self._xs, self._ys, w)
+        loss = reference.mean_loss(self._xs, self._ys, self._weights, theta, self._loss)
+        return loss + reference.penalty(theta, self._l1, self._l2)
 
-    def _take(self, w: Any, value: float, batch: EpochBatch, allow_divergence: bool) -> bool:
-        if not (allow_divergence or (math.isfinite(value) and np.isfinite(w).all())):
-            return False
-        self.before, self.w = self.w, np.array(w, dtype=np.float64).reshape(-1)
-        batch.costs[:] = value
-        batch.weights[:] = w
-        return True
+    def _is_finite(self, theta: list[float], cost: float) -> bool:
+        return math.isfinite(cost) and all(map(math.isfinite, theta))
 
 
-class TwinDescent(_Twin):
-    """Full-batch descent in plain Python."""
+class PlainDescent(_Plain):
+    """Full-batch descent; the update rule is that of `kernels/proximal.py`."""
 
-    state_attributes = ("w", "before", "_gradient", "passes")
+    state_attributes = ("w", "before", "_momentum", "passes", "has_converged")
     has_costs = True
 
+    def __init__(self, problem: Problem, state: StepperState, rule: Rule, until: Until):
+        super().__init__(problem, state, rule)
+        self._state, self._momentum = state, state.momentum.tolist()
+        self._until, self.has_converged = until, False
+        self._metric = problem.metric.tolist()
+
+    @property
+    def memory(self) -> StepperState:
+        return replace(self._state, point=self.w, before=self.before, momentum=np.array(self._momentum))
+
+    @property
+    def has_stalled(self) -> bool:
+        _, quiet, _, last = self._momentum
+        return (self._until.tol < 0.0 and quiet > 0.0) or (
+            last == 0.0 and np.array_equal(self.w, self.before)
+        )
+
     def start(self, want_cost: bool) -> float | None:
-        w = self._plain()
-        self._gradient = reference.gradient(self._xs, self._ys, w)
-        return self._cost(w)
+        return self._cost(self.w.tolist())
 
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        w = reference.step(self._plain(), self._gradient, float(rates[0]))
-        gradient = reference.gradient(self._xs, self._ys, w)
-        if not self._take(w, self._cost(w), batch, allow_divergence):
+        rule, rate = self._rule, float(rates[0])
+        t, quiet, first, _ = self._momentum
+        theta, before = self.w.tolist(), self.before.tolist()
+        beta = rule.momentum
+        if rule.nesterov:
+            beta = (t - 1) / (0.5 * (1 + math.sqrt(1 + 4 * t * t)))
+            if rule.momentum:
+                beta = rule.momentum if t > 1 else 0.0
+        at, push = reference.momentum_parts(theta, before, beta, rule.nesterov)
+        gradient = reference.mean_slope(self._xs, self._ys, self._weights, at, self._loss)
+        if self._l2:
+            gradient = reference.with_l2(gradient, at, self._l2)
+        direction = [reference.score(row, gradient) for row in self._metric] or gradient
+        new = reference.proximal_step(at, direction, push, rate, self._l1)
+        cost = self._cost(new)
+        if not (allow_divergence or self._is_finite(new, cost)):
             return 0
-        self._gradient = gradient
+        norm, against = 0.0, 0.0
+        for k, mapped in enumerate(gradient):
+            strength, moved = self._l1[k] if self._l1 else 0.0, new[k] - theta[k]
+            if not strength:
+                norm, against = norm + mapped * direction[k], against + rate * mapped * moved
+                continue
+            if new[k] == 0.0:
+                mapped = (at[k] - new[k] + (push[k] if push else 0.0)) / rate
+            else:
+                mapped += math.copysign(strength, new[k])
+            norm, against = norm + mapped * mapped, against + (at[k] - new[k]) * moved
+        norm = math.sqrt(max(norm, 0.0))
+        first = norm if first < 0 else first
+        t = 1.0 if rule.nesterov and against > 0 else 0.5 * (1 + math.sqrt(1 + 4 * t * t))
+        size = max(map(abs, theta))
+        is_still = all(
+            abs(z - w) <= 2**-50 * max(abs(z), 2**-20 * size) for z, w in zip(new, theta, strict=True)
+        )
+        quiet = quiet + 1 if is_still or norm <= self._until.tol * first else 0.0
+        self.has_converged = self._until.tol >= 0 and quiet >= self._until.patience
+        self.before, self.w = self.w, np.array(new)
+        self._momentum = [t, quiet, first, norm]
+        batch.costs[:], batch.weights[:], batch.norms[:] = cost, self.w, norm
         return 1
 
 
-class TwinSgd(_Twin):
-    """SGD in plain Python."""
+class PlainSgd(StallRule, _Plain):
+    """SGD; the update rule is that of `kernels/steps.py`."""
 
-    state_attributes = ("w", "before", "_epoch", "passes")
+    state_attributes = ("w", "before", "memory", "_epoch", "passes")
 
-    def __init__(self, rows: Table, w: Floats, order: Order, epoch: int):
-        super().__init__(rows, w)
-        self.has_costs = rows.is_one_block
-        self._order, self._epoch, self._block_rows = order, epoch, block_rows(rows.d)
+    def __init__(self, problem: Problem, state: StepperState, rule: Rule, order: Order, epoch: int):
+        super().__init__(problem, state, rule)
+        self.has_costs = problem.objective.is_quadratic and rule.is_plain and problem.rows.is_one_block
+        self.memory = state
+        self._order, self._epoch, self._block_rows = order, epoch, block_rows(problem.rows.d)
 
     def start(self, want_cost: bool) -> float | None:
-        return self._cost(self._plain()) if want_cost else None
+        return self._cost(self.w.tolist()) if want_cost else None
+
+    def average(self) -> Floats | None:
+        """The mean of the iterates that count, where there are any."""
+        done, first = self.memory.counts
+        return self.memory.average if 0 <= first < done else None
 
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        w, rate = self._plain(), float(rates[0])
         self.passes += 1
-        xs, ys = self._xs, self._ys
-        order = self._order.indices(self._epoch, len(ys), self._block_rows)
-        for step, i in enumerate(order):
-            grad = reference.sample_gradient(xs[i], ys[i], w)
-            w = reference.step(w, grad, rate)
+        order = self._order.indices(self._epoch, len(self._ys), self._block_rows).tolist()
+        average, rule = self.memory.average.tolist(), self._rule
+        done, first = self.memory.counts.tolist()
+        counts = np.array([done - -len(order) // rule.batch_size, first])
+        gradients: list[list[float]] = []
+
+        def after(gradient: list[float], theta: list[float]) -> None:
+            nonlocal done
+            done += 1
+            if 0 <= first < done:
+                average[:] = [a + (w - a) / (done - first) for a, w in zip(average, theta, strict=True)]
             if len(batch.gradients):
-                batch.gradients[0, step] = grad
-        if not self._take(w, self._cost(w) if len(batch.costs) else 0.0, batch, allow_divergence):
+                gradients.append(gradient)
+
+        is_seen = first >= 0 or len(batch.gradients)
+        new, before = reference.descend_in_batches(
+            self._xs, self._ys, self._weights, order, rule.batch_size,
+            self.w.tolist(), self.memory.before.tolist(), self._loss, float(rates[0]),
+            rule.momentum, rule.nesterov, self._l1, self._l2, after if is_seen else None,
+        )  # fmt: skip
+        cost = self._cost(new) if len(batch.costs) else 0.0
+        if not (allow_divergence or self._is_finite(new, cost)):
             return 0
+        self.before, self.w = self.w, np.array(new)
+        self.memory = StepperState(self.w, np.array(before), self.memory.momentum, np.array(average), counts)
+        batch.costs[:], batch.weights[:] = cost, new
+        if len(batch.gradients):
+            batch.gradients[0] = gradients
         if len(batch.losses):
-            batch.losses[0] = reference.loss(xs[order[-1]], ys[order[-1]], w)
+            x, y = self._xs[order[-1]], self._ys[order[-1]]
+            weight = self._weights[order[-1]] if self._weights else 1.0
+            batch.losses[0] = weight * reference.value(self._loss, reference.score(x, new), y)
         self._epoch += 1
         return 1

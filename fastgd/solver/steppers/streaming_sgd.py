@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd import reference
 from fastgd.data.dataset import Table
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import scan
@@ -95,7 +96,7 @@ class ScannedSgd(StallRule):
         """The loss of the last row, times its weight."""
         d = len(last) - 2
         score = float(np.sum(last[:d] * theta[:d])) + (float(theta[d]) if len(theta) > d else 0.0)
-        return float(last[-1]) * float(self._objective.loss.value(score, float(last[d])))
+        return float(last[-1]) * reference.value(self._objective.loss, score, float(last[d]))
 
     def _blocked(self, theta: Floats, rate: float) -> Floats:
         d, objective = self._rows.d, self._objective
