@@ -1,14 +1,13 @@
-"""How every kernel is compiled and cached.
+"""Compilation and disk cache of the kernels.
 
-One decorator, `kernel`, is the whole policy: compiled at the first call, without the GIL, with
-IEEE division, kept on disk for the next process.
+The decorator `kernel` is the whole policy. A kernel is compiled at its first call, releases the GIL, divides
+as IEEE 754 says, and is kept on disk for the next process.
 
-Numba's own disk cache looks at the file that holds a kernel and at nothing else, trusts what it
-finds, and numbers its files so that two processes starting together can swap them. This one keeps
-one file a kernel and signature that Python calls. A file starts with the hash of *all* kernel
-sources and of its own content, so machine code of an older source is never run, a damaged file is
-rebuilt, and files of several processes never mix. Where nothing can be written, kernels are
-compiled anew.
+Numba's own disk cache checks only the file that defines a function, trusts what it reads, and numbers its
+files so that two processes which start together can exchange them. This cache has one file for each kernel
+and signature called from Python. A file starts with a hash of all kernel sources and a hash of its own
+content. So machine code of older sources never runs, a damaged file is compiled again, and files of several
+processes never mix. If the folder cannot be written, every process compiles its kernels.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from numba.misc.appdirs import AppDirs
 from fastgd import callers, losses
 from fastgd.kernels import compiling
 
-# Never nnan or ninf: they turn isnan into False.
+# Never nnan or ninf: with them isnan returns False.
 FAST = frozenset({"reassoc", "contract", "nsz", "arcp"})
 CONTRACT = frozenset({"contract"})
 STRICT = frozenset()
@@ -49,9 +48,8 @@ _HASH_SIZE = hashlib.sha256().digest_size
 def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRICT) -> Any:
     """Compile a function at its first call and keep the machine code on disk.
 
-    `fastmath=STRICT` (the default) is IEEE arithmetic in the written order; `CONTRACT` lets the compiler
-    fuse multiply-adds, `FAST` also regroup sums. Under NUMBA_DISABLE_JIT=1 the function stays
-    the Python function that it is.
+    With `fastmath=STRICT` arithmetic is IEEE 754 in the written order. `CONTRACT` lets the compiler fuse
+    multiply-adds. `FAST` also lets it regroup sums. If NUMBA_DISABLE_JIT=1, the Python function is returned.
     """
     if function is None:
         return lambda f: kernel(f, fastmath=fastmath)
@@ -61,7 +59,7 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
 
 
 class _LinkedLibrary(JITCodeLibrary):
-    """Optimised code that callers link into their own. It never runs by itself and has no machine code."""
+    """Optimised code that callers link into their own. It has no machine code and never runs by itself."""
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -70,7 +68,7 @@ class _LinkedLibrary(JITCodeLibrary):
 
 
 class _PartCompiler(Compiler):
-    """Compile a kernel that other kernels call."""
+    """Compiles a kernel that other kernels call."""
 
     def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
         flags.no_compile = True
@@ -79,10 +77,10 @@ class _PartCompiler(Compiler):
 
 
 class _Part(CPUDispatcher):
-    """A kernel as other kernels call it: code without wrappers, which is inlined there.
+    """A kernel as other kernels call it: code without wrappers, inlined into the caller.
 
-    A call would run whichever copy was loaded first, and copies that were optimised in different modules add
-    in different orders.
+    Without inlining, a call runs whichever copy was loaded first. Copies that were optimised in different
+    modules may add in different orders.
     """
 
     def __init__(
@@ -94,7 +92,7 @@ class _Part(CPUDispatcher):
         self._cache = PartCache(function)
 
     def add_overload(self, cres: CompileResult) -> None:
-        cres = cres._replace(entry_point=object())  # what callers find it by, as there is no function to run
+        cres = cres._replace(entry_point=object())  # a key for callers: there is no function to run
         self.targetctx.insert_user_function(cres.entry_point, cres.fndesc, [cres.library])
         self.overloads[tuple(cres.signature.args)] = cres
 
@@ -120,7 +118,8 @@ class Kernel(_Part):
 
 
 def cache_directory() -> Path:
-    """The per-user folder of the machine code: $FASTGD_CACHE_DIR, $NUMBA_CACHE_DIR/fastgd or the system's."""
+    """The folder of the machine code: $FASTGD_CACHE_DIR, $NUMBA_CACHE_DIR/fastgd or the user's cache
+    folder."""
     if chosen := os.environ.get("FASTGD_CACHE_DIR"):
         return Path(chosen)
     if config.CACHE_DIR:
@@ -129,7 +128,7 @@ def cache_directory() -> Path:
 
 
 def _hash_of_sources() -> bytes:
-    """A hash of every file that any kernel is made from, and of what compiles it."""
+    """Hash all files that kernels are made from, and the versions of the compiler."""
     digest = hashlib.sha256(
         f"{numba.__version__} {llvmlite.__version__} {sys.version} {platform.machine()}".encode()
     )
@@ -139,7 +138,7 @@ def _hash_of_sources() -> bytes:
 
 
 def compiled_by() -> dict[str, str]:
-    """What machine code depends on beside its sources: the compiler and the processor it is for."""
+    """The versions and the processor that machine code depends on."""
     _, processor, features = cpu_target.target_context.codegen().magic_tuple()
     return {
         "Numba": numba.__version__,
@@ -162,7 +161,7 @@ def _warn_once(message: str) -> None:
 
 
 class PartCache(NullCache):
-    """Keeps nothing: the code of a part is in the machine code of the kernels that call it."""
+    """An empty cache: machine code of a part is contained in the kernels that call it."""
 
     def __init__(self, function: Callable):
         self._name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
@@ -178,7 +177,8 @@ class PartCache(NullCache):
 
 
 class KernelCache(PartCache):
-    """The machine code of one function, one file a signature: hash of sources, hash of content, content."""
+    """The machine code of one function. Files hold a hash of sources, a hash of their content, and the
+    content."""
 
     def __init__(self, function: Callable):
         super().__init__(function)
@@ -189,7 +189,7 @@ class KernelCache(PartCache):
         return str(cache_directory())
 
     def _file(self, signature: Any, codegen: Any) -> Path:
-        # The package's own path is part of the name: two installations never overwrite each other.
+        # The name contains the package's path, so two installations never overwrite each other's files.
         options = (bool(config.BOUNDSCHECK), config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE)
         key = (str(signature), codegen.magic_tuple(), sys.version, options, self._code, __file__)
         return (
@@ -198,9 +198,9 @@ class KernelCache(PartCache):
 
     def _load(self, sig: Any, target_context: Any) -> CompileResult | None:
         target_context.refresh()
-        if losses.OWN in str(sig):  # a user's own code may have changed since
+        if losses.OWN in str(sig):  # the code of a user's loss may have changed
             return None
-        if _hash_of_sources() != SOURCES:  # edited since this process began: what it runs has no name on disk
+        if _hash_of_sources() != SOURCES:  # sources were edited after this process started
             return None
         try:
             file = self._file(sig, target_context.codegen())
@@ -215,11 +215,11 @@ class KernelCache(PartCache):
         )
         whole = len(check) == _HASH_SIZE and hashlib.sha256(code).digest() == check
         if whole and sources != SOURCES:
-            return None  # compiled from other sources: silently replaced
+            return None  # compiled from other sources: replaced without a warning
         if whole:
             try:
                 return CompileResult._rebuild(target_context, *pickle.loads(code))
-            except Exception as error:  # whatever a foreign Numba build may have written
+            except Exception as error:  # another build of Numba may have written anything
                 _warn_once(f"fastgd compiles a kernel anew: {file} cannot be used ({error!r})")
                 return None
         _warn_once(f"fastgd compiles a kernel anew: {file} is damaged")
@@ -251,7 +251,7 @@ class KernelCache(PartCache):
 
 
 def is_kept(name: str) -> bool:
-    """Whether machine code of the kernel `name`, as "gram.run", is on the disk for some types."""
+    """Whether the disk holds machine code of the kernel `name`, such as "gram.run", for some types."""
     try:
         heads = [file.read_bytes()[:_HASH_SIZE] for file in cache_directory().glob(f"{name}-*.kernel")]
     except OSError:
@@ -260,7 +260,7 @@ def is_kept(name: str) -> bool:
 
 
 def can_keep() -> bool:
-    """Whether the folder of the machine code can be written; it is made where it is missing."""
+    """Whether the folder of the machine code can be written. Makes the folder if it is missing."""
     try:
         _make_directory()
         with tempfile.TemporaryFile(dir=cache_directory()):
@@ -275,6 +275,6 @@ def _make_directory() -> None:
 
 
 def _refuse_foreign(directory: Path) -> None:
-    """The files are pickles: read and write them in a directory of our own only."""
+    """Refuse a folder of another user: the files are pickles, which can run code."""
     if hasattr(os, "getuid") and directory.exists() and directory.stat().st_uid != os.getuid():
         raise PermissionError(f"{directory} belongs to another user")

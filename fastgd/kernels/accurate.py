@@ -1,9 +1,9 @@
-"""Σ (x·w − y)² and Σ x (x·w − y) as if in twice the working precision: few rows.
+"""Σ (x·w − y)² and Σ x (x·w − y) as if in twice the working precision, for few rows.
 
-Over many rows rounding errors average out; over few they do not, and where the residual is small
-next to y the textbook's loop loses digits. Here every product is split into its rounded value and
-its exact error, every sum likewise, and the errors are summed beside (T. Ogita, S. M. Rump and
-S. Oishi, "Accurate sum and dot product", SIAM J. Sci. Comput. 26(6), 2005, algorithm Dot2).
+Over many rows rounding errors average out. Over few rows they do not, and the textbook's loop loses digits if
+the residual is small next to y. This kernel splits every product and every sum into its rounded value and its
+exact error, and sums the errors separately (T. Ogita, S. M. Rump and S. Oishi, "Accurate sum and dot
+product", SIAM J. Sci. Comput. 26(6), 2005, algorithm Dot2).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastgd.kernels.arithmetic import fma
 
 @kernel
 def add(sums, errors, j, value):
-    """sums[j] += value, and what the rounding lost into errors[j] (Knuth's TwoSum)."""
+    """sums[j] += value, and add the rounding error to errors[j] (Knuth's TwoSum)."""
     old = sums[j]
     new = old + value
     part = new - old
@@ -27,9 +27,10 @@ def add(sums, errors, j, value):
 
 @kernel
 def leaf(X, y, w, is_deep, errors, dot, dot_error, out):
-    """One leaf's sums into `out`; errors (d + 1,), dot (1,) and dot_error (1,) are room to work in.
+    """Write the sums of one leaf into `out`.
 
-    `is_deep`: the errors of the products x r, and of r itself, are summed too.
+    errors (d + 1,), dot (1,) and dot_error (1,) are work arrays. With `is_deep` the errors of r and of the
+    products x r are summed too.
     """
     n, d = X.shape
     for j in range(d + 1):
@@ -61,7 +62,7 @@ def leaf(X, y, w, is_deep, errors, dot, dot_error, out):
 
 @kernel
 def run(X, y, w, leaf_rows, is_deep):
-    """[Σ r², Σ x₀ r, …, Σ x_{d−1} r] of a run of blocks, as `fused.run`."""
+    """[Σ r², Σ x₀ r, …, Σ x_{d−1} r] of a run of blocks, as `fused.run` returns them."""
     n_leaves = -(-len(y) // leaf_rows)
     size = len(w) + 1
     stack, errors = tree.new_stack(n_leaves, size), np.empty(size)

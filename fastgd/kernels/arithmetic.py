@@ -1,4 +1,5 @@
-"""What Numba lacks: a fused multiply-add, a square with Python's digits, a tuple with one item replaced."""
+"""Operations that Numba lacks: fused multiply-add, a square with Python's digits, replacing a tuple's
+item."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ def _llvm_fma(typing_context, a, b, c):
 
 
 def _exact_fma(a, b, c):
-    """The same where kernels run as Python functions."""
+    """a·b + c, rounded once, if kernels run as Python functions."""
     if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
         return a * b + c
     return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
@@ -35,17 +36,18 @@ fma = _exact_fma if config.DISABLE_JIT else _llvm_fma
 """a·b + c, rounded once."""
 
 with_item = _with_item if config.DISABLE_JIT else tuple_setitem
-"""with_item(items, index, value): the tuple with one item replaced; in a loop over its length, registers."""
+"""with_item(items, index, value) returns the tuple with one item replaced. In an unrolled loop the items are
+registers."""
 
 
 @kernel
 def square(r, two):
-    """r ** 2 with the digits of Python's, which asks the C library's pow; `two` is 2.0.
+    """r ** 2 with Python's digits. Python calls pow of the C library. `two` must be 2.0.
 
-    pow rounds wrongly only where r·r lies within a twentieth of an ulp of the middle between two
-    numbers, and so differs from the product in one of about 1200 numbers. There, and where the
-    product's error cannot be told (tiny, overflowing or NaN), pow is called; with a power known
-    at compile time the compiler would put the product in its place.
+    pow rounds wrongly only if r·r lies within a twentieth of an ulp of the middle between two floats. So it
+    differs from the product for about one number in 1200. This function calls pow near such a middle, and if
+    the error of the product is unknown (tiny, overflowing or NaN). `two` is an argument since the compiler
+    replaces pow with a constant power by the product.
     """
     product = r * r
     ulp = (product + product * _JUST_OVER_HALF_EPS) - product

@@ -1,4 +1,4 @@
-"""Around the compilation of a kernel: Ctrl-C waits for its end, and `announced` says that it runs."""
+"""While kernels compile: delay Ctrl-C to the end, and write a notice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Announcement:
 
 _announcements: list[_Announcement] = []
 _spent = 0.0
-"""Seconds that this process has compiled."""
+"""Seconds that this process has spent on compilation."""
 _began: float | None = None
 
 
@@ -42,7 +42,7 @@ def announced(write: Callable[[str], None] = _to_stderr) -> Iterator[None]:
 
 
 def missed() -> None:
-    """A kernel is not in the cache: its compilation begins."""
+    """Note that a kernel is not in the cache, so that its compilation begins."""
     global _began
     now = time.monotonic()
     if _began is None:
@@ -50,7 +50,7 @@ def missed() -> None:
     announcements = tuple(_announcements)
     if any(made.is_made for made in announcements):
         return
-    for announcement in announcements[-1:]:  # the innermost block writes for those around it
+    for announcement in announcements[-1:]:  # the innermost block writes for all outer ones
         if _spent + now - _began - announcement.since > PATIENCE:
             announcement.is_made = announcements[0].is_made = True
             announcement.write(NOTICE)
@@ -58,7 +58,7 @@ def missed() -> None:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """For the load or the compilation of one kernel and of all that it calls."""
+    """Guard the loading or compilation of one kernel and all its parts."""
     global _spent, _began
     with _interrupts_held(), _collector_paused():
         try:
@@ -71,9 +71,9 @@ def guarded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C acts after the block: inside, Numba runs Python in callbacks from C, which swallow exceptions.
+    """Delay Ctrl-C until the block ends. During compilation callbacks from C would swallow the exception.
 
-    Python runs signal handlers in the main thread alone, so nothing is held in another one.
+    Python runs signal handlers in the main thread only, so this does nothing in other threads.
     """
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
@@ -91,7 +91,8 @@ def _interrupts_held() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Numba makes many objects that live until it has ended; to look through them takes a tenth longer."""
+    """Pause the garbage collector. Searching the many objects that Numba keeps to the end takes 10 %
+    longer."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
-"""Rows out of columns: numbers that lie column after column, written row after row and widened on the way.
+"""Convert column-major numbers to rows of float32 or float64.
 
-A tile of eight columns by eight rows is read a column at a time, as vectors, is transposed in registers, and
-is written a row at a time. Number by number takes two to seven times as long.
+A tile of eight columns by eight rows is read one column at a time as vectors, transposed in registers, and
+written one row at a time. One number at a time takes two to seven times as long.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _turn_tile(typing_context, columns, first, stride, count, rows, place, d):
             address = builder.bitcast(builder.gep(source, [index]), given.as_pointer())
             numbers = builder.load(address, align=columns_type.dtype.bitwidth // 8)
             tile.append(_widened(builder, numbers, wanted, columns_type.dtype))
-            # Where there are fewer than eight columns, the last one is read again.
+            # If there are fewer than eight columns, read the last one again.
             is_there = builder.icmp_signed("<", ir.IntType(64)(column + 1), arguments[3])
             step = builder.select(is_there, arguments[2], ir.IntType(64)(0))
             index = builder.add(index, step)
@@ -53,7 +53,7 @@ def _widened(builder, numbers, wanted, dtype):
 
 
 def _transposed(builder, tile):
-    """Exchange the off-diagonal quarters of the tile, of each quarter, and of each of theirs."""
+    """Transpose a tile: exchange the off-diagonal quarters of the tile, of its quarters, and of theirs."""
     tile, places = list(tile), ir.VectorType(ir.IntType(32), LANES)
     gap = LANES // 2
     while gap:
@@ -75,19 +75,22 @@ def _plain_turn_tile(columns, first, stride, count, rows, place, d):
 
 
 turn_tile = _plain_turn_tile if config.DISABLE_JIT else _turn_tile
-"""rows[place + i·d + j] = columns[first + j·stride + i] for i, j < 8. With `count` < 8 columns, what is
-written for j >= count is of no meaning: the rows that follow overwrite it."""
+"""rows[place + i·d + j] = columns[first + j·stride + i] for i, j < 8.
+
+If `count` < 8 columns exist, the numbers written for j >= count are arbitrary. The following rows overwrite
+them.
+"""
 
 
 @kernel
 def to_rows(columns, first, stride, rows, d):
-    """rows (n·d,): the number of row i and column j is columns[first + j·stride + i].
+    """Fill rows (n·d,): row i, column j is columns[first + j·stride + i].
 
-    The last tiles overlap those before them where n or d is no multiple of eight.
+    The last tiles overlap earlier ones if n or d is not a multiple of eight.
     """
     n = len(rows) // d
     count = min(d, LANES)
-    # A row of a tile that is wider than d reaches into the rows behind it: the last are written singly.
+    # A tile wider than d writes into the rows after it, so the last rows are written number by number.
     turned = 0 if n < LANES else n if d >= LANES else n - LANES
     if turned >= LANES:
         for start in range(0, d, LANES):

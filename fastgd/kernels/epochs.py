@@ -1,8 +1,8 @@
-"""Epochs on summaries: no data is read.
+"""Epochs on summaries, without reading the data.
 
-Statistics about w_ref are G = XᵀX, c = Xᵀr and s = Σ r² with r = y − X·w_ref. With v = w − w_ref and
-h = c − G v, the cost is (s − v·(c + h))/n and its gradient −(2/n) h. Maps are blocks of SGD steps,
-u ← A u + b of u = w − w_ref. An array of length 0 in place of a history means: do not keep it.
+Statistics about w_ref are G = XᵀX, c = Xᵀr and s = Σ r² with r = y − X·w_ref. Let v = w − w_ref and
+h = c − G v. Then the cost is (s − v·(c + h))/n, and its gradient is −(2/n) h. Maps are blocks of SGD steps: u
+← A u + b with u = w − w_ref. A history is not recorded if its array has length 0.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from fastgd.kernels._jit import FAST, kernel
 from fastgd.kernels.strict import copy, is_finite, score
 
 NOTHING, FAR_COST, SMALL_WEIGHTS = 0, 1, 2
-"""What ended a loop before an epoch that another reference would give more digits."""
+"""Reasons to stop before an epoch that a better reference would give more digits."""
 
 
 @kernel(fastmath=FAST)
@@ -29,7 +29,8 @@ def dot(a, b):
 
 @kernel
 def evaluate(G, c, s, n, v, h):
-    """The cost at w_ref + v, and into h: c − G v. Rounding may take a cost of nothing below 0: it is 0."""
+    """Return the cost at w_ref + v and write c − G v into h. A cost that rounding made negative is set to
+    0."""
     total = s
     for j in range(len(v)):
         h[j] = c[j] - dot(G[j], v)
@@ -50,7 +51,7 @@ def subtract(w, w_ref, v):
 
 @kernel
 def is_small(w, near):
-    """max |w| < near."""
+    """Whether max |w| < near."""
     for j in range(len(w)):
         if not abs(w[j]) < near:
             return False
@@ -58,11 +59,12 @@ def is_small(w, near):
 
 
 @kernel
-def descend(G, c, s, n, w_ref, w, before, v, h, rates, go_on, far, costs, weights):
-    """Full-batch epochs w ← w − α ∂cost/∂w, one a rate; returns how many were done, and what ended them.
+def descend(G, c, s, n, w_ref, w, before, v, h, rates, allow_divergence, far, costs, weights):
+    """Run full-batch epochs w ← w − α ∂cost/∂w, one for each rate.
 
-    An epoch that ends with w or its cost not finite is taken back and ends the loop, unless `go_on`. So does
-    one whose cost is below `far` (FAR_COST). v and h are room.
+    Returns the number of epochs done and the reason to stop. An epoch is undone and ends the loop if w or its
+    cost is not finite (unless `allow_divergence`), or if its cost is below `far` (FAR_COST). before, v and h
+    are work arrays.
     """
     subtract(w, w_ref, v)
     evaluate(G, c, s, n, v, h)
@@ -73,7 +75,7 @@ def descend(G, c, s, n, w_ref, w, before, v, h, rates, go_on, far, costs, weight
             w[j] += step * h[j]
         subtract(w, w_ref, v)
         value = evaluate(G, c, s, n, v, h)
-        if not (go_on or (math.isfinite(value) and is_finite(w))):
+        if not (allow_divergence or (math.isfinite(value) and is_finite(w))):
             copy(before, w)
             return epoch, NOTHING
         if value < far:
@@ -88,7 +90,7 @@ def descend(G, c, s, n, w_ref, w, before, v, h, rates, go_on, far, costs, weight
 
 @kernel
 def apply_maps(a, b, order, u, moved):
-    """u after the maps a[k], b[k] for k in `order`, one after the other; `moved` is room."""
+    """Apply the maps a[k], b[k] to u for each k in `order`. `moved` is a work array."""
     for place in range(len(order)):
         k = order[place]
         if len(u) == 1:
@@ -108,15 +110,15 @@ def copy_map(a, b, out_a, out_b):
 
 @kernel
 def compose_all(a, b, growth, most, out_a, out_b):
-    """The maps a[0], b[0], a[1], b[1], … in order as one; False where that would lose digits.
+    """Compose the maps a[0], b[0], a[1], b[1], … in order. Return False if that would lose digits.
 
-    Differences grow within block k by growth[k] at most, and across it by ‖a[k]‖ too: through any stretch
-    of the steps by no more than `most`, or composing stops.
+    Within block k differences grow by at most growth[k], and across it by at most ‖a[k]‖. Composition stops
+    if some stretch of steps may amplify by more than `most`.
     """
     d = b.shape[1]
     room_a, room_b = np.empty((d, d)), np.empty(d)
     copy_map(a[0], b[0], out_a, out_b)
-    ending = growth[0]  # of the stretches that end with the present block
+    ending = growth[0]  # of stretches that end with the current block
     if not ending <= most:
         return False
     for k in range(1, len(b)):
@@ -149,7 +151,7 @@ def descend_by_maps(
     before,
     v,
     h,
-    go_on,
+    allow_divergence,
     track_cost,
     far,
     near,
@@ -157,12 +159,13 @@ def descend_by_maps(
     losses,
     weights,
 ):
-    """SGD epochs by the maps of blocks: epoch e applies a[which[e], k], b[which[e], k] for k in orders[e].
+    """Run SGD epochs on maps of blocks. Epoch e applies the maps of orders[e], in this order.
 
-    `orders` has one line for all epochs, or one each; last_x[k], last_y[k] is the last row of block k,
-    for `losses`. Where w is not finite, or with `track_cost` its cost, the epoch is taken back and is the
-    last, unless `go_on`. So is one that ends with all of w below `near` in size (SMALL_WEIGHTS), or with a
-    cost below `far` (FAR_COST). Returns how many epochs were done, and what ended them.
+    Map k is a[which[e], k], b[which[e], k]. `orders` has one row for all epochs, or one for each. last_x[k],
+    last_y[k] is the last row of block k, needed for `losses`. Returns the number of epochs done and the
+    reason to stop. An epoch is undone and ends the loop in three cases: w, or with `track_cost` its cost, is
+    not finite (unless `allow_divergence`); max |w| < near (SMALL_WEIGHTS); its cost is below `far`
+    (FAR_COST).
     """
     for epoch in range(len(which)):
         copy(w, before)
@@ -176,7 +179,7 @@ def descend_by_maps(
             subtract(w, w_ref, v)
             value = evaluate(G, c, s, n, v, h)
         is_tracked = track_cost and len(costs) > 0
-        if not (go_on or ((math.isfinite(value) or not is_tracked) and is_finite(w))):
+        if not (allow_divergence or ((math.isfinite(value) or not is_tracked) and is_finite(w))):
             copy(before, w)
             return epoch, NOTHING
         if is_small(w, near):

@@ -1,9 +1,8 @@
-"""Σ (x·w − y)² and Σ x (x·w − y) in one read: each row is used while it is in registers.
+"""Σ (x·w − y)² and Σ x (x·w − y) of a run of blocks, reading each row once.
 
-Called on a run of blocks. Rows are summed leaf by leaf with the compiler free to regroup (that is
-what makes the loops vector loops), and leaves are added as `tree.py` says; a leaf is a power of two
-of rows, so blocks are nodes of the same tree. Leaves are short because a running sum of n terms
-loses about √n/8 eps. Returns [Σ r², Σ x₀ r, …, Σ x_{d−1} r].
+Returns [Σ r², Σ x₀ r, …, Σ x_{d−1} r]. Within a leaf the compiler may regroup sums, which allows vector
+loops. Leaves are added as in `tree.py`. A leaf has a power of two of rows, so blocks are nodes of the same
+tree. Leaves are short since a running sum of n terms loses about √n/8 eps.
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from fastgd.kernels.vectors import (
 )
 
 LONG_BYTES, ENDLESS_BYTES = 192, 3200
-"""Rows of float64 over the first are read one after the other; over the second, four at a time again:
-four streams so long that the processor follows them by itself."""
+"""Sizes of a float64 row in bytes. Rows up to the first are read four at a time, longer ones one at a time,
+and rows over the second four at a time again: the processor prefetches such long streams by itself."""
 
 
 @kernel(fastmath=FAST)
 def leaf_few(x, y, w, out):
-    """A few columns: w is a tuple, so the loops over it unroll and the loop over rows is a vector loop.
+    """Few columns: w is a tuple, so loops over w unroll and the loop over rows is a vector loop.
 
     x (n·d,) holds the rows one after the other.
     """
@@ -56,10 +55,10 @@ def leaf_few(x, y, w, out):
 
 @kernel(fastmath=FAST)
 def leaf_by_four(x, y, w, ahead, sums):
-    """Four rows share each load of w and each load and store of the sums; returns Σ r².
+    """Four rows at a time share each load of w and each load and store of the sums. Returns Σ r².
 
-    x (n·d,) holds the rows one after the other; w and sums are padded to whole vectors. Both loops
-    fetch, evenly, what lies `ahead` numbers behind the four rows: the memory is never left idle.
+    x (n·d,) holds the rows one after the other. w and sums are padded to whole vectors. Both loops prefetch
+    evenly, `ahead` numbers after the four rows, so that the memory is never idle.
     """
     n, d = len(y), len(x) // len(y)
     whole = d - d % LANES
@@ -106,7 +105,7 @@ def leaf_by_four(x, y, w, ahead, sums):
 
 @kernel(fastmath=FAST)
 def leaf_by_one(x, y, d, w, ahead, sums):
-    """The same row by row: one stream, and each row is used again while it is near; returns Σ r²."""
+    """One row at a time: one stream, and each row is used again while it is in the cache. Returns Σ r²."""
     whole = d - d % LANES
     rest = d - whole
     squares = 0.0
@@ -132,13 +131,13 @@ def leaf_by_one(x, y, d, w, ahead, sums):
 
 @kernel
 def run_few(x, y, w, leaf_rows):
-    """The run of `leaf_few`: x (n·d,), w a tuple."""
+    """`leaf_few` on a run of blocks: x (n·d,), w a tuple."""
     d = len(w)
     n_leaves = -(-len(y) // leaf_rows)
     stack = tree.new_stack(n_leaves, d + 1)
     top = tree.EMPTY
     for leaf in range(n_leaves):
-        # Sliced, so that the leaf is indexed from 0: a start:stop index would not vectorise.
+        # Slices are indexed from 0. LLVM does not vectorise loops from start to stop.
         start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows
         leaf_few(x[start * d : stop * d], y[start:stop], w, stack[top])
         top = tree.push(stack, top, leaf)
@@ -147,7 +146,7 @@ def run_few(x, y, w, leaf_rows):
 
 @kernel
 def run(X, y, w, leaf_rows):
-    """The run of `leaf_by_four` and `leaf_by_one`: X (n, d), w (d,)."""
+    """`leaf_by_four` or `leaf_by_one` on a run of blocks: X (n, d), w (d,)."""
     n, d = X.shape
     x, line = X.reshape(-1), line_of(X)
     n_leaves = -(-n // leaf_rows)
@@ -155,7 +154,7 @@ def run(X, y, w, leaf_rows):
     w, sums = padded(w), padded(w)
     double = line == LANES
     by_four = not (double and LONG_BYTES < 8 * d <= ENDLESS_BYTES)
-    if by_four:  # the last: nothing but what is in the cache already
+    if by_four:  # ahead = 0 fetches only what the cache has
         ahead = 4 * d + 32 * line if not double or 8 * d <= LONG_BYTES else 0
     else:
         ahead = d + (16 * line if d <= 128 else 4 * line)

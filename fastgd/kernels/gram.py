@@ -1,8 +1,8 @@
-"""Sufficient statistics of a run of rows about w_ref: Σ z zᵀ with z = [x, r], r = y − x·w_ref.
+"""Statistics of a run of rows about w_ref: Σ z zᵀ with z = [x, r] and r = y − x·w_ref.
 
-Its parts are XᵀX, Xᵀr and Σ r². The rows of a leaf are turned into a panel, a column of z to a line, so
-that every product of two columns is a sum over contiguous numbers; a tile of four by three columns
-shares its loads. Leaves are summed within a block, and blocks are added as `tree.py` says.
+Σ z zᵀ contains XᵀX, Xᵀr and Σ r². The rows of a leaf are transposed into a panel with one line for each
+column of z. So the product of two columns is a sum over contiguous numbers. A tile of four by three columns
+shares its loads. Leaves are summed within a block, and blocks are added as in `tree.py`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from fastgd.kernels import tree
 from fastgd.kernels._jit import FAST, kernel
 
 PANEL_NUMBERS = 1 << 16
-"""About what the second-level cache holds."""
+"""About the size of the second-level cache, in float64 numbers."""
 LEAF_1D = 512
 NODE_1D = np.int64(3)
-"""Numbers of a node: Σ x², Σ x r and Σ r²."""
+"""Numbers in a node: Σ x², Σ x r and Σ r²."""
 
 
 def size(d: int) -> int:
-    """Lines of a panel, and of Σ z zᵀ: d + 1, up to a whole number of tiles."""
+    """Lines of a panel and of Σ z zᵀ: d + 1, rounded up to a whole number of tiles."""
     return -(-(d + 1) // 12) * 12
 
 
@@ -29,7 +29,7 @@ lines = kernel(size)
 
 @kernel
 def leaf_rows(size):
-    """Rows of a panel of so many lines: as many as keep it near, from 64 to 256."""
+    """Rows of a panel with `size` lines: 64 to 256, so that the panel fits in the cache."""
     rows = 256
     while rows > 64 and rows * size > PANEL_NUMBERS:
         rows //= 2
@@ -38,7 +38,7 @@ def leaf_rows(size):
 
 @kernel(fastmath=FAST)
 def fill_panel(X, y, w_ref, panel):
-    """The columns of X, and r, as lines of the panel."""
+    """Write the columns of X, and r, into the lines of the panel."""
     n, d = X.shape
     for j in range(d):
         column = panel[j]
@@ -55,9 +55,9 @@ def fill_panel(X, y, w_ref, panel):
 
 @kernel(fastmath=FAST)
 def add_tile(panel, n, i, j, out):
-    """out[i:i+4, j:j+3] += the products of lines i.. and j.. over n rows: twelve sums, all in registers.
+    """out[i:i+4, j:j+3] += products of lines i… and j… over n rows. The twelve sums stay in registers.
 
-    `out` is flat: a kernel that reshapes takes a quarter of a second longer to compile.
+    `out` is flat since a kernel that reshapes takes 0.25 s longer to compile.
     """
     a, b, c, e = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
     p, q, s = panel[j], panel[j + 1], panel[j + 2]
@@ -100,7 +100,8 @@ def add_tile(panel, n, i, j, out):
 
 @kernel
 def add_block(X, y, w_ref, panel, out):
-    """out += Σ z zᵀ over the rows of a block, flat: its lower triangle, and what else the tiles cover."""
+    """out += Σ z zᵀ over the rows of a block. `out` is flat. Tiles cover the lower triangle and some numbers
+    above it."""
     width, leaf = X.shape[1] + 1, panel.shape[1]
     for start in range(0, len(y), leaf):
         stop = min(start + leaf, len(y))
@@ -112,7 +113,7 @@ def add_block(X, y, w_ref, panel, out):
 
 @kernel
 def run(X, y, w_ref, block_rows):
-    """Σ z zᵀ over a run of blocks of block_rows, its lower triangle, flat: lines(d)² numbers."""
+    """The lower triangle of Σ z zᵀ over a run of blocks, as a flat array of lines(d)² numbers."""
     n, d = X.shape
     n_lines = lines(d)
     panel = np.empty((n_lines, leaf_rows(n_lines)))
@@ -134,7 +135,7 @@ def run(X, y, w_ref, block_rows):
 
 @kernel(fastmath=FAST)
 def leaf_1d(x, y, w_ref, out):
-    """One column: Σ x², Σ x r and Σ r²."""
+    """Σ x², Σ x r and Σ r² of a leaf with one column."""
     squares = products = rest = 0.0
     for i in range(len(y)):
         x_i = np.float64(x[i])
@@ -149,7 +150,7 @@ def leaf_1d(x, y, w_ref, out):
 
 @kernel
 def run_1d(x, y, w_ref):
-    """The run of `leaf_1d`."""
+    """`leaf_1d` on a run of blocks."""
     n_leaves = -(-len(y) // LEAF_1D)
     stack = tree.new_stack(n_leaves, NODE_1D)
     top = tree.EMPTY

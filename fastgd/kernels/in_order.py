@@ -1,19 +1,18 @@
-"""One SGD epoch's part over a run of rows, in order: w is the state that is handed along.
+"""SGD steps for squared errors over a run of rows, in order. The state w is passed from run to run.
 
-w ← w − α 2 x (x·w − y), a row at a time, with the compiler free to fuse multiply-adds and to
-regroup the sum x·w. A step waits for the step before; where rows are short that wait is most of the
-time. So steps of several rows are taken together: with w before the first of them and φ_j the
-factor of row j's step,
+A step is w ← w − 2α x (x·w − y). The compiler may fuse multiply-adds and regroup the sum x·w. Each step waits
+for the previous one, and for short rows this wait takes most of the time. So several rows are stepped
+together. Let w be the state before the first of them and φ_j the factor of row j. Then
 
-    φ_i = 2α (x_i·w − y_i − Σ_{j<i} (x_i·x_j) φ_j),    w ← w − Σ φ_i x_i,
+    φ_i = 2α (x_i·w − y_i − Σ_{j<i} (x_i·x_j) φ_j),    w ← w − Σ φ_i x_i.
 
-which is the same sequence of steps, and its long sums wait for nothing (J. Benesty and P. Duhamel, "A
-fast exact least mean square adaptive algorithm", IEEE Trans. Signal Processing 40(12), 1992). With one
-column steps are composed as affine maps (S. Maleki, M. Musuvathi, T. Mytkowicz, "Parallel stochastic
-gradient descent with sound combiners", arXiv 1705.08030).
+These are the same steps, but their long sums do not wait for each other (J. Benesty and P. Duhamel, "A fast
+exact least mean square adaptive algorithm", IEEE Trans. Signal Processing 40(12), 1992). The code solves for
+φ from the last factor back, so that most products depend on x alone. With one column, steps are composed as
+affine maps (S. Maleki, M. Musuvathi, T. Mytkowicz, "Parallel stochastic gradient descent with sound
+combiners", arXiv 1705.08030).
 
-Solved from the last factor back, φ waits for fewer products, and most of those wait for x alone. While
-steps are taken the memory would be idle, so rows further on are fetched.
+The steps leave the memory idle, so the kernels prefetch later rows.
 """
 
 from __future__ import annotations
@@ -38,18 +37,17 @@ from fastgd.kernels.vectors import (
 )
 
 LEAF = 256
-"""Rows whose maps are made at once: they stay in the first-level cache."""
+"""Rows whose maps are made together. They fit in the first-level cache."""
 
 BY_FOUR = 48
-"""Up to so many columns four rows are stepped together; longer rows are stepped two at a time."""
+"""With at most this many columns, four rows are stepped together; with more, two."""
 
 
 @kernel
 def run_1d(x, y, w, rate):
-    """One column: a step is the map u ← a u + b of u = w − w_ref, and maps compose before w is known.
+    """One column: a step is the map u ← a u + b with u = w − w_ref. Maps compose before w is known.
 
-    w_ref is w at the leaf's start, so a weight that fits exactly stays where it is at any rate, as in
-    the plain loop.
+    w_ref is w at the start of the leaf. So a weight that fits exactly does not move, as in the plain loop.
     """
     a, b = np.empty(LEAF), np.empty(LEAF)
     for start in range(0, len(x), LEAF):
@@ -58,7 +56,7 @@ def run_1d(x, y, w, rate):
         moved = apply_maps(a[: len(xs)], b[: len(xs)])
         if math.isfinite(moved):
             w[0] += moved
-        else:  # the product of maps overflowed, which says nothing of the steps
+        else:  # the product of the maps overflowed; the steps may not
             plain_steps(xs, ys, w, 2.0 * rate)
 
 
@@ -74,7 +72,8 @@ def maps_of_steps(x, y, reference, twice_rate, a, b):
 
 @kernel(fastmath=CONTRACT)
 def apply_maps(a, b):
-    """u after all maps in order, from u = 0; four are composed while the four before them are applied."""
+    """Apply all maps in order to u = 0 and return u. Four maps are composed while the previous four are
+    applied."""
     u = 0.0
     whole = len(a) - len(a) % 4
     for i in range(0, whole, 4):
@@ -95,7 +94,7 @@ def plain_steps(x, y, w, twice_rate):
 
 @kernel(fastmath=FAST)
 def run_few(x, y, w, twice_rate):
-    """A few columns: w is a tuple, so everything stays in registers; x (n·d,). Returns the new w."""
+    """Few columns: w is a tuple and stays in registers; x is (n·d,). Returns the new w."""
     d = len(w)
     whole = len(y) - len(y) % 4
     for i in range(0, whole, 4):
@@ -159,7 +158,7 @@ def run_nd(X, y, w, rate):
 
 @kernel(fastmath=FAST)
 def steps_by_four(X, y, w, twice_rate):
-    """Four steps at a time; rows 2 KB behind them are fetched. Returns how many rows were used."""
+    """Step four rows at a time and prefetch rows 2 KB later. Returns the number of rows used."""
     d = X.shape[1]
     whole = len(y) - len(y) % 4
     x, line = X.reshape(-1), line_of(X)
@@ -200,7 +199,8 @@ def steps_by_four(X, y, w, twice_rate):
 
 @kernel(fastmath=FAST)
 def steps_by_two(x, y, d, w, twice_rate):
-    """The same by two, x (n·d,); rows half a KB behind them are fetched, evenly in both loops."""
+    """Step two rows at a time and prefetch rows 0.5 KB later, evenly in both loops. x is (n·d,). Returns the
+    number of rows used."""
     done = len(y) - len(y) % 2
     whole = d - d % LANES
     rest = d - whole

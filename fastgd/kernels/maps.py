@@ -1,21 +1,22 @@
-"""Blocks of in-order SGD steps as affine maps, for one or several learning rates in one read.
+"""Blocks of SGD steps as affine maps, for one or several learning rates in one pass.
 
-One step on row (x, y) is w ← w − 2α x (x·w − y). About a reference, with u = w − w_ref and
-r = y − x·w_ref, it is the map u ← (I − 2α x xᵀ) u + 2α r x, and maps compose in order (S. Maleki, M.
-Musuvathi, T. Mytkowicz, "Parallel stochastic gradient descent with sound combiners", arXiv
-1705.08030): a block's steps are u ← A u + b. A column of A is what the steps make of a unit vector with
-r = 0, and b what they make of 0: all columns of [A | b] take the same steps side by side, two or four
-at once as in `in_order.py` (J. Benesty and P. Duhamel, "A fast exact least mean square adaptive
-algorithm", IEEE Trans. Signal Processing 40(12), 1992). With V_i = x_i [A | b], less r_i in the last
-column, and each φ_i a row vector,
+A step on row (x, y) is w ← w − 2α x (x·w − y). With u = w − w_ref and r = y − x·w_ref it is the affine map
+u ← (I − 2α x xᵀ) u + 2α r x. Maps compose in order, so the steps of a block are one map u ← A u + b (S.
+Maleki, M. Musuvathi, T. Mytkowicz, "Parallel stochastic gradient descent with sound combiners", arXiv
+1705.08030).
+
+A column of A is the result of the steps for a unit vector and r = 0; b is their result for 0. All columns of
+[A | b] take the same steps side by side, two or four at once as in `in_order.py` (J. Benesty and P. Duhamel,
+"A fast exact least mean square adaptive algorithm", IEEE Trans. Signal Processing 40(12), 1992). Let V_i be
+x_i [A | b] with r_i subtracted in the last column, and let each φ_i be a row vector. Then
 
     φ_i = 2α (V_i − Σ_{j<i} (x_i·x_j) φ_j),    [A | b] ← [A | b] − Σ x_iᵀ φ_i.
 
-Every run_… cuts its rows into blocks of block_rows (the last may be shorter) and writes, for rate k,
-a[k, block], b[k, block] and growth[k, block], which bounds how much any stretch of the block's steps can
-amplify: with more than one column Π max(1, |1 − 2α‖x_i‖²|), with one the largest Π |1 − 2α x_i²| of a stretch
-(a leaf in which no step amplifies is taken to damp nothing). Where it overflows, or x is not finite, it
-is inf or NaN. A block's numbers do not depend on the run it is in.
+Each run_… function divides its rows into blocks of block_rows (the last may be shorter). For rate k it writes
+a[k, block], b[k, block] and growth[k, block]. The growth bounds the amplification by any stretch of the
+block's steps. With several columns it is Π max(1, |1 − 2α‖x_i‖²|). With one column it is the largest
+Π |1 − 2α x_i²| of a stretch, where a leaf without amplifying steps counts as 1. It is inf or NaN if it
+overflows or x is not finite. The numbers of a block do not depend on the run that contains it.
 """
 
 from __future__ import annotations
@@ -26,26 +27,26 @@ from fastgd.kernels._jit import CONTRACT, FAST, kernel
 from fastgd.kernels.arithmetic import with_item
 
 LEAF = 256
-"""Rows whose squares are made at once: they stay in the first-level cache."""
+"""Rows whose squares are made together. They fit in the first-level cache."""
 FOURS = LEAF // 4
 LANES = 8
-"""Rates that are composed side by side; also the room for a row of [A | b] in `run_few`."""
+"""Rates that are composed side by side, and the length of a row of [A | b] in `run_few`."""
 MANY = 4
-"""From so many rates on, lanes are faster than one rate after the other."""
+"""With at least this many rates, lanes are faster than one rate after the other."""
 TINY = 1e-150
-"""A coefficient of A that has shrunk below this is 0: subnormal numbers would take ten times as long."""
+"""Smaller coefficients of A are set to 0, since arithmetic on subnormal numbers takes ten times as long."""
 
 
 @kernel
 def run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums):
     """One column: x, y (n,); w_ref a number; rates (K,); a, b, growth (K, n_blocks).
 
-    sums (n_blocks, 3) takes each block's Σ x², Σ x r and Σ r², which the same pass makes.
+    Writes Σ x², Σ x r and Σ r² of each block into sums (n_blocks, 3).
     """
     squares, products = np.empty(LEAF), np.empty(LEAF)
     fours_a, fours_b = np.empty(FOURS), np.empty(FOURS)
-    x_last, y_last = np.empty(LEAF, x.dtype), np.empty(LEAF, y.dtype)  # filled with zeros, which move nothing
-    state = np.zeros((-(-len(rates) // LANES), 3 * LANES))  # by group of rates: A, b / 2α, 2α
+    x_last, y_last = np.empty(LEAF, x.dtype), np.empty(LEAF, y.dtype)  # rows of 0 move nothing
+    state = np.zeros((-(-len(rates) // LANES), 3 * LANES))  # for each group of rates: A, b / 2α, 2α
     ending, bound = np.empty(len(rates)), np.inf
     for k in range(len(rates)):
         state[k // LANES, 2 * LANES + k % LANES] = 2.0 * rates[k]
@@ -88,11 +89,11 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums):
 
 @kernel(fastmath=FAST)
 def squares_and_products(x, y, w_ref, bound, squares, products, total):
-    """q_i = x_i², p_i = x_i r_i, r_i = y_i − x_i w_ref, the same at every rate; returns how many q_i > bound.
+    """Write q_i = x_i² and p_i = x_i r_i with r_i = y_i − x_i w_ref. Return the number of q_i > bound.
 
-    Their sums, and Σ r_i², are added to `total`. A step is u ← (1 − 2α q_i) u + 2α p_i; it cannot amplify
-    where 2α q_i ≤ 2. Rows 0, 4, 8, … of the leaf come first, then 1, 5, 9, …: in four vectors lie four
-    successive steps in each lane.
+    Adds Σ q_i, Σ p_i and Σ r_i² to `total`. A step is u ← (1 − 2α q_i) u + 2α p_i. It does not amplify if
+    2α q_i ≤ 2. Rows 0, 4, 8, … of the leaf come first, then 1, 5, 9, …: so each lane of four vectors holds
+    four successive steps.
     """
     large, sum_squares, sum_products, sum_rest = 0, 0.0, 0.0, 0.0
     for s in range(FOURS):
@@ -113,7 +114,7 @@ def squares_and_products(x, y, w_ref, bound, squares, products, total):
 
 @kernel
 def largest(q):
-    """The largest, or NaN where one is."""
+    """The largest number, or NaN if there is one."""
     found = 0.0
     for i in range(len(q)):
         found = found if q[i] <= found or found != found else q[i]
@@ -122,7 +123,7 @@ def largest(q):
 
 @kernel(fastmath=CONTRACT)
 def compose_fours(q, p, twice_rate, a, b):
-    """The maps of four steps each, with b in units of 2α: a vector loop."""
+    """Compose the maps of four steps each, with b in units of 2α. This is a vector loop."""
     for s in range(FOURS):
         first, second = 1.0 - twice_rate * q[s], 1.0 - twice_rate * q[s + FOURS]
         third, fourth = 1.0 - twice_rate * q[s + 2 * FOURS], 1.0 - twice_rate * q[s + 3 * FOURS]
@@ -133,7 +134,8 @@ def compose_fours(q, p, twice_rate, a, b):
 
 @kernel(fastmath=CONTRACT)
 def compose_all(a, b, total, total_b):
-    """The map (total, total_b), then all maps in order; four are composed while those before are added."""
+    """Compose (total, total_b) and then all maps in order. Four maps are composed while the previous four are
+    added."""
     for i in range(0, FOURS, 4):
         first, first_b = a[i + 1] * a[i], a[i + 1] * b[i] + b[i + 1]
         second, second_b = a[i + 3] * a[i + 2], a[i + 3] * b[i + 2] + b[i + 3]
@@ -144,7 +146,7 @@ def compose_all(a, b, total, total_b):
 
 @kernel(fastmath=CONTRACT)
 def compose_lanes(q, p, group):
-    """Eight rates side by side, eight rows in registers; tuples, so that a lane reads `group` alone."""
+    """Compose maps for eight rates side by side. Tuples keep eight rows in registers."""
     f, g, h = FOURS, 2 * FOURS, 3 * FOURS
     for s in range(0, FOURS, 2):
         qs = (q[s], q[s + f], q[s + g], q[s + h], q[s + 1], q[s + 1 + f], q[s + 1 + g], q[s + 1 + h])
@@ -160,7 +162,7 @@ def compose_lanes(q, p, group):
 
 @kernel
 def amplified(q, twice_rate, ending, most):
-    """How much the stretch of steps that ends here and amplifies most does so; and any stretch before it."""
+    """The largest amplification by a stretch of steps that ends here, and by any stretch so far."""
     for s in range(FOURS):
         for j in range(4):
             ending = at_least_one(ending * abs(1.0 - twice_rate * q[s + j * FOURS]))
@@ -170,18 +172,18 @@ def amplified(q, twice_rate, ending, most):
 
 @kernel
 def at_least_one(factor):
-    return 1.0 if factor <= 1.0 else factor  # NaN stays NaN
+    return 1.0 if factor <= 1.0 else factor  # keeps NaN
 
 
 @kernel
 def run_few(x, y, w_ref, rates, block_rows, a, b, growth):
-    """A few columns: x (n·d,) holds the rows one after the other, w_ref is a tuple of d < LANES numbers.
+    """Few columns: x (n·d,) holds the rows one after the other; w_ref is a tuple of d < LANES numbers.
 
-    y (n,); rates (K,); a (K, n_blocks, d, d), b (K, n_blocks, d), growth (K, n_blocks).
+    y is (n,), rates (K,), a (K, n_blocks, d, d), b (K, n_blocks, d), growth (K, n_blocks).
     """
     d = len(w_ref)
-    lanes = (a.shape[3] + 4) // 4 * 4  # not from d: a loop of known length would not become a vector loop
-    M = np.empty((d + 1) * LANES)  # row j of [A | b] at j·LANES, and below them (0, …, 0, 1)
+    lanes = (a.shape[3] + 4) // 4 * 4  # not from d: loops of constant length do not become vector loops
+    M = np.empty((d + 1) * LANES)  # row j of [A | b] starts at j·LANES; the last row is (0, …, 0, 1)
     for block in range(a.shape[1]):
         start, stop = block * block_rows, min((block + 1) * block_rows, len(y))
         for k in range(len(rates)):
@@ -202,9 +204,9 @@ def run_few(x, y, w_ref, rates, block_rows, a, b, growth):
 
 @kernel(fastmath=CONTRACT)
 def steps_few(x, y, w_ref, twice_rate, lanes, M):
-    """Two steps at a time, with every loop over d unrolled and the columns of [A | b] in lanes.
+    """Step two rows at a time. Loops over d unroll, and lanes hold the columns of [A | b].
 
-    Sums are written in the order that is fast, so that no caller's copy of this adds in another.
+    Sums are written in a fast order and not regrouped, so that all inlined copies add in the same order.
     """
     d = len(w_ref)
     growth = 1.0
@@ -248,9 +250,9 @@ def drop_tiny(numbers):
 
 @kernel
 def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
-    """More columns: X (n, d), w_ref (d,), the others as in `run_few`; any d, but slower where it is small."""
+    """Many columns: X (n, d), w_ref (d,), the rest as in `run_few`. Any d works, but small d is slow."""
     n, d = X.shape
-    width = -(-d // 8) * 8  # whole vectors
+    width = -(-d // 8) * 8  # padded to whole vectors
     columns, four, r, w_padded = np.empty((d + 1, width)), np.zeros((4, width)), np.empty(4), np.zeros(width)
     for j in range(d):
         w_padded[j] = w_ref[j]
@@ -274,7 +276,8 @@ def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
 
 @kernel(fastmath=FAST)
 def steps_nd(X, y, w_ref, twice_rate, four, r, columns):
-    """Four steps at a time on each column of [A | b], which lie as rows in `columns`, as do the four x."""
+    """Step four rows at a time on each column of [A | b]. `columns` holds these columns as rows, `four` the
+    rows x."""
     n, d = X.shape
     width = four.shape[1]
     p, q, s, t = four[0], four[1], four[2], four[3]
@@ -320,7 +323,8 @@ def steps_nd(X, y, w_ref, twice_rate, four, r, columns):
 
 @kernel(fastmath=CONTRACT)
 def compose(a1, b1, a2, b2, a, b):
-    """First (a1, b1), then (a2, b2): a = a2 a1, b = a2 b1 + b2; a (d, d), b (d,) are not among the inputs."""
+    """Compose (a1, b1) and then (a2, b2): a = a2 a1 (d, d), b = a2 b1 + b2 (d,). a and b must be new
+    arrays."""
     d = len(b)
     for i in range(d):
         b[i] = b2[i]

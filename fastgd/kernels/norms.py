@@ -1,4 +1,4 @@
-"""How long the longest row is."""
+"""The norm of the longest row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastgd.kernels._jit import FAST, kernel
 
 @kernel(fastmath=FAST)
 def square(x):
-    """‖x‖², added in float64."""
+    """‖x‖², summed in float64."""
     total = 0.0
     for j in range(len(x)):
         x_j = np.float64(x[j])
@@ -19,7 +19,7 @@ def square(x):
 
 @kernel
 def largest_square(X):
-    """max over the rows of ‖x‖²; NaN where a row holds one."""
+    """max ‖x‖² over the rows. NaN if a row contains NaN."""
     largest = 0.0
     for i in range(len(X)):
         value = square(X[i])

@@ -1,6 +1,6 @@
-"""Maps and statistics by one read: both kernels use a few blocks while these are in the cache.
+"""Maps and statistics in one pass: both kernels use a few blocks while they are in the cache.
 
-Called as the kernels of `maps.py`; they return what the kernels of `gram.py` do.
+Arguments are those of the kernels in `maps.py`. Results are those of the kernels in `gram.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fastgd.kernels import gram, maps, tree
 from fastgd.kernels._jit import kernel
 
 NEAR_NUMBERS = 1 << 15
-"""Numbers of X that stay near: whole blocks, a power of two of them."""
+"""Numbers of X that stay in the cache: 2^k whole blocks."""
 
 
 @kernel
@@ -36,7 +36,7 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
 
 @kernel
 def run_few(X, x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
-    """x (n·d,) holds the rows of X one after the other; w_tuple and w_ref are the same numbers."""
+    """x (n·d,) holds the rows of X one after the other. w_tuple and w_ref hold the same numbers."""
     d = len(w_ref)
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)

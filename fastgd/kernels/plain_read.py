@@ -1,6 +1,7 @@
-"""*The* plain read: the sum of every number of X and y, and so the least time a read of them can take.
+"""The plain read: the sum of all numbers in X and y.
 
-Speeds are quoted as a share of it (same bytes, same threads, same engine).
+Its time is the least time of a pass. Benchmarks state speeds as a share of the plain read with the same
+bytes, threads and engine.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from fastgd.kernels._jit import FAST, kernel
 
 @kernel(fastmath=FAST)
 def total(values):
-    """Added in the numbers' own precision: nothing but the read may cost."""
+    """The sum in the precision of `values`: conversion would cost time."""
     result = values[0]
     for i in range(1, len(values)):
         result += values[i]

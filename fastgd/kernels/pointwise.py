@@ -1,4 +1,4 @@
-"""Scores, losses and slopes, a number a row, in the textbook's order of operations."""
+"""Scores, losses and slopes of each row, in the textbook's order of operations."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def scores(X, w, intercept, out):
 
 @kernel
 def losses(X, y, w, two, out):
-    """out_i = (x_i·w − y_i)²; `two` is 2.0 (see `arithmetic.square`)."""
+    """out_i = (x_i·w − y_i)². `two` is 2.0, see `arithmetic.square`."""
     for i in range(len(out)):
         out[i] = square(score(X[i], w) - y[i], two)
 
 
 @kernel
 def values(loss, scores, y, out):
-    """out_i = loss(score_i, y_i), of any loss."""
+    """out_i = loss(score_i, y_i), for any loss."""
     for i in range(len(out)):
         out[i] = value(loss, scores[i], y[i])
 
 
 @kernel
 def count_beside(y, a, b):
-    """How many of y are neither a nor b: no branch in the loop, which random labels would make slow."""
+    """Count the y that are neither a nor b. The loop has no branch, which random labels would make slow."""
     count = 0
     for i in range(len(y)):
         count += (y[i] != a) & (y[i] != b)

@@ -1,6 +1,7 @@
-"""Rows in other coordinates, a run at a time: centred, scaled, weighted, with a column of ones; and moments.
+"""Rows in scaled coordinates (centred, scaled, weighted, with a column of ones), and moments of columns.
 
-The row (x, y) of weight s becomes √s·[(x − shift)·scale, 1] and √s·y: its squared loss is s times the old.
+The row (x, y) with weight s becomes √s·[(x − shift)·scale, 1] and √s·y. Its squared loss is s times the loss
+of the original row.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from fastgd.kernels._jit import CONTRACT, FAST, kernel
 
 @kernel(fastmath=CONTRACT)
 def fill(X, y, weights, shift, scale, out, target):
-    """out (n, d or d + 1) and target (n,); weights has length 0 for all one."""
+    """Fill out (n, d or d + 1) and target (n,). weights has length 0 if the rows are unweighted."""
     n, d = X.shape
     has_ones = out.shape[1] > d
     for i in range(n):
@@ -35,7 +36,7 @@ def fill(X, y, weights, shift, scale, out, target):
 
 @kernel(fastmath=FAST)
 def leaf(X, weights, shift, out):
-    """Σ s, then Σ s u, then Σ s u² of each column, u = x − shift."""
+    """Σ s, then Σ s u and Σ s u² of each column, with u = x − shift."""
     n, d = X.shape
     for j in range(len(out)):
         out[j] = 0.0
@@ -52,7 +53,7 @@ def leaf(X, weights, shift, out):
 
 @kernel
 def moments(X, weights, shift, leaf_rows):
-    """The run of `leaf`: 1 + 2d numbers."""
+    """`leaf` on a run of blocks: 1 + 2d numbers."""
     n, d = X.shape
     n_leaves = -(-n // leaf_rows)
     stack = tree.new_stack(n_leaves, 1 + 2 * d)

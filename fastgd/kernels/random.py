@@ -1,12 +1,12 @@
-"""Normal numbers from counters, and rows made of them.
+"""Counter-based normal random numbers, and targets made from rows.
 
-Every number is a function of (seed, stream, block, position) and of nothing else, so blocks are
-drawn in any order, by any thread. A position is half of a *pair*: one call of Philox4x32-10 gives
-two 64-bit words, and Box and Muller's formula makes two normal numbers of them.
+Every number is a function of (seed, stream, block, position) alone. So threads can draw blocks in any order.
+A pair of positions is one call of Philox4x32-10, which gives two 64-bit words. The Box-Muller formula turns
+them into two normal numbers.
 
-Bits must not depend on the processor, on vectorisation or on a mathematical library. So the only
-operations are + - * / sqrt, which IEEE 754 fixes to the last bit, and those on uint64; none of them
-overflows. `reference.py` has the same formulas in plain Python.
+Bits must not depend on the processor, on vectorisation or on a mathematical library. So the only operations
+are + - * / sqrt, which IEEE 754 defines to the last bit, and operations on uint64 that do not overflow.
+`reference.py` has the same formulas in plain Python.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from fastgd.kernels._jit import kernel
 
-# A chunk of pairs at a time: seven rows of 512 numbers stay in the first-level cache.
+# Pairs in a chunk: seven rows of 512 numbers fit in the first-level cache.
 CHUNK = 512
 SCRATCH_ROWS = 7
 
@@ -35,7 +35,7 @@ ZERO, ONE, TWO, FOUR = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(4)
 TO_53_BITS = np.uint64(11)
 UNIT = 2.0**-53
 
-# A double is 2^e·m with m in [√½, √2): SHIFT moves the cut from 1 to √½ (its first 20 bits).
+# A double is 2^e·m with m in [√½, √2). SHIFT moves the cut from 1 to √½ (its first 20 bits).
 MANTISSA_BITS = np.uint64(52)
 MANTISSA = np.uint64((1 << 52) - 1)
 SQRT_HALF = np.uint64(0x3FE6A09E << 32)
@@ -58,10 +58,10 @@ QUARTER_PI = math.pi / 4
 
 @kernel
 def philox(first, stream, block, seed, first_words, second_words):
-    """Two 64-bit words for each i: Philox4x32-10 of counter (first + i, stream, block) and key `seed`.
+    """Two 64-bit words for each i: Philox4x32-10 with counter (first + i, stream, block) and key `seed`.
 
-    J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
-    Their four 32-bit words c0, c1, c2, c3 and the key's two each stand in a uint64.
+    J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A uint64
+    holds each of the four 32-bit words c0, c1, c2, c3 and of the two words of the key.
     """
     for i in range(len(first_words)):
         c0 = np.uint64(first + i)
@@ -92,7 +92,7 @@ def uniforms(words, u):
 
 @kernel
 def split(u_bits, mantissa_bits, exponent):
-    """u = 2^exponent · mantissa, √½ <= mantissa < √2 (both to 20 bits)."""
+    """u = 2^exponent · mantissa with √½ <= mantissa < √2 (both to 20 bits)."""
     for i in range(len(u_bits)):
         shifted = u_bits[i] + SHIFT
         exponent[i] = np.float64(shifted >> MANTISSA_BITS) - 1023.0
@@ -122,7 +122,7 @@ def sine(x):
 
 @kernel
 def cosine(x):
-    """cos x for |x| <= π/4 to 1 ulp: fdlibm's k_cos.c; 1 − z/2 is rounded, and what was lost added again."""
+    """cos x for |x| <= π/4 to 1 ulp: fdlibm's k_cos.c. The rounding error of 1 − z/2 is added again."""
     z = x * x
     r = z * (C1 + z * (C2 + z * (C3 + z * (C4 + z * (C5 + z * C6)))))
     half = 0.5 * z
@@ -134,8 +134,8 @@ def cosine(x):
 def box_muller(mantissa, exponent, words, first, second):
     """√(−2 ln u) · (cos θ, sin θ): G. Box, M. Muller, Annals of Mathematical Statistics 29(2), 1958.
 
-    The angle is drawn in the first eighth of the circle, at the middles of 2^52 equal parts; three
-    more bits of its word mirror it into the other seven.
+    The angle is drawn from the first eighth of the circle, at the middles of 2^52 equal parts. Three more
+    bits of its word mirror it into the other seven.
     """
     for i in range(len(words)):
         word = words[i]
@@ -152,9 +152,9 @@ def box_muller(mantissa, exponent, words, first, second):
 
 @kernel
 def fill(out, seed, stream, first_block, numbers):
-    """Fill `out` with normal numbers of (seed, stream), block after block of so many numbers.
+    """Fill `out` with normal numbers of (seed, stream), with `numbers` numbers for each block.
 
-    Numbers 2i and 2i + 1 of a block are pair i; `first_block` and the two before it are uint64.
+    Numbers 2i and 2i + 1 of a block are pair i. seed, stream and first_block are uint64.
     """
     scratch = np.empty((SCRATCH_ROWS, CHUNK))
     bits = scratch.view(np.uint64)
@@ -181,10 +181,10 @@ def fill(out, seed, stream, first_block, numbers):
 
 @kernel
 def targets(x, w, intercept, noise, errors, y):
-    """y = x·w + intercept + noise·errors, each row from the first column to the last.
+    """y = x·w + intercept + noise·errors. Each row is summed from the first column to the last.
 
-    x (n, d) and y (n,) of float64 or float32, sums in float64; errors (n,), or of length 0 without noise.
-    Four rows at a time: their sums do not wait for one another.
+    x (n, d) and y (n,) are float64 or float32. Sums are float64. errors is (n,), or has length 0 without
+    noise. Four rows at a time are summed, since their sums do not wait for each other.
     """
     n, d = x.shape
     whole = n // 4 * 4 if d > 1 else 0

@@ -1,13 +1,13 @@
-"""Σ s value, Σ s slope and Σ s slope x of any loss of the score x·w + b, in one read of the rows.
+"""Σ s value, Σ s slope and Σ s slope x for any loss of the score x·w + b, reading each row once.
 
-Called on a run of blocks; leaves and the tree of their sums are those of `fused.py`. A loss may cost more
-than reading its row, so it is never called row by row: rows are taken in groups that stay in the nearest
-cache, and a group is gone through three times, for its scores, for values and slopes (a vector loop over
-rows, see `losses.py`), and for the sums. With many columns the last of these is done while the scores of
-the *next* group are made, so that the memory has something to bring all the time.
+Kernels are called on runs of blocks. Leaves and the tree of sums are those of `fused.py`. Computing a loss
+may take longer than reading its row, so rows are taken in groups that fit in the first-level cache. Each
+group is visited three times: for its scores, for its values and slopes (a vector loop over rows, see
+`losses.py`), and for the sums. With many columns the sums of a group are made together with the scores of the
+next group, so that the memory is never idle.
 
-`weights` and `at` may be None, a type of its own: what is not asked for is not in the machine code, and
-value and slope of one and the same score share their exp.
+`weights` and `at` may be None, which is a separate type: the machine code then omits them. Value and slope at
+the same score share their exp.
 """
 
 from __future__ import annotations
@@ -36,18 +36,20 @@ from fastgd.kernels.vectors import (
 )
 
 FEW = 7
-"""Up to so many columns w is a tuple: the loops over it unroll and all is one vector loop over rows."""
+"""With at most this many columns w is a tuple: loops over w unroll, and the loop over rows is a vector
+loop."""
 GROUP_NUMBERS, LEAST_GROUP = 2048, 8
-"""A group has the most rows (a power of two) that hold so many numbers, for two groups are in the nearest
-cache together; but not fewer than the loss takes at once."""
+"""A group is the largest power of two of rows with at most this many numbers, so that two groups fit in the
+first-level cache. It has at least the number of rows that a loss computes at once."""
 AHEAD_LINES = 64
-"""How many cache lines before their turn rows are fetched: about a group."""
+"""Cache lines between a row in use and the row to prefetch: about a group."""
 
 
 def run(X, y, weights, w, b, at, at_b, loss, leaf_rows):
-    """[Σ s_i value(x_i·w + b, y_i), Σ s_i slope(x_i·at + at_b, y_i), the same times x_i0, …, x_i,d−1].
+    """[Σ s_i value(x_i·w + b, y_i), Σ s_i slope(x_i·at + at_b, y_i), Σ s_i slope(x_i·at + at_b, y_i) x_i].
 
-    X (n, d), y (n,); weights s (n,) or of length 0: all 1; w (d,); at (d,) or of length 0: w and b.
+    X is (n, d), y (n,), w (d,). The weights s are (n,), or of length 0 if all are 1. at is (d,), or of length
+    0 for the point w, b.
     """
     n, d = X.shape
     weights = weights if len(weights) else None
@@ -60,7 +62,7 @@ def run(X, y, weights, w, b, at, at_b, loss, leaf_rows):
 
 @kernel(fastmath=FAST)
 def leaf_few(x, y, weights, w, at, loss, out):
-    """A few columns: w and at are tuples (w_0, …, w_{d−1}, b), x (n·d,) has the rows one after the other."""
+    """Few columns: w and at are tuples (w_0, …, w_{d−1}, b). x (n·d,) holds the rows one after the other."""
     d = len(w) - 1
     values = slopes = 0.0
     sums = w
@@ -92,13 +94,13 @@ def leaf_few(x, y, weights, w, at, loss, out):
 
 @kernel
 def run_few(x, y, weights, w, at, loss, leaf_rows):
-    """The run of `leaf_few`."""
+    """`leaf_few` on a run of blocks."""
     d = len(w) - 1
     n_leaves = -(-len(y) // leaf_rows)
     stack = tree.new_stack(n_leaves, d + 2)
     top = tree.EMPTY
     for leaf in range(n_leaves):
-        # Sliced, so that the leaf is indexed from 0: a start:stop index would not vectorise.
+        # Slices are indexed from 0. LLVM does not vectorise loops from start to stop.
         start, stop = leaf * leaf_rows, (leaf + 1) * leaf_rows
         part = None if weights is None else weights[start:stop]
         leaf_few(x[start * d : stop * d], y[start:stop], part, w, at, loss, stack[top])
@@ -113,7 +115,7 @@ def _totals(typing_context, numbers):
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         rows = builder.bitcast(data, lanes.as_pointer())
         parts = [builder.load(builder.gep(rows, [ir.IntType(64)(i)]), align=8) for i in range(LANES)]
-        # Each round folds every row in half and puts two vectors of folded rows into one.
+        # Each round folds every row in half and joins two vectors of folded rows.
         gap = LANES // 2
         while gap:
             low = [base + k for c in range(0, LANES, 2 * gap) for base in (c, LANES + c) for k in range(gap)]
@@ -131,12 +133,12 @@ def _totals(typing_context, numbers):
 
 
 totals = (lambda numbers: numbers.reshape(LANES, LANES).sum(axis=1)) if config.DISABLE_JIT else _totals
-"""Of 64 numbers, the sums of the first eight, the next eight, …: cheaper than eight times `total`."""
+"""The sums of eight rows of eight numbers. Cheaper than eight calls of `total`."""
 
 
 @kernel(fastmath=FAST)
 def step_short(x, new, old, group, d, w, b, ahead, slopes, scores, partial, sums):
-    """`step` for rows of one or two vectors, LANES <= d <= 2 LANES: the sums stay in registers."""
+    """`step` for rows of one or two vectors, LANES <= d <= 2 LANES. The sums stay in registers."""
     rest = d - LANES
     one, zero, w_0, w_1 = splat(1.0), splat(0.0), load(w, 0), load(w, len(w) - LANES)
     even_0, even_1, odd_0, odd_1 = zero, zero, zero, zero
@@ -164,7 +166,8 @@ def step_short(x, new, old, group, d, w, b, ahead, slopes, scores, partial, sums
 
 @kernel(fastmath=FAST)
 def step(x, new, old, group, d, w, b, ahead, slopes, scores, sums):
-    """scores of the `group` rows from x[new] on; sums += Σ slopes[i]·(row i of those from x[old] on)."""
+    """Write the scores of the `group` rows from x[new]; sums += Σ slopes[i] x_i of the `group` rows from
+    x[old]."""
     whole = d - d % LANES
     rest = d - whole
     for i in range(group):
@@ -183,7 +186,7 @@ def step(x, new, old, group, d, w, b, ahead, slopes, scores, sums):
 
 @kernel(fastmath=FAST)
 def score_rows(x, start, n, d, w, b, scores):
-    """scores[i] = x_i·w + b of the n rows from x[start] on."""
+    """scores[i] = x_i·w + b of the n rows from x[start]."""
     whole = d - d % LANES
     rest = d - whole
     for i in range(n):
@@ -198,7 +201,7 @@ def score_rows(x, start, n, d, w, b, scores):
 
 @kernel(fastmath=FAST)
 def add_rows(x, start, n, d, slopes, sums):
-    """sums += Σ slopes[i] x_i of the n rows from x[start] on."""
+    """sums += Σ slopes[i] x_i of the n rows from x[start]."""
     whole = d - d % LANES
     rest = d - whole
     for i in range(n):
@@ -211,7 +214,8 @@ def add_rows(x, start, n, d, slopes, sums):
 
 @kernel(fastmath=FAST)
 def slope_rows(y, weights, loss, scores, at_scores, slopes, out):
-    """slopes[i] = s_i slope_i; out += Σ s_i value_i, Σ s_i slope_i. at_scores None: the scores themselves."""
+    """slopes[i] = s_i slope_i; out += [Σ s_i value_i, Σ s_i slope_i]. Slopes are those at `scores` if
+    at_scores is None."""
     values = all_slopes = 0.0
     for i in range(len(y)):
         target = np.float64(y[i])
@@ -232,11 +236,11 @@ def slope_rows(y, weights, loss, scores, at_scores, slopes, out):
 
 @kernel
 def run_many(X, y, weights, w, b, at, at_b, loss, leaf_rows):
-    """The run of more columns: X (n, d), w and at (d,).
+    """Many columns, on a run of blocks: X (n, d), w and at (d,).
 
-    Group g is scored while group g − 1 is added. Whole groups are always scored and added by `step`, a last
-    shorter one never is: a row's bits do not depend on where a run ends. So the first group stands in for
-    the one before it, with slopes 0, and the last whole one for the one behind it.
+    Group g is scored while group g − 1 is added. `step` scores and adds all whole groups, and never the
+    shorter last one. So the bits of a row do not depend on where a run ends. The first group replaces the
+    missing group before it, with slopes 0. The last whole group replaces the missing group after it.
     """
     n, d = X.shape
     x = X.reshape(n * d)

@@ -1,4 +1,4 @@
-"""Shuffling by given random words, and the first half of shuffling more rows than fit into the cache."""
+"""Shuffling with given random words, and dealing rows into piles so that each pile fits in the cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastgd.kernels._jit import kernel
 
 @kernel
 def shuffle(numbers, words):
-    """Fisher and Yates: from the last on, numbers[i] changes places with number ⌊words[i] (i + 1)/2⁶⁴⌋."""
+    """Fisher-Yates shuffle: for i from the last to 1, exchange numbers i and ⌊words[i] (i + 1)/2⁶⁴⌋."""
     half = np.uint64(32)
     low = np.uint64(0xFFFFFFFF)
     for i in range(len(numbers) - 1, 0, -1):
@@ -21,7 +21,7 @@ def shuffle(numbers, words):
 
 @kernel
 def deal(piles, places, numbers):
-    """numbers ← the rows of pile 0 in order, then those of pile 1, …; places[p] is where pile p begins."""
+    """numbers ← the rows of pile 0 in order, then of pile 1, …. places[p] is where pile p begins."""
     for row in range(len(piles)):
         pile = piles[row]
         numbers[places[pile]] = row

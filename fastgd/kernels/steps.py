@@ -1,9 +1,9 @@
-"""Steps of SGD over a run of rows in order, of any loss of the score s = x·w + b; w and b move in place.
+"""SGD steps over a run of rows in order, for any loss of the score s = x·w + b. w and b are updated in place.
 
-`run_blocked` is for the plain step, with or without an l2 penalty and weights s_i of the samples. A step
-waits for the step before, and where rows are short that wait is most of the time: so a few are taken together
-(`steps_few.py`). `run_plain` takes one after the other and knows momentum, l1, batches of rows and the mean
-of the iterates (B. T. Polyak and A. B. Juditsky, SIAM J. Control Optim. 30(4), 1992).
+`run_blocked` takes plain steps, with or without an l2 penalty and sample weights s_i. Each step waits for the
+previous one, and for short rows this wait takes most of the time. So a few steps are taken together
+(`steps_few.py`). `run_plain` takes one step after the other and supports momentum, l1, batches of rows and
+the mean of the iterates (B. T. Polyak and A. B. Juditsky, SIAM J. Control Optim. 30(4), 1992).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from fastgd.kernels.steps_few import short_slope, steps_by_four, steps_by_two
 from fastgd.kernels.vectors import padded
 
 BY_FOUR = 32
-"""Up to so many columns four rows are stepped together; longer rows are stepped two at a time."""
+"""With at most this many columns, four rows are stepped together; with more, two."""
 
 
 @kernel(fastmath=FAST)
 def run_blocked(X, y, weights, w, b, loss, rate, l2, with_intercept):
-    """A step a row, the same to rounding as one after the other:
+    """One step for each row, equal to one step after the other up to rounding:
 
         φ = s_i slope(x_i·w + b, y_i),    w ← (1 − α l2) w − α φ x_i,    b ← b − α φ.
 
-    X (n, d) C-contiguous, y (n,), weights s (n,) or (0,) for all 1; w (d,) and b (1,) are float64. Without
-    intercept b counts in the score and stays.
+    X (n, d) is C-contiguous, y (n,). The weights s are (n,), or (0,) if all are 1. w (d,) and b (1,) are
+    float64. Without `with_intercept` b is part of the score but does not change.
     """
     d = len(w)
     if d <= BY_FOUR:
@@ -72,16 +72,20 @@ def run_plain(
     with_intercept,
     finish,
 ):
-    """One step after the other, each of a batch of rows; p = w + μ (w − before) with nesterov, else w:
+    """One step after the other, each on a batch of rows. With nesterov p = w + μ (w − before), else p = w:
 
-        G = Σ s_i slope(x_i·p + b_p, y_i) x_i, of a batch of several rows divided by Σ s_i (0 if that is 0),
-        z = w + μ (w − before) − α (G + l2∘p),    before ← w,    w ← z − clip(z, −α l1, α l1),
+        G = Σ s_i slope(x_i·p + b_p, y_i) x_i, for several rows divided by Σ s_i (0 if Σ s_i is 0),
+        z = w + μ (w − before) − α (G + l2∘p),    before ← w,    w ← z − clip(z, −α l1, α l1).
 
-    and b likewise, unpenalised. A step is of `batch_size` rows; l1 and l2 are (d,). Batches go on over calls:
-    `pending` (d + 3,), zeros at an epoch's start, holds Σ s_i slope x_i, Σ s_i slope, Σ s_i and the number of
-    rows; with `finish` a short last batch takes its step. counts (2,) has the steps done so far and the first
-    step, from 0, whose result is averaged, or −1; average_w and average_b are the mean of the iterates from
-    that step on, average_w (0,) where there is none. Where momentum is 0, before is neither read nor written.
+    b is updated in the same way, without penalties. A batch has `batch_size` rows. l1 and l2 are (d,).
+
+    A batch may continue in the next call. `pending` (d + 3,) holds Σ s_i slope x_i, Σ s_i slope, Σ s_i and
+    the number of rows; it is zero at the start of an epoch. With `finish` a shorter last batch takes its
+    step.
+
+    counts (2,) holds the number of steps done and the first step (from 0) whose result is averaged, or −1.
+    average_w and average_b are the mean of the iterates from that step on. average_w is (0,) without
+    averaging. Without momentum `before` is neither read nor written.
     """
     d = len(w)
     n = len(y)
@@ -104,7 +108,7 @@ def run_plain(
                     score += X[i, j] * (w[j] + look * (w[j] - before_w[j]))
             weight = weights[i] if weighted else 1.0
             factor = weight * short_slope(loss, score, np.float64(y[i]))
-            if direct:  # the same without the way through `pending`
+            if direct:  # the same without `pending`
                 for j in range(d):
                     w[j] -= rate * (factor * X[i, j] + l2[j] * w[j])
                 if with_intercept:
@@ -123,7 +127,7 @@ def run_plain(
             scale = 1.0
             if batch_size > 1:
                 if pending[d + 1] == 0.0:
-                    pending[: d + 1] = 0.0  # also of NaN
+                    pending[: d + 1] = 0.0  # also if it is NaN
                 else:
                     scale = 1.0 / pending[d + 1]
             for j in range(d):
@@ -131,7 +135,7 @@ def run_plain(
                 change = old - before_w[j] if heavy else 0.0
                 z = (old + momentum * change) - rate * (scale * pending[j] + l2[j] * (old + look * change))
                 most = rate * l1[j]
-                cut = most if z > most else z  # NaN stays
+                cut = most if z > most else z  # keeps NaN
                 cut = -most if z < -most else cut
                 w[j] = z - cut
                 if heavy:

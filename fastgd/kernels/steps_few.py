@@ -1,15 +1,16 @@
-"""A few steps of SGD taken together, and the slope they wait for: the inner parts of `steps.run_blocked`.
+"""A few SGD steps taken together, and the slope of the log loss from a table. Used by `steps.run_blocked`.
 
-With i and j from 0, m rows from w₀ and b₀ on, and ρ = 1 − α l2, the steps' own sums are
+Number the rows i and j from 0 to m − 1, start from w₀ and b₀, and let ρ = 1 − α l2. Then
 
     x_i·w + b = ρ^i x_i·w₀ + b₀ − α Σ_{j<i} (ρ^{i−1−j} x_i·x_j + 1) φ_j,
-            w = ρ^m w₀ − α Σ ρ^{m−1−j} φ_j x_j,
+            w = ρ^m w₀ − α Σ ρ^{m−1−j} φ_j x_j.
 
-which is the same sequence of steps (J. Benesty and P. Duhamel, "A fast exact least mean square adaptive
-algorithm", IEEE Trans. Signal Processing 40(12), 1992). The long sums wait for nothing. What is left to wait
-for is one slope and one multiply-add a row: hence `short_slope`. In the code f is −α s φ, and r is −α s, by
-which the x_i·x_j are multiplied while φ is awaited. While steps are taken the memory would be idle, so rows
-further on are fetched.
+These are the same steps (J. Benesty and P. Duhamel, "A fast exact least mean square adaptive algorithm", IEEE
+Trans. Signal Processing 40(12), 1992). The long sums do not wait for each other. Each row waits only for one
+slope and one multiply-add, so `short_slope` is fast. In the code f is −α s φ and r is −α s. The products
+x_i·x_j are multiplied by r while φ is computed.
+
+The steps leave the memory idle, so the kernels prefetch later rows.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ PLACES = 256
 
 
 def _sigmoid_near(places, per_unit):
-    """Coefficients in r, |r| <= h = 1/(2·per_unit), of 1/(1 + exp(−c − r)) at c = k/per_unit, in row k or −k.
+    """Coefficients of the polynomials that approximate 1/(1 + exp(−c − r)), for c = k/per_unit in row k.
 
-    Taylor's, from σ' = σ − σ²: (n + 1) a_{n+1} = a_n − Σ a_i a_{n−i}; the powers 8 and 9 are spread over
-    the lower ones by Chebyshev's T₈ and T₉. For c > 0 by σ(c + r) = 1 − σ(−c − r).
+    Row k holds powers of r and is valid for |r| <= h = 1/(2·per_unit). The coefficients are Taylor's, from σ'
+    = σ − σ²: (n + 1) a_{n+1} = a_n − Σ a_i a_{n−i}. The powers 8 and 9 are replaced by lower ones with
+    Chebyshev's T₈ and T₉. For c > 0, σ(c + r) = 1 − σ(−c − r).
     """
     c = np.arange(places + 1) / per_unit
     a = np.zeros((10, places + 1))
@@ -61,13 +63,15 @@ def _sigmoid_near(places, per_unit):
 
 SIGMOID = _sigmoid_near(PLACES, PER_UNIT)
 TO_PLACE = 1.5 * 2.0**52 / PER_UNIT
-"""Added to a small score it leaves room for whole places only: the last bits of the sum are the place."""
+"""Added to a small score, it rounds the score to a multiple of 1/PER_UNIT. The last bits of the sum are the
+row of the table."""
 
 
 def _log_slope(loss, score, y):
-    """1/(1 + exp(−score)) − y from a table, in half the time that exp and a division make one wait for.
+    """1/(1 + exp(−score)) − y from a table, with half the latency of exp and a division.
 
-    Within 4e-16 of it, and of y = 0 within 8e-16 relatively. Past the table's ends as everywhere else.
+    The error is within 4e-16, and for y = 0 within 8e-16 of the value. Outside the table `log_slope` is
+    called.
     """
     if not abs(score) < (PLACES - 1) / PER_UNIT:
         return log_slope(loss, score, y)
@@ -82,11 +86,12 @@ def _log_slope(loss, score, y):
 
 
 def short_slope(loss, score, y):
-    """`slope`, for a caller that can do nothing before it has it."""
+    """`slope` with low latency, for callers that wait for its result."""
     return _log_slope(loss, score, y) if isinstance(loss, losses.LogLoss) else slope(loss, score, y)
 
 
-# Inlined by force: calls would cost a quarter of a step. Contracted, never regrouped: k is had by rounding.
+# Inlined: a call takes a quarter of the time of a step. Contracted but not regrouped, as k comes from
+# rounding.
 @overload(short_slope, jit_options={"forceinline": True, "fastmath": set(CONTRACT), "error_model": "numpy"})
 def _short_slope(loss, score, y):
     if loss.instance_class is losses.LogLoss:
@@ -96,7 +101,7 @@ def _short_slope(loss, score, y):
 
 @kernel(fastmath=FAST)
 def steps_by_four(X, y, weights, w, b, loss, rate, l2, with_intercept):
-    """Four steps at a time; rows 2 KB behind them are fetched. Returns how many rows were used."""
+    """Step four rows at a time and prefetch rows 2 KB later. Returns the number of rows used."""
     d = X.shape[1]
     whole = len(y) - len(y) % 4
     x, line = X.reshape(-1), line_of(X)
@@ -149,7 +154,8 @@ def steps_by_four(X, y, weights, w, b, loss, rate, l2, with_intercept):
 
 @kernel(fastmath=FAST)
 def steps_by_two(x, y, weights, d, w, b, loss, rate, l2, with_intercept):
-    """The same by two, x (n·d,) and w padded; rows 1 KB behind them are fetched, evenly in both loops."""
+    """Step two rows at a time and prefetch rows 1 KB later, evenly in both loops. x is (n·d,), w padded.
+    Returns the number of rows used."""
     done = len(y) - len(y) % 2
     whole = d - d % LANES
     rest = d - whole

@@ -1,7 +1,7 @@
-"""The lesson's two loops, compiled as they are written: inputs of one block.
+"""The lesson's two loops, compiled as written, for data of one block.
 
-No fastmath, the textbook's order of operations, so every digit is the one that plain Python prints.
-X is (n, d), y (n,), w (d,). An array of length 0 in place of a history means: do not keep it.
+There is no fastmath, and operations have the textbook's order. So every digit equals plain Python's.
+X is (n, d), y (n,), w (d,). A history is not recorded if its array has length 0.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fastgd.kernels.arithmetic import square
 
 @kernel
 def score(x, w):
-    """x·w, added from the first column to the last."""
+    """x·w, summed from the first column to the last."""
     total = x[0] * w[0]
     for j in range(1, len(w)):
         total += x[j] * w[j]
@@ -23,7 +23,7 @@ def score(x, w):
 
 @kernel
 def is_finite(w):
-    """Whether every weight is finite."""
+    """Whether all weights are finite."""
     for j in range(len(w)):
         if not math.isfinite(w[j]):
             return False
@@ -32,14 +32,14 @@ def is_finite(w):
 
 @kernel
 def copy(source, target):
-    """target ← source; an array assignment would take the compiler ten times longer."""
+    """target ← source. An array assignment takes ten times longer to compile."""
     for j in range(len(source)):
         target[j] = source[j]
 
 
 @kernel
 def cost(X, y, w, two):
-    """(1/n) Σ (x·w − y)²; `two` is 2.0, see `arithmetic.square`."""
+    """(1/n) Σ (x·w − y)². `two` is 2.0, see `arithmetic.square`."""
     total = 0.0
     for i in range(len(y)):
         total += square(score(X[i], w) - y[i], two)
@@ -48,7 +48,7 @@ def cost(X, y, w, two):
 
 @kernel
 def cost_and_gradient(X, y, w, two, gradient):
-    """The cost, and into `gradient` (1/n) Σ 2 x (x·w − y)."""
+    """Return the cost and write (1/n) Σ 2 x (x·w − y) into `gradient`."""
     n, d = X.shape
     total = 0.0
     for j in range(d):
@@ -65,18 +65,18 @@ def cost_and_gradient(X, y, w, two, gradient):
 
 
 @kernel
-def descend(X, y, w, before, gradient, rates, two, go_on, costs, weights):
-    """Full-batch epochs w ← w − α ∂cost/∂w, one a rate; `gradient` holds ∂cost/∂w at w, before and after.
+def descend(X, y, w, before, gradient, rates, two, allow_divergence, costs, weights):
+    """Run full-batch epochs w ← w − α ∂cost/∂w, one for each rate. Return the number of epochs done.
 
-    Returns the number of epochs done. An epoch that ends with w or its cost not finite is taken
-    back and ends the loop, unless `go_on`.
+    `gradient` holds ∂cost/∂w at w, before and after the call. An epoch is undone and ends the loop if w or
+    its cost is not finite, unless `allow_divergence`.
     """
     for epoch in range(len(rates)):
         copy(w, before)
         for j in range(len(w)):
             w[j] -= rates[epoch] * gradient[j]
         value = cost_and_gradient(X, y, w, two, gradient)
-        if not (go_on or (math.isfinite(value) and is_finite(w))):
+        if not (allow_divergence or (math.isfinite(value) and is_finite(w))):
             copy(before, w)
             return epoch
         if len(costs):
@@ -87,10 +87,10 @@ def descend(X, y, w, before, gradient, rates, two, go_on, costs, weights):
 
 
 @kernel
-def descend_in_order(X, y, w, before, rates, two, go_on, costs, losses, weights, gradients):
-    """SGD epochs over the rows in order, w ← w − α 2 x (x·w − y); returns the number of epochs done.
+def descend_in_order(X, y, w, before, rates, two, allow_divergence, costs, losses, weights, gradients):
+    """Run SGD epochs w ← w − 2α x (x·w − y) over the rows in order. Return the number of epochs done.
 
-    `losses` takes the last row's loss after each epoch, `gradients` (n_epochs, n, d) every ∂loss/∂w.
+    `losses` records the loss of the last row after each epoch, `gradients` (n_epochs, n, d) every ∂loss/∂w.
     """
     n, d = X.shape
     for epoch in range(len(rates)):
@@ -104,7 +104,7 @@ def descend_in_order(X, y, w, before, rates, two, go_on, costs, losses, weights,
                 if len(gradients):
                     gradients[epoch, i, j] = gradient
         value = cost(X, y, w, two) if len(costs) else 0.0
-        if not (go_on or (math.isfinite(value) and is_finite(w))):
+        if not (allow_divergence or (math.isfinite(value) and is_finite(w))):
             copy(before, w)
             return epoch
         if len(costs):

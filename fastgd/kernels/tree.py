@@ -1,4 +1,7 @@
-"""The binary counter of `engine/reduce.py`, inside a kernel: how the sums of a run's leaves are added."""
+"""The tree of additions inside a kernel: the sums of leaves are added as a binary counter counts.
+
+`engine/reduce.py` adds the sums of runs in the same order.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ import numpy as np
 from fastgd.kernels._jit import kernel
 
 EMPTY = np.int64(0)
-"""The top of an empty stack. Of a literal 0 Numba would compile `push` and `total` once more."""
+"""The top of an empty stack. With a literal 0 Numba would compile `push` and `total` once more."""
 
 
 @kernel
 def new_stack(n_leaves, size):
-    """Room for the nodes of n_leaves leaves: as many as there are bits in n_leaves, and one to add."""
+    """A stack for the nodes of n_leaves leaves: one for each bit of n_leaves, and one for the next leaf."""
     levels = 1
     while n_leaves > 1:
         n_leaves >>= 1
@@ -22,7 +25,7 @@ def new_stack(n_leaves, size):
 
 @kernel
 def push(stack, top, leaf):
-    """Add the node that stands at stack[top], of leaf number `leaf` of the run; return the new top."""
+    """Add the node at stack[top], which is that of leaf number `leaf` of the run. Return the new top."""
     while leaf & 1:
         for j in range(stack.shape[1]):
             stack[top - 1, j] += stack[top, j]
@@ -33,7 +36,7 @@ def push(stack, top, leaf):
 
 @kernel
 def total(stack, top):
-    """The sum of the stack's nodes, added from the right; it does not keep the stack alive."""
+    """The sum of all nodes, added from the right. The result does not keep the stack alive."""
     while top > 1:
         for j in range(stack.shape[1]):
             stack[top - 2, j] += stack[top - 1, j]

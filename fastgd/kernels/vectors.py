@@ -1,7 +1,7 @@
-"""Eight float64 numbers as one value, for the loops that the compiler's own vector loops leave too slow.
+"""Vectors of eight float64 numbers, for loops that the compiler does not vectorise well.
 
-`load` reads float32 or float64 and widens; nothing here checks bounds. A vector lives in registers,
-inside one kernel. Where kernels run as Python functions it is an array of eight.
+`load` reads float32 or float64 and converts to float64. Nothing checks bounds. A vector lives in registers of
+one kernel. If kernels run as Python functions, a vector is an array of eight numbers.
 """
 
 from __future__ import annotations
@@ -154,33 +154,33 @@ def _plain_store(array, index, value):
 _OFF = config.DISABLE_JIT
 
 load = (lambda array, index: array[index : index + LANES].astype(np.float64)) if _OFF else _load
-"""The eight numbers from array[index] on."""
+"""The eight numbers from array[index]."""
 
 load_part = _plain_load_part if _OFF else _load_part
-"""The `count` < 8 numbers from array[index] on, and zeros; nothing behind them is read."""
+"""The `count` < 8 numbers from array[index], padded with 0. Reads no numbers after them."""
 
 store = _plain_store if _OFF else _store
-"""array[index : index + 8] = value, of a float64 array."""
+"""array[index : index + 8] = value, for a float64 array."""
 
 splat = (lambda value: np.full(LANES, value)) if _OFF else _splat
-"""Eight times the same number."""
+"""A vector of eight equal numbers."""
 
 multiply_add = (lambda a, b, c: c + a * b) if _OFF else _multiply_add
-"""a·b + c, fused where the processor can."""
+"""a·b + c, fused if the processor has such an instruction."""
 
 total = (lambda value: np.float64(value.sum())) if _OFF else _total
-"""The sum of the eight."""
+"""The sum of the eight numbers."""
 
 prefetch = (lambda *_: None) if _OFF else _prefetch
-"""Ask for the cache line of array[index] and go on; a place behind the end is no error."""
+"""Prefetch the cache line of array[index]. An index past the end is no error."""
 
 line_of = (lambda array: 64 // array.itemsize) if _OFF else _line_of
-"""How many of the array's numbers a cache line holds, known when the kernel is compiled."""
+"""Numbers of the array in a cache line, a constant in the compiled kernel."""
 
 
 @kernel
 def padded(values):
-    """A copy with zeros behind it, up to a whole vector."""
+    """A copy padded with 0 to whole vectors."""
     d = len(values)
     copy = np.zeros(-(-d // LANES) * LANES)
     for j in range(d):

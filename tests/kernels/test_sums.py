@@ -108,15 +108,24 @@ def test_descending_by_hand(rng, d):
     np.testing.assert_array_equal(w, weights[1])
 
 
-def test_an_epoch_that_overflows_is_taken_back_unless_it_is_to_go_on():
+def test_an_epoch_that_overflows_is_undone_unless_divergence_is_allowed():
     sums = np.array([[1.0]]), np.array([1.0]), 1.0, 1, np.zeros(1)
-    for go_on in (False, True):
+    for allow_divergence in (False, True):
         w, before = np.array([1e150]), np.empty(1)
         costs = np.empty(9)
         done, _ = epochs.descend(
-            *sums, w, before, np.empty(1), np.empty(1), np.full(9, 100.0), go_on, 0.0, costs, NONE_2D
+            *sums,
+            w,
+            before,
+            np.empty(1),
+            np.empty(1),
+            np.full(9, 100.0),
+            allow_divergence,
+            0.0,
+            costs,
+            NONE_2D,
         )
-        if go_on:
+        if allow_divergence:
             assert done == 9
             assert costs[-1] == math.inf
         else:
