@@ -7,35 +7,151 @@ import operator
 import os
 import stat
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd import display
-
-SHOWN = 12
-"""Names of columns in a sentence."""
-SHOWN_OF_A_NAME = 200
-"""Characters of a name in a sentence."""
-SHOWN_OF_A_VALUE = 60
-"""Characters of a value in a sentence."""
+from fastgd.wording import PYTHON, Text, Words, cell, column_text, printable
 
 
-def printable(text: str) -> str:
-    """A text as one line: what would end it, or move a terminal's cursor, is escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+class RowPlace(NamedTuple):
+    """A row of a source: of a file, of a chunk, of a Dask collection."""
+
+    source: str
+    row: int | None = None
+    line: int | str | None = None
+    """The line of the text file that the row begins in."""
+
+    def __str__(self) -> str:
+        if self.row is None:
+            return self.source if self.line is None else f"{self.source}, line {self.line}"
+        return f"row {self.row} of {self.source}" + (f" (line {self.line})" if self.line else "")
+
+
+NOWHERE = RowPlace("")
+"""The place of arrays in memory that are bad as a whole."""
 
 
 class InvalidDataError(ValueError):
-    """X, y or w0 cannot be used; the sentence says what, where, and the remedy.
+    """X, y or w0 cannot be used; the message says what, where, and the remedy.
 
-    Names of columns and files in the sentence are the user's: what could move a terminal's cursor is escaped.
+    The message is made from the fields. A sentence about no single number has none of them. Characters that
+    could move a terminal's cursor are escaped in names of columns and files.
+
+    Attributes
+    ----------
+    what : str
+        "X", "y", "sample_weight", "w0", ...; empty where the sentence is about something else.
+    row : int or None
+        The number of the row, in its file, chunk or array.
+    column : int or None
+        The index of the column of X.
+    name : str or None
+        The name of the column.
+    value : object
+        The value that cannot be used.
+    remedy : str
+    source : str
+        What holds the rows: a file, a chunk; empty for arrays in memory.
+    line : int, str or None
+        The line of a text file.
     """
 
     __module__ = "fastgd"
 
-    def __init__(self, sentence: str = ""):
-        super().__init__(printable(sentence))
+    def __init__(
+        self,
+        problem: Text = "",
+        *,
+        what: str = "",
+        column: int | None = None,
+        name: str | None = None,
+        value: Any = None,
+        remedy: Text = "",
+        at: RowPlace = NOWHERE,
+    ):
+        self._problem, self._remedy, self._at = problem, remedy, at
+        self.what, self.column, self.name, self.value = what, column, name, value
+        self.source, self.row, self.line = at
+        self.remedy = PYTHON.join(remedy)
+        super().__init__(self.worded(PYTHON))
+
+    def worded(self, words: Words) -> str:
+        """The message, with options as `words` spells them."""
+        parts = [self._place(), words.join(self._problem)]
+        sentence = " ".join(part for part in parts if part)
+        return printable("; ".join(part for part in (sentence, words.join(self._remedy)) if part))
+
+    def reword(self, words: Words) -> None:
+        """Spell the options in the message as the caller does."""
+        self.args = (self.worded(words),)
+
+    def _place(self) -> str:
+        """What the problem is about, and where it is."""
+        if not self.source:
+            return (
+                cell(self.what, self.row, self.column if self.name is None else self.name)
+                if self.what
+                else ""
+            )
+        if not self.what:
+            return f"{self._at}:"
+        if self.name is not None:
+            return f"{self._at}: {column_text(self.name)}"
+        what = "the weight" if self.what == "sample_weight" else self.what
+        return f"{self._at}: {what if self.column is None else f'{what}[:, {self.column}]'}"
+
+    def restated(self, **changed: Any) -> Self:
+        """The same error with other fields, those of the constructor."""
+        fields = dict(
+            problem=self._problem, what=self.what, column=self.column, name=self.name, value=self.value,
+            remedy=self._remedy, at=self._at,
+        )  # fmt: skip
+        return type(self)(**fields | changed)
+
+    def within(self, source: str) -> Self:
+        """The same error of a part of the rows, as of a chunk: the row is counted in it."""
+        return self.restated(at=self._at._replace(source=source))
+
+
+DROP = "drop such rows or fill them"
+"""The remedy of rows with a value that is missing or not finite."""
+
+
+class OrderError(InvalidDataError):
+    """Rows are asked for in an order in which they cannot be read."""
+
+
+def first_nonfinite(X: NDArray[Any], y: NDArray[Any] | None = None) -> tuple[int, int | None, float] | None:
+    """(row, column, value) of the first NaN or infinity of the rows X (n, d); None where there is none.
+
+    The column is None where it is the target y of that row.
+    """
+    is_finite = np.isfinite(X)
+    y_is_finite = np.ones(len(X), bool) if y is None else np.isfinite(y)
+    if is_finite.all() and y_is_finite.all():
+        return None
+    row = int((is_finite.all(axis=1) & y_is_finite).argmin())
+    if y is not None and is_finite[row].all():
+        return row, None, float(y[row])
+    column = int(is_finite[row].argmin())
+    return row, column, float(X[row, column])
+
+
+def refused_nonfinite(
+    what: str,
+    value: float,
+    *,
+    column: int | None = None,
+    name: str | None = None,
+    at: RowPlace = NOWHERE,
+    remedy: str = DROP,
+) -> InvalidDataError:
+    """The error of a NaN or an infinity."""
+    problem = "is NaN" if np.isnan(value) else "is infinite" if value > 0 else "is minus infinite"
+    return InvalidDataError(problem, what=what, column=column, name=name, value=value, remedy=remedy, at=at)
 
 
 def path_text(path: str | bytes | os.PathLike[Any]) -> str:
@@ -59,17 +175,6 @@ def check_regular(path: Any) -> None:
         what = kinds.get(stat.S_IFMT(mode), "a device")
         remedy = "name a file in it" if what == "a folder" else "write its content to a file first"
         raise InvalidDataError(f"{path_text(path)} is not a regular file but {what}: {remedy}")
-
-
-def shown(text: str, most: int = SHOWN_OF_A_NAME) -> str:
-    """A text of the user's, or its first characters, in quotes and on one line."""
-    return f'"{printable(text[:most])}"'
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names of columns, for sentences: not more than a dozen."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(shown, names[:SHOWN])) + more
 
 
 def whole(name: str, value: Any, least: int, most: int = 2**53) -> int:

@@ -145,7 +145,7 @@ def loss(
     if is_number and target.ndim != 0:
         raise InvalidDataError(f"y has shape {target.shape}; X is one number, so y is one number")
     rows = ArrayRows(values.reshape(1), target.reshape(1)) if is_number else ArrayRows(values, target)
-    intercept, kind = checks.number("intercept", intercept), as_loss(loss)
+    intercept, kind, rows.columns = checks.number("intercept", intercept), as_loss(loss), names_of(X)
     is_lesson = isinstance(kind, SquaredError) and intercept == 0.0
     check_loss(kind, rows, resolve(backend))
 

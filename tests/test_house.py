@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
-    ["display", "callers"],
+    ["display", "callers", "wording"],
     ["losses", "penalties", "reference", "kernels.compiling", "lazy", "checks", "data.dialect"],
     ["kernels._jit", "solver.progress", "io.archive", "io.packing", "data.files"],
     ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],

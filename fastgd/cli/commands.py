@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
-import re
 import sys
 import warnings
 from argparse import Namespace
@@ -15,24 +14,23 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fastgd.api import gradient_descent, sgd
-from fastgd.checks import InvalidDataError, printable, shown
+from fastgd.checks import InvalidDataError, OrderError, RowPlace
 from fastgd.cli import report
 from fastgd.cli.data import Data, open_data, parts
-from fastgd.data.chunks import Source
 from fastgd.functions import forward
 from fastgd.io.archive import replacing
 from fastgd.io.model import load
 from fastgd.results import DivergenceError, FitResult
 from fastgd.solver.diagnose import diagnose
-from fastgd.solver.options import ConvergenceWarning
+from fastgd.solver.fit import fit as fit_rows
+from fastgd.solver.objective import as_rule
+from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
+from fastgd.wording import printable
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
 """How many epochs a fit gets by default: where they run on statistics, and where each is a read."""
-SOLVERS: dict[str, Any] = {"gradient_descent": gradient_descent, "sgd": sgd}
-REMEDY = ": write the classes so"
-CLASSES = f"; log_loss takes y of 0 and 1{REMEDY}"
+CLASSES = "log_loss takes y of 0 and 1: write the classes so"
 Scores = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 RULES = "unlike", "is off"
 """Kinds of warnings of runs that a stopping rule ended although weights were still to move."""
@@ -74,12 +72,15 @@ def fit(options: Namespace) -> int:
 def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
     """The fit, and why it failed, if it did."""
     n_epochs = options.epochs or _most_epochs(options, data)
+    given: dict[str, Any] = dict(
+        loss=options.loss, l1=options.l1, l2=options.l2, fit_intercept=options.intercept,
+        standardize=options.standardize,
+    )  # fmt: skip
     how: dict[str, Any] = dict(
-        loss=options.loss, l1=options.l1, l2=options.l2, n_epochs=n_epochs,
-        learning_rate=options.learning_rate, fit_intercept=options.intercept,
-        standardize=options.standardize, tol=options.tol, sample_weight=data.weight, history="costs",
-        on_divergence="raise", progress=_can_show(options), checkpoint=options.checkpoint,
-        resume=options.resume,
+        w0=None, learning_rate=options.learning_rate, n_epochs=n_epochs, tol=options.tol, patience=5,
+        validation_fraction=None, callback=None, method="auto", history="costs", on_divergence="raise",
+        backend="auto", n_threads=None, words=report.COMMAND, progress=_can_show(options),
+        checkpoint=options.checkpoint, resume=options.resume,
     )  # fmt: skip
     if options.checkpoint_every is not None:
         how |= dict(checkpoint_every=options.checkpoint_every)
@@ -87,15 +88,16 @@ def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
         how |= dict(shuffle={None: False, "rows": True}.get(options.shuffle, "blocks"), seed=options.seed)
     else:
         is_free = options.standardize and options.nesterov
-        how |= dict(nesterov=options.nesterov, precondition="auto" if is_free else False)
+        given |= dict(precondition="auto" if is_free else False)
+    rule = as_rule(0.0, bool(options.nesterov), 1, False)
     try:
-        return SOLVERS[options.solver](data.X, data.y, **how), ""
+        return fit_rows(options.solver, data.X, data.y, data.weight, given, rule, Options(**how)), ""
     except DivergenceError as error:
-        return error.result, report.spelled(str(error))
+        return error.result, str(error)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
     except InvalidDataError as error:
-        raise InvalidDataError(_located(str(error), data, options)) from None
+        raise _of_file(error, data, options) from None
 
 
 def _most_epochs(options: Namespace, data: Data) -> int:
@@ -109,7 +111,7 @@ def _notes(caught: list[warnings.WarningMessage]) -> dict[str, str]:
     """What the fit warned of its result, by the kind of the warning; other warnings are said at once."""
     notes = {}
     for warning in caught:
-        text = report.spelled(str(warning.message))
+        text = str(warning.message)
         if isinstance(warning.message, ConvergenceWarning):
             notes[warning.message.kind] = text
         else:
@@ -144,7 +146,7 @@ def show_diagnosis(options: Namespace) -> int:
             fit_intercept=options.intercept, standardize=options.standardize, sample_weight=data.weight,
         )  # fmt: skip
     except InvalidDataError as error:
-        raise InvalidDataError(_located(str(error), data, options)) from None
+        raise _of_file(error, data, options) from None
     given = {
         "data": options.data, "target": options.target, "weight": options.weight, "solver": options.solver,
         "l2": options.l2, "has_intercept": options.intercept, "standardize": options.standardize,
@@ -264,26 +266,20 @@ def _interrupted(interrupt: KeyboardInterrupt, options: Namespace) -> str:
     return f"interrupted{done}; nothing was kept (--checkpoint FILE keeps a run)"
 
 
-def _located(text: str, data: Data, options: Namespace) -> str:
-    """A sentence about a row of arrays, as one about a row of the file."""
-
-    def place(row: str) -> str:
-        if isinstance(data.X, Source):
-            return data.X.place(int(row))
-        return f"row {row} of {Path(options.data).name}"
-
-    named = f"column {shown(options.target)}"
-    if found := re.match(r"y\[(\d+)\] is ", text):
-        said = text[found.end() :].partition(" (a classifier")[0]
-        return f"{place(found[1])}: {named} is {said}{REMEDY * said.endswith(' 0 and 1')}"
-    if found := re.match(r"the weight of row (\d+) is |sample_weight\[(\d+)\] is ", text):
-        return f"{place(found[1] or found[2])}: the weight is {text[found.end() :]}"
-    if found := re.match(r'X\[(\d+)(?:, (\d+))?\](?: \(column "(.*?)"\))? is ', text):
-        which = f"column {found[3] or found[2]}" if found[2] else "X"
-        return f"{place(found[1])}: {which} is {text[found.end() :]}"
-    text = text.replace(": y is ", f": {named} is ", 1)
-    is_label = getattr(options, "loss", "") == "log_loss" and named in text
-    return text + CLASSES if is_label and ("no number" in text or "holds text" in text) else text
+def _of_file(error: InvalidDataError, data: Data, options: Namespace) -> InvalidDataError:
+    """The error with what the command line knows: the file, the names of its columns, and other remedies."""
+    if isinstance(error, OrderError):
+        return error.restated(remedy="pass --shuffle rows, which holds them in memory")
+    if error.row is not None and not error.source:
+        names = {"y": data.target, "sample_weight": data.weight_name}
+        if error.column is not None and data.names:
+            names["X"] = data.names[error.column]
+        at = RowPlace(Path(options.data).name, error.row)
+        error = error.restated(at=at, name=names.get(error.what))
+    is_label = getattr(options, "loss", "") == "log_loss" and error.name == options.target
+    if is_label and isinstance(error.value, str) and not error.remedy:
+        return error.restated(remedy=CLASSES)
+    return error
 
 
 class Counts:

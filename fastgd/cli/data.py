@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import InvalidDataError, shown
-from fastgd.data.arrays import as_array, kernel_dtype, nonfinite_name
+from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
+from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.chunks import Chunk, Source
 from fastgd.data.files import open_npy, open_npz
+from fastgd.data.finding import refuse_dialect
 from fastgd.data.frames import Column, ColumnTable
 from fastgd.data.streams import StreamRows
 from fastgd.engine.blocks import Array
@@ -35,6 +37,9 @@ class Data(NamedTuple):
     weight: Any
     names: tuple[str, ...]
     """Of the columns of X; none of a single column that is the lesson's x."""
+    target: str
+    weight_name: str | None
+    """Names, or numbers, of the columns of y and of the weights."""
     dialect: str = ""
     """How a CSV file is parsed, where that is unusual."""
     left_out: int | None = None
@@ -50,7 +55,8 @@ class Data(NamedTuple):
             return self
         X, y, weights = StreamRows(self.X).whole()
         left_out = self.n_left_out
-        return Data(X, y, weights if self.X.has_weights else None, self.names, self.dialect, left_out)
+        weight = weights if self.X.has_weights else None
+        return self._replace(X=X, y=y, weight=weight, left_out=left_out)
 
     def variance(self) -> float | None:
         """The mean square of y about its mean; of a source that is listened to, once it has been read."""
@@ -76,7 +82,7 @@ def open_data(
     if needs_two and not isinstance(data.X, Source):
         moments = TargetMoments()
         moments.add(data.y, data.weight)
-        moments.refuse_one(Path(path).name, target)
+        moments.refuse_one(Path(path).name, data.target)
     return data
 
 
@@ -91,7 +97,7 @@ def _opened(
 ) -> Data:
     name, suffix = Path(path).name, Path(path).suffix.lower()
     if suffix in (".npy", ".npz"):
-        _refuse_dialect(name, dialect)
+        refuse_dialect(name, dialect)
     if suffix == ".npy":
         array = _rows(name, open_npy(path))
         d = array.shape[1]
@@ -107,27 +113,23 @@ def _opened(
         if not taken:
             raise InvalidDataError(f"{name} has no columns beside; X needs at least one")
         table = _picked(array, taken)
-        return Data(table, array[:, at], None if by is None else array[:, by], table.columns)
+        own = None if by is None else str(by)
+        return Data(table, array[:, at], None if by is None else array[:, by], table.columns, str(at), own)
     if suffix == ".npz":
         arrays = open_npz(path)
         X, y = _member(arrays, "X", name), _member(arrays, target, name)
         s = None if weight is None else _member(arrays, weight, name)
         if X.ndim != 2:
-            return Data(X, y, s, ())
+            return Data(X, y, s, (), target, weight)
         if features is not None:
             table = _picked(X, _numbers(features, X.shape[1], name))
-            return Data(table, y, s, table.columns)
-        return Data(X, y, s, tuple(map(str, range(X.shape[1]))))
+            return Data(table, y, s, table.columns, target, weight)
+        return Data(X, y, s, tuple(map(str, range(X.shape[1]))), target, weight)
     from fastgd.data.tables import read_table
 
     source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
     listened = Listened(source, target if needs_two else None)
-    return Data(listened, None, None, source.columns, source.dialect)
-
-
-def _refuse_dialect(name: str, dialect: dict[str, str | None]) -> None:
-    if any(dialect.values()):
-        raise InvalidDataError(f"{name} is no CSV: leave out delimiter and decimal")
+    return Data(listened, None, None, source.columns, target, weight, source.dialect)
 
 
 class Part(NamedTuple):
@@ -158,7 +160,7 @@ def parts(
     if suffix not in (".npy", ".npz"):
         yield from _parts_of_table(path, names, given, missing, dialect)
         return
-    _refuse_dialect(name, dialect)
+    refuse_dialect(name, dialect)
     array = open_npy(path) if suffix == ".npy" else _member(open_npz(path), "X", name)
     if array.ndim == 1 and d == 1:
         array = array[:, None]
@@ -179,9 +181,7 @@ def parts(
     for start in range(0, table.n, step):
         X = np.empty((min(step, table.n - start), d), table.dtype)
         table.fill(start, start + len(X), X)
-        if (bad := _nonfinite(X)) is not None:
-            what = f"column {columns[bad[1]]}"
-            raise InvalidDataError(f"row {start + bad[0]} of {name}: {what} is {bad[2]}; fill it")
+        _refuse_nonfinite(X, table.columns, start, functools.partial(RowPlace, name))
         yield Part(X, np.arange(start, start + len(X)), start + len(X))
 
 
@@ -212,22 +212,20 @@ def _parts_of_table(
                 m = min(step, len(chunk) - start)
                 X = np.empty((m, source.d), source.dtypes[0])
                 chunk.fill(start, start + m, X, np.empty(m), np.empty(0))
-                if (bad := _nonfinite(X)) is not None:
-                    raise InvalidDataError(
-                        f"{source.place(done + bad[0])}: column {shown(wanted[bad[1]])} is {bad[2]}; fill it"
-                    )
+                _refuse_nonfinite(X, wanted, done, source.place)
                 done += m
                 rows = chunk.rows[start : start + m]
                 yield Part(X, rows, chunk.stop if start + m == len(chunk) else int(rows[-1]) + 1)
 
 
-def _nonfinite(X: Array) -> tuple[int, int, str] | None:
-    """The first number that is none, or infinite: its row, its column, and what it is."""
-    is_finite = np.isfinite(X)
-    if is_finite.all():
-        return None
-    row, column = divmod(int(is_finite.argmin()), X.shape[1])
-    return row, column, nonfinite_name(X[row, column])
+def _refuse_nonfinite(X: Array, names: Sequence[str], start: int, place: Callable[[int], RowPlace]) -> None:
+    """Refuse rows from `start` on that hold a NaN or an infinity; `place` tells where a row is."""
+    if (bad := first_nonfinite(X)) is not None:
+        row, column, value = bad
+        assert column is not None
+        raise refused_nonfinite(
+            "X", value, column=column, name=names[column], at=place(start + row), remedy="fill it"
+        )
 
 
 def _member(arrays: dict[str, NDArray[Any]], name: str, file: str) -> NDArray[Any]:
@@ -302,9 +300,9 @@ class TargetMoments:
         """Refuse targets that are all the same."""
         if self._only is not None and not self._has_two:
             raise InvalidDataError(
-                f"{name}: column {shown(target)} holds one class only, {self._only:g}; log_loss needs both, "
-                "0 and 1"
-            )
+                f"holds one class only, {self._only:g}", what="y", name=target, value=self._only,
+                remedy="log_loss needs both, 0 and 1", at=RowPlace(name),
+            )  # fmt: skip
 
     @property
     def variance(self) -> float | None:
@@ -327,18 +325,19 @@ class Listened(Source):
         self.d, self.n, self.is_scalar = source.d, source.n, source.is_scalar
         self.has_weights, self.dtypes = source.has_weights, source.dtypes
         self.name, self.columns = source.name, source.columns
+        self.target, self.weight = source.target, source.weight
 
     @property
     def n_left_out(self) -> int | None:
         return self._source.n_left_out
 
-    def place(self, row: int) -> str:
+    def place(self, row: int) -> RowPlace:
         return self._source.place(row)
 
     def sample(self) -> bytes:
         return self._source.sample()
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Generator[Chunk]:
         moments = TargetMoments()
         with contextlib.closing(self._source.chunks()) as chunks:
             for chunk in chunks:

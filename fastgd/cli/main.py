@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from fastgd import __version__
-from fastgd.checks import printable
+from fastgd.checks import InvalidDataError
 from fastgd.data import dialect
 from fastgd.kernels import compiling
+from fastgd.wording import printable
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as of a shell."""
@@ -69,7 +70,7 @@ def _told(error: Exception) -> str:
 
 def _on_files(options: argparse.Namespace) -> int:
     from fastgd.cli import commands
-    from fastgd.cli.report import spelled
+    from fastgd.cli.report import COMMAND
 
     run = {"fit": commands.fit, "predict": commands.predict, "diagnose": commands.show_diagnosis}
     if options.command != "predict":
@@ -78,10 +79,13 @@ def _on_files(options: argparse.Namespace) -> int:
         options.nesterov = options.solver == "gradient_descent"
     try:
         return run[options.command](options)
+    except InvalidDataError as error:
+        print(f"fastgd: {error.worded(COMMAND)}", file=sys.stderr)
+        return 2
     except (ImportError, OSError, ValueError, TypeError, MemoryError) as error:
         if _is_of_open_file(error):
             raise
-        print(f"fastgd: {printable(spelled(_told(error)))}", file=sys.stderr)
+        print(f"fastgd: {printable(_told(error))}", file=sys.stderr)
         return 2
 
 
@@ -232,6 +236,8 @@ def _misuse(options: argparse.Namespace) -> str:
     """Options that have no meaning together."""
     if options.command == "lesson" and options.samples is not None:
         return "--samples belongs to the fit that `fastgd` shows without a command"
+    if options.command == "diagnose" and options.solver == "sgd" and options.l2:
+        return "--l2 of diagnose belongs to --solver gd"
     if options.command != "fit":
         return ""
     if options.solver == "gd" and options.shuffle is not None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastgd.checks import printable
 from fastgd.results import FitResult
 from fastgd.solver.diagnose import Diagnosis
+from fastgd.wording import SHOWN as SHOWN_NAMES
+from fastgd.wording import Words, printable
 
 WIDTH = 80
 SHOWN = 40
@@ -23,39 +23,34 @@ SOLVERS = {"gradient_descent": "full-batch gradient descent", "sgd": "stochastic
 UNLIKE = 1e4
 """Condition numbers above this come mostly of columns in unlike units."""
 
-SPELLINGS = (
-    (r'missing="drop"', "--missing drop"),
-    (r'learning_rate="auto"', "--learning-rate auto"),
-    (r"another learning_rate", "another --learning-rate"),
-    (r"\bn_epochs=", "--epochs "),
-    (r" or precondition=True", ""),
-    (r"standardize=True", "--standardize"),
-    (r"nesterov=True", "--nesterov"),
-    (r"\bpass l2\b", "pass --l2"),
-    (r"\bheld by l2\b", "held by --l2"),
-    (r"\bl2=", "--l2 "),
-    (r"^l2 counts", "--l2 counts"),
-    (r'solver="gradient_descent"', "--solver gd"),
-    (r"pass shuffle=False, or.*", "pass --shuffle rows, which holds them in memory"),
-    (r"read_table\(\) needs", "tables in files need"),
-    (r"\bdelimiter= for\b", "--delimiter for"),
-    (r'\bdecimal="([.,])"', r"--decimal \1"),
-    (r"\bleave out delimiter and decimal\b", "leave out --delimiter and --decimal"),
-    (r"; w was still moving$", ""),
-    (r" \(the finite part of the run is in the error's \.result\)", ""),
-)
-"""What the functions say, and how the command line spells it."""
+
+class CommandWords(Words):
+    """The options as the command line spells them."""
+
+    def name(self, option: str) -> str:
+        return "--epochs" if option == "n_epochs" else f"--{option.replace('_', '-')}"
+
+    def has(self, option: str) -> bool:
+        return option != "precondition"
+
+    def option(self, option: str, value: Any = ...) -> str:
+        if value is ... or value is True:
+            return self.name(option)
+        if isinstance(value, (list, tuple)):
+            value = _fields(value)
+        return f"{self.name(option)} {f'{value:.6g}' if isinstance(value, float) else value}"
+
+    def aside(self, remark: str) -> str:
+        return ""
 
 
-def spelled(text: str) -> str:
-    """A sentence of the functions in the words of the command line."""
-    if found := re.search(r'features=\["(.*?)"( and \d+ more)?\]', text):
-        names = found[1].split('", "')
-        quoted = ",".join(_field(name) for name in names) + (",…" if found[2] else "")
-        text = text.replace(found[0], f"--features {shlex.quote(quoted) if ' ' in quoted else quoted}")
-    for pattern, ours in SPELLINGS:
-        text = re.sub(pattern, ours, text, flags=re.DOTALL)
-    return text
+COMMAND = CommandWords()
+
+
+def _fields(names: Sequence[str]) -> str:
+    """Names of columns as a list a,b,c of a shell; not more than a dozen."""
+    text = ",".join(map(_field, names[:SHOWN_NAMES])) + ",…" * (len(names) > SHOWN_NAMES)
+    return shlex.quote(text) if " " in text else text
 
 
 def _field(name: str) -> str:

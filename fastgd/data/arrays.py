@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.checks import InvalidDataError
+from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data import frames, rounding
 from fastgd.data.conversion import filler
 from fastgd.data.dataset import Table
 from fastgd.data.mapped import mapping_of, refuse_cut_short
 from fastgd.data.validation import Facts, look
 from fastgd.engine.blocks import NOTHING, Array, Floats, block_rows
-from fastgd.engine.scan import first_nonfinite
 from fastgd.lazy import lazy_property
+from fastgd.wording import cell
 
 _PLAIN = {list, tuple, float, int}
 """Types that are no frames: the lesson's call, kept short."""
@@ -37,15 +37,19 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     if type(value) is not np.ndarray:
         if type(value) not in _PLAIN:
             if isinstance(value, np.ma.MaskedArray):
-                raise InvalidDataError(f"{name} is a masked array; fill or drop its masked values first")
+                raise InvalidDataError(
+                    "is a masked array", what=name, remedy="fill or drop its masked values first"
+                )
             if (array := frames.as_array_or_none(name, value)) is not None:
                 value = array
         try:
             value = np.asarray(value)
         except Exception as error:  # whatever the object's own __array__ raises
             if "inhomogeneous" in str(error):
-                raise InvalidDataError(f"{name} is ragged: its rows must all have the same length") from None
-            raise InvalidDataError(f"{name} cannot be made an array: {error}") from None
+                raise InvalidDataError(
+                    "is ragged: its rows must all have the same length", what=name
+                ) from None
+            raise InvalidDataError(f"cannot be made an array: {error}", what=name) from None
     if value.base is not None:
         refuse_cut_short(name, value)
     if value.dtype.kind not in "fiub":
@@ -65,18 +69,23 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
     }
     if value.dtype.kind != "O":
         what = kinds.get(value.dtype.kind, str(value.dtype))
-        raise InvalidDataError(f"{name} holds {what} ({value.dtype}); it must hold real numbers")
+        raise InvalidDataError(f"holds {what} ({value.dtype})", what=name, remedy="it must hold real numbers")
     for index, item in np.ndenumerate(value):
-        place = name if value.ndim == 0 else f"{name}[{', '.join(map(str, index))}]"
+        row, column = (*index, None, None)[:2]
         if not isinstance(item, (int, float, np.number, np.bool_)):
             if hasattr(item, "toarray"):
-                raise InvalidDataError(f"{name} is sparse; make it dense, {name}.toarray()")
-            shown = f"of type {type(item).__name__}" if value.ndim == 0 else f"{display.value(item, 60)}"
-            raise InvalidDataError(f"{place} is {shown}; {name} must hold real numbers")
+                raise InvalidDataError("is sparse", what=name, remedy=f"make it dense, {name}.toarray()")
+            raise InvalidDataError(
+                f"is of type {type(item).__name__}" if value.ndim == 0 else f"is {display.value(item, 60)}",
+                what=name, column=column, value=item, remedy=f"{name} must hold real numbers",
+                at=RowPlace("", row),
+            )  # fmt: skip
         if isinstance(item, int) and abs(item) > sys.float_info.max:
-            raise InvalidDataError(f"{place} is too large for a float")
+            raise InvalidDataError(
+                "is too large for a float", what=name, column=column, value=item, at=RowPlace("", row)
+            )
     floats = value.astype(np.float64)
-    rounding.warn_of_objects(value, floats, lambda i: f"{name}[{', '.join(map(str, i))}]")
+    rounding.warn_of_objects(value, floats, lambda index: cell(name, *index))
     return floats
 
 
@@ -157,24 +166,6 @@ class ArrayRows(Table):
         few = np.array([0, self.n // 2, self.n - 1])
         return self.n, self.total_weight, *(part.tobytes() for part in self.reader().take(few))
 
-    def refuse_nonfinite(self) -> None:
-        """Raise InvalidDataError if X or y holds a NaN or an infinity, naming the first."""
-        place = first_nonfinite(self)
-        if place is None:
-            return
-        row, column = place
-        X, y, _ = self.reader().read(row, row + 1)
-        value = y[0] if column is None else X[0, column]
-        where = self.place(row, column)
-        raise InvalidDataError(f"{where} is {nonfinite_name(value)}; drop such rows or fill them")
-
-    def place(self, row: int, column: int | None) -> str:
-        """Of a number, for sentences; that of a target where there is no column."""
-        if column is None:
-            return f"y[{row}]"
-        name = f' (column "{self.columns[column]}")' if self.columns else ""
-        return f"X[{row}]" if self.is_scalar else f"X[{row}, {column}]{name}"
-
 
 class ArrayReader:
     """Reads for one thread; what `read` returned is overwritten by the next `read`."""
@@ -242,16 +233,18 @@ def check_shapes(X: tuple[int, ...], y: tuple[int, ...]) -> None:
     """Refuse shapes of X and y that cannot be."""
     if len(X) not in (1, 2):
         raise InvalidDataError(
-            f"X has {len(X)} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)"
+            f"has {len(X)} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)", what="X"
         )
     if len(y) != 1:
-        raise InvalidDataError(f"y has shape {y}; it must have one dimension, a number a row (y.ravel())")
+        raise InvalidDataError(
+            f"has shape {y}; it must have one dimension, a number a row (y.ravel())", what="y"
+        )
     if y != X[:1]:
-        raise InvalidDataError(f"y has {y[0]} rows and X has {X[0]}; they must agree")
+        raise InvalidDataError(f"has {y[0]} rows and X has {X[0]}; they must agree", what="y")
     if not X[0]:
         raise InvalidDataError("X and y have no rows; at least one is needed")
     if len(X) == 2 and not X[1]:
-        raise InvalidDataError(f"X has shape {X}, no columns; at least one is needed")
+        raise InvalidDataError(f"has shape {X}, no columns; at least one is needed", what="X")
 
 
 def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.float64]:
@@ -261,16 +254,18 @@ def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.flo
     weights = as_array(name, value).astype(np.float64)
     if is_scalar and weights.ndim != 0:
         raise InvalidDataError(
-            f"{name} has shape {weights.shape}; X has shape (n,), so {name} is one number "
-            "(one row of several numbers is X.reshape(1, -1))"
+            f"has shape {weights.shape}; X has shape (n,), so {name} is one number "
+            "(one row of several numbers is X.reshape(1, -1))",
+            what=name,
         )
     if not is_scalar and weights.shape != (d,):
-        raise InvalidDataError(f"{name} has shape {weights.shape}; X has {d} columns, so it must be ({d},)")
+        raise InvalidDataError(
+            f"has shape {weights.shape}; X has {d} columns, so it must be ({d},)", what=name
+        )
     weights = weights.reshape(d)
-    if not np.isfinite(weights).all():
-        index = int(np.argmin(np.isfinite(weights)))
-        where = name if is_scalar else f"{name}[{index}]"
-        raise InvalidDataError(f"{where} is {nonfinite_name(weights[index])}; weights must be finite")
+    if (bad := first_nonfinite(weights[None])) is not None:
+        column = None if is_scalar else bad[1]
+        raise refused_nonfinite(name, bad[2], column=column, remedy="weights must be finite")
     return weights
 
 
@@ -279,23 +274,29 @@ def as_sample_weight(value: Any, n: int) -> Floats:
     weights = as_array("sample_weight", value).astype(np.float64)
     if weights.shape != (n,):
         raise InvalidDataError(
-            f"sample_weight has shape {weights.shape}; X has {n} rows, so it must be ({n},)"
+            f"has shape {weights.shape}; X has {n} rows, so it must be ({n},)", what="sample_weight"
         )
     bad = ~(np.isfinite(weights) & (weights >= 0.0))
     if bad.any():
         row = int(bad.argmax())
         raise InvalidDataError(
-            f"sample_weight[{row}] is {weights[row]:g}; weights must be finite and not negative"
+            f"is {weights[row]:g}",
+            what="sample_weight",
+            value=float(weights[row]),
+            remedy="weights must be finite and not negative",
+            at=RowPlace("", row),
         )
     with np.errstate(over="ignore"):
         total = np.sum(weights)
     if total == np.inf:
-        raise InvalidDataError("sample_weight adds up to more than a float holds; scale it")
+        raise InvalidDataError("adds up to more than a float holds", what="sample_weight", remedy="scale it")
     if not weights.any():
-        raise InvalidDataError("sample_weight is zero for every row; at least one row must count")
+        raise InvalidDataError("is zero for every row; at least one row must count", what="sample_weight")
     if vanish(total, n):
         raise InvalidDataError(
-            f"sample_weight is {weights.max():g} at most, too small for a float's digits; scale it"
+            f"is {weights.max():g} at most, too small for a float's digits",
+            what="sample_weight",
+            remedy="scale it",
         )
     return np.ascontiguousarray(weights)
 
@@ -320,7 +321,3 @@ def read_only(values: NDArray[Any]) -> NDArray[Any]:
     view = values.view()
     view.setflags(write=False)
     return view
-
-
-def nonfinite_name(value: Any) -> str:
-    return "NaN" if np.isnan(value) else ("infinite" if value > 0 else "minus infinite")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import RowPlace
 from fastgd.data import columns
 from fastgd.data.formats import File
 from fastgd.engine.blocks import Array, Floats
@@ -79,6 +80,6 @@ class TableChunk:
         place = self._place
         return place.before + place.first + place.size
 
-    def place(self, row: int) -> str:
+    def place(self, row: int) -> RowPlace:
         place = self._place
         return place.file.place(place.first + (row if place.kept is None else place.kept[row].as_py()))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import InvalidDataError, shown
+from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.engine.blocks import NOTHING, Array, Floats
+from fastgd.wording import shown
 
 
 class Chunk(Protocol):
@@ -38,6 +39,9 @@ class Source:
     """For sentences."""
     columns: tuple[str, ...] = ()
     """Names of the features, where they have any."""
+    target: str | None = None
+    weight: str | None = None
+    """Names of the columns of the targets and the weights, where they have any."""
     is_lasting: bool = True
     """Whether a chunk may be filled from after the next was asked for."""
     reading: Any = None
@@ -48,7 +52,7 @@ class Source:
         """Of a row where it comes from: by it `method="auto"` chooses, as for arrays of the same numbers."""
         return self.d * self.dtypes[0].itemsize + self.dtypes[1].itemsize
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self) -> Generator[Chunk]:
         """The chunks, from the first; called for each read, perhaps in a thread of its own."""
         raise NotImplementedError
 
@@ -56,9 +60,9 @@ class Source:
         """By which the same source is known again without a read of all; of functions there is nothing."""
         return b""
 
-    def place(self, row: int) -> str:
+    def place(self, row: int) -> RowPlace:
         """Where a row is, for sentences."""
-        return f"row {row} of {self.name}"
+        return RowPlace(self.name, row)
 
 
 class ArrayChunk:
@@ -217,7 +221,7 @@ class CallableSource(Source):
             values = [self._in_order(values[0]), *values[1:]]
             parts = [as_array(name, value) for name, value in zip(("X", "y", "weight"), values, strict=False)]
         except InvalidDataError as error:
-            raise InvalidDataError(f"{where}: {error}") from None
+            raise error.within(where) from None
         X, y = parts[:2]
         if X.ndim not in (1, 2) or (X.ndim == 2 and not X.shape[1]):
             raise InvalidDataError(f"{where}: X has shape {X.shape}; it must be (m,) or (m, d)")

@@ -14,9 +14,10 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgd.checks import SHOWN_OF_A_VALUE, InvalidDataError, shown
+from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import dialect
 from fastgd.data.formats import File, damaged, reading
+from fastgd.wording import SHOWN_OF_A_VALUE, Option, column_text, shown
 
 BLOCK = 1 << 20
 """Bytes that are parsed at once; more where the header is longer than this part of them:"""
@@ -63,8 +64,8 @@ class CsvFile(File):
             self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, delimiter, decimal)
         except ValueError as error:
             raise InvalidDataError(
-                f"{self.name} begins with a line sep=, and {error}; mend that line, or pass delimiter= for "
-                "another"
+                f"{self.name} begins with a line sep=, and {error}",
+                remedy=("mend that line, or pass ", Option("delimiter"), " for another"),
             ) from None
         self.is_usual = self.dialect == dialect.Dialect(delimiter or usual, decimal or ".")
         if (d := head[:size].count(self.dialect.delimiter.encode()) + 1) > MOST_COLUMNS:
@@ -147,17 +148,16 @@ class CsvFile(File):
             return float(cell.replace(self.dialect.decimal, ".")) is not None
         return False
 
-    def place(self, row: int) -> str:
-        line = next((line for line, _ in self._records(row)), None)
-        return super().place(row) + (f" (line {line})" if line else "")
+    def place(self, row: int) -> RowPlace:
+        return RowPlace(self.name, row, next((line for line, _ in self._records(row)), None))
 
-    def hint(self) -> str:
+    def hint(self) -> Sequence[str | Option]:
         if len(self.own_names) == 1:
-            return f"; it is read with {self.dialect}: pass delimiter= for others"
+            return [f"it is read with {self.dialect}: pass ", Option("delimiter"), " for others"]
         with contextlib.suppress(ValueError):
             if [float(name) for name in self.own_names]:
-                return "; its first line holds numbers: put a header with the names of columns above it"
-        return ""
+                return ["its first line holds numbers: put a header with the names of columns above it"]
+        return []
 
     def _bytes(self) -> Any:
         """The text, decompressed.
@@ -206,22 +206,23 @@ class CsvFile(File):
             line = self._line(done, lambda row: len(row) > column and row[column].strip() == value.strip())
             self._bad = value, line
             name = self.own_names[column]
-            text = shown(value, SHOWN_OF_A_VALUE)
-            remedy = ""
+            problem: list[str | Option] = [
+                f"{shown(value, SHOWN_OF_A_VALUE)} in {column_text(name)} is no number"
+            ]
+            remedy: Sequence[str | Option] = []
             if HAS_COMMA.fullmatch(value.strip()):
-                other = "." if self.dialect.decimal == "," else ","
-                remedy = f' with decimal="{self.dialect.decimal}"; pass decimal="{other}", or take out what '
-                remedy += "separates thousands"
-            return InvalidDataError(
-                f"{self.name}, line {line}: {text} in column {shown(name)} is no number{remedy}"
-            )
+                mark = self.dialect.decimal
+                problem += [" with ", Option("decimal", mark)]
+                remedy = _mend_comma("." if mark == "," else ",")
+            place = RowPlace(self.name, None, line)
+            return InvalidDataError(problem, name=name, value=value, remedy=remedy, at=place)
         if found := BAD_ROW.search(text):
             expected, got = int(found[1]), int(found[2])
             line = self._line(done, lambda row: len(row) == got)
             fields = "1 field" if got == 1 else f"{got} fields"
-            remedy = "" if expected > 1 else f", read with {self.dialect}: pass delimiter= for others"
             return InvalidDataError(
-                f"{self.name}, line {line} has {fields}, and the header {expected}{remedy}"
+                f"{self.name}, line {line} has {fields}, and the header {expected}",
+                remedy=self.hint() if expected == 1 else "",
             )
         if "Empty CSV" in text:
             return InvalidDataError(f"{self.name} has no rows; at least one is needed")
@@ -250,9 +251,12 @@ class CsvFile(File):
             for line, row in self._records(0):
                 if len(row) > column and dialect.GROUPS.fullmatch(value := row[column].strip()):
                     raise InvalidDataError(
-                        f"{self.name}, line {line}: {shown(value, SHOWN_OF_A_VALUE)} in column {shown(name)} "
-                        'has a decimal comma or separates thousands; pass decimal=",", or take out what '
-                        "separates thousands"
+                        f"{shown(value, SHOWN_OF_A_VALUE)} in {column_text(name)} has a decimal comma or "
+                        "separates thousands",
+                        name=name,
+                        value=value,
+                        remedy=_mend_comma(","),
+                        at=RowPlace(self.name, None, line),
                     )
 
     def _refuse_open_quote(self) -> None:
@@ -293,6 +297,11 @@ class CsvFile(File):
                 if "field larger" not in str(error):
                     raise
                 yield line + begin, [" " * self._block]  # of which nobody wants to see more
+
+
+def _mend_comma(mark: str) -> Sequence[str | Option]:
+    """The remedy of a value with a comma or a point that is not the decimal mark."""
+    return ["pass ", Option("decimal", mark), ", or take out what separates thousands"]
 
 
 def _is_plain(text: bytes) -> bool:

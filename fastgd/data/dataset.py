@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data.validation import Facts
+from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Executor, Floats, Log, Pass, Piece, Reader, RunsAnywhere, block_rows
+from fastgd.wording import Text
 
 
 class Table:
@@ -27,6 +30,8 @@ class Table:
     has_weights: bool = False
     columns: tuple[str, ...] = ()
     """The names of the columns, where they have any."""
+    target_name: str | None = None
+    weight_name: str | None = None
     passes: int = 0
     """Reads that only looked at the targets, or counted the rows."""
     log: Log | None = None
@@ -91,9 +96,47 @@ class Table:
         """The same view of other rows: of those that another process holds."""
         return base
 
+    def place(self, row: int) -> RowPlace:
+        """Where a row is, for sentences."""
+        return RowPlace("", row)
+
+    def name_of(self, what: str, column: int | None = None) -> str | None:
+        """The name of the column of X, of y or of the weights, where it has one."""
+        if what == "X":
+            return self.columns[column] if self.columns and column is not None else None
+        return self.target_name if what == "y" else self.weight_name
+
+    def refused(self, what: str, row: int, value: float, problem: str, remedy: Text) -> InvalidDataError:
+        """The error of a target or a weight that cannot be used."""
+        return InvalidDataError(
+            problem, what=what, name=self.name_of(what), value=value, remedy=remedy, at=self.place(row)
+        )
+
     def refuse_nonfinite(self) -> None:
-        """Raise InvalidDataError if X or y holds a NaN or an infinity, naming the first."""
-        raise NotImplementedError
+        """Raise InvalidDataError at the first NaN or infinity of X or y; return where there is none.
+
+        This reads all rows up to there: call it where a result is not finite.
+        """
+        found = np.array([-1.0, -1.0, 0.0])
+        scan.scan(self, _look, [found])
+        row, column, value = int(found[0]), int(found[1]), float(found[2])
+        if row < 0:
+            return
+        what = "y" if column < 0 else "X"
+        raise refused_nonfinite(
+            what,
+            value,
+            column=None if column < 0 or self.is_scalar else column,
+            name=self.name_of(what, column),
+            at=self.place(row),
+        )
+
+
+def _look(start: int, X: Array, y: Array, _weights: Floats, found: Floats) -> None:
+    """Set `found` to the row, the column (−1 for y) and the value of the first NaN or infinity."""
+    if found[0] < 0.0 and (place := first_nonfinite(X, y)) is not None:
+        row, column, value = place
+        found[:] = start + row, -1.0 if column is None else column, value
 
 
 class Elsewhere(Table):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 from fastgd.checks import InvalidDataError, path_text
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import ArrowFile, File, ParquetFile
+from fastgd.wording import Option
 
 _COMMAS = functools.partial(CsvFile, usual=",")
 _TABS = functools.partial(CsvFile, usual="\t")
@@ -90,9 +92,15 @@ def _opened(path: Path, dialect: dict[str, str | None]) -> File:
         raise InvalidDataError(f"{path.name} is of no kind that is known: {', '.join(KINDS)}")
     if KINDS[suffix] in (_COMMAS, _TABS):
         return KINDS[suffix](path, **dialect)
-    if any(dialect.values()):
-        raise InvalidDataError(f"{path.name} is no CSV: leave out delimiter and decimal")
+    refuse_dialect(path.name, dialect)
     return KINDS[suffix](path)
+
+
+def refuse_dialect(name: str, dialect: Mapping[str, str | None]) -> None:
+    """Refuse a delimiter or a decimal mark of a file that is no CSV."""
+    if any(dialect.values()):
+        remedy = "leave out ", Option("delimiter"), " and ", Option("decimal")
+        raise InvalidDataError(f"{name} is no CSV", remedy=remedy)
 
 
 def _suffix(path: Path) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastgd.checks import SHOWN_OF_A_VALUE, InvalidDataError, check_regular, shown
+from fastgd.checks import InvalidDataError, RowPlace, check_regular
 from fastgd.data import columns
 from fastgd.lazy import lazy_property
+from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
 
 BATCH_NUMBERS = 1 << 20
 """Of a batch: 8 MB."""
@@ -66,17 +67,17 @@ class File:
         """The columns of text of which one value is at fault, and not the column."""
         return set()
 
-    def hint(self) -> str:
-        """Why a column may be lacking, for sentences."""
-        return ""
+    def hint(self) -> Sequence[str | Option]:
+        """Why a column may be lacking, parts of a sentence."""
+        return []
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
         """Some columns as record batches, in the order of the rows."""
         raise NotImplementedError
 
-    def place(self, row: int) -> str:
+    def place(self, row: int) -> RowPlace:
         """Where a row is, for sentences."""
-        return f"row {row} of {self.name}"
+        return RowPlace(self.name, row)
 
 
 class ParquetFile(File):

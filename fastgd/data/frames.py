@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.checks import InvalidDataError, listed, shown
+from fastgd.checks import DROP, InvalidDataError, RowPlace
 from fastgd.data import columns, rounding
 from fastgd.engine.blocks import Array
+from fastgd.wording import SHOWN_OF_A_VALUE, cell, column_text, listed
 
 CPU = 1
 """DLPack's number of it."""
@@ -26,8 +27,6 @@ IN_NUMPY = {f"{kind}{bits}" for kind in ("Int", "UInt", "Float") for bits in (8,
 """Types of polars' that NumPy has too."""
 
 Which = slice | NDArray[np.integer]
-Place = Callable[[int], str]
-"""Of a row, for sentences."""
 
 
 class Column(NamedTuple):
@@ -77,8 +76,7 @@ class ColumnTable:
                 if not rounding.may_round(values.dtype):
                     break
                 if (at := rounding.first_rounded(values)) is not None:
-                    place = f"{name}[{start + at[0]}, {j}] (column {shown(self.columns[j])})"
-                    return rounding.warn(place, int(values[at]))
+                    return rounding.warn(cell(name, start + at[0], self.columns[j]), int(values[at]))
         return None
 
     def whole(self) -> Array:
@@ -108,7 +106,9 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
     if _is_dask_frame(value):
         value = value.compute()
     if _is(value, "polars", "LazyFrame"):
-        raise InvalidDataError(f"{name} is a LazyFrame, a plan of a table; pass {name}.collect()")
+        raise InvalidDataError(
+            "is a LazyFrame, a plan of a table", what=name, remedy=f"pass {name}.collect()"
+        )
     given: Iterable[Any]
     if _is(value, "pandas", "DataFrame"):
         if _is_array(value):
@@ -123,7 +123,7 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
     labels = tuple(map(_text, names))
     if not labels:
         return np.empty((len(value), 0))
-    return ColumnTable(labels, [_column(name, one, j, labels[j]) for j, one in enumerate(given)])
+    return ColumnTable(labels, [_checked(ColumnName(name, j, labels[j]), one) for j, one in enumerate(given)])
 
 
 def names_of(value: Any) -> tuple[str, ...]:
@@ -167,9 +167,10 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
     if not differ(wanted, names):
         return value
     if lacking := [one for one in wanted if one not in names]:
-        raise InvalidDataError(f"{name} lacks {listed(lacking)}: it has the columns {listed(names)}")
+        raise InvalidDataError(f"lacks {listed(lacking)}: it has the columns {listed(names)}", what=name)
     if twice := [one for one in wanted if names.count(one) > 1]:
-        raise InvalidDataError(f"{name} has {names.count(twice[0])} columns {listed(twice[:1])}; rename them")
+        problem = f"has {names.count(twice[0])} columns {listed(twice[:1])}"
+        raise InvalidDataError(problem, what=name, remedy="rename them")
     chosen = [names.index(one) for one in wanted]
     if isinstance(value, ColumnTable):
         return ColumnTable(wanted, [value.parts[j] for j in chosen])
@@ -214,7 +215,7 @@ def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:
     if table is not None:
         return table
     if _is(value, "pandas", "Series") or _is(value, "polars", "Series") or _is_arrow(value):
-        column = _column(name, value)
+        column = _checked(ColumnName(name), value)
         return column.read(slice(0, column.n))
     if hasattr(value, "__dlpack_device__") and not isinstance(value, np.ndarray):
         return _from_dlpack(name, value)
@@ -239,36 +240,71 @@ def _is_array(frame: Any) -> bool:
     return bool(first.dtype.kind in "fiub" and np.shares_memory(first, frame.iloc[:, 0].to_numpy()))
 
 
-def _column(name: str, value: Any, j: int | None = None, label: str = "") -> Column:
-    """A column, checked; `name` is that of the table, of which it is column j."""
-    what = name if j is None else f'column "{label}" of {name}'
+class ColumnName(NamedTuple):
+    """What a column is called in sentences: column j of the table X, or a column that is y."""
 
-    def place(row: int) -> str:
-        return f"{name}[{row}]" if j is None else f'{name}[{row}, {j}] (column "{label}")'
+    what: str
+    j: int | None = None
+    name: str | None = None
 
+    def __str__(self) -> str:
+        return self.what if self.name is None else f"{column_text(self.name)} of {self.what}"
+
+    def cell(self, row: int) -> str:
+        """A number of the column, for sentences."""
+        return cell(self.what, row, self.j if self.name is None else self.name)
+
+    def refused(self, row: int, problem: str, value: Any = None, remedy: str = "") -> InvalidDataError:
+        """The error of one of its values."""
+        return InvalidDataError(
+            problem, what=self.what, column=self.j, name=self.name, value=value, remedy=remedy,
+            at=RowPlace("", row),
+        )  # fmt: skip
+
+    def missing(self, row: int) -> InvalidDataError:
+        """The error of a missing value."""
+        return self.refused(row, "is missing", remedy=DROP)
+
+    def no_numbers(self, held: str, kind: Any, values: Any = ()) -> InvalidDataError:
+        """The error of a column of something else."""
+        first = None
+        if held == "text" and len(values):
+            first = values.iloc[0] if hasattr(values, "iloc") else values[0]
+            first = first.as_py() if hasattr(first, "as_py") else first
+            held = f"{held} ({kind}) such as {display.value(first, SHOWN_OF_A_VALUE)}"
+        else:
+            held = f"{held} ({kind})"
+        return InvalidDataError(
+            f"{self} holds {held}", column=self.j, name=self.name, value=first,
+            remedy="it must hold real numbers",
+        )  # fmt: skip
+
+
+def _checked(column: ColumnName, value: Any) -> Column:
+    """The numbers of a column."""
     if _is_arrow(value):
-        return _arrow(what, value, place)
+        return _arrow(column, value)
     if _is(value, "polars", "Series"):
-        return _polars(what, value, place)
-    return _pandas(what, value, place)
+        return _polars(column, value)
+    return _pandas(column, value)
 
 
-def _pandas(what: str, series: Any, place: Place) -> Column:
+def _pandas(column: ColumnName, series: Any) -> Column:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         values = series.to_numpy()
         if dtype.kind == "O":
-            values = _objects(what, values, place)
+            values = _objects(column, values)
         elif dtype.kind not in "fiub":
-            raise _no_numbers(what, HELD.get(dtype.kind, "no numbers"), dtype)
+            raise column.no_numbers(HELD.get(dtype.kind, "no numbers"), dtype)
         return Column(len(values), values.dtype, values.__getitem__)
     types = sys.modules["pandas"].api.types
     inner = dtype.categories.dtype if hasattr(dtype, "categories") else dtype
     if not (types.is_numeric_dtype(inner) or types.is_bool_dtype(inner)):
         held = "text" if types.is_string_dtype(inner) else "no numbers"
-        raise _no_numbers(what, held, dtype, series.dropna())
+        raise column.no_numbers(held, dtype, series.dropna())
     if (is_missing := np.asarray(series.isna())).any():
-        raise _missing(place, int(is_missing.argmax()))
+        raise column.missing(int(is_missing.argmax()))
     dtype = np.dtype(np.float32 if str(inner).lower().startswith(("float32", "float[")) else np.float64)
 
     exact = getattr(inner, "numpy_dtype", np.dtype(np.float64))
@@ -280,30 +316,29 @@ def _pandas(what: str, series: Any, place: Place) -> Column:
     return Column(len(series), dtype, read)
 
 
-def _objects(what: str, values: NDArray[Any], place: Place) -> NDArray[np.float64]:
+def _objects(column: ColumnName, values: NDArray[Any]) -> NDArray[np.float64]:
     """Python's numbers, which NumPy keeps as objects."""
     for row, item in enumerate(values):
         if item is None or type(item).__name__ in ("NAType", "NaTType"):
-            raise _missing(place, row)
+            raise column.missing(row)
         if not isinstance(item, (int, float, np.number, np.bool_)):
-            raise InvalidDataError(
-                f"{place(row)} is {display.value(item, 60)}; {what} must hold real numbers"
-            )
+            problem = f"is {display.value(item, SHOWN_OF_A_VALUE)}"
+            raise column.refused(row, problem, item, f"{column} must hold real numbers")
         if isinstance(item, int) and abs(item) > sys.float_info.max:
-            raise InvalidDataError(f"{place(row)} is too large for a float")
+            raise column.refused(row, "is too large for a float", item)
     floats = values.astype(np.float64)
-    rounding.warn_of_objects(values, floats, lambda index: place(index[0]))
+    rounding.warn_of_objects(values, floats, lambda index: column.cell(index[0]))
     return floats
 
 
-def _polars(what: str, series: Any, place: Place) -> Column:
+def _polars(column: ColumnName, series: Any) -> Column:
     kind = series.dtype
     told = str(kind).partition("(")[0]
     if not (kind.is_numeric() or told in ("Boolean", "Null")):
         held = {"String": "text", "Categorical": "text", "Enum": "text", "Date": "dates", "Datetime": "dates"}
-        raise _no_numbers(what, held.get(told, "no numbers"), kind, series.drop_nulls())
+        raise column.no_numbers(held.get(told, "no numbers"), kind, series.drop_nulls())
     if series.null_count():
-        raise _missing(place, int(series.is_null().arg_max()))
+        raise column.missing(int(series.is_null().arg_max()))
     if told in IN_NUMPY and series.n_chunks() == 1:
         values = series.to_numpy(allow_copy=False)
         return Column(len(values), values.dtype, values.__getitem__)
@@ -318,15 +353,15 @@ def _polars(what: str, series: Any, place: Place) -> Column:
     return Column(len(series), dtype, read)
 
 
-def _arrow(what: str, array: Any, place: Place) -> Column:
+def _arrow(column: ColumnName, array: Any) -> Column:
     kind = array.type
     if not columns.is_number(kind):
-        raise _no_numbers(what, columns.told(kind), kind, array.drop_null())
+        raise column.no_numbers(columns.told(kind), kind, array.drop_null())
     dtype = np.dtype(np.float32 if columns.is_single(kind) else np.float64)
     if hasattr(kind, "value_type"):  # a dictionary
         array = array.cast(kind.value_type)
     if array.null_count:
-        raise _missing(place, array.is_null().index(True).as_py())
+        raise column.missing(array.is_null().index(True).as_py())
     if getattr(array, "num_chunks", 0) == 1:
         array = array.chunk(0)
     values = array if hasattr(array, "chunks") else columns.numbers(array)
@@ -341,28 +376,15 @@ def _arrow(what: str, array: Any, place: Place) -> Column:
     return Column(len(array), dtype, read)
 
 
-def _missing(place: Place, row: int) -> InvalidDataError:
-    return InvalidDataError(f"{place(row)} is missing; drop such rows or fill them")
-
-
-def _no_numbers(what: str, held: str, kind: Any, values: Any = ()) -> InvalidDataError:
-    shown = ""
-    if held == "text" and len(values):
-        first = values.iloc[0] if hasattr(values, "iloc") else values[0]
-        first = first.as_py() if hasattr(first, "as_py") else first
-        shown = f" such as {display.value(first, 60)}"
-    return InvalidDataError(f"{what} holds {held} ({kind}){shown}; it must hold real numbers")
-
-
 def _from_dlpack(name: str, value: Any) -> NDArray[Any] | None:
     """An array of another library, if it is in the CPU's memory; None where NumPy can ask it itself."""
     device = value.__dlpack_device__()[0]
     if device != CPU:
         where = DEVICES.get(int(device), "another device")
-        raise InvalidDataError(f"{name} is on {where}; copy it to the CPU first")
+        raise InvalidDataError(f"is on {where}", what=name, remedy="copy it to the CPU first")
     if hasattr(value, "__array__"):
         return None
     try:
         return np.from_dlpack(value)
     except Exception as error:  # whatever the object's own __dlpack__ raises
-        raise InvalidDataError(f"{name} cannot be made an array: {error}") from None
+        raise InvalidDataError(f"cannot be made an array: {error}", what=name) from None

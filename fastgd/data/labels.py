@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import numpy as np
 
-from fastgd.checks import InvalidDataError
+from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data.chunks import Chunk, Source
 from fastgd.data.streams import StreamRows
 from fastgd.engine import scan
@@ -53,15 +53,16 @@ class OneAgainstRest(Source):
         self.source, self.label, self.classes, self.of_class = source, label, classes, of_class
         self.d, self.n, self.is_scalar, self.name = source.d, source.n, source.is_scalar, source.name
         self.columns, self.is_lasting = source.columns, source.is_lasting
+        self.target, self.weight = source.target, source.weight
         self.dtypes = source.dtypes[0], np.dtype(np.float64)
         self.has_weights = source.has_weights or of_class is not None
 
     def chunks(self) -> Generator[Chunk]:
-        with contextlib.closing(self.source.chunks()) as chunks:  # type: ignore[type-var]
+        with contextlib.closing(self.source.chunks()) as chunks:
             for chunk in chunks:
                 yield Labelled(chunk, self)
 
-    def place(self, row: int) -> str:
+    def place(self, row: int) -> RowPlace:
         return self.source.place(row)
 
 

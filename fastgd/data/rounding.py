@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import callers
+from fastgd.wording import cell
 
 EXACT = 1 << 53
 """Every whole number up to here is a float."""
@@ -56,7 +57,7 @@ def warn_of_rounded(*named: tuple[str, NDArray[Any]]) -> None:
     """Warn of the first rounded number of these arrays."""
     for name, values in named:
         if may_round(values.dtype) and (place := first_rounded(values)) is not None:
-            return warn(f"{name}[{', '.join(map(str, place))}]", int(values[place]))
+            return warn(cell(name, *place), int(values[place]))
     return None
 
 
@@ -89,7 +90,7 @@ class Watch:
         name: str,
         start: int,
         values: NDArray[Any],
-        place: Callable[[int], str],
+        place: Callable[[int], object],
         is_whole: bool = False,
     ) -> None:
         """Rows from `start` on of `name`; `place(i)` words where row i of these is.

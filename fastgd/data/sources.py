@@ -46,8 +46,9 @@ def check_weights(rows: Table) -> None:
     if not rows.has_weights or isinstance(rows, ArrayRows):
         return
     if (bad := rows.facts.bad_weight) is not None:
-        raise InvalidDataError(
-            f"the weight of row {bad[0]} is {bad[1]:g}; weights must be finite and not negative"
+        row, weight = bad
+        raise rows.refused(
+            "sample_weight", row, weight, f"is {weight:g}", "weights must be finite and not negative"
         )
     if rows.facts.total_weight == math.inf:
         raise InvalidDataError("the weights add up to more than a float holds; scale them")

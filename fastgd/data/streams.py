@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import InvalidDataError
-from fastgd.data.arrays import nonfinite_name
+from fastgd.checks import InvalidDataError, OrderError, RowPlace
 from fastgd.data.chunks import Chunk, Source
 from fastgd.data.dataset import Elsewhere
 from fastgd.data.validation import Facts, look_at_rows
@@ -50,7 +49,7 @@ class StreamRows(Elsewhere):
         self.source = source
         self.known_n = source.n
         self.d, self.is_scalar, self.has_weights = source.d, source.is_scalar, source.has_weights
-        self.columns = source.columns
+        self.columns, self.target_name, self.weight_name = source.columns, source.target, source.weight
         self.row_bytes = source.row_bytes
         self.passes = 0
         """Reads that only looked at the targets, or counted."""
@@ -119,28 +118,19 @@ class StreamRows(Elsewhere):
         return StreamPass(self, ranges)
 
     def reader(self) -> Reader:
-        raise InvalidDataError(
-            f"{self.source.name} gives its rows in order only, and this takes them in another: pass "
-            'shuffle=False, or, of squared errors by single steps, shuffle="blocks" with method="summary"; '
-            'or write them to a .npy file and pass np.load(file, mmap_mode="r"), which can be shuffled'
+        raise OrderError(
+            "gives its rows in order only, and this takes them in another",
+            what=self.source.name,
+            remedy='pass shuffle=False, or, of squared errors by single steps, shuffle="blocks" with '
+            'method="summary"; or write them to a .npy file and pass np.load(file, mmap_mode="r"), which can '
+            "be shuffled",
         )
 
     def mark(self) -> tuple[Any, ...]:
         return self.source.n, *(part.tobytes() for part in self.head(1))
 
-    def refuse_nonfinite(self) -> None:
-        place = scan.first_nonfinite(self)
-        if place is None:
-            return
-        row, column = place
-        X, y, _ = self.read_ranges((row, [(row, row + 1)]))
-        value = y[0] if column is None else X[0, column]
-        what = "y" if column is None else "X" if self.is_scalar else f"X[:, {column}]"
-        if self.source.columns and column is not None:
-            what = f'column "{self.source.columns[column]}"'
-        raise InvalidDataError(
-            f"{self.source.place(row)}: {what} is {nonfinite_name(value)}; drop such rows or fill them"
-        )
+    def place(self, row: int) -> RowPlace:
+        return self.source.place(row)
 
 
 class Room(NamedTuple):
@@ -252,7 +242,7 @@ class StreamPass:
 
     def _read_ahead(self) -> None:
         try:
-            with contextlib.closing(self._source.chunks()) as chunks:  # type: ignore[type-var]
+            with contextlib.closing(self._source.chunks()) as chunks:
                 self._cut(chunks)
             self._put(None)
         except BaseException as error:

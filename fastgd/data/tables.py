@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from fastgd import checks, display
-from fastgd.checks import SHOWN, InvalidDataError, listed, printable, shown
+from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import columns, dialect, rounding
 from fastgd.data.batches import Place, TableChunk
 from fastgd.data.chunks import Source
 from fastgd.data.csv import CsvFile
 from fastgd.data.finding import find
 from fastgd.data.formats import File
+from fastgd.wording import SHOWN, Option, Text, column_text, listed, printable, shown
 
 SAMPLES, SAMPLE_BYTES = 16, 4096
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
@@ -118,8 +119,10 @@ def read_features(
     dialect.check(**csv)
     name, files = find(path, **csv)
     if len(lacking := [one for one in features if one not in files[0].names]) > 1:
-        has = listed(files[0].names) + files[0].hint()
-        raise InvalidDataError(f"{files[0].name} lacks the columns {listed(lacking)}. It has {has}")
+        raise InvalidDataError(
+            f"{files[0].name} lacks the columns {listed(lacking)}. It has {listed(files[0].names)}",
+            remedy=files[0].hint(),
+        )
     return TableSource(name, files, None, features, None, drops=missing == "drop")
 
 
@@ -127,7 +130,7 @@ def _require_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("read_table() needs pyarrow: pip install 'fastgd[io]'") from error
+        raise ModuleNotFoundError("tables in files need pyarrow: pip install 'fastgd[io]'") from error
 
 
 class TableSource(Source):
@@ -153,13 +156,15 @@ class TableSource(Source):
                 raise TypeError(f"{what} must be the name of a column, not {display.value(one)}")
         self.name = name
         self._files, self._drops, self._watch = files, drops, rounding.Watch()
-        self._target, self._weight = target, weight
+        self.target, self.weight = target, weight
         self._are_all = features is None
         taken = [name for name in (target, weight) if name is not None]
         if features is None:
             features = list(dict.fromkeys(one for one in files[0].names if one not in taken))
             if not features and (target is None or target in files[0].names):
-                raise InvalidDataError(f"{name} has no columns beside {listed(taken)}; X needs at least one")
+                raise InvalidDataError(
+                    f"{name} has no columns beside {listed(taken)}", remedy="X needs at least one"
+                )
         self.columns = _names(features)
         _check_names(self.columns, target, weight)
         if not self.columns:
@@ -177,7 +182,7 @@ class TableSource(Source):
 
     def __repr__(self) -> str:
         how = f" ({self.dialect})" if self.dialect else ""
-        target = "" if self._target is None else f"{shown(self._target)} from "
+        target = "" if self.target is None else f"{shown(self.target)} from "
         return f"read_table({printable(self.name)}{how}: {target}{listed(self.columns)})"
 
     @property
@@ -192,17 +197,23 @@ class TableSource(Source):
         bad = {}
         for name in self._used:
             if not times[name]:
-                raise InvalidDataError(_lacks(file, name))
+                raise _lacks(file, name)
             if times[name] > 1:
-                raise InvalidDataError(f"{file.name} has {times[name]} columns {shown(name)}; rename them")
+                raise InvalidDataError(
+                    f"{file.name} has {times[name]} columns {shown(name)}", name=name, remedy="rename them"
+                )
             if held := file.held(name):
                 bad[name] = held
         if self._are_all:
             self._check_all(file, bad)
         for name, held in bad.items():
             if not file.is_guessed or name in file.constants:
-                what = f"column {shown(name)} of {file.name} holds {held}{file.first(name)}"
-                raise InvalidDataError(f"{what}; it must hold real numbers")
+                raise InvalidDataError(
+                    f"{column_text(name)} of {file.name} holds {held}{file.first(name)}",
+                    name=name,
+                    value=held,
+                    remedy="it must hold real numbers",
+                )
 
     def _check_all(self, file: File, bad: dict[str, str]) -> None:
         """Refuse columns that nobody named, and that are no features: `bad` says what else they hold."""
@@ -210,19 +221,19 @@ class TableSource(Source):
         others = {name: None for name in self.columns if name in bad and name not in begin}
         index = {name: None for name in self.columns if INDEX.fullmatch(name) or name in file.index}
         good = [name for name in self.columns if name not in others and name not in index]
-        remedy = f"name those to use, features=[{listed(good)}]" if good else "mend them"
+        remedy: Text = ["name those to use, ", Option("features", good)] if good else "mend them"
         if others:
             told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in [*others][:SHOWN]]
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
             raise InvalidDataError(
-                f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}: {remedy}"
+                f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}", remedy=remedy
             )
         if index:
             first = next(iter(index))
             is_last = first == "" and file.names[0] != ""
             what = "a column without a name" if is_last else f"a column {shown(first)}, a data frame's index"
             raise InvalidDataError(
-                f"{file.name} has {what}: {remedy if good else 'X needs at least one that is no index'}"
+                f"{file.name} has {what}", remedy=remedy if good else "X needs at least one that is no index"
             )
 
     def _dtype(self, names: Sequence[str]) -> np.dtype[Any]:
@@ -253,14 +264,14 @@ class TableSource(Source):
                     size = batch.num_rows
                     chunk = self._chunk(file, given, Place(file, before, first, size, kept))
                     first += size
-                    for name, values in chunk.numbers(self.columns, self._target):
+                    for name, values in chunk.numbers(self.columns, self.target):
                         is_whole = name in file.kinds and columns.is_whole(file.kinds[name])
-                        self._watch.look(f"column {shown(name)}", n, values, chunk.place, is_whole)
+                        self._watch.look(column_text(name), n, values, chunk.place, is_whole)
                     n += len(chunk)
                     yield chunk
             before += first
         if any(missing.values()):
-            raise InvalidDataError(_counted(self.name, {k: v for k, v in missing.items() if v}))
+            raise _counted(self.name, {k: v for k, v in missing.items() if v})
         if not n:
             left = " without a missing value" if self._drops else ""
             raise InvalidDataError(f"{self.name} has no rows{left}; at least one is needed")
@@ -276,8 +287,8 @@ class TableSource(Source):
             return np.broadcast_to(np.float64(constants[name]), m)
 
         features = [numbers(name) for name in self.columns]
-        weights = None if self._weight is None else numbers(self._weight)
-        target = None if self._target is None else numbers(self._target)
+        weights = None if self.weight is None else numbers(self.weight)
+        target = None if self.target is None else numbers(self.target)
         return TableChunk(features, target, weights, m, place)
 
     def sample(self) -> bytes:
@@ -292,7 +303,7 @@ class TableSource(Source):
                     told.append(opened.read(SAMPLE_BYTES))
         return b"".join(told)
 
-    def place(self, row: int) -> str:
+    def place(self, row: int) -> RowPlace:
         """By a read, up to there."""
         with contextlib.closing(self.chunks()) as chunks:
             for chunk in chunks:
@@ -331,16 +342,23 @@ def _names(features: Any) -> tuple[str, ...]:
     return names
 
 
-def _lacks(file: File, name: str) -> str:
+def _lacks(file: File, name: str) -> InvalidDataError:
     by_letters = {one.lower(): one for one in reversed(file.names)}
     found = difflib.get_close_matches(name.lower(), by_letters, n=3, cutoff=0.6)
     meant = f": did you mean {' or '.join(shown(by_letters[one]) for one in found)}?" if found else "."
-    return f"{file.name} has no column {shown(name)}{meant} It has {listed(file.names)}{file.hint()}"
+    return InvalidDataError(
+        f"{file.name} has no {column_text(name)}{meant} It has {listed(file.names)}",
+        name=name,
+        remedy=file.hint(),
+    )
 
 
-def _counted(table: str, missing: dict[str, int]) -> str:
+def _counted(table: str, missing: dict[str, int]) -> InvalidDataError:
     counts = [f"{shown(name)} {count}" for name, count in missing.items()]
     name, count = next(iter(missing.items()))
     counts[0] = f"{shown(name)} has {count} missing {'value' if count == 1 else 'values'}"
     more = f" and {len(counts) - SHOWN} more columns have some" if len(counts) > SHOWN else ""
-    return f'{table}: {", ".join(counts[:SHOWN])}{more}: pass missing="drop", or fill them'
+    return InvalidDataError(
+        f"{table}: {', '.join(counts[:SHOWN])}{more}",
+        remedy=["pass ", Option("missing", "drop"), ", or fill them"],
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,7 +134,7 @@ def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> V
     try:
         X, y, *weights = (as_array(name, part) for name, part in zip(NAMES, parts, strict=False))
     except InvalidDataError as error:
-        raise InvalidDataError(f"partition {number}: {error}") from None
+        raise error.within(f"partition {number}") from None
     for name, part in zip(NAMES[1:], (y, *weights), strict=False):
         if part.shape != X.shape[:1]:
             raise InvalidDataError(
@@ -167,7 +167,7 @@ class PartitionSource(Source):
         self.columns = partitions.columns
         self._parts, self._watch = zipped(partitions), rounding.Watch()
 
-    def chunks(self) -> Iterator[ArrayChunk]:
+    def chunks(self) -> Generator[ArrayChunk]:
         from dask.base import compute
 
         n = 0

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import InvalidDataError
-from fastgd.data.arrays import nonfinite_name
+from fastgd.checks import OrderError
 from fastgd.data.dataset import Elsewhere, Table, View
 from fastgd.data.split import PartRows
 from fastgd.data.streams import StreamRows
@@ -32,7 +31,7 @@ from fastgd.distributed.layout import Placement, Seat, place
 from fastgd.distributed.tasks import Folding, Rooms, Scanning, join, run_fold, run_scan
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Executor, Floats, Fold, Piece, Reader, Step, Summary, block_rows
-from fastgd.engine.scan import first_nonfinite, scan
+from fastgd.engine.scan import scan
 
 MOST_ANSWERS, FAN_IN = 64, 32
 """Of more workers, the nodes are joined on the way: by some of them, so many at a time."""
@@ -99,18 +98,6 @@ class DaskRows(Elsewhere, Shape):
             known["mark"] = tuple(part.tobytes() for part in self.reader().take(few))
         return self.n, self.total_weight, *known["mark"]
 
-    def refuse_nonfinite(self) -> None:
-        place = first_nonfinite(self)
-        if place is None:
-            return
-        row, column = place
-        X, y, _ = self.reader().read(row, row + 1)
-        value = y[0] if column is None else X[0, column]
-        where = f"y[{row}]" if column is None else f"X[{row}]" if self.is_scalar else f"X[{row}, {column}]"
-        if column is not None and self.columns:
-            where += f' (column "{self.columns[column]}")'
-        raise InvalidDataError(f"{where} is {nonfinite_name(value)}; drop such rows or fill them")
-
 
 class Fetching:
     """Reads some rows from the workers: for few."""
@@ -123,7 +110,7 @@ class Fetching:
 
     def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
         if (np.diff(order) < 0).any():
-            raise InvalidDataError(
+            raise OrderError(
                 "the rows of a Dask collection lie on several workers, and this takes them in another order: "
                 'pass shuffle=False, or, of squared errors by single steps, shuffle="blocks" with '
                 'method="summary"'
@@ -173,7 +160,7 @@ class Workers:
 
     def scan(self, rows: Any, step: Step, state: Sequence[Any], blocks: NDArray[np.integer] | None) -> None:
         if blocks is not None and (np.diff(blocks) <= 0).any():
-            raise InvalidDataError(
+            raise OrderError(
                 "the rows of a Dask collection lie on several workers, and this takes their blocks in "
                 'another order: pass shuffle=False, or method="summary", whose maps take any order'
             )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.engine.blocks import Array, Entry, Floats, Pass, Place, Rows, Run, Step, block_rows, pieces
+from fastgd.engine.blocks import Entry, Pass, Place, Rows, Run, Step, block_rows, pieces
 from fastgd.engine.reduce import MANY_ROWS, put_back, run_rows
 
 
@@ -91,19 +91,3 @@ def _restored(entry: Entry | None, state: Sequence[Any]) -> int:
         return 0
     put_back(state, entry.found.arrays)
     return entry.found.row
-
-
-def first_nonfinite(rows: Rows) -> tuple[int, int | None] | None:
-    """(row, column) of the first NaN or inf of X, (row, None) of y, or None: a read for errors only."""
-    found = np.array([-1, -1])
-    scan(rows, _look, [found])
-    row, column = found.tolist()
-    return None if row < 0 else (row, None if column < 0 else column)
-
-
-def _look(start: int, X: Array, y: Array, _weights: Floats, found: NDArray[np.int64]) -> None:
-    bad = ~np.isfinite(X)
-    bad_rows = bad.any(axis=1) | ~np.isfinite(y)
-    if bad_rows.any() and found[0] < 0:
-        row = int(bad_rows.argmax())
-        found[:] = start + row, int(bad[row].argmax()) if bad[row].any() else -1

@@ -12,13 +12,14 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from fastgd import display
-from fastgd.checks import SHOWN, InvalidDataError, listed
+from fastgd.checks import DROP, InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.chunks import Source
 from fastgd.data.frames import ColumnTable, NamedArray
 from fastgd.distributed.collections import is_dask
 from fastgd.engine.blocks import Floats
+from fastgd.wording import SHOWN, cell, listed
 
 Matrix = NDArray[Any] | NamedArray
 
@@ -40,7 +41,8 @@ def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
     if table is None:
         return _floats(_checked(estimator, X, reset))
     if twice := [one for one in names if names.count(one) > 1]:
-        raise InvalidDataError(f"X has {names.count(twice[0])} columns {listed(twice[:1])}; rename them")
+        problem = f"has {names.count(twice[0])} columns {listed(twice[:1])}"
+        raise InvalidDataError(problem, what="X", remedy="rename them")
     if isinstance(table, ColumnTable):
         table.warn_of_rounding("X")
     values = table.whole() if isinstance(table, ColumnTable) else _floats(table)
@@ -86,7 +88,7 @@ def _checked(estimator: Any, X: Any, reset: bool) -> NDArray[Any]:
             as_array("X", X)  # which names the place of what is no number
         raise
     if is_of_objects:
-        rounding.warn_of_objects(X, values, lambda at: f"X[{at[0]}, {at[1]}]")
+        rounding.warn_of_objects(X, values, lambda at: cell("X", *at))
     return values
 
 
@@ -114,11 +116,14 @@ def as_start(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
     taken = [shape, shape[1:]] if shape[0] == 1 else [shape]
     if values.shape not in taken:
         expected = " or ".join("a number" if one == () else str(one) for one in reversed(taken))
-        raise InvalidDataError(f"{name} has shape {values.shape}; it must be {expected}")
+        raise InvalidDataError(f"has shape {values.shape}; it must be {expected}", what=name)
     values = values.reshape(shape)
-    if not np.isfinite(values).all():
-        place = ", ".join(str(int(one)) for one in np.argwhere(~np.isfinite(values))[0])
-        raise InvalidDataError(f"{name}[{place}] is not finite; a fit begins at finite numbers")
+    if (bad := first_nonfinite(values.reshape(len(values), -1))) is not None:
+        row, column, value = bad
+        raise refused_nonfinite(
+            name, value, column=column if values.ndim == 2 else None, at=RowPlace("", row),
+            remedy="a fit begins at finite numbers",
+        )  # fmt: skip
     return values
 
 
@@ -135,14 +140,10 @@ def like(X: Any, values: Floats) -> NDArray[Any]:
 
 def refuse_missing_labels(y: NDArray[Any]) -> None:
     """Labels may be numbers, but NaN, infinity and None are none."""
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        row = int(np.isfinite(y).argmin())
-        what = "NaN" if np.isnan(y[row]) else "infinite"
-    elif y.dtype.kind == "O" and (bad := [i for i, one in enumerate(y) if one is None or one != one]):
-        row, what = bad[0], "missing"
-    else:
-        return
-    raise InvalidDataError(f"y[{row}] is {what}; drop such rows or fill them")
+    if y.dtype.kind == "f" and (bad := first_nonfinite(y[:, None])) is not None:
+        raise refused_nonfinite("y", bad[2], at=RowPlace("", bad[0]))
+    if y.dtype.kind == "O" and (rows := [i for i, one in enumerate(y) if one is None or one != one]):
+        raise InvalidDataError("is missing", what="y", remedy=DROP, at=RowPlace("", rows[0]))
 
 
 def told(classes: Any) -> str:

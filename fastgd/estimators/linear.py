@@ -31,7 +31,8 @@ from fastgd.results import FitResult
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto
 from fastgd.solver.fit import fit
 from fastgd.solver.objective import Rule, as_rule
-from fastgd.solver.options import ConvergenceWarning, Options, Report, Start, Words
+from fastgd.solver.options import ConvergenceWarning, Options, Report, Start
+from fastgd.wording import Words
 
 
 class EstimatorConvergenceWarning(ConvergenceWarning, SklearnConvergenceWarning):
@@ -189,7 +190,8 @@ class Linear(BaseEstimator):
         has_l2 = self.penalty == "l2" or (self.penalty == "elasticnet" and self.l1_ratio < 1.0)
         penalty = "alpha" if has_l2 else 'penalty="l2" with an alpha'
         unit = self.alpha / goal["l2"] if goal["l2"] else 1.0
-        return Words("max_iter", "eta0", 1.0 / half, penalty, unit, self._solver == "sgd")
+        names = {"n_epochs": "max_iter", "learning_rate": "eta0", "l2": penalty}
+        return Words(names, 1.0 / half, unit, self._solver == "sgd")
 
     def _threads(self) -> int | None:
         return None if self.n_jobs == -1 else self.n_jobs

@@ -109,22 +109,22 @@ def of(
     words = how.words
     told: list[tuple[str, str, float]] = []
     if how.tol is not None and taken.is_off():
-        told.append(("is off", forecast.IS_OFF, 0.0))
+        told.append(("is off", forecast.is_off(words), 0.0))
     elif run.is_revoked and how.tol is not None:
         told.append(("unlike", f"{run.stopped}: {_unlike(plan, goal, rows, found)}", found))
     elif is_left_behind(run, taken, rows, how):
-        told.append(("left behind", forecast.left_behind(words.l2, goal.l2 * words.l2_unit), 0.0))
+        told.append(("left behind", forecast.left_behind(words, goal.l2), 0.0))
     digits = taken.expected_digits() if how.tol is not None else math.inf
     if digits < FEW_DIGITS:
         columns = forecast.named(taken.dependent(), rows.columns) if digits <= 0.0 else ""
         is_beside = goal.fit_intercept and not goal.is_standardized
-        told.append(("few digits", forecast.few_digits(digits, is_beside, columns, words.l2), -digits))
+        told.append(("few digits", forecast.few_digits(digits, is_beside, columns, words), -digits))
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         by_cost = taken.kind == "sgd" or not goal.is_smooth
         seen = np.empty(0) if run.changes is None else run.changes
         share = run.last_cost / run.first_cost if by_cost and run.first_cost and run.last_cost else math.nan
         sentence = forecast.ran_out(
-            words.n_epochs, run.n_epochs, seen, tolerance, how.patience, by_cost, share, _remedies(plan, goal)
+            words, run.n_epochs, seen, tolerance, how.patience, by_cost, share, _remedies(plan, goal)
         )
         if found > UNLIKE:
             sentence = f"{sentence}; {_unlike(plan, goal, rows, found)}"
@@ -135,18 +135,18 @@ def of(
 
 
 def _unlike(plan: Plan, goal: Objective, rows: Table, found: float) -> str:
-    penalty = plan.how.words.l2 if goal.l2 else ""
     is_served = not preconditioning.refused(plan, rows)
-    return forecast.unlike(found, goal.fit_intercept, penalty, is_served)
+    return forecast.unlike(found, goal.fit_intercept, goal.l2 > 0.0, is_served, plan.how.words)
 
 
 def _remedies(plan: Plan, goal: Objective) -> str:
     """What to try where nothing falls: settings that are not in force, and that the solver has."""
-    remedies = [f"another {plan.how.words.learning_rate}"]
+    words = plan.how.words
+    remedies = [f"another {words.name('learning_rate')}"]
     if not goal.is_standardized:
-        remedies.append("standardize=True")
+        remedies.append(words.option("standardize", True))
     if plan.solver == "gradient_descent" and not plan.rule.nesterov:
-        remedies.append("nesterov=True")
+        remedies.append(words.option("nesterov", True))
     return forecast.either(remedies)
 
 

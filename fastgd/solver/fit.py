@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import callers, reference
-from fastgd.checks import InvalidDataError, listed
+from fastgd.checks import InvalidDataError
 from fastgd.data import split
 from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
@@ -33,6 +33,7 @@ from fastgd.solver.planner import Choice
 from fastgd.solver.state import State
 from fastgd.solver.steppers.folded import FoldedObjective
 from fastgd.solver.tracks import Track, has_grown, track
+from fastgd.wording import listed
 
 NOTE = "fastgd: the run up to this epoch is this error's .result"
 LEAST_RATE = 1e-6
@@ -45,8 +46,7 @@ def fit(
     """`given` are the arguments of `objective.as_objective`."""
     began = time.perf_counter()
     how.check()
-    backend = resolve(how.backend)
-    rows = as_rows(X, y, sample_weight)
+    backend, rows = resolve(how.backend), as_rows(X, y, sample_weight)
     checkpoint = None
     try:
         if how.is_kept:
@@ -62,6 +62,9 @@ def fit(
                 checkpoint.write()
             result = not_begun(solver, rows, _start(how.w0, rows)[:2], backend, time.perf_counter() - began)
             _raise_with(interrupt, result)
+        raise
+    except InvalidDataError as error:
+        error.reword(how.words)
         raise
     finally:
         if checkpoint is not None:
@@ -193,7 +196,7 @@ def _validating(run: Run, rows: Table) -> int:
 
 def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
     """Raise what ended the run, with what it had come to."""
-    error.result = result  # type: ignore[attr-defined]
+    vars(error)["result"] = result
     if NOTE not in getattr(error, "__notes__", ()):
         error.add_note(NOTE)
     raise error
@@ -377,14 +380,13 @@ def _report_divergence(
             if taken.kind == "sgd":
                 what = "the limit of every single step" + ", 1/max‖x‖²," * (result._is_lesson and is_plain)
             here = "" if words.is_steady else f", here {rate:.6g}"
-            automatic = f'take {words.learning_rate}="auto"{here}'
+            automatic = f"take {words.option('learning_rate', 'auto')}{here}"
             if is_automatic(how.learning_rate):
-                automatic = f"pass {words.learning_rate}={rate:.6g}"
+                automatic = f"pass {words.option('learning_rate', float(rate))}"
             message += f"; {what} is {limit:.6g}: {own or automatic}"
     if how.on_divergence == "raise":
-        raise DivergenceError(
-            f"{message} (the finite part of the run is in the error's .result)", result, epoch, limit, rate
-        )
+        message += words.aside(" (the finite part of the run is in the error's .result)")
+        raise DivergenceError(message, result, epoch, limit, rate)
     callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
 
 

@@ -8,11 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastgd.engine.blocks import Floats
-
-IS_OFF = (
-    "columns of X lie a million times as far from zero as they spread, beside an intercept: weights move "
-    "very slowly there, and tol says little; pass standardize=True"
-)
+from fastgd.wording import PYTHON, Words
 
 VANISHES = "its squares vanish, so that costs are 0 and tol says nothing; scale y"
 EXACT = 1e-18
@@ -38,8 +34,16 @@ def epochs_to_exact(falls: Floats, share: float) -> float:
     return math.ceil(math.log(share / EXACT) / pace) if pace > 0.0 and share > EXACT else math.inf
 
 
+def is_off(words: Words) -> str:
+    """The sentence on columns far from zero."""
+    return (
+        "columns of X lie a million times as far from zero as they spread, beside an intercept: weights move "
+        f"very slowly there, and tol says little; pass {words.option('standardize', True)}"
+    )
+
+
 def ran_out(
-    name: str,
+    words: Words,
     n_epochs: int,
     values: Floats,
     tol: float,
@@ -50,10 +54,11 @@ def ran_out(
 ) -> str:
     """The sentence of a ConvergenceWarning.
 
-    `name` is that of n_epochs; `values` is what the stopping rule looked at, an epoch each, and has to have
+    `values` is what the stopping rule looked at, an epoch each, and has to have
     been at most `tol` for `patience` of them in a row. `share` is the last cost as a part of the first.
     `remedies` is what to try where the values do not fall.
     """
+    head = f"{words.option('n_epochs', n_epochs)} ran out"
     what = "the relative fall of the cost" if is_cost else "the gradient's norm, as a part of the first,"
     if not is_cost and len(values):
         values = values / values[0] if values[0] > 0.0 else values
@@ -62,19 +67,16 @@ def ran_out(
     if tol > 0.0 and share > 0.0:
         more = min(more, epochs_to_exact(values, share))
     if len(values) and values[-1] <= tol:
-        return (
-            f"{name}={n_epochs} ran out: {what} has reached tol={tol:.2g}, but not yet for {patience} epochs "
-            "in a row"
-        )
+        return f"{head}: {what} has reached tol={tol:.2g}, but not yet for {patience} epochs in a row"
     if tol == 0.0:
-        return f"{name}={n_epochs} ran out: {what} is {last}, and not yet rounding; w was still moving"
+        return f"{head}: {what} is {last}, and not yet rounding{words.aside('; w was still moving')}"
     if len(values) < 2:
         needed = "that is too few epochs to tell how many it takes"
     elif more == math.inf:
         needed = f"it was not falling: try {remedies}"
     else:
         needed = f"at this pace it takes about {more:,} more epochs"
-    return f"{name}={n_epochs} ran out: {what} is {last} and tol is {tol:.2g}; {needed}"
+    return f"{head}: {what} is {last} and tol is {tol:.2g}; {needed}"
 
 
 def named(columns: Sequence[int], names: Sequence[str]) -> str:
@@ -89,43 +91,46 @@ def either(options: Sequence[str]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def unlike(condition: float, has_intercept: bool, penalty: str, can_precondition: bool) -> str:
+def unlike(condition: float, has_intercept: bool, has_l2: bool, can_precondition: bool, words: Words) -> str:
     """Why weights move slowly, and the remedy.
 
-    `penalty` is the caller's name of the l2 penalty, empty without one. `can_precondition` says whether the
-    caller's function serves precondition=True on this problem.
+    `can_precondition` says whether precondition=True is served on this problem.
     """
     causes = ["in unlike units"]
     if has_intercept:
         causes.append("far from zero beside the intercept")
-    if penalty:
-        causes.append(f"held by {penalty}")
+    if has_l2:
+        causes.append(f"held by {words.name('l2')}")
+    remedies = [words.option("standardize", True)]
+    if can_precondition and words.has("precondition"):
+        remedies.append(words.option("precondition", True))
     return (
         f"some weights move {condition:.1g} times more slowly than others, as columns of X are "
-        f"{either(causes)}; pass standardize=True{' or precondition=True' * can_precondition}"
+        f"{either(causes)}; pass {either(remedies)}"
     )
 
 
-def left_behind(penalty: str, value: float) -> str:
-    """The sentence on an intercept that a strong l2 penalty, `penalty` for the caller, leaves behind."""
+def left_behind(words: Words, l2: float) -> str:
+    """The sentence on an intercept that a strong l2 penalty leaves behind."""
+    penalty = words.option("l2", float(l2 * words.l2_unit))
     return (
-        f"the learning rate that {penalty}={value:g} allows is too small to move the intercept in these "
-        "epochs; pass standardize=True, which gives the intercept a scale of its own"
+        f"the learning rate that {penalty} allows is too small to move "
+        f"the intercept in these epochs; pass {words.option('standardize', True)}, which gives the intercept "
+        "a scale of its own"
     )
 
 
-def few_digits(digits: float, is_beside: bool, columns: str = "", penalty: str = "l2") -> str:
+def few_digits(digits: float, is_beside: bool, columns: str = "", words: Words = PYTHON) -> str:
     """What is told of weights that the data determines to few digits.
 
     `columns` names those that are sums of others and those others.
 
     `is_beside`: beside an intercept, which columns far from zero depend on where they are not centred.
-    `penalty` is what the caller passes for an l2 penalty.
     """
-    others, remedy = "", f"leave some out, or pass {penalty}"
+    others, remedy = "", f"leave some out, or pass {words.name('l2')}"
     if is_beside:
         others = " and the intercept"
-        remedy = f"pass standardize=True (where they are far from zero), {remedy}"
+        remedy = f"pass {words.option('standardize', True)} (where they are far from zero), {remedy}"
     if digits <= 0.0:
         return (
             f"some columns of X are sums of others{others}, to rounding{columns and f' ({columns})'}: their "

@@ -14,12 +14,12 @@ from typing import Any, Literal
 import numpy as np
 
 from fastgd import checks, display
-from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.losses import OWN, LogLoss, Loss, SquaredError, as_loss, is_own
+from fastgd.wording import Aside
 
 LOOK_ROWS = 4096
 PART_ROWS = 1 << 16
@@ -150,10 +150,12 @@ def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
     if isinstance(loss, SquaredError):
         return
     if isinstance(loss, LogLoss) and (other := _first_other(rows, backend)) is not None:
-        raise InvalidDataError(
-            f"y[{other[0]}] is {other[1]:g}; log_loss takes y of 0 and 1 (a classifier of "
-            "fastgd.estimators takes any labels)"
+        row, value = other
+        remedy = (
+            "log_loss takes y of 0 and 1: write the classes so",
+            Aside(" (a classifier of fastgd.estimators takes any labels)"),
         )
+        raise rows.refused("y", row, value, f"is {value:g}", remedy)
     one = type(loss), loss, backend  # tuples of other types may be equal
     if is_own(loss) and one not in _checked:
         _check_own(loss, rows.head(LOOK_ROWS)[1].astype(np.float64), backend)

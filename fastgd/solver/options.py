@@ -16,6 +16,7 @@ from fastgd.solver.loop import Callback
 from fastgd.solver.objective import Objective, Rule
 from fastgd.solver.orders import Order, Shuffle
 from fastgd.solver.planner import CHOICES, Choice, Method
+from fastgd.wording import PYTHON, Words
 
 Solver = Literal["gradient_descent", "sgd"]
 OnDivergence = Literal["raise", "warn", "ignore"]
@@ -46,24 +47,6 @@ def of_kind(category: type[Warned], kind: str, message: str) -> Warned:
     warning = category(message)
     warning.kind = kind
     return warning
-
-
-class Words(NamedTuple):
-    """How the caller names things, for sentences."""
-
-    n_epochs: str = "n_epochs"
-    learning_rate: str = "learning_rate"
-    rate_unit: float = 1.0
-    """What turns a learning rate into the caller's."""
-    l2: str = "l2"
-    """What the caller passes for an l2 penalty."""
-    l2_unit: float = 1.0
-    """What turns l2 into the caller's penalty."""
-    is_steady: bool = False
-    """Whether the caller's "auto" is the smaller rate of the SGD estimators."""
-
-
-WORDS = Words()
 
 
 class Report(NamedTuple):
@@ -106,7 +89,7 @@ class Options:
 
     reports: list[Report] | None = None
     """Where warnings are kept instead of being shown at once."""
-    words: Words = WORDS
+    words: Words = PYTHON
     progress: bool = False
     checkpoint: Any = None
     checkpoint_every: float = 60.0

@@ -26,6 +26,7 @@ from fastgd.solver.linalg import NULL, extreme_eigenvalues
 from fastgd.solver.maps import AffineMaps, read_maps
 from fastgd.solver.statistics import Statistics, first_reference, read_statistics
 from fastgd.solver.steppers.streaming import FoldedCost
+from fastgd.wording import Option
 
 SLOWEST = 0.1
 """The automatic rate is fastest for errors down to this part of λmax: slower ones hardly gain, and
@@ -321,5 +322,9 @@ def ratio(a: float, b: float) -> float:
 def usable(rate: float) -> float:
     """The rate; 1 where X is all zeros and any would do."""
     if math.isnan(rate) or rate == 0.0:
-        raise InvalidDataError('X is too large for learning_rate="auto": its squares overflow; scale X')
+        raise InvalidDataError(
+            ["is too large for ", Option("learning_rate", "auto"), ": its squares overflow"],
+            what="X",
+            remedy="scale X",
+        )
     return 1.0 if rate == math.inf else rate

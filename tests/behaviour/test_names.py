@@ -170,9 +170,9 @@ def test_the_number_that_is_none_is_told_with_its_column():
     bad = X.copy()
     bad[41, 1] = np.inf
     for table in (pd.DataFrame(bad, columns=list("abc")), pl.DataFrame(bad, schema=list("abc"))):
-        with pytest.raises(fastgd.InvalidDataError, match=r'^X\[41, 1\] \(column "b"\) is infinite'):
+        with pytest.raises(fastgd.InvalidDataError, match=r"^X\[41, 'b'\] is infinite"):
             fastgd.gradient_descent(table, Y, **HOW)
-        with pytest.raises(fastgd.InvalidDataError, match=r'^X\[41, 1\] \(column "b"\) is infinite'):
+        with pytest.raises(fastgd.InvalidDataError, match=r"^X\[41, 'b'\] is infinite"):
             fastgd.gradient_descent(X, Y, **HOW).predict(table)
 
 
@@ -185,7 +185,7 @@ def test_the_index_of_a_frame_is_no_feature_unless_it_is_named(name, tmp_path):
     with pytest.raises(fastgd.InvalidDataError) as caught:
         fastgd.read_table(tmp_path / name, target="y")
     assert str(caught.value) == (
-        f'{name} has a column "{index}", a data frame\'s index: name those to use, features=["a", "b", "c"]'
+        f'{name} has a column "{index}", a data frame\'s index; name those to use, features=["a", "b", "c"]'
     )
     few = fastgd.read_table(tmp_path / name, target="y", features=["a", "b", "c"])
     in_order = frame[["a", "b", "c"]].to_numpy(), frame["y"].to_numpy()
@@ -275,7 +275,7 @@ def test_an_index_with_a_name_is_no_feature_either(suffix, tmp_path):
     frame.to_parquet(tmp_path / "t.parquet")
     feather.write_feather(pa.Table.from_pandas(frame), tmp_path / "t.feather")
     with pytest.raises(
-        fastgd.InvalidDataError, match=f'^t.{suffix} has a column "id", a data frame.s index: '
+        fastgd.InvalidDataError, match=f'^t.{suffix} has a column "id", a data frame.s index; '
     ):
         fastgd.read_table(file, target="y")
     assert fastgd.read_table(file, target="y", features=["id", "a"]).columns == ("id", "a")
@@ -330,7 +330,7 @@ def test_a_number_that_is_none_is_named_by_a_column_of_any_type(labels, names):
     bad[41, 1] = np.nan
     with pytest.raises(fastgd.InvalidDataError) as caught:
         fastgd.gradient_descent(pd.DataFrame(bad, columns=labels), Y, **HOW)
-    assert str(caught.value).startswith(f'X[41, 1] (column "{names[1]}") is NaN')
+    assert str(caught.value).startswith(f"X[41, {names[1]!r}] is NaN")
 
 
 def test_columns_numbered_as_pandas_does_are_places_that_may_be_moved():

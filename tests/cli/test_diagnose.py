@@ -58,12 +58,7 @@ def test_diagnose_for_people(run):
     assert "full-batch gradient descent, squared_error, in columns of variance 1" in out.splitlines()
 
 
-def test_options_that_diagnose_cannot_take_are_said_as_they_are_typed(run):
-    code, out, err = run(
-        "diagnose", "trips.csv", "--target", "fare", *FEW, "--solver", "sgd", "--l2", 0.1, "--weight", "times"
-    )
-    assert (code, out) == (2, "")
-    assert err == "fastgd: --l2 counts in full-batch descent only: --solver gd\n"
+def test_weights_of_a_diagnosis(run):
     _, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW, "--weight", "times")
     assert out.startswith("trips.csv: 300 rows, fare from 3 features and an intercept, weighted by times\n")
     Path("zero.csv").write_text("x,y,s\n1,2,0\n2,3,0\n")

@@ -65,7 +65,7 @@ def test_rows_with_a_missing_value(run, model):
     code, _, err = run("predict", "m.npz", "holes.csv")
     assert code == 2
     assert err == (
-        'fastgd: holes.csv: "miles" has 1 missing value, "night" 1: pass --missing drop, or fill them\n'
+        'fastgd: holes.csv: "miles" has 1 missing value, "night" 1; pass --missing drop, or fill them\n'
     )
     code, _, err = run("predict", "m.npz", "holes.csv", "--out", "p.csv")
     assert code == 2

@@ -44,7 +44,7 @@ BAD_FITS = {
     "missing": (
         lambda: csv_of(_9="1,,0,5,1", _10="1,,0,,1"),
         [],
-        'trips.csv: "minutes" has 2 missing values, "fare" 1: pass --missing drop, or fill them',
+        'trips.csv: "minutes" has 2 missing values, "fare" 1; pass --missing drop, or fill them',
     ),
     "classes": (
         lambda: csv_of(),
@@ -54,7 +54,7 @@ BAD_FITS = {
     "weight": (
         lambda: csv_of(_9="1,2,0,5,-1"),
         ["--weight", "times"],
-        "row 7 of trips.csv (line 9): the weight is -1; weights must be finite and not negative",
+        'row 7 of trips.csv (line 9): column "times" is -1; weights must be finite and not negative',
     ),
     "empty": (lambda: "", [], "trips.csv is empty"),
     "header only": (lambda: "miles,minutes,night,fare,times\n", [], "trips.csv has no rows"),
@@ -92,7 +92,7 @@ def test_columns_of_text_are_named_with_the_remedy_as_it_is_typed(run):
     assert code == 2
     assert '"who" (text, "me" in line 2)' in err
     remedy = """--features 'miles,"min, utes",night'"""
-    assert err.endswith(f": name those to use, {remedy}\n")
+    assert err.endswith(f"; name those to use, {remedy}\n")
     names = 'miles,"min, utes",night'
     assert run("fit", "more.csv", "--target", "fare", "--features", names)[0] == 0
 
@@ -119,7 +119,7 @@ def test_other_bad_data(run, here):
         (["text.npy", "--target", "0"], "text.npy holds text (<U1); it must hold real numbers"),
         (["line.npy", "--target", "0"], "line.npy has shape (3,); it must have rows and columns"),
         (["bad.npy", "--target", "3"], "row 5 of bad.npy: column 1 is infinite; drop such rows"),
-        (["bad.npy", "--target", "3", "--features", "0"], 'row 6 of bad.npy: column "3" is NaN; drop such'),
+        (["bad.npy", "--target", "3", "--features", "0"], "row 6 of bad.npy: column 3 is NaN; drop such"),
         (["t.npy", "--target", "fare"], "t.npy has no names of columns: give the number of one, 0 to 4"),
         (["t.npy", "--target", "5"], "t.npy has no column 5; it has columns 0 to 4"),
         (["t.npy", "--target", "0", "--features", "0,1"], "the target, column 0, is among the features"),
@@ -178,10 +178,10 @@ def test_one_class_of_rows_that_count_or_in_arrays(run):
     assert (code, "holds one class only, 1" in err) == (2, True)
     np.save("t.npy", [[1.0, 1.0], [2.0, 1.0]])
     np.savez("t.npz", X=[[1.0], [2.0]], y=[1.0, 1.0])
-    for name, target in (("t.npy", "1"), ("t.npz", "y")):
+    for name, target, column in (("t.npy", "1", "1"), ("t.npy", "-1", "1"), ("t.npz", "y", '"y"')):
         code, _, err = run("fit", name, "--target", target, "--loss", "log_loss")
         assert code == 2
-        assert err.startswith(f'fastgd: {name}: column "{target}" holds one class only, 1')
+        assert err.startswith(f"fastgd: {name}: column {column} holds one class only, 1")
     assert run("fit", "games.csv", "--target", "won")[0] == 0  # squared errors take it
 
 
@@ -253,6 +253,10 @@ def test_without_an_extra_its_install_line(run, model, monkeypatch, module, argu
         (["fit", "a.csv", "--target", "y", "--seed", "1"], "--seed belongs to --shuffle"),
         (["fit", "a.csv", "--target", "y", "--solver", "sgd", "--nesterov"], "--nesterov belongs to"),
         (["fit", "a.csv", "--target", "y", "--checkpoint-every", "9"], "belongs to --checkpoint"),
+        (
+            ["diagnose", "a.csv", "--target", "y", "--solver", "sgd", "--l2", "1"],
+            "--l2 of diagnose belongs to --solver gd",
+        ),
         (["predict", "m.npz"], "the following arguments are required: DATA"),
     ],
 )  # fmt: skip

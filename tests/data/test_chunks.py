@@ -82,8 +82,8 @@ def test_a_later_chunk_that_is_another_is_refused_when_it_comes(chunk, sentence)
 
 def test_weights_that_are_none():
     for bad, sentence in (
-        (-1.0, "the weight of row 13 is -1; weights must be finite and not negative"),
-        (np.nan, "the weight of row 13 is nan; weights must be finite and not negative"),
+        (-1.0, "row 13 of chunks(): the weight is -1; weights must be finite and not negative"),
+        (np.nan, "row 13 of chunks(): the weight is nan; weights must be finite and not negative"),
     ):
         s = np.ones(20)
         s[13] = bad
@@ -219,13 +219,20 @@ def test_weights_that_add_up_to_more_than_a_float_holds():
         ((X, Y[:, None]), r"y has shape \(20, 1\) and X \(20, 3\); they must agree"),
         (([[1, 2, 3], [4]], [1, 2]), "X is ragged: its rows must all have the same length"),
         ((np.ma.masked_array(X, X == 3), Y), "X is a masked array; fill or drop its masked values first"),
-        ((X.astype(object) + 1j, Y), r"X\[0, 0\] is .*1j.*; X must hold real numbers"),
         ((3.0, 4.0), r"X has shape \(\); it must be \(m,\) or \(m, d\)"),
     ],
 )
 def test_arrays_that_are_none(bad, sentence):
     with pytest.raises(fastgd.InvalidDataError, match=rf"^chunk 1 of chunks\(\): {sentence}$"):
         fastgd.gradient_descent(source((X, Y), bad))
+
+
+def test_a_value_of_a_chunk_is_named_by_its_row_in_the_chunk():
+    with pytest.raises(
+        fastgd.InvalidDataError,
+        match=r"^row 0 of chunk 1 of chunks\(\): X\[:, 0\] is .*1j.*; X must hold real numbers$",
+    ):
+        fastgd.gradient_descent(source((X, Y), (X.astype(object) + 1j, Y)))
 
 
 def test_what_counts_as_the_same_dtype():

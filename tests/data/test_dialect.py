@@ -146,7 +146,7 @@ def test_spaces_in_empty_cells_are_missing_values(tmp_path):
     file = tmp_path / "t.csv"
     file.write_text("x,y\n1, \n   ,2\n3,4\n")
     with pytest.raises(
-        fastgd.InvalidDataError, match=r'^t.csv: "x" has 1 missing value, "y" 1: pass missing'
+        fastgd.InvalidDataError, match=r'^t.csv: "x" has 1 missing value, "y" 1; pass missing'
     ):
         rows_of(fastgd.read_table(file, target="y"))
     X, y, _ = rows_of(fastgd.read_table(file, target="y", missing="drop"))
@@ -188,7 +188,7 @@ def test_keywords_that_no_file_can_have(keywords, message):
 def test_other_files_have_no_dialect(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(
-        fastgd.InvalidDataError, match=r"^t.parquet is no CSV: leave out delimiter and decimal$"
+        fastgd.InvalidDataError, match=r"^t.parquet is no CSV; leave out delimiter= and decimal=$"
     ):
         fastgd.read_table(tmp_path / "t.parquet", target="y", decimal=",")
 

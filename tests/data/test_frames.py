@@ -116,7 +116,7 @@ MISSING = [
 def test_a_missing_value_is_named(column):
     with pytest.raises(InvalidDataError, match=r"^y\[1\] is missing; drop such rows or fill them$"):
         as_array_or_none("y", column)
-    with pytest.raises(InvalidDataError, match=r'^X\[1, 1\] \(column "b"\) is missing; drop such rows'):
+    with pytest.raises(InvalidDataError, match=r"^X\[1, 'b'\] is missing; drop such rows"):
         as_table("X", table_of(column))
 
 
@@ -161,7 +161,7 @@ def test_text_without_a_type_is_refused():
     """pandas keeps it as objects up to version 2, where a column may hold numbers beside text."""
     column = pd.Series(["a"])
     if column.dtype == object:
-        y, x = "y[0] is 'a'; y must hold", 'X[0, 1] (column "b") is \'a\'; column "b" of X must hold'
+        y, x = "y[0] is 'a'; y must hold", "X[0, 'b'] is 'a'; column \"b\" of X must hold"
     else:
         y, x = (f"{what} holds text (str) such as 'a'; it must hold" for what in ("y", 'column "b" of X'))
     with pytest.raises(InvalidDataError, match=f"^{re.escape(y)} real numbers$"):

@@ -72,7 +72,7 @@ def in_parts(_folder):
     return pl.concat([pl.from_pandas(frame()[:5]), pl.from_pandas(frame()[5:])], rechunk=False), Y
 
 
-NAMED = r'X\[7, 1\] \(column "time"\) '
+NAMED = r"X\[7, 'time'\] "
 SOURCES = {
     "array": (lambda _: (X, Y), r"X\[7, 1\] "),
     "list": (lambda _: (X.tolist(), Y), r"X\[7, 1\] "),

@@ -11,6 +11,7 @@ import pytest
 
 import fastgd
 from fastgd.solver.forecast import epochs_needed, ran_out
+from fastgd.wording import PYTHON
 from tests.conftest import JIT_IS_OFF
 from tests.solver.test_objective import problem
 
@@ -50,24 +51,24 @@ def test_values_that_tell_nothing(values, target, expected):
 
 def test_sentences():
     values = 4.0 * 0.5 ** np.arange(10)
-    sentence = ran_out("n_epochs", 10, values, 1e-6, 5, False)
+    sentence = ran_out(PYTHON, 10, values, 1e-6, 5, False)
     assert sentence.startswith("n_epochs=10 ran out: the gradient's norm, as a part of the first, is 0.002")
     assert sentence.endswith("tol is 1e-06; at this pace it takes about 11 more epochs")
-    assert "the relative fall of the cost is 0.0078" in ran_out("n_epochs", 10, values, 1e-6, 5, True)
-    assert ran_out("n_epochs", 3, np.ones(3), 1e-6, 5, False).endswith(
+    assert "the relative fall of the cost is 0.0078" in ran_out(PYTHON, 10, values, 1e-6, 5, True)
+    assert ran_out(PYTHON, 3, np.ones(3), 1e-6, 5, False).endswith(
         "it was not falling: try another learning_rate, standardize=True or nesterov=True"
     )
-    assert ran_out("n_epochs", 3, values, 0.0, 5, False).endswith("w was still moving")
-    assert ran_out("n_epochs", 3, np.empty(0), 0.1, 5, False).startswith(
+    assert ran_out(PYTHON, 3, values, 0.0, 5, False).endswith("w was still moving")
+    assert ran_out(PYTHON, 3, np.empty(0), 0.1, 5, False).startswith(
         "n_epochs=3 ran out: the gradient's norm"
     )
     assert "about 1,000,0" in ran_out(
-        "n_epochs", 10, 0.99999 ** np.arange(1000.0), 0.99 * np.exp(-10.0), 5, False
+        PYTHON, 10, 0.99999 ** np.arange(1000.0), 0.99 * np.exp(-10.0), 5, False
     )
-    assert ran_out("n_epochs", 1, np.array([0.6]), 1e-6, 5, True).endswith(
+    assert ran_out(PYTHON, 1, np.array([0.6]), 1e-6, 5, True).endswith(
         "is 0.6 and tol is 1e-06; that is too few epochs to tell how many it takes"
     )
-    assert ran_out("n_epochs", 9, values, 0.1, 3, False).endswith("but not yet for 3 epochs in a row")
+    assert ran_out(PYTHON, 9, values, 0.1, 3, False).endswith("but not yet for 3 epochs in a row")
 
 
 @pytest.mark.parametrize("method", ["summary", "stream"])
