@@ -1,7 +1,49 @@
 """fastgd fits linear models by gradient descent at the speed of memory.
 
-Public names load when they are first used, so `import fastgd` costs nothing; Numba loads at the
-first computation.
+Fit:
+
+    gradient_descent    full-batch gradient descent
+    sgd                 stochastic gradient descent
+    sweep               one fit for each of several learning rates, in shared passes
+    diagnose            stable learning rates, the optimum, and a forecast of convergence
+    load                read a fit that `FitResult.save` wrote
+
+Compute:
+
+    forward             predictions x·w + intercept
+    loss                the loss of each sample
+    cost                the mean loss, plus penalties
+    gradient            the gradient of the cost
+    cost_and_gradient   both, in one pass
+
+Data:
+
+    make_linear         random data of a linear model
+    chunks              rows that a function yields in chunks
+    read_table          rows of Parquet, Arrow, Feather or CSV files
+
+Results, errors and warnings:
+
+    FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
+    SweepResult         the fits of a sweep, and the best one
+    Diagnosis           the result of `diagnose`
+    InvalidDataError    the data cannot be used
+    DivergenceError     the fit diverged
+    ConvergenceWarning  the fit ended before it converged
+
+Modules:
+
+    estimators          GDRegressor, GDClassifier, SGDRegressor, SGDClassifier for scikit-learn
+    losses              losses with parameters, such as `losses.Huber(2.0)`
+    schedules           learning rates that change from epoch to epoch
+
+Tools:
+
+    warmup              compile the usual kernels
+    show_versions       print versions, machine and kernel cache, for bug reports
+
+Each name is imported when it is first used, so `import fastgd` is fast. Numba is imported at the first
+computation.
 """
 
 from __future__ import annotations
@@ -35,7 +77,7 @@ _HOMES = {
     "DivergenceError": "results",
 }
 _ROOMS = ("estimators", "losses", "schedules")
-"""Modules that users name: `fastgd.losses.Huber(2.0)`."""
+"""Public modules: `fastgd.losses.Huber(2.0)`."""
 
 __all__ = [
     "ConvergenceWarning",

@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user's program."""
+"""Warnings that point at a line of the user's program."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 import warnings
 
 INNER = frozenset(["fastgd", "sklearn", "joblib", "numba"])
-"""Packages whose lines are not the user's: this one, and those that call it or that it is called through."""
+"""Packages that are not the user's program: fastgd, and packages between it and the user."""
 
 
 def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
-    """Warn at the innermost call that comes from outside these packages.
+    """Warn at the innermost call from outside the packages in INNER.
 
-    A `message` that is a warning has a category of its own.
+    `category` is ignored if `message` is a Warning.
     """
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and _package(frame.f_globals) in INNER:

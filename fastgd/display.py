@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 MOST_IN_LINE, HEAD = 6, 3
-"""Weights that a line shows in full; of more it shows so many of the first, and the last."""
+"""A line shows all weights up to the first number. Of more weights it shows the first HEAD and the last."""
 MOST_ROWS = 20
 """Rows of an HTML table."""
 
 
 def number(value: float) -> str:
-    """A number in six digits."""
+    """Format a number with six digits."""
     return f"{value:.6g}"
 
 
 def weights(w: Any) -> str:
-    """A number, or a list that leaves out the middle where it is long."""
+    """Format w: a number, or a list without its middle if it is long."""
     if np.ndim(w) == 0:
         return number(float(w))
     shown = [number(value) for value in w.tolist()]
@@ -30,12 +30,12 @@ def weights(w: Any) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """`n` with its noun, in the plural where it is not one."""
+    """`n` and the noun, with a plural s unless n is 1."""
     return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table; every text is escaped, and rows past the first twenty are counted."""
+    """An HTML table. Text is escaped. Of rows after the first MOST_ROWS only the number is shown."""
     lines = ["<table>", f"<caption>{escape(caption)}</caption>", _row("th", header)]
     lines += [_row("td", row) for row in rows[:MOST_ROWS]]
     if len(rows) > MOST_ROWS:
@@ -48,12 +48,12 @@ def _row(tag: str, cells: Sequence[str]) -> str:
 
 
 def value(given: Any, most: int | None = None) -> str:
-    """The `repr` of a value, or its first so many characters, with NumPy's scalars as Python's."""
+    """The first `most` characters of repr(given). NumPy scalars look like Python numbers."""
     with np.printoptions(legacy="1.25"):
         return repr(given)[:most]
 
 
 def text(given: Any) -> str:
-    """The `str` of a value, with NumPy's scalars within as Python's."""
+    """str(given). NumPy scalars inside look like Python numbers."""
     with np.printoptions(legacy="1.25"):
         return str(given)

@@ -1,4 +1,4 @@
-"""The lesson's functions: predictions, loss, cost and gradient of a linear model."""
+"""Predictions, losses, cost and gradient of a linear model at given weights."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from fastgd.solver.steppers.folded import FoldedObjective
 from fastgd.solver.steppers.streaming import FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
-"""Up to so many rows cost and gradient are computed in twice the working precision: rounding
-errors that would average out over more rows do not over these."""
+"""Up to this number of rows, cost and gradient have twice the working precision. Over more rows rounding
+errors average out."""
 
 
 def forward(
@@ -41,32 +41,31 @@ def forward(
 ) -> float | Floats:
     """Predictions of the linear model, ŷ = x·w + intercept.
 
-    Each row is summed from its first column to its last, so a row's prediction has the same bits
-    alone and among millions.
-
     Parameters
     ----------
     X : number, array (n,) or array (n, d)
-        One number or n of them (the lesson's case, w is a number), or n rows.
+        The samples. For a number or shape (n,) w is a number, as in the lesson.
     w : number or array (d,)
         The weights.
     intercept : float, default 0.0
         Added to every prediction.
     backend : {"auto", "numba", "python"}, default "auto"
-        Compiled kernels, or the plain Python loop; "auto" is the kernels where Numba is installed.
+        Compiled kernels or plain Python loops; "auto" is "numba" if Numba is installed.
     n_threads : int, optional
-        At most so many threads; as many as there are processors by default. The result's bits do not
-        depend on it.
+        The largest number of threads; by default one for each processor. The result does not depend on it.
 
     Returns
     -------
     float or ndarray (n,)
-        A float for a number X.
+        A float if X is a number.
 
     Raises
     ------
     InvalidDataError
         If X or w cannot be used, or holds NaN or infinity.
+
+    Notes ----- Each row is summed from its first column to its last. So a prediction has the same bits for a
+    single row as among millions of rows.
 
     Examples
     --------
@@ -106,12 +105,12 @@ def loss(
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> float | Floats:
-    """The loss of each sample: the squared error (x·w + intercept − y)² by default.
+    """The loss of each sample, by default the squared error (x·w + intercept − y)².
 
     Parameters
     ----------
     X : number, array (n,) or array (n, d)
-        One sample's x or n of them (the lesson's case, w is a number), or n rows.
+        The samples. For a number or shape (n,) w is a number, as in the lesson.
     y : number or array (n,)
         The targets.
     w : number or array (d,)
@@ -126,7 +125,7 @@ def loss(
     Returns
     -------
     float or ndarray (n,)
-        A float for a number X. The digits of the squared error are those of the lesson's own function.
+        A float if X is a number. Squared errors have the digits of the lesson's function.
 
     Raises
     ------
@@ -173,7 +172,7 @@ def _each_row(
     backend: str,
     n_threads: int | None,
 ) -> Floats:
-    """A number for each row, by `twin(x, y, w)` or by `compiled(X, y, w, out)` on runs of rows."""
+    """One number for each row, from `twin(x, y, w)` or from `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     n_threads = threads.checked_threads(n_threads)
     out = np.empty(rows.n)
@@ -193,7 +192,7 @@ def _each_row(
 
 
 def _plain(weights: Floats, rows: Table) -> Any:
-    """The weights as the twins take them: a number in the lesson's case, else a list."""
+    """The weights for reference.py: a number in the lesson's case, otherwise a list."""
     return float(weights[0]) if rows.is_scalar else weights.tolist()
 
 
@@ -210,9 +209,13 @@ def cost(
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> float:
-    """The cost: the mean squared error (1/n) Σ (x·w − y)² by default.
+    """The cost, by default the mean squared error (1/n) Σ (x·w − y)².
 
-    See `cost_and_gradient` for the parameters, the accuracy and the errors.
+    Parameters, errors and accuracy are those of `cost_and_gradient`.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -247,9 +250,14 @@ def gradient(
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> float | Floats:
-    """The gradient ∂cost/∂w: (2/n) Σ x (x·w − y) by default.
+    """The gradient ∂cost/∂w, by default (2/n) Σ x (x·w − y).
 
-    See `cost_and_gradient` for the parameters, the accuracy and the errors.
+    Parameters, errors and accuracy are those of `cost_and_gradient`.
+
+    Returns
+    -------
+    float or ndarray (d,)
+        A float if X has shape (n,).
 
     Examples
     --------
@@ -284,19 +292,21 @@ def cost_and_gradient(
     backend: str = "auto",
     n_threads: int | None = None,
 ) -> tuple[float, float | Floats]:
-    """The cost and its gradient, in one read of the data.
+    """The cost and its gradient, in one pass.
 
-    cost = (1/n) Σ (x·w − y)² and ∂cost/∂w = (2/n) Σ x (x·w − y); in general
-    cost = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w² and
-    ∂cost/∂w = (1/Σ s) Σ s·slope·x + l1 sign(w) + l2 w, s the sample weights, b the intercept.
+    cost = (1/n) Σ (x·w − y)² and ∂cost/∂w = (2/n) Σ x (x·w − y). In general, with sample weights s and
+    intercept b,
+
+        cost = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w²,
+        ∂cost/∂w = (1/Σ s) Σ s·slope·x + l1 sign(w) + l2 w,    slope = ∂loss/∂score.
 
     Parameters
     ----------
     X : array (n,), array (n, d) or Source
-        The samples; shape (n,) is the lesson's case, w a number. A source (`fastgd.chunks`,
-        `fastgd.read_table`) has y too.
+        The samples. For shape (n,) w is a number, as in the lesson. A source (`fastgd.chunks`,
+        `fastgd.read_table`) has its own targets.
     y : array (n,)
-        The targets.
+        The targets; none for a source.
     w : number or array (d,)
         The weights.
     intercept : float, default 0.0
@@ -304,35 +314,35 @@ def cost_and_gradient(
     sample_weight, loss, l1, l2
         As in `gradient_descent`.
     backend : {"auto", "numba", "python"}, default "auto"
-        Compiled kernels, or the plain Python loop; "auto" is the kernels where Numba is installed.
+        Compiled kernels or plain Python loops; "auto" is "numba" if Numba is installed.
     n_threads : int, optional
-        At most so many threads; as many as there are processors by default. The result's bits do not
-        depend on it.
+        The largest number of threads; by default one for each processor. The result does not depend on it.
 
     Returns
     -------
     cost : float
     gradient : float or ndarray (d,)
-        A float in the lesson's case.
+        A float if X has shape (n,).
 
     Raises
     ------
     InvalidDataError
-        If X, y or w cannot be used, or holds NaN or infinity (the first place is named).
+        If X, y or w cannot be used, or holds NaN or infinity. The message names the first such place.
 
     Notes
     -----
-    Accuracy, with none of the options from intercept to l2: up to 4096 rows sums are carried in twice the
-    working precision (Ogita, Rump and Oishi 2005): the cost is within 4 ulp of the exact value and each
-    gradient component within 4 eps of (2/n) Σ |x (x·w − y)|, wherever the cost is above 1e-20 of mean((Σ
-    |x_j w_j| + |y|)²). Over more rows the same bounds hold where the cost is at least 1e-3 of mean(y²) and
-    the rounding errors of single residuals, each up to (d + 1)/2 eps of Σ |x_j w_j| + |y|, average out;
-    where the same few rows repeat thousands of times they do not, and add up to so much. float32 data is
-    accumulated in float64. `backend="python"` has the rounding errors of the plain loop. The loops'
-    `cost_history` too is the plain loop's on one block of rows, and can differ from this function in the
-    last digits.
+    One pass over the data, and memory for about log2(n) + 6 vectors of length d.
 
-    Cost: one read; memory for about log2(n) + 6 vectors of length d.
+    Accuracy without intercept, sample_weight, loss, l1 and l2: up to 4096 rows, sums have twice the working
+    precision (Ogita, Rump and Oishi 2005). The cost is then within 4 ulp of the exact value, and each
+    component of the gradient within 4 eps of (2/n) Σ |x (x·w − y)|, if the cost is above 1e-20 of mean((Σ
+    |x_j w_j| + |y|)²). Over more rows the same bounds hold if the cost is at least 1e-3 of mean(y²) and the
+    rounding errors of single residuals average out. Each of these errors is up to (d + 1)/2 eps of Σ |x_j
+    w_j| + |y|. They add up instead if the same few rows repeat thousands of times. float32 data is
+    accumulated in float64.
+
+    `backend="python"` has the rounding errors of the plain loop. So has `cost_history` of a fit of one block,
+    whose last digits may differ from this function.
 
     Examples
     --------
@@ -358,7 +368,7 @@ def cost_and_gradient(
         value, grad = math.nan, None
         if rows.has_at_most(ACCURATE_ROWS):
             value, grad = _accurate(rows, weights, n_threads)
-        if not (math.isfinite(value) and np.isfinite(grad).all()):  # more rows, or an overflow on the way
+        if not (math.isfinite(value) and np.isfinite(grad).all()):  # more rows, or an overflow
             value, grad = FoldedCost(rows, n_threads)(weights)
     if not math.isfinite(value):
         rows.refuse_nonfinite()
@@ -380,7 +390,7 @@ def _accurate(rows: Table, w: Floats, n_threads: int | None) -> tuple[float, Flo
 def _of_any(
     rows: Table, w: Floats, intercept: float, goal: Objective, backend: Backend, n_threads: int | None
 ) -> tuple[float, float | Floats]:
-    """The cost and the gradient of any objective."""
+    """The cost and gradient of any objective."""
     check_weights(rows)
     check_loss(goal.loss, rows, backend)
     to = scaling.plain(rows.d, True)

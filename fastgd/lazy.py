@@ -9,12 +9,12 @@ Value = TypeVar("Value")
 
 
 class lazy_property(Generic[Value]):  # noqa: N801 - a decorator, as functools.cached_property is
-    """An attribute that a method computes at its first use; `del` makes the next use compute it again.
+    """An attribute that a method computes at its first use. `del` lets the next use compute it again.
 
-    No lock is held meanwhile. On Python 3.11 functools.cached_property holds one lock for all instances of a
-    class: a computation that reads data would make every other fit wait, a fit inside a chunk factory would
-    wait for itself, and a process forked meanwhile would wait for ever. Here two threads that use the
-    attribute of one instance at once may both compute it; all uses get the value that was ready first.
+    It holds no lock. On Python 3.11 functools.cached_property holds one lock for all instances of a class.
+    Then a computation that reads data blocks every other fit, a fit inside a chunk factory waits for itself,
+    and a process forked during the computation waits for ever. Without a lock two threads may both compute
+    the attribute of one instance. All uses get the value that was ready first.
     """
 
     def __init__(self, compute: Callable[[Any], Value]):

@@ -1,8 +1,8 @@
-"""The pure-Python twin of each operation: the plain loop of the textbook, and nothing else.
+"""Pure-Python twins of the kernels: the plain loops of the textbook.
 
-Everything here works on lists of Python numbers: `xs` holds numbers (the lesson's case, w is a
-number) or lists of d numbers (w is a list). The order of the operations is the lesson's. Kernels
-are held against these functions; `backend="python"` runs them.
+All functions work on lists of Python numbers. `xs` holds numbers (then w is a number, as in the lesson) or
+lists of d numbers (then w is a list). Operations have the lesson's order. `backend="python"` runs these
+functions, and the tests compare the kernels with them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-Row: TypeAlias = Any  # float | Sequence[float]; w has the type of a row
+Row: TypeAlias = Any  # float or Sequence[float]; w has the same type as a row
 
 
 def forward(x: Row, w: Row) -> float:
-    """y_pred = x·w, added from the first column to the last."""
+    """y_pred = x·w, summed from the first column to the last."""
     if not isinstance(x, Sequence):
         return x * w
     score = x[0] * w[0]
@@ -26,7 +26,7 @@ def forward(x: Row, w: Row) -> float:
 
 
 def loss(x: Row, y: float, w: Row) -> float:
-    """(y_pred − y)², infinite where Python's own power would raise OverflowError."""
+    """(y_pred − y)², or inf if Python's power raises OverflowError."""
     try:
         return (forward(x, w) - y) ** 2
     except OverflowError:
@@ -65,15 +65,15 @@ def gradient(xs: Sequence[Row], ys: Sequence[float], w: Row) -> Row:
 
 
 def shuffle(numbers: list[int], words: Sequence[int]) -> list[int]:
-    """Fisher and Yates: from the last on, numbers[i] changes places with number ⌊words[i] (i + 1)/2⁶⁴⌋."""
+    """Fisher-Yates shuffle: for i from the last to 1, exchange numbers i and ⌊words[i] (i + 1)/2⁶⁴⌋."""
     for i in range(len(numbers) - 1, 0, -1):
         j = words[i] * (i + 1) >> 64
         numbers[i], numbers[j] = numbers[j], numbers[i]
     return numbers
 
 
-# Any loss, penalties, weights, momentum: `xs` are lists of numbers, the last a 1 where there is an intercept.
-# l1 and l2 hold a strength for each weight. `weights`, l1, l2 are empty where there are none.
+# Any loss, penalties, sample weights, momentum. `xs` holds lists of numbers, with a last number 1 for an
+# intercept. l1 and l2 hold a strength for each weight. `weights`, l1 and l2 are empty if unused.
 
 
 def transformed(
@@ -95,7 +95,7 @@ def transformed(
 
 
 def score(x: Sequence[float], w: Sequence[float]) -> float:
-    """x·w, added from the first column to the last."""
+    """x·w, summed from the first column to the last."""
     total = x[0] * w[0]
     for j in range(1, len(w)):
         total += x[j] * w[j]
@@ -103,7 +103,7 @@ def score(x: Sequence[float], w: Sequence[float]) -> float:
 
 
 def value(loss: Any, score: float, y: float) -> float:
-    """The loss of a score, infinite where Python's arithmetic raises OverflowError."""
+    """The loss of a score, or inf if Python raises OverflowError."""
     try:
         return float(loss.value(score, y))
     except OverflowError:
@@ -133,7 +133,7 @@ def mean_loss(
 def mean_slope(
     xs: Sequence[Row], ys: Sequence[float], weights: Sequence[float], w: Sequence[float], loss: Any
 ) -> list[float]:
-    """(1/Σ s) Σ s·slope·x; zeros where Σ s is 0."""
+    """(1/Σ s) Σ s·slope·x, or zeros if Σ s is 0."""
     sums, count, columns = [0.0] * len(w), 0.0, range(len(w))
     for i, (x, y) in enumerate(zip(xs, ys, strict=True)):
         s = weights[i] if weights else 1.0
@@ -152,9 +152,10 @@ def with_l2(gradient: list[float], w: Sequence[float], l2: Sequence[float]) -> l
 def momentum_parts(
     w: list[float], before: Sequence[float], momentum: float, nesterov: bool
 ) -> tuple[list[float], list[float]]:
-    """Where the gradient is taken, and what is added to its step: w + v and [] with nesterov, else w and v.
+    """The point at which to take the gradient, and the term to add to the step.
 
-    v = μ (w − before); w and [] where μ is 0.
+    With v = μ (w − before) these are w + v and [] with nesterov, otherwise w and v. Without momentum they are
+    w and [].
     """
     if not momentum:
         return w, []
@@ -165,7 +166,7 @@ def momentum_parts(
 def proximal_step(
     at: Sequence[float], gradient: Sequence[float], push: Sequence[float], rate: float, l1: Sequence[float]
 ) -> list[float]:
-    """z = at − α·gradient + push, then z_j towards 0 by α·l1_j and no farther."""
+    """z = at − α·gradient + push, then move each z_j towards 0 by α·l1_j, but not across 0."""
     moved = [p - rate * g for p, g in zip(at, gradient, strict=True)]
     if push:
         moved = [z + v for z, v in zip(moved, push, strict=True)]
@@ -193,8 +194,8 @@ def descend_in_batches(
 ) -> tuple[list[float], list[float]]:
     """One epoch of steps, one for each batch. Returns w, and w before the last step.
 
-    A batch's gradient is its weighted mean; one sample's is scaled by its weight. After each step, `after` is
-    called with the gradient and w.
+    The gradient of a batch is its weighted mean; the gradient of a single sample is multiplied by its weight.
+    After each step, `after` is called with the gradient and w.
     """
     for start in range(0, len(order), batch_size):
         at, push = momentum_parts(w, before, momentum, nesterov) if momentum else (w, [])
@@ -214,7 +215,7 @@ def descend_in_batches(
     return w, before
 
 
-# The numbers of `make_linear`. fdlibm's coefficients (Sun Microsystems, 1993): e_log.c, k_sin.c, k_cos.c.
+# Random numbers of `make_linear`. fdlibm's coefficients (Sun Microsystems, 1993): e_log.c, k_sin.c, k_cos.c.
 _LOG = (6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01,
         2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01,
         1.479819860511658591e-01)  # fmt: skip
@@ -248,7 +249,7 @@ def _polynomial(x: float, coefficients: Sequence[float]) -> float:
 
 
 def log(u: float) -> float:
-    """ln u; with u = 2^e (1 + f) and s = f/(2 + f): ln(1 + f) = f − f²/2 + s(f²/2 + R(s²))."""
+    """ln u. With u = 2^e (1 + f) and s = f/(2 + f), ln(1 + f) = f − f²/2 + s(f²/2 + R(s²))."""
     mantissa, e = math.frexp(u)
     if mantissa < _SQRT_HALF:
         mantissa, e = 2 * mantissa, e - 1
@@ -267,7 +268,7 @@ def sine(x: float) -> float:
 
 
 def cosine(x: float) -> float:
-    """cos x for |x| <= π/4; what is lost in rounding 1 − x²/2 is added again."""
+    """cos x for |x| <= π/4. The rounding error of 1 − x²/2 is added again."""
     z = x * x
     half = 0.5 * z
     head = 1 - half
@@ -275,7 +276,8 @@ def cosine(x: float) -> float:
 
 
 def normal_pair(pair: int, stream: int, block: int, seed: int) -> tuple[float, float]:
-    """√(−2 ln u)·(cos θ, sin θ) (Box and Muller, 1958): u in (0, 1], θ in (0, π/4) mirrored by three bits."""
+    """√(−2 ln u)·(cos θ, sin θ) (Box and Muller, 1958): u in (0, 1], θ in (0, π/4), mirrored by three
+    bits."""
     c0, c1, c2, c3 = philox([pair, stream, *_words(block)], _words(seed))
     word = c2 + (c3 << 32)
     radius = math.sqrt(-2 * log((((c0 + (c1 << 32)) >> 11) + 1) / 2**53))
@@ -304,7 +306,7 @@ def to_single(x: float) -> float:
 def make_linear(
     n: int, d: int | None, w: Row, intercept: float, noise: float, seed: int, block_rows: int, single: bool
 ) -> tuple[list[Row], list[float]]:
-    """Rows x of standard normal numbers, y = x·w + intercept + noise·ε; `single` rounds both to float32."""
+    """Standard normal rows x and y = x·w + intercept + noise·ε. `single` rounds both to float32."""
     xs: list[Row] = []
     ys: list[float] = []
     store = to_single if single else float

@@ -1,4 +1,4 @@
-"""What a run returns: the weights, how they came to be, and how it ended; and what it raises."""
+"""The results of fits and sweeps, and `DivergenceError`."""
 
 from __future__ import annotations
 
@@ -26,46 +26,48 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class FitResult:
-    """A fitted linear model and how it came to be.
+    """A fitted linear model, its histories, and how the fit ended.
 
-    In the lesson's case (X of shape (n,)) w is a float and histories of weights have no second axis.
+    If X had shape (n,), w is a float and histories of weights have one axis.
 
     Attributes
     ----------
     w : float or ndarray (d,)
-        The weights after the last epoch; with averaging the mean of those after each step.
+        The weights after the last epoch. With averaging, the mean of the weights after each averaged step.
     intercept : float
         Added to every score; 0 unless fitted.
     w_history : ndarray (n_epochs + 1,) or (n_epochs + 1, d), or None
         w0, then the weights after each epoch.
     intercept_history : ndarray (n_epochs + 1,) or None
-        The same of a fitted intercept.
+        The same for a fitted intercept.
     cost_history : ndarray (n_epochs + 1,) or None
-        The cost at each entry of w_history, penalties included: (1/n) Σ (x·w − y)² by default. Where SGD
-        streams more than one block of rows it takes one more read an epoch and is there with
-        `track_cost=True` or `tol`.
+        The cost at each entry of w_history, including penalties. By default (1/n) Σ (x·w − y)². If SGD
+        streams more than one block of rows, the costs take one more pass for each epoch, and are recorded
+        only with `track_cost=True` or `tol`.
     validation_history : ndarray (n_epochs,) or None
-        With `validation_fraction`: the mean loss of the held-out rows after each epoch.
+        With `validation_fraction`, the mean loss of the held-out rows after each epoch.
     loss_history : ndarray (n_epochs,) or None
-        SGD: the loss of each epoch's last sample, after it; times its weight, where there are weights.
+        For SGD, the loss of the last sample of each epoch after its step, times its sample weight if any.
     gradient_history : ndarray (n_epochs, n) or (n_epochs, n, d), or None
-        SGD with `history="samples"`: the gradient of every step, in the order of the steps.
+        For SGD with `history="samples"`, the gradient of every step, in the order of the steps.
     learning_rates : ndarray (n_epochs,)
         The rate of each epoch.
     n_epochs, n_samples, n_updates, n_passes : int
-        Epochs done, rows, updates of w, and reads of the data.
-    converged, diverged : bool
-        Whether `tol` was reached or, without it, the last epoch left w as it was, to rounding; whether w or
-        its cost stopped being finite, or a full-batch run ended above its start with a rate over the limit.
+        Numbers of epochs done, rows, updates of w, and passes over the data.
+    converged : bool
+        Whether `tol` was reached. Without `tol`, whether the last epoch left w unchanged up to rounding.
+    diverged : bool
+        Whether w or its cost became infinite or NaN, or a full-batch fit with a rate over the limit ended
+        with a higher cost than it started with.
     solver : {"gradient_descent", "sgd"}
     backend : {"numba", "python"}
-        What ran.
+        The backend that ran.
     method : {"summary", "stream"}
-        How the data was used: read once for statistics or maps, or read once an epoch.
+        The method that ran: one pass for statistics or maps, or one pass for each epoch.
     elapsed : float
         Seconds.
     feature_names : tuple of str
-        The names of the columns that X had: of a data frame, or a table in files.
+        The column names of a data frame or a table in files.
     """
 
     w: float | Floats
@@ -89,22 +91,22 @@ class FitResult:
     elapsed: float
     feature_names: tuple[str, ...] = ()
     _rows: Table | None = field(default=None, repr=False)
-    """The caller's arrays, not copied, and not kept by pickle."""
+    """The caller's arrays, not copied and not pickled."""
     _samples: tuple[list[Any], list[Any]] | None = field(default=None, repr=False)
-    """With history="samples": X and y as they were, for the trace."""
+    """X and y with history="samples", for the trace."""
     _w0: Any = field(default=None, repr=False)
-    """w0 as it was given: Python prints an integer as an integer."""
+    """w0 as given: the trace prints an integer as an integer."""
     _order: Order = field(default=IN_ORDER, repr=False)
     _state: State | None = field(default=None, repr=False)
-    """Where the run stood, for another to go on."""
+    """The final state, from which another fit can continue."""
     _last: tuple[Floats, float] = field(default_factory=lambda: (np.empty(0), 0.0), repr=False)
-    """The weights (d,) and the intercept after the last epoch, also where `w` is an average."""
+    """The weights (d,) and intercept after the last epoch, without averaging."""
     _stopped: str = field(default="", repr=False)
-    """What ended the run before its last epoch, a part of a sentence."""
+    """What ended the fit before its last epoch, part of a sentence."""
     _is_revoked: bool = field(default=False, repr=False)
-    """Whether that was a stopping rule, which could not see the weights that move slowly."""
+    """Whether a stopping rule ended the fit although some weights move too slowly for the rule to notice."""
     _constant: tuple[int, ...] = field(default=(), repr=False)
-    """Columns that standardising found constant."""
+    """Columns that standardizing found constant."""
     _is_lesson: bool = field(default=True, repr=False)
     """Whether the cost is (1/n) Σ (x·w − y)²."""
 
@@ -127,7 +129,7 @@ class FitResult:
 
     @property
     def _outcome(self) -> str:
-        """Epochs, the last cost where it is known, and how the run ended."""
+        """The number of epochs, the last cost if known, and how the fit ended."""
         parts = [display.count(self.n_epochs, "epoch")]
         if self.cost_history is not None:
             parts.append(f"cost {self.cost_history[-1]:.3g}")
@@ -135,7 +137,7 @@ class FitResult:
 
     @property
     def _ending(self) -> str:
-        """How the run ended, in a word or two."""
+        """How the fit ended, in a few words."""
         if self.diverged:
             return "diverged"
         if self.converged:
@@ -146,12 +148,13 @@ class FitResult:
 
     @property
     def seed(self) -> int | None:
-        """SGD: what `seed` repeats this run's shuffling, also where none was given; None in order."""
+        """The seed of SGD's shuffling, given or drawn. Passing it as `seed` repeats the fit. None without
+        shuffling."""
         return None if self._order.shuffle is False else self._order.seed
 
     @property
     def status(self) -> str:
-        """How the run ended, a sentence."""
+        """How the fit ended, as a sentence."""
         cost = ""
         if self.cost_history is not None:
             cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
@@ -173,10 +176,18 @@ class FitResult:
         return f"w was still moving after {epochs}{cost}"
 
     def predict(self, X: ArrayLike) -> float | Floats:
-        """Predictions ŷ = x·w + intercept; X as in `fastgd.forward`.
+        """Predictions ŷ = x·w + intercept.
 
-        Of a table whose columns have names, as those of the fit had, the columns are taken by name. A row of
-        such a table of pandas gives a number.
+        Parameters
+        ----------
+        X : number, array (n,), array (n, d) or table
+            As in `fastgd.forward`. If the columns of X and of the fit have names, columns are selected by
+            name.
+
+        Returns
+        -------
+        float or ndarray (n,)
+            A float if X is a number or a row of a pandas data frame.
         """
         from fastgd.functions import forward
 
@@ -186,53 +197,60 @@ class FitResult:
         return forward(by_name("X", X, self.feature_names), self.w, intercept=self.intercept)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
-        """The text that the lesson's program prints for this run.
+        """The text that the lesson's program prints for this fit.
 
         Parameters
         ----------
         digits : int, optional
-            None gives every digit, as plain Python prints them; a number gives the slides' form,
-            rounded to so many decimals.
+            Decimals, for the form of the lesson's slides. By default all digits, as plain Python prints them.
         full : bool, optional
-            Whether every epoch has its lines. By default long runs (over 1000 epochs; over 21 in the
-            slides' form) show the first 11 and the last 10.
+            Whether to print every epoch. By default fits of more than 1000 epochs (21 in the slides' form)
+            are abbreviated to the first 11 and the last 10.
         predict : number or list of d numbers, optional
-            The x whose prediction is printed before and after training; 4 in the lesson's case,
+            The x whose prediction is printed before and after training. The default is 4 if w is a number,
             otherwise none.
 
-        Notes
-        -----
-        SGD prints a `grad:` line for each sample where `history="samples"` kept the gradients. On
-        inputs of one block of rows each character is the one that plain Python prints.
+        Returns
+        -------
+        str
+
+        Notes ----- SGD prints a `grad:` line for each sample if the fit has `history="samples"`. For data of
+        one block each character equals plain Python's.
         """
         from fastgd.trace import trace
 
         return trace(self, digits, full, predict)
 
     def plot(self, kind: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the run with matplotlib and return the axes; nothing is shown.
+        """Draw the fit with matplotlib and return the axes. The figure is not shown.
 
         Parameters
         ----------
         kind : {"cost", "path"}, optional
-            "cost": cost against epoch. "path": the steps on the bowl of cost against w (one weight),
-            or on its contours (two). By default "path" where there is one weight or two, else "cost".
+            "cost" draws the cost against the epoch. "path" draws the steps on the curve of the cost (one
+            weight) or on its contours (two weights). The default is "path" for one or two weights, otherwise
+            "cost".
         ax : matplotlib axes, optional
-            Where to draw; a new figure by default.
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib axes
 
         Raises
         ------
         ModuleNotFoundError
-            Without matplotlib: pip install 'fastgd[plot]'.
+            If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
         from fastgd.plots import plot
 
         return plot(self, kind, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fit to exactly this path, whole or not at all, for `fastgd.load`: all but X and y.
+        """Write everything but X and y to a file for `fastgd.load`.
 
-        The file is an npz: `np.load` shows its arrays, and its header as the bytes of JSON.
+        The path is used as given. The file is written whole or not at all. It is an npz file: `np.load` shows
+        its arrays, and its JSON header as bytes.
         """
         from fastgd.io.model import save
 
@@ -242,7 +260,7 @@ class FitResult:
         return replace(self)
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the caller's data."""
+        """The state without the caller's data."""
         return {name: getattr(self, name) for name in self.__slots__ if name != "_rows"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -253,19 +271,19 @@ class FitResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SweepResult:
-    """The runs of a sweep, one a learning rate, in the order they were given.
+    """The fits of a sweep, one for each learning rate, in the given order.
 
     Attributes
     ----------
     fits : list of FitResult
-        Each with its histories; one that diverged is its finite part. Their `n_passes` and `elapsed` are the
-        sweep's.
+        The fits with their histories. A fit that diverged has its finite part. `n_passes` and `elapsed` of
+        each fit are those of the sweep.
     costs : ndarray (K,)
-        The cost each run ended with; inf for one that diverged.
+        The final cost of each fit; inf if it diverged.
     n_passes : int
-        Reads of the data in all.
+        Passes over the data, all fits together.
     elapsed : float
-        Seconds in all.
+        Seconds, all fits together.
     """
 
     fits: list[FitResult]
@@ -287,7 +305,7 @@ class SweepResult:
 
     @property
     def _outcome(self) -> str:
-        """The number of fits, of those that diverged, and the best."""
+        """The number of fits, the number of diverged fits, and the best fit."""
         parts = [display.count(len(self.fits), "fit")]
         n_diverged = sum(fit.diverged for fit in self.fits)
         if n_diverged:
@@ -299,23 +317,32 @@ class SweepResult:
 
     @property
     def best(self) -> FitResult:
-        """The run with the lowest cost at its end; the first of them."""
+        """The fit with the lowest final cost, the first one of equal fits."""
         if not np.isfinite(self.costs).any():
             raise ValueError("every run of this sweep diverged: sweep smaller learning rates")
         return self.fits[int(np.argmin(self.costs))]
 
     @property
     def learning_rates(self) -> list[Floats]:
-        """The rates of each run, one an epoch done."""
+        """The learning rates of each fit, one for each epoch done."""
         return [fit.learning_rates for fit in self.fits]
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw the cost against the epoch, a curve a run, with matplotlib; return the axes.
+        """Draw cost against epoch with matplotlib, one curve for each fit, and return the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib axes
 
         Raises
         ------
         ModuleNotFoundError
-            Without matplotlib: pip install 'fastgd[plot]'.
+            If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
         from fastgd.plots import plot_sweep
 
@@ -323,19 +350,21 @@ class SweepResult:
 
 
 class DivergenceError(ArithmeticError):
-    """A run overflowed, or ended above its start with a rate over the stability limit.
+    """A fit overflowed, or ended above its start with a rate over the stability limit.
 
     Attributes
     ----------
     result : FitResult
-        The finite part of the run: every weight in it is finite, and every cost but one that overflows at
-        w0 already, or that nobody asked SGD for.
+        The finite part of the fit. All weights are finite. All costs are finite, except a cost at w0 that
+        overflows, and costs that SGD was not asked to compute.
     epoch : int
-        The epoch (from 0) in which w or its cost stopped being finite; the number of epochs where none did.
-    limit, safe_rate : float or None
-        For full-batch descent the stability limit of the learning rate, 1/λmax of XᵀX/n; for SGD 1/max‖x‖²,
-        below which every single step is stable; and the rate that "auto" takes. None where X or
-        the cost at w0 overflows.
+        The epoch (from 0) in which w or its cost became infinite or NaN. The number of epochs if there is
+        none.
+    limit : float or None
+        For full-batch descent the stability limit of the learning rate, 1/λmax of XᵀX/n. For SGD 1/max‖x‖²;
+        below it every single step is stable. None if X or the cost at w0 overflows.
+    safe_rate : float or None
+        The rate of learning_rate="auto". None if X or the cost at w0 overflows.
     """
 
     __module__ = "fastgd"
@@ -359,7 +388,7 @@ class DivergenceError(ArithmeticError):
 
 
 def _span(rates: Floats) -> str:
-    """The learning rates of a run: one number, or the first and the last."""
+    """The learning rates of a fit as text: one number, or the first and the last."""
     if not len(rates):
         return "(no epochs)"
     first, last = display.number(rates[0]), display.number(rates[-1])

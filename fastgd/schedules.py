@@ -1,4 +1,4 @@
-"""A schedule is an array of learning rates, one an epoch."""
+"""Learning rate schedules: arrays with one rate for each epoch."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from fastgd import checks, display
 
 
 class TimesAuto(NamedTuple):
-    """The rate that "auto" takes, times a factor for each epoch."""
+    """A factor for each epoch, multiplied by the automatic rate."""
 
     factor: Callable[[int], float]
     is_steady: bool = False
-    """Whether "auto" is the smaller rate of the SGD estimators, which falls with the number of steps."""
+    """Whether to use the smaller automatic rate of the SGD estimators, which falls with the number of
+    steps."""
 
 
 class OfSteps(NamedTuple):
-    """A rate for each epoch, from the number of steps before it and the number of its own."""
+    """rate(number of steps before the epoch, number of the epoch) for each epoch."""
 
     rate: Callable[[int, int], float]
     remedy: str
-    """What a caller may do where these rates are too large."""
+    """Advice for rates that are too large, part of an error message."""
 
 
 LearningRate: TypeAlias = (
@@ -39,7 +40,7 @@ LearningRate: TypeAlias = (
 
 
 def is_automatic(learning_rate: LearningRate) -> bool:
-    """Whether the rates come from the data."""
+    """Whether the learning rate is computed from the data."""
     return isinstance(learning_rate, (str, TimesAuto))
 
 
@@ -50,18 +51,19 @@ def as_rates(
     auto: Callable[[], float] | None = None,
     name: str = "learning_rate",
 ) -> NDArray[np.float64]:
-    """The rates of a run: `learning_rate` for every epoch, an array of them, or a function epoch → rate.
+    """The learning rates of a fit, one for each epoch.
 
-    The first epoch has the number `first`; `auto` tells the rate that "auto" takes. `name` is for sentences.
+    `learning_rate` is one rate for all epochs, an array, or a function of the epoch. Epochs are counted from
+    `first`. `auto` computes the rate for "auto". Error messages call the argument `name`.
     """
-    if type(learning_rate) is float:  # the lesson's call, kept short
+    if type(learning_rate) is float:  # the lesson's call: no overhead
         return _constant(name, learning_rate, n_epochs)
     if isinstance(learning_rate, str):
         if learning_rate != "auto":
             raise ValueError(
                 f'{name} must be "auto", a number, an array or a function, not {display.value(learning_rate)}'
             )
-        learning_rate = auto() if auto is not None and n_epochs else 1.0  # no epochs: no rate
+        learning_rate = auto() if auto is not None and n_epochs else 1.0  # no epochs need no rate
     if isinstance(learning_rate, TimesAuto):
         rate, factor = auto() if auto is not None and n_epochs else 1.0, learning_rate.factor
         learning_rate = [rate * factor(epoch) for epoch in range(first, first + n_epochs)]
@@ -80,7 +82,7 @@ def as_rates(
 
 
 def _constant(name: str, rate: Any, n_epochs: int) -> NDArray[np.float64]:
-    """One number in memory, however many epochs (np.broadcast_to takes five times as long)."""
+    """A constant array that stores one number. np.broadcast_to takes five times as long."""
     one = np.array([checks.positive(name, rate)])
     one.setflags(write=False)
     return np.ndarray(n_epochs, one.dtype, one, strides=(0,))
@@ -91,24 +93,129 @@ def _is_number(value: object) -> bool:
 
 
 def inverse_scaling(first: float, n_epochs: int, *, power: float = 0.5) -> NDArray[np.float64]:
-    """α_k = first / (k + 1)^power, epochs k = 0, 1, …"""
+    """Rates that fall with a power of the epoch: α_k = first / (k + 1)^power for k = 0, 1, …
+
+    Parameters
+    ----------
+    first : float
+        The rate of epoch 0.
+    n_epochs : int
+        The number of epochs.
+    power : float, default 0.5
+        The exponent.
+
+    Returns
+    -------
+    ndarray (n_epochs,)
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.schedules.inverse_scaling(0.5, 4)
+    array([0.5       , 0.35355339, 0.28867513, 0.25      ])
+    """
     return _schedule(first, np.arange(1.0, _epochs(n_epochs) + 1.0) ** -checks.number("power", power))
 
 
 def exponential(first: float, n_epochs: int, *, decay: float) -> NDArray[np.float64]:
-    """α_k = first · decay^k."""
+    """Rates that fall exponentially: α_k = first · decay^k for k = 0, 1, …
+
+    Parameters
+    ----------
+    first : float
+        The rate of epoch 0.
+    n_epochs : int
+        The number of epochs.
+    decay : float
+        The factor from one epoch to the next.
+
+    Returns
+    -------
+    ndarray (n_epochs,)
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.schedules.exponential(0.5, 3, decay=0.5)
+    array([0.5  , 0.25 , 0.125])
+    """
     return _schedule(first, checks.positive("decay", decay) ** np.arange(float(_epochs(n_epochs))))
 
 
 def step(first: float, n_epochs: int, *, every: int, factor: float = 0.1) -> NDArray[np.float64]:
-    """α_k = first · factor^⌊k / every⌋."""
+    """Rates that fall in steps: α_k = first · factor^⌊k / every⌋ for k = 0, 1, …
+
+    Parameters
+    ----------
+    first : float
+        The rate of epoch 0.
+    n_epochs : int
+        The number of epochs.
+    every : int
+        Epochs with the same rate.
+    factor : float, default 0.1
+        The factor from one step to the next.
+
+    Returns
+    -------
+    ndarray (n_epochs,)
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.schedules.step(0.5, 4, every=2)
+    array([0.5 , 0.5 , 0.05, 0.05])
+    """
     every = checks.whole("every", every, 1)
     return _schedule(first, checks.positive("factor", factor) ** (np.arange(_epochs(n_epochs)) // every))
 
 
 def cosine(first: float, n_epochs: int, *, last: float = 0.0) -> NDArray[np.float64]:
-    """Half a cosine from `first` towards `last`, which epoch n_epochs would have (Loshchilov and Hutter,
-    "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017)."""
+    """Rates along half a cosine: α_k = last + (first − last) (1 + cos(πk/n_epochs))/2 for k = 0, 1, …
+
+    Parameters
+    ----------
+    first : float
+        The rate of epoch 0.
+    n_epochs : int
+        The number of epochs.
+    last : float, default 0.0
+        The rate that epoch n_epochs would have; at least 0 and below `first`.
+
+    Returns
+    -------
+    ndarray (n_epochs,)
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range.
+
+    Notes
+    -----
+    Source: I. Loshchilov and F. Hutter, "SGDR: Stochastic gradient descent with warm restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> import fastgd
+    >>> fastgd.schedules.cosine(0.5, 4)
+    array([0.5      , 0.4267767, 0.25     , 0.0732233])
+    """
     first, last = checks.positive("first", first), checks.number("last", last)
     if not 0.0 <= last < first:
         raise ValueError(f"last must be at least 0 and below first={first:g}, not {display.value(last)}")

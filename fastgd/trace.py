@@ -1,4 +1,4 @@
-"""The text that the lesson's programs print, from a run's histories."""
+"""The text that the lesson's programs print, made from the histories of a fit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastgd.data.arrays import as_array
 from fastgd.engine.blocks import Floats, block_rows
 
 LONG = 1000
-"""Exact traces of more epochs than this are abbreviated unless asked for in full."""
-HEAD, TAIL, DOTS = 11, 10, "…………"  # the slides: epochs 0 to 10, dots, the last ten
+"""By default, exact traces of more epochs than this are abbreviated."""
+HEAD, TAIL, DOTS = 11, 10, "…………"  # as the slides: epochs 0 to 10, dots, the last ten
 
 
 class Run(Protocol):
-    """What a trace shows: attributes of a `FitResult`."""
+    """The attributes of a `FitResult` that a trace shows."""
 
     w: float | Floats
     intercept: float
@@ -34,7 +34,7 @@ class Run(Protocol):
 
 
 def trace(fit: Run, digits: int | None, full: bool | None, predict: Any) -> str:
-    """The lesson's lines; see `FitResult.trace`."""
+    """The text of `FitResult.trace`."""
     if fit.w_history is None:
         raise ValueError('trace() needs the weights of every epoch: fit with history="epochs" or "samples"')
     if digits is not None:
@@ -61,7 +61,7 @@ def _epochs(n_epochs: int, lines_of: Callable[[int], list[str]], full: bool) -> 
 
 
 def _predictions(fit: Run, digits: int | None, x: Any) -> tuple[list[str], list[str]]:
-    """The lines before and after training; the slides' form gives the second its own spacing."""
+    """The lines before and after training. In the slides' form the second has more spaces."""
     assert fit.w_history is not None
     row = as_array("predict", x)
     if row.shape != np.shape(fit.w):
@@ -105,7 +105,7 @@ def _sgd_epoch(fit: Run, digits: int | None) -> Callable[[int], list[str]]:
         if gradients is not None:
             steps = gradients[epoch].tolist()
             order = fit._order.indices(epoch, len(xs), block_rows(np.size(fit.w)))
-            if epoch == 0 and isinstance(fit._w0, int):  # Python's integers stay integers for one step
+            if epoch == 0 and isinstance(fit._w0, int):  # Python integers stay integers for one step
                 steps[0] = reference.sample_gradient(xs[order[0]], ys[order[0]], fit._w0)
             for i, gradient in zip(order, steps, strict=True):
                 grad = gradient if digits is None else _rounded(gradient, digits)
@@ -118,7 +118,7 @@ def _sgd_epoch(fit: Run, digits: int | None) -> Callable[[int], list[str]]:
 
 
 def _plain(w: Any) -> Any:
-    """A Python float or list of floats: what the lesson's program would print."""
+    """A Python float or a list of floats, which print as in the lesson's program."""
     return w.tolist() if isinstance(w, (np.ndarray, np.generic)) else w
 
 

@@ -1,4 +1,4 @@
-"""What a report of a bug should say: versions, the machine, and the state of the kernels' cache."""
+"""Facts for a bug report: versions, the machine, and the kernel cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXTRAS = "scikit-learn", "pyarrow", "dask", "distributed", "tqdm", "matplotlib",
 
 
 def show_versions() -> None:
-    """Print the versions of fastgd and of what it uses, the machine, and where compiled kernels are kept.
+    """Print versions of fastgd and its dependencies, the machine, and the folder of the kernel cache.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def _facts() -> Iterator[tuple[str, str]]:
 
 
 def _processor() -> str:
-    """The model's name where the system tells it, else the architecture."""
+    """The model name of the processor, or the architecture if the name is unknown."""
     try:
         with open("/proc/cpuinfo", encoding="utf8", errors="replace") as lines:
             for line in lines:

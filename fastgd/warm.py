@@ -1,4 +1,4 @@
-"""The usual calls made once on a few numbers, so that the first fit of a process finds its kernels ready."""
+"""`warmup`: make the usual calls on a few numbers, so that later fits find their kernels ready."""
 
 from __future__ import annotations
 
@@ -17,24 +17,31 @@ from fastgd.solver.planner import Method
 from fastgd.solver.sweep import sweep
 
 FEW, SEVERAL = 40, 4200
-"""Rows of one block, and of more than one."""
+"""Rows of one block, and of several."""
 COLUMNS = None, 3, 10
-"""The lesson's case, rows that the compiler keeps in registers, and longer ones."""
+"""The lesson's case, a row that fits in registers, and a longer row."""
 METHODS: tuple[Method, ...] = ("summary", "stream")
 
 
 def warmup() -> float:
-    """Compile what the usual calls take, or load it from the disk; return the seconds that took.
+    """Compile the kernels of the usual calls, or load them from the disk cache.
 
-    That is, for X and y both of float64 (what lists, integers and most others become) or both of float32,
-    rows of 1, of 3 or of 10 and more numbers: `gradient_descent` and `sgd` with squared errors, by either
-    method, with and without intercept, standardising and `tol`; `sweep`; `diagnose`; `forward`, `loss`,
-    `cost`, `gradient` and `cost_and_gradient`. Rows of 2 and of 4 to 9 numbers have kernels of their own;
-    these, other losses, penalties, momentum, batches, weights and shuffling compile when first used.
+    The first call on a machine takes one to two minutes. (A first fit without `warmup` compiles only its own
+    kernels, in five to ten seconds.) Later calls take one or two seconds in each process. Without Numba
+    nothing is done.
 
-    The first time on a machine it takes one to two minutes, as it compiles all of these; a first fit without
-    it compiles its own kernels alone, in five to ten seconds. From then on it takes one or two seconds in
-    each process. Without Numba there is nothing to do.
+    Returns
+    -------
+    float
+        Seconds taken.
+
+    Notes ----- The usual calls are `gradient_descent` and `sgd` with squared errors (both methods, with and
+    without intercept, `standardize` and `tol`), `sweep`, `diagnose`, `forward`, `loss`, `cost`, `gradient`
+    and `cost_and_gradient`. X and y are both float64 (which lists and integers become) or both float32. Rows
+    have 1, 3, or 10 and more numbers.
+
+    Other kernels compile at their first use: rows of 2 or of 4 to 9 numbers, other losses, penalties,
+    momentum, batches, sample weights and shuffling.
 
     Examples
     --------
@@ -44,7 +51,7 @@ def warmup() -> float:
     began = time.perf_counter()
     if resolve("auto") == "numba" and _compiles():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of runs that are too short
+            warnings.simplefilter("ignore")  # the fits stop before they converge
             for dtype, d in itertools.product((np.float64, np.float32), COLUMNS):
                 _calls(dtype, d)
     return time.perf_counter() - began
@@ -53,7 +60,7 @@ def warmup() -> float:
 def _compiles() -> bool:
     from fastgd.kernels import strict
 
-    return hasattr(strict.descend, "signatures")  # not under NUMBA_DISABLE_JIT=1
+    return hasattr(strict.descend, "signatures")  # False under NUMBA_DISABLE_JIT=1
 
 
 def _calls(dtype: Any, d: int | None) -> None:

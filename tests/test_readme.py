@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import fastgd
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 FLAGS = doctest.ELLIPSIS
@@ -30,6 +32,7 @@ def test_the_examples_of_the_readme():
     "module",
     [
         "functions",
+        "schedules",
         "api",
         "data.synthetic",
         "data.chunks",
@@ -58,3 +61,9 @@ def test_the_two_commands_stand_on_the_first_screen():
 def test_the_readme_names_no_file_that_is_not_there():
     for path in re.findall(r"`((?:fastgd|bench|tests|\.ci)/[\w./]*)`", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_docstring_of_the_package_has_a_line_for_every_public_name():
+    lines = re.findall(r"^    (\w+) +\S", fastgd.__doc__ or "", flags=re.MULTILINE)
+    modules = {"estimators", "losses", "schedules"}
+    assert sorted(lines) == sorted({*fastgd.__all__, *modules} - {"__version__"})
