@@ -8,7 +8,7 @@ import pytest
 
 from fastgd.data import arrays, streams, transform
 from fastgd.engine import blocks, journal, reduce
-from fastgd.io import packing
+from fastgd.io import npz
 from fastgd.solver import centred, statistics
 from fastgd.solver.steppers import exact, proximal, summary
 
@@ -99,5 +99,6 @@ def fate(monkeypatch):
 def bits(fit):
     """All that a fit is, but the time that it took: equal where every bit is."""
     values = {name: value for name, value in fit.__getstate__().items() if name not in ("elapsed", "_w0")}
-    tree, arrays_of = packing.pack(values)
+    arrays_of: dict = {}
+    tree = npz.pack(values, arrays_of, "fit")
     return tree, {name: (a.dtype.str, a.shape, a.tobytes()) for name, a in arrays_of.items()}

@@ -12,8 +12,15 @@ PACKAGE = Path(__file__).parents[1] / "fastgd"
 FLOORS = [
     ["display", "callers", "wording"],
     ["losses", "penalties", "reference", "kernels.compiling", "lazy", "checks", "data.dialect"],
-    ["kernels._jit", "solver.progress", "io.archive", "io.packing", "data.files"],
-    ["kernels.arithmetic", "kernels.vectors", "kernels.tree", "kernels.plain_read", "kernels.random"],
+    ["kernels._jit", "solver.progress", "data.files"],
+    [
+        "io.npz",
+        "kernels.arithmetic",
+        "kernels.vectors",
+        "kernels.tree",
+        "kernels.plain_read",
+        "kernels.random",
+    ],
     [
         "kernels.in_order",
         "kernels.norms",
@@ -40,7 +47,7 @@ FLOORS = [
     ["data.formats", "data.frames"],
     ["data.csv"],
     ["data.finding"],
-    ["data.validation", "data.conversion", "data.mapped"],
+    ["data.validation", "data.conversion"],
     ["data.dataset"],
     ["data.arrays"],
     ["data.batches", "data.chunks", "data.framed", "data.synthetic"],

@@ -18,8 +18,8 @@ from fastgd.checks import InvalidDataError, OrderError, RowPlace
 from fastgd.cli import report
 from fastgd.cli.data import Data, open_data, parts
 from fastgd.functions import forward
-from fastgd.io.archive import replacing
 from fastgd.io.model import load
+from fastgd.io.npz import replacing
 from fastgd.results import DivergenceError, FitResult
 from fastgd.solver.diagnose import diagnose
 from fastgd.solver.fit import fit as fit_rows

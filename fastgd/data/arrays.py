@@ -8,10 +8,12 @@ byte order) is converted run by run into a buffer that each thread reuses.
 from __future__ import annotations
 
 import math
+import mmap
 import sys
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 from numpy.typing import NDArray
 
 from fastgd import display
@@ -19,7 +21,6 @@ from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_n
 from fastgd.data import frames, rounding
 from fastgd.data.conversion import filler
 from fastgd.data.dataset import Table
-from fastgd.data.mapped import mapping_of, refuse_cut_short
 from fastgd.data.validation import Facts, look
 from fastgd.engine.blocks import NOTHING, Array, Floats, block_rows
 from fastgd.lazy import lazy_property
@@ -55,6 +56,37 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
     if value.dtype.kind not in "fiub":
         return _from_objects(name, value)
     return value
+
+
+def mapping_of(array: Any) -> tuple[mmap.mmap, int] | None:
+    """The memory map that holds an array, and where in the file it begins.
+
+    Where it begins is not known of a map that `np.memmap` did not make: it is taken for 0.
+    """
+    begin, owner = 0, array
+    while owner is not None and not isinstance(owner, mmap.mmap):
+        if isinstance(owner, np.memmap) and owner.offset is not None:  # None of an empty part
+            begin = owner.offset - owner.offset % mmap.ALLOCATIONGRANULARITY
+        owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
+    return None if owner is None else (owner, begin)
+
+
+def refuse_cut_short(name: str, array: NDArray[Any]) -> None:
+    """Refuse an array that ends behind the end of its file: to read it would end the process (SIGBUS)."""
+    found = mapping_of(array)
+    if found is None or array.size == 0:
+        return
+    mapping, begin = found
+    try:
+        size = mapping.size()
+    except (OSError, ValueError):  # mapped without its file being kept open (trackfd=False)
+        return
+    needed = begin + byte_bounds(array)[1] - np.frombuffer(mapping, np.uint8).ctypes.data
+    if size < needed:
+        raise InvalidDataError(
+            f"{name} lies in a file that was cut short: it has {size} bytes and the array needs {needed}; "
+            "write it anew"
+        )
 
 
 def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:

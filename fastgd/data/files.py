@@ -1,232 +1,143 @@
-"""Arrays in the user's .npy and .npz files, opened without trust.
+"""Arrays in .npy and .npz files, read by NumPy without trust.
 
-Nothing is unpickled, and nothing is allocated before what a header declares is held against the size of the
-file; of a compressed member, against the zip's entry, and that against what compressing can come to.
+Nothing is unpickled. What a .npy header declares is compared with the size of the file, or of the member of
+the .npz, before NumPy allocates anything.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import errno
+import io
 import math
 import os
-import re
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Collection, Generator, Iterator
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import InvalidDataError, check_regular
+from fastgd.checks import InvalidDataError, check_regular, path_text
 
 Path = str | os.PathLike[str]
 
-MAGIC = b"\x93NUMPY"
-MOST_HEADER_BYTES = 10_000
-MOST_AT_ONCE = 1 << 20
-"""No read of a zip's directory, or of a compressed part, takes more bytes."""
-MOST_RATIO, SMALL = 250, 16_000_000
-"""What is compressed further than this, and is larger, is a trap rather than data."""
-_DTYPE = re.compile(r"[<>|=]?(?:[?bhilqBHILQefdFD]|[biufcSUmMV][0-9]{1,9}(?:\[[0-9a-zA-Z]{1,9}\])?)")
-
-
-class _Form(NamedTuple):
-    """What a .npy header declares."""
-
-    dtype: np.dtype[Any]
-    is_fortran: bool
-    shape: tuple[int, ...]
-    start: int
-    """Where the numbers begin."""
-
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    def __str__(self) -> str:
-        return f"{self.dtype} of shape {self.shape!r:.60}, {self.size:.6g} bytes"
+HEADER_BYTES = 10_012
+"""The longest .npy header that NumPy reads, with its magic string and its length."""
+MAX_RATIO, SMALL = 250, 16_000_000
+"""A member that is larger than SMALL bytes and is compressed further than this is refused."""
+STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 
 def open_npy(path: Path) -> NDArray[Any]:
-    """The array of a .npy file, on the disk: a read-only memmap.
+    """The array of a .npy file, as a read-only memory map.
 
     Raises
     ------
     InvalidDataError
-        If it is no such file, holds Python's objects, or is shorter than it declares.
+        If it is no .npy file, holds Python objects or records, or is shorter than its header declares.
     """
     check_regular(path)
-    with open(path, "rb") as file, _named(path):
-        size = os.fstat(file.fileno()).st_size
-        form = _form(file)
-        if form.size > size - form.start:
-            raise InvalidDataError(f"is cut short: it declares {form}, and has {size - form.start} for them")
-        if form.size == 0:  # nothing to map
-            array = np.empty(form.shape, form.dtype)
-            array.flags.writeable = False
-            return array
-        return np.memmap(
-            os.fspath(path), form.dtype, "r", form.start, form.shape, "F" if form.is_fortran else "C"
-        )
+    with _refusing(path, ".npy"), open(path, "rb") as file:
+        size, declared = os.fstat(file.fileno()).st_size, _declared_size(file)
+        if size < declared:
+            raise InvalidDataError(
+                f"is cut short: it has {size} bytes, and its header declares {declared!s:.40}"
+            )
+        return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def open_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file, by their names, in memory.
+    """The arrays of a .npz file by their names, in memory; see `npz_members` for the errors."""
+    return dict(npz_members(path))
+
+
+def npz_members(
+    path: Path, compression: Collection[int] = (STORED, DEFLATED)
+) -> Generator[tuple[str, NDArray[Any]], None, None]:
+    """The names and arrays of a .npz file, each read when it is asked for.
 
     Raises
     ------
     InvalidDataError
-        If it is no such file, is damaged, holds anything but arrays, or swells beyond reason.
+        If it is no .npz file, is damaged, holds anything but arrays of plain items, is compressed in another
+        way, or would take far more memory than it has bytes.
     """
     check_regular(path)
-    with open(path, "rb") as file, _named(path):
-        size = os.fstat(file.fileno()).st_size
-        if not zipfile.is_zipfile(file):
-            file.seek(0)
-            if file.read(4) == b"PK\3\4":
-                raise InvalidDataError("is cut short: an .npz ends in a list of what it holds")
-            raise InvalidDataError(f"is not an .npz file{_hint(file)}")
-        with zipfile.ZipFile(_Guarded(file)) as archive:
-            _check_members(archive.infolist(), size)
-            return {info.filename.removesuffix(".npy"): _member(archive, info) for info in archive.infolist()}
+    with _refusing(path, ".npz"), open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        _check_members(members, os.fstat(file.fileno()).st_size, compression)
+        for member in members:
+            with archive.open(member) as stream:
+                declared = _declared_size(stream, f"holds {member.filename!r:.60}, which ")
+            if declared != member.file_size:  # every byte must be read: at the last, zipfile checks the CRC
+                raise InvalidDataError(
+                    f"is damaged: {member.filename!r:.60} has {member.file_size} bytes, "
+                    f"and its header declares {declared!s:.40}"
+                )
+            with archive.open(member) as stream:
+                array = np.lib.format.read_array(stream, allow_pickle=False)
+            yield member.filename.removesuffix(".npy"), array
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Every error of a file's content is one sentence that begins with its name."""
+def _refusing(path: Path, kind: str) -> Iterator[None]:
+    """Turn every error of a file's content into a sentence that begins with its name."""
     try:
         yield
     except InvalidDataError as error:
-        raise InvalidDataError(f"{os.fspath(path)} {error}") from None
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        struct.error,
-        EOFError,
-        ValueError,
-        OverflowError,
-        RuntimeError,
-    ) as e:
-        raise InvalidDataError(f"{os.fspath(path)} is damaged: {e!s:.80}") from None
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # of a place that cannot be
+        raise InvalidDataError(f"{path_text(path)} {error}") from None
+    except MemoryError:  # the file is as it should be
+        raise
+    except Exception as error:
+        if (
+            isinstance(error, OSError) and error.errno != errno.EINVAL
+        ):  # zipfile seeks to what the file declares
             raise
-        raise InvalidDataError(f"{os.fspath(path)} is damaged") from None
+        raise InvalidDataError(
+            f"{path_text(path)} is not a whole {kind} file ({error!s:.100}); write it again"
+        ) from None
 
 
-def _form(file: Any) -> _Form:
-    """The header of a .npy file that begins here."""
-    start = file.read(8)
-    if start[:6] != MAGIC:
-        raise InvalidDataError(f"is not a .npy file{_hint(file)}")
-    width, layout = (2, "<H") if start[6:7] == b"\1" else (4, "<I")
-    if len(start) < 8 or start[6] not in (1, 2, 3):
-        raise InvalidDataError("is a .npy file of an unknown version")
-    counted = file.read(width)
-    length = struct.unpack(layout, counted)[0] if len(counted) == width else -1
-    text = file.read(length) if 0 <= length <= MOST_HEADER_BYTES else b""
-    if len(text) != length:
-        raise InvalidDataError("is cut short, or damaged: it ends in its header")
+def _declared_size(file: IO[bytes], which: str = "") -> int:
+    """The size of a whole .npy file by its header; an array of anything but plain items is refused."""
+    start = io.BytesIO(file.read(HEADER_BYTES))
+    version = np.lib.format.read_magic(start)
+    # Version 3 differs from 2 only in the encoding of field names, and records are refused.
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     try:
-        declared = ast.literal_eval(text.decode("latin1" if start[6] < 3 else "utf8"))
-        descr, is_fortran, shape = (declared[name] for name in ("descr", "fortran_order", "shape"))
-        is_form = type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape) and len(shape) <= 32
-        if not is_form or type(is_fortran) is not bool:
+        shape, _, dtype = read(start)
+        if min(shape, default=0) < 0 or dtype.itemsize == 0:
             raise ValueError
-    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError):
-        raise InvalidDataError("is damaged: its header declares no array") from None
-    return _Form(_dtype(descr), is_fortran, shape, 8 + width + length)
+    except Exception:  # Python's parser raises MemoryError and more
+        raise InvalidDataError(f"{which}is cut short or damaged: its header declares no array") from None
+    if dtype.hasobject:
+        raise InvalidDataError(
+            f"{which}holds Python objects, which are never read; save it as an array of numbers"
+        )
+    if dtype.kind == "V":
+        raise InvalidDataError(f"{which}holds records; an array of numbers is needed")
+    return start.tell() + math.prod(shape) * dtype.itemsize
 
 
-def _dtype(descr: Any) -> np.dtype[Any]:
-    if isinstance(descr, list):
-        raise InvalidDataError("holds records; an array of numbers is needed")
-    if isinstance(descr, str) and "O" in descr:
-        raise InvalidDataError("holds Python objects, which are never read; save it as an array of numbers")
-    try:
-        if not _DTYPE.fullmatch(descr):
-            raise ValueError
-        dtype = np.dtype(descr)
-    except (TypeError, ValueError):
-        raise InvalidDataError(f"is damaged: its header declares items {descr!r:.40}") from None
-    if dtype.itemsize == 0:
-        raise InvalidDataError(f"holds nothing: items of no bytes ({descr})")
-    return dtype
-
-
-def _check_members(members: list[zipfile.ZipInfo], size: int) -> None:
+def _check_members(members: list[zipfile.ZipInfo], size: int, compression: Collection[int]) -> None:
+    """Refuse members that are no arrays, and sizes that cannot be."""
     seen = set()
-    for info in members:
-        name = f"{info.filename!r:.60}"
-        if not info.filename.endswith(".npy"):
+    for member in members:
+        name = f"{member.filename!r:.60}"
+        if not member.filename.endswith(".npy"):
             raise InvalidDataError(f"holds {name}, which is no array")
-        if info.filename in seen:
+        if member.filename in seen:
             raise InvalidDataError(f"holds {name} twice")
-        seen.add(info.filename)
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & 1:
-            raise InvalidDataError(f"holds {name} encrypted or compressed in a way that NumPy does not")
-        if info.compress_type == zipfile.ZIP_STORED and info.file_size != info.compress_size:
+        seen.add(member.filename)
+        if member.compress_type not in compression or member.flag_bits & 1:
+            raise InvalidDataError(f"holds {name} encrypted, or compressed in a way that is not read")
+        if member.compress_type == STORED and member.file_size != member.compress_size:
             raise InvalidDataError(f"is damaged: {name} has two sizes")
-        if info.file_size > max(SMALL, MOST_RATIO * info.compress_size):
+        if member.file_size > max(SMALL, MAX_RATIO * member.compress_size):
             raise InvalidDataError(
-                f"would swell: {name} makes {info.file_size} bytes of {info.compress_size}; "
+                f"would swell: {name} makes {member.file_size} bytes of {member.compress_size}; "
                 "if that is right, save it with np.savez"
             )
-    if sum(info.compress_size for info in members) > size:
-        raise InvalidDataError(f"is cut short, or damaged: its members take more than its {size} bytes")
-
-
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDArray[Any]:
-    with archive.open(info) as stream:
-        try:
-            form = _form(stream)
-        except InvalidDataError as error:
-            raise InvalidDataError(f"holds {info.filename!r:.60}, which {error}") from None
-        if form.size != info.file_size - form.start:
-            raise InvalidDataError(
-                f"is damaged: {info.filename!r:.60} declares {form}, and has {info.file_size - form.start}"
-            )
-        array = np.empty(form.shape, form.dtype, "F" if form.is_fortran else "C")
-        room = (array.T if form.is_fortran else array).reshape(-1).view(np.uint8).data
-        done = 0
-        while part := stream.read(MOST_AT_ONCE):
-            room[done : done + len(part)] = part
-            done += len(part)
-        if done != form.size:
-            raise InvalidDataError(f"is damaged: {info.filename!r:.60} has {done} bytes of {form.size}")
-        return array
-
-
-def _hint(file: Any) -> str:
-    """What it may be instead."""
-    with contextlib.suppress(OSError, ValueError):
-        file.seek(0)
-        start = file.read(512)
-        if not start:
-            return ": it is empty"
-        if start.startswith(b"PK\3\4"):
-            return ": it is an .npz, or another zip"
-        if start.startswith(MAGIC):
-            return ": it is a .npy"
-        if start.isascii():
-            return ": it is text"
-    return ""
-
-
-class _Guarded:
-    """A file of which no read takes much: what a zip declares of its own directory included."""
-
-    def __init__(self, file: BinaryIO):
-        self._file = file
-        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
-        self._size = os.fstat(file.fileno()).st_size
-
-    def read(self, n: int = -1) -> bytes:
-        left = self._size - self._file.tell()
-        if min(n if n >= 0 else left, left) > MOST_AT_ONCE:
-            raise InvalidDataError("is damaged, or holds more arrays than can be")
-        return self._file.read(n)
+    if sum(member.compress_size for member in members) > size:
+        raise InvalidDataError(f"is cut short or damaged: its members take more than its {size} bytes")

@@ -20,9 +20,10 @@ import numpy as np
 from fastgd import __version__, callers
 from fastgd.checks import InvalidDataError, path_text
 from fastgd.data.dataset import Table
+from fastgd.data.files import Path
 from fastgd.engine.blocks import Floats, Place, block_rows
 from fastgd.engine.journal import Journal
-from fastgd.io import archive, packing
+from fastgd.io import npz
 from fastgd.results import FitResult
 from fastgd.solver.loop import Run, Watch
 from fastgd.solver.options import Options
@@ -32,18 +33,33 @@ from fastgd.solver.progress import Progress
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
 from fastgd.solver.survey import Survey
 
-KIND, VERSION = "checkpoint", 1
-CLASSES = (Place, StepperState)
+KIND = "checkpoint"
 OPTIONS = (
     "w0", "learning_rate", "n_epochs", "tol", "patience", "validation_fraction", "method", "history",
     "on_divergence", "shuffle", "seed", "track_cost",
 )  # fmt: skip
 """Of `Options`: those that a result depends on."""
-NAMES = {"n", "seed", "places", "before", "point"}
 SAMPLES = 16
 """Blocks of the data by which it is known again."""
 
-Path = str | os.PathLike[str]
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Content:
+    """What a checkpoint holds."""
+
+    options: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, Any]
+    """By which the run is known again."""
+    n: int | None
+    """The number of rows, where it is known."""
+    seed: int | None
+    places: list[Place]
+    """How far each read has come: those before the first epoch, and those of the present one."""
+    before: int
+    """How many of them are before the first epoch."""
+    point: dict[str, Any] | None
+    """Where the epoch loop stood."""
 
 
 class Checkpoint:
@@ -53,7 +69,7 @@ class Checkpoint:
         """`others` are options that stand elsewhere."""
         self._rows, self._path, self._failure = rows, how.checkpoint, ""
         self._about: dict[str, Any] = {}
-        self._found: dict[str, Any] | None = None
+        self._found: Content | None = None
         places: list[Place] = []
         if how.checkpoint is not None:
             _check_folder(how.checkpoint)
@@ -63,15 +79,15 @@ class Checkpoint:
             self._about = {"options": told, "data": data_marks(rows), "versions": _versions()}
         if how.resume is not None:
             self._found = _read(how.resume, self._about)
-            places = self._found["places"][: self._found["before"]]
+            places = self._found.places[: self._found.before]
         self._source = os.fspath(how.resume or "")
-        self._seed: int | None = None if self._found is None else self._found["seed"]
+        self._seed: int | None = None if self._found is None else self._found.seed
         self._rates: Floats = np.empty(0)
         self._limits: Survey | Problem | None = None
         self._cost_scale = 1.0
         bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
         write = self._write if how.checkpoint is not None else None
-        end = None if self._found is None else self._found["n"]
+        end = None if self._found is None else self._found.n
         self.journal = Journal(write, how.checkpoint_every, bar, places, end, self._at_end)
 
     def _at_end(self, n: int) -> None:
@@ -97,13 +113,12 @@ class Checkpoint:
             point = journal.point()
         else:
             before = len(places)
-            if self._found is not None and self._found["point"] is not None:  # it has not got that far again
-                places, point = places + self._found["places"][self._found["before"] :], self._found["point"]
+            if self._found is not None and self._found.point is not None:  # it has not got that far again
+                places, point = places + self._found.places[self._found.before :], self._found.point
         n = self.journal.end if self._rows.known_n is None else self._rows.known_n
-        content = self._about | dict(n=n, seed=self._seed, places=places, before=before, point=point)
+        content = Content(**self._about, n=n, seed=self._seed, places=places, before=before, point=point)
         try:
-            tree, arrays = packing.pack(content)
-            archive.write(self._path, KIND, VERSION, {"content": tree}, arrays)
+            npz.write(self._path, KIND, content)
             self._failure = ""
         except (OSError, ValueError, MemoryError) as error:  # a full disk, say: told when the epochs allow it
             reason = error.strerror if isinstance(error, OSError) else None
@@ -121,7 +136,7 @@ class Checkpoint:
     def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> int:
         """See `solvers.Keeper`."""
         found = self._found
-        point = None if found is None else found["point"]
+        point = None if found is None else found.point
         if found is None or point is None:
             self.journal.has_started([])
             return 0
@@ -144,7 +159,7 @@ class Checkpoint:
 
     def _restored(
         self,
-        found: dict[str, Any],
+        found: Content,
         point: dict[str, Any],
         run: Run,
         batch: EpochBatch,
@@ -169,7 +184,7 @@ class Checkpoint:
         if watch is not None and point["watch"] is not None:
             watch.quiet, watch.lowest, watch.best, watch.since, validations = point["watch"]
             watch.validations = validations.tolist()
-        self.journal.has_started(found["places"][found["before"] :])
+        self.journal.has_started(found.places[found.before :])
         return epoch
 
     def _told_rates(self) -> Floats:
@@ -228,32 +243,13 @@ def _is_alike(value: Any, like: Any) -> bool:
     return isinstance(value, (bool, int, float, np.bool_))
 
 
-def _is_content(found: Any, names: set[str]) -> bool:
-    """Whether it is what `_write` writes, but for what stands in the point."""
+def _is_place(place: Place) -> bool:
+    """Whether its nodes are of the rows before it."""
     return (
-        isinstance(found, dict)
-        and found.keys() == names
-        and all(isinstance(found[name], dict) for name in ("data", "options", "versions"))
-        and isinstance(found["places"], list)
-        and all(map(_is_place, found["places"]))
-        and isinstance(found["before"], int)
-        and 0 <= found["before"] <= len(found["places"])
-        and all(isinstance(found[name], int) or found[name] is None for name in ("before", "n", "seed"))
-        and (found["point"] is None or isinstance(found["point"], dict))
-    )
-
-
-def _is_place(place: Any) -> bool:
-    return (
-        isinstance(place, Place)
-        and isinstance(place.row, int)
-        and place.row >= 0
-        and isinstance(place.sizes, list)
-        and all(isinstance(size, int) and size > 0 for size in place.sizes)
+        place.row >= 0
+        and all(size > 0 for size in place.sizes)
         and sum(place.sizes) == (place.row if place.sizes else 0)
-        and isinstance(place.arrays, list)
         and len(place.arrays) >= len(place.sizes)
-        and all(isinstance(array, np.ndarray) for array in place.arrays)
     )
 
 
@@ -318,19 +314,17 @@ def _versions() -> dict[str, str]:
         return found
 
 
-def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
-    """What stands in the file, if it is of this run."""
-    header, arrays = archive.read(path, KIND, VERSION)
+def _read(path: Path, about: dict[str, Any]) -> Content:
+    """The content of the file, if it is of this run."""
+    found = npz.read(path, KIND, Content, StepperState)
     name = os.fspath(path)
-    try:
-        found: dict[str, Any] = packing.unpack(header.get("content"), arrays, CLASSES)
-        if not _is_content(found, set(about) | NAMES):
-            raise InvalidDataError("holds other values than those of a checkpoint")
-    except InvalidDataError as error:
-        raise InvalidDataError(f"{name} {error}") from None
-    for what in ("data", "options"):
+    if not isinstance(found, Content) or not 0 <= found.before <= len(found.places):
+        raise InvalidDataError(f"{name} holds other values than those of a checkpoint")
+    if not all(map(_is_place, found.places)):
+        raise InvalidDataError(f"{name} holds a place that no read has")
+    for what, theirs in (("data", found.data), ("options", found.options)):
         for key, here in about[what].items():
-            there = found[what].get(key)
+            there = theirs.get(key)
             if key == "rows" and (here is None or there is None):
                 continue  # which a read tells
             if there != here:
@@ -339,11 +333,11 @@ def _read(path: Path, about: dict[str, Any]) -> dict[str, Any]:
                     f"({'other data' if what == 'data' else 'other options'}); resume with the same, or "
                     "start anew without resume"
                 )
-    if found["versions"] != about["versions"]:
+    if found.versions != about["versions"]:
         changed = ", ".join(
-            f"{key} {found['versions'].get(key)} there and {here} here"
+            f"{key} {found.versions.get(key)} there and {here} here"
             for key, here in about["versions"].items()
-            if found["versions"].get(key) != here
+            if found.versions.get(key) != here
         )
         callers.warn(
             f"{name} was written by other versions ({changed}): the last bits may differ from those of a run "

@@ -14,7 +14,7 @@ import pytest
 
 from fastgd.checks import InvalidDataError
 from fastgd.data import files
-from tests.io.test_archive import Trap, refusals, same
+from tests.helpers import Trap, refusals, same
 
 ARRAYS = [
     np.arange(12.0).reshape(4, 3),
@@ -90,44 +90,49 @@ def test_a_missing_file_is_missing(tmp_path):
             opened(tmp_path)
 
 
+NO_ARRAY = r"is cut short or damaged: its header declares no array$"
 REFUSED = {
-    b"": r"is not a \.npy file: it is empty$",
-    b"a,b\n1,2\n" * 9: r"is not a \.npy file: it is text$",
-    b"\xff\xfe\0a": r"is not a \.npy file$",
-    b"PK\3\4" + bytes(100): r"is not a \.npy file: it is an \.npz, or another zip$",
-    pickle.dumps([1.0]): r"is not a \.npy file$",
-    b"\x93NUMPY": r"is a \.npy file of an unknown version$",
-    b"\x93NUMPY\4\0" + bytes(100): r"is a \.npy file of an unknown version$",
-    b"\x93NUMPY\1\0\x76": r"it ends in its header$",
-    header(b"{'descr'", 1, 118): r"it ends in its header$",
-    header(b"{}", 2, 2**32 - 1): r"it ends in its header$",
-    header(b"{'descr'"): r"its header declares no array$",
-    header(b"[1]"): r"its header declares no array$",
-    header(b"__import__('os').abort()"): r"its header declares no array$",
-    header(b"(" * 5000): r"its header declares no array$",
-    header(b"-" * 9000 + b"1"): r"its header declares no array$",
-    header(b"\xff" * 50, 3): r"its header declares no array$",
-    npy("<f8", (-1,), bytes(80)): r"its header declares no array$",
-    npy("<f8", (2.0,), bytes(80)): r"its header declares no array$",
-    npy("<f8", [2], bytes(80)): r"its header declares no array$",
-    npy("<f8", (1,) * 33, bytes(80)): r"its header declares no array$",
-    npy("<f8", (2,), bytes(80), order=1): r"its header declares no array$",
-    npy(
-        "<f8", (11,), bytes(80)
-    ): r"is cut short: it declares float64 of shape \(11,\), 88 bytes, and has 80 for",
+    b"": r"is not a whole \.npy file \(EOF: .*\); write it again$",
+    b"a,b\n1,2\n" * 9: r"is not a whole \.npy file \(the magic string is not correct; .*got b'a,b\\n1,'\)",
+    b"\xff\xfe\0a": r"is not a whole \.npy file \(EOF: .*\)",
+    b"PK\3\4" + bytes(100): r"is not a whole \.npy file \(the magic string is not correct; ",
+    pickle.dumps([1.0]): r"is not a whole \.npy file \(the magic string is not correct; ",
+    b"\x93NUMPY": r"is not a whole \.npy file \(EOF: .*\)",
+    b"\x93NUMPY\4\0" + bytes(100): NO_ARRAY,
+    npy("<f8", (2,), bytes(16), 4): r"is not a whole \.npy file \(we only support format version .*\)",
+    b"\x93NUMPY\1\0\x76": NO_ARRAY,
+    header(b"{'descr'", 1, 118): NO_ARRAY,
+    header(b"{}", 2, 2**32 - 1): NO_ARRAY,
+    header(b"{'descr'"): NO_ARRAY,
+    header(b"[1]"): NO_ARRAY,
+    header(b"__import__('os').abort()"): NO_ARRAY,
+    header(b"(" * 5000): NO_ARRAY,
+    header(b"-" * 9000 + b"1"): NO_ARRAY,
+    header(b"\xff" * 50, 3): NO_ARRAY,
+    npy("<f8", (-1,), bytes(80)): NO_ARRAY,
+    npy("<f8", (-1, -1), bytes(80)): NO_ARRAY,
+    npy("<f8", (2.0,), bytes(80)): NO_ARRAY,
+    npy("<f8", [2], bytes(80)): NO_ARRAY,
+    npy("<f8", (1,) * 65, bytes(80)): r"is not a whole \.npy file \(maximum supported dimension .*\)",
+    npy("<f8", (2,), bytes(80), order=1): NO_ARRAY,
+    npy("<f8", (0, 10**30)): r"is not a whole \.npy file \(.+\)",
+    npy("<f8", (11,), bytes(80)): r"is cut short: it has 146 bytes, and its header declares 154$",
     npy(
         "<f8", (10**15, 10**15)
-    ): r"is cut short: it declares float64 of shape .*, 8e\+30 bytes, and has 0 for them$",
-    npy("<U9999999", ()): r"is cut short",
+    ): r"is cut short: it has 97 bytes, and its header declares 8000000000000000000",
+    npy("<U9999999", ()): r"is cut short: it has \d+ bytes, and its header declares 40000065$",
     npy(
         "|O", (1,), bytes(80)
     ): r"holds Python objects, which are never read; save it as an array of numbers$",
     npy([("a", "<f8")], (1,), bytes(80)): r"holds records; an array of numbers is needed$",
-    npy("<f8,<f8", (1,), bytes(80)): r"its header declares items '<f8,<f8'$",
-    npy("(9,)<f8", (1,), bytes(80)): r"its header declares items",
-    npy("<f5", (1,), bytes(80)): r"its header declares items '<f5'$",
-    npy(8, (1,), bytes(80)): r"its header declares items 8$",
-    npy("|S0", (10**18,)): r"holds nothing: items of no bytes",
+    npy("<f8,<f8", (1,), bytes(80)): r"holds records; an array of numbers is needed$",
+    npy("(9,)<f8", (1,), bytes(80)): r"holds records; an array of numbers is needed$",
+    npy(
+        [("a", "|O")], (1,), bytes(80)
+    ): r"holds Python objects, which are never read; save it as an array of",
+    npy("<f5", (1,), bytes(80)): NO_ARRAY,
+    npy(8, (1,), bytes(80)): NO_ARRAY,
+    npy("|S0", (10**18,)): NO_ARRAY,
 }
 
 
@@ -153,7 +158,9 @@ def test_a_cut_file_is_refused_at_every_length(tmp_path):
             with pytest.raises(InvalidDataError, match=rf"^{file} is "):
                 opened(file)
     data.write_bytes(data.read_bytes()[:400])
-    with pytest.raises(InvalidDataError, match=r"is cut short: an \.npz ends in a list of what it holds$"):
+    with pytest.raises(
+        InvalidDataError, match=r"is not a whole \.npz file \(File is not a zip file\); write it again$"
+    ):
         files.open_npz(data)
 
 
@@ -189,7 +196,7 @@ def test_pickles_are_never_opened(tmp_path):
         files.open_npz(data)
     path.write_bytes(pickle.dumps(Trap(marker)))
     for opened in (files.open_npy, files.open_npz):
-        with pytest.raises(InvalidDataError, match=rf"^{path} is not an? \.np[yz] file"):
+        with pytest.raises(InvalidDataError, match=rf"^{path} is not a whole \.np[yz] file"):
             opened(path)
     assert not marker.exists()
     pickle.loads(path.read_bytes()).close()
@@ -198,9 +205,9 @@ def test_pickles_are_never_opened(tmp_path):
 
 def test_zips_of_something_else_are_refused(tmp_path):
     path, one = tmp_path / "data.npz", saved(ARRAYS[0])
-    for content, sentence in ((b"", "it is empty"), (b"a,b\n" * 9, "it is text"), (one, r"it is a \.npy")):
+    for content in (b"", b"a,b\n" * 9, one):
         path.write_bytes(content)
-        with pytest.raises(InvalidDataError, match=rf"^{path} is not an \.npz file: {sentence}$"):
+        with pytest.raises(InvalidDataError, match=rf"^{path} is not a whole \.npz file \(File is not a zip"):
             files.open_npz(path)
     zipped(path, ("X.npy", one), ("[Content_Types].xml", b"<xml/>"))
     with pytest.raises(InvalidDataError, match=r"holds '\[Content_Types\]\.xml', which is no array$"):
@@ -209,11 +216,13 @@ def test_zips_of_something_else_are_refused(tmp_path):
     with pytest.raises(InvalidDataError, match=r"holds 'X\.npy' twice$"):
         files.open_npz(path)
     zipped(path, ("X.npy", one), compression=zipfile.ZIP_LZMA)
-    with pytest.raises(InvalidDataError, match=r"encrypted or compressed in a way that NumPy does not$"):
+    with pytest.raises(
+        InvalidDataError, match=r"holds 'X\.npy' encrypted, or compressed in a way that is not read$"
+    ):
         files.open_npz(path)
     zipped(path, ("X.npy", one + b"more"))
     with pytest.raises(
-        InvalidDataError, match=r"is damaged: 'X\.npy' declares float64 of shape \(4, 3\), 96 bytes"
+        InvalidDataError, match=r"is damaged: 'X\.npy' has 228 bytes, and its header declares 224$"
     ):
         files.open_npz(path)
     zipped(path)
@@ -264,8 +273,6 @@ def test_no_file_takes_memory_that_it_does_not_fill(tmp_path):
     ]
     lines = refusals("npz", hostile)
     assert lines[0].startswith("would swell: 'X.npy' makes 80000")
-    assert (
-        lines[4]
-        == f"is cut short, or damaged: its members take more than its {hostile[4].stat().st_size} bytes"
-    )
-    assert lines[-1] == "is damaged, or holds more arrays than can be"
+    size = hostile[4].stat().st_size
+    assert lines[4] == f"is cut short or damaged: its members take more than its {size} bytes"
+    assert lines[-1].startswith("is not a whole .npz file (EOF: ")

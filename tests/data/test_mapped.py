@@ -14,7 +14,7 @@ import pytest
 import fastgd
 from fastgd import InvalidDataError
 from fastgd.data import conversion
-from fastgd.data.mapped import mapping_of, refuse_cut_short
+from fastgd.data.arrays import mapping_of, refuse_cut_short
 from tests.conftest import JIT_IS_OFF
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.io import archive, checkpoint, packing
+from fastgd.io import checkpoint, npz
 from tests.conftest import JIT_IS_OFF
 from tests.crashes import BLOCK, bits, fate, small_runs  # noqa: F401 - fixtures
+from tests.helpers import about, forge
 
 pytestmark = pytest.mark.usefixtures("small_runs")
 
@@ -334,11 +335,11 @@ def test_other_files_are_refused(tmp_path):
     X, y = kept_run(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    assert "is cut short" in refusal(X, y, path)
+    assert "is not a whole .npz file" in refusal(X, y, path)
     path.write_bytes(whole[:700] + b"?" + whole[701:])
-    assert "is damaged" in refusal(X, y, path)
+    assert "is not a whole .npz file (Bad CRC-32" in refusal(X, y, path)
     path.write_bytes(b"")
-    assert "is not a file that fastgd wrote" in refusal(X, y, path)
+    assert "is not a whole .npz file" in refusal(X, y, path)
     GD(X, y).save(path)
     assert "holds a fit, not a checkpoint" in refusal(X, y, path)
     with pytest.raises(FileNotFoundError):
@@ -371,11 +372,11 @@ def test_other_files_are_refused(tmp_path):
 def test_what_no_run_writes_reaches_no_kernel(tmp_path, change):
     path = tmp_path / "run.npz"
     X, y = kept_run(path, method="stream")
-    header, found = archive.read(path, checkpoint.KIND, checkpoint.VERSION)
-    content = packing.unpack(header["content"], found, checkpoint.CLASSES)
+    content = checkpoint.vars_of(npz.read(path, checkpoint.KIND, checkpoint.Content))
     change(content)
-    tree, found = packing.pack(content)
-    archive.write(path, checkpoint.KIND, checkpoint.VERSION, {"content": tree}, found)
+    arrays: dict[str, np.ndarray] = {}
+    tree = {name: npz.pack(value, arrays, name) for name, value in content.items()}
+    forge(path, about({"Content": tree}, kind=checkpoint.KIND), *arrays.items())
     assert "holds " in refusal(X, y, path, method="stream")
 
 

@@ -1,0 +1,103 @@
+"""What several test files use."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastgd.io import npz
+
+ROOT = Path(__file__).parents[1]
+
+
+class Trap:
+    """Unpickling makes a file."""
+
+    def __init__(self, marker: Path):
+        self.marker = str(marker)
+
+    def __reduce__(self):
+        return open, (self.marker, "w")
+
+
+def same(a, b) -> bool:
+    """Equal to the bit, types included."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, np.ndarray):
+        return (a.dtype.str, a.shape, a.tobytes()) == (b.dtype.str, b.shape, b.tobytes())
+    if isinstance(a, np.generic):
+        return (a.dtype.str, a.tobytes()) == (b.dtype.str, b.tobytes())
+    if isinstance(a, float):
+        return np.float64(a).tobytes() == np.float64(b).tobytes()
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return same(list(a.items()), list(b.items()))
+    if hasattr(type(a), "__dataclass_fields__"):
+        return all(same(getattr(a, name), getattr(b, name)) for name in type(a).__dataclass_fields__)
+    return a == b
+
+
+def run(code: str, *arguments: object) -> subprocess.CompletedProcess:
+    """The code in a new Python."""
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def forge(path: Path, header: Any, *arrays: tuple[str, np.ndarray], compression: int = 0) -> Path:
+    """An .npz with this header, a text or what JSON can say, and these arrays; its checksums are right."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    with zipfile.ZipFile(path, "w", compression) as zipped:
+        for name, array in [("header", np.frombuffer(text, np.uint8)), *arrays]:
+            stream = io.BytesIO()
+            np.save(stream, array)
+            zipped.writestr(f"{name}.npy", stream.getvalue())
+    return path
+
+
+def about(value: Any = None, **changes: Any) -> dict[str, Any]:
+    """The header of a file that holds a value, packed already."""
+    return {"format": "fastgd", "kind": "fit", "version": npz.VERSION, "value": value} | changes
+
+
+LITTLE_MEMORY = """
+import re, resource, sys
+from fastgd.checks import InvalidDataError
+from fastgd.data import files
+from fastgd.io import npz
+readers = {"npy": files.open_npy, "npz": files.open_npz, "own": lambda path: npz.read(path, "fit")}
+size = int(re.search(r"VmSize:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024
+resource.setrlimit(resource.RLIMIT_AS, (size + 50_000_000,) * 2)
+for path in sys.argv[2:]:
+    try:
+        readers[sys.argv[1]](path)
+        print("read", path)
+    except InvalidDataError as error:
+        print(error)
+"""
+"""Reads files where no more than 50 MB can be had beyond what is there."""
+
+
+def refusals(reader: str, paths: list[Path]) -> list[str]:
+    """What the reader ("npy", "npz" or "own") says of each of these files when there is little memory."""
+    done = run(LITTLE_MEMORY, reader, *paths)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(paths)
+    for path, line in zip(paths, lines, strict=True):
+        assert line.startswith(f"{path} ")
+    return [line.removeprefix(f"{path} ") for path, line in zip(paths, lines, strict=True)]

@@ -1,0 +1,545 @@
+"""Files are whole or not there, and what is not as it was written is refused or is the same."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+import fastgd
+from fastgd.checks import InvalidDataError
+from fastgd.data.files import npz_members
+from fastgd.io import checkpoint, npz
+from fastgd.solver.steppers.base import StepperState
+from tests.helpers import ROOT, Trap, about, forge, refusals, run, same
+
+ARRAYS = {
+    "rows": np.arange(6.0).reshape(2, 3),
+    "columns": np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
+    "none": np.empty((0, 4), np.float32),
+    "one": np.array(-0.0),
+    "flags": np.array([True, False]),
+    "big_endian": np.arange(3, dtype=">i4"),
+    "complex": np.array([1 - 2j, np.nan]),
+}
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any = None
+
+
+@dataclass(frozen=True)
+class Box:
+    content: Pair | None
+    label: str = "empty"
+    size: Literal[1, "large"] = 1
+    weights: tuple[NDArray[np.float64], float] = (np.ones(2), 0.0)
+    counts: tuple[int, ...] = ()
+    others: list[NDArray[Any]] | None = None
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "run.npz"
+
+
+@pytest.fixture
+def written(path) -> bytes:
+    npz.write(path, "fit", {"epoch": 3} | ARRAYS)
+    return path.read_bytes()
+
+
+def test_what_is_written_is_read(path, written):
+    found = npz.read(path, "fit")
+    assert same(found, {"epoch": 3} | ARRAYS)
+    assert found["columns"].flags.fnc
+    assert all(found[name].flags.writeable for name in ARRAYS)
+
+
+def test_it_is_an_ordinary_npz(path, written):
+    with zipfile.ZipFile(path) as zipped:
+        assert zipped.testzip() is None
+        assert zipped.namelist()[0] == "header.npy"
+        assert {info.compress_type for info in zipped.infolist()} == {zipfile.ZIP_STORED}
+    with np.load(path, allow_pickle=False) as found:
+        header = json.loads(bytes(found["header"]))
+        assert (header["format"], header["kind"], header["version"]) == ("fastgd", "fit", 2)
+        assert header["value"]["dict"]["epoch"] == 3
+        assert header["value"]["dict"]["rows"] == {"array": "fit.rows"}
+        assert same({name: found[f"fit.{name}"] for name in ARRAYS}, ARRAYS)
+
+
+def test_the_same_content_is_the_same_file(path, written):
+    npz.write(path, "fit", {"epoch": 3} | {name: array.copy("K") for name, array in ARRAYS.items()})
+    assert path.read_bytes() == written
+    npz.write(path, "fit", {"every": np.arange(20)[::2], "t": np.ones((2, 3, 4)).swapaxes(0, 1)})
+    assert npz.read(path, "fit")["every"].tolist() == list(range(0, 20, 2))
+
+
+# Damage ---------------------------------------------------------------------------------------------------
+
+
+def damaged(whole: bytes, count: int) -> Iterator[bytes]:
+    """So many other files: with other bytes at random, or in what zip and .npy say of the content."""
+    chance = random.Random(3)
+    structure = [place for mark in (b"PK", b"\x93NUMPY") for place in places(whole, mark)]
+    for number in range(count):
+        content = bytearray(whole)
+        if number % 3 == 0:
+            content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        elif number % 3 == 1:
+            at = min(chance.choice(structure) + chance.randrange(46), len(content) - 1)
+            content[at] = chance.choice([0, 1, 0x7F, 0xFF, content[at] ^ 1, content[at] ^ 0x80])
+        else:
+            at, length = chance.randrange(len(content)), chance.randrange(1, 9)
+            content[at : at + length] = chance.randbytes(chance.choice([0, 1, length, length]))
+        yield bytes(content)
+
+
+def places(whole: bytes, mark: bytes) -> list[int]:
+    found = [whole.find(mark)]
+    while (place := whole.find(mark, found[-1] + 1)) >= 0:
+        found.append(place)
+    return found
+
+
+def model_file(path: Path) -> Any:
+    """A model in this file, and a function that reads it."""
+    fit = fastgd.sgd([[1.0, 2.0], [3.0, 1.0], [0.0, 1.0]], [1.0, 2.0, 0.5], learning_rate=0.1, n_epochs=2)
+    fit.save(path)
+    return lambda: fastgd.load(path).__getstate__()
+
+
+def checkpoint_file(path: Path) -> Any:
+    """A checkpoint in this file, and a function that reads it."""
+    how = dict(learning_rate=0.1, n_epochs=2, method="stream", momentum=0.5)
+    X, y = np.array([[1.0, 2.0], [3.0, 1.0], [0.0, 1.0]]), np.array([1.0, 2.0, 0.5])
+    fastgd.gradient_descent(X, y, **how, checkpoint=path)
+    return lambda: npz.read(path, checkpoint.KIND, checkpoint.Content, StepperState)
+
+
+@pytest.mark.parametrize("file", [model_file, checkpoint_file])
+def test_a_damaged_file_is_refused_or_is_the_same(path, file):
+    values = file(path)
+    whole, expected = path.read_bytes(), values()
+    sentences = []
+    for content in damaged(whole, 1500):
+        path.write_bytes(content)
+        try:
+            found = values()
+        except InvalidDataError as error:
+            sentences.append(str(error))
+        else:
+            assert same(found, expected)
+    assert 1000 < len(sentences) < 1500
+    assert all(sentence.startswith(f"{path} ") for sentence in sentences)
+
+
+@pytest.mark.parametrize("file", [model_file, checkpoint_file])
+def test_a_file_that_is_cut_at_any_length_is_refused(path, file):
+    values = file(path)
+    for length in reversed(range(path.stat().st_size)):
+        os.truncate(path, length)
+        with pytest.raises(InvalidDataError, match=rf"^{path} is not a whole \.npz file \("):
+            values()
+
+
+@pytest.mark.parametrize("file", [model_file, checkpoint_file])
+def test_a_header_that_was_changed_with_its_checksum_raises_nothing_else(path, file):
+    values = file(path)
+    (_, header), *arrays = npz_members(path)
+    text, chance = header.tobytes(), random.Random(4)
+    sentences = []
+    for _ in range(300):
+        at, length = chance.randrange(len(text)), chance.randrange(4)
+        new = bytes(chance.choices(b'0123456789"{}[],:.-eaNtf', k=chance.randrange(4)))
+        forge(path, text[:at] + new + text[at + length :], *arrays)
+        try:
+            values()
+        except InvalidDataError as error:
+            sentences.append(str(error))
+    assert len(sentences) > 150
+    assert all(sentence.startswith(f"{path} ") for sentence in sentences)
+
+
+def test_parts_of_two_files_make_none(path, written):
+    others = {name: np.asfortranarray(array) for name, array in ARRAYS.items()}
+    for array in others.values():
+        array[...] = array[..., ::-1] if array.ndim else -array
+    npz.write(path, "fit", {"epoch": 4} | others)
+    other = path.read_bytes()
+    assert len(other) == len(written)
+    for place in range(len(other)):
+        mixed = written[:place] + other[place:]
+        path.write_bytes(mixed)
+        if mixed[60:] not in (written[60:], other[60:]):  # before: what the zip's directory says again
+            with pytest.raises(InvalidDataError, match=rf"^{path} is "):
+                npz.read(path, "fit")
+
+
+# Other files ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_such_file_is_named(path, written, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        npz.read(tmp_path / "none.npz", "fit")
+    with pytest.raises(InvalidDataError, match=r"holds a fit, not a checkpoint$"):
+        npz.read(path, "checkpoint")
+    for content in (b"", b"PK", b"text\n" * 99, random.Random(0).randbytes(5000)):
+        path.write_bytes(content)
+        with pytest.raises(
+            InvalidDataError, match=rf"^{path} is not a whole \.npz file \(.+\); write it again$"
+        ):
+            npz.read(path, "fit")
+    for members in (
+        {},
+        {"x": np.ones(3)},
+        {"header": np.ones(3)},
+        {"header": np.frombuffer(b"[]", np.uint8)},
+    ):
+        np.savez(path, **members)
+        with pytest.raises(InvalidDataError, match=r"is an \.npz file, but fastgd did not write it$"):
+            npz.read(path, "fit")
+
+
+@pytest.mark.parametrize("kind", ["fit", "checkpoint"])
+def test_other_versions_are_refused_with_the_remedy(path, kind):
+    """Version 1 had the fields "checksum", "arrays" and "header" in the same first member."""
+    old = about(kind=kind, version=1, checksum="00", arrays=[["a", "<f8", [2], False]], header={})
+    forge(path, old, ("a", np.ones(2)))
+    sentence = (
+        "has version 1 of the format, and this fastgd reads version 2: fit again and save, or use the fastgd"
+    )
+    calls = {"fit": fastgd.load, "checkpoint": lambda path: fastgd.sgd([1.0, 2.0], [1.0, 3.0], resume=path)}
+    with pytest.raises(InvalidDataError, match=rf"^{path} {sentence} that wrote it$"):
+        calls[kind](path)
+    forge(path, about(kind=kind, version=3))
+    with pytest.raises(InvalidDataError, match=r"has version 3 of the format, .* version 2: update fastgd$"):
+        calls[kind](path)
+    forge(path, about(kind=kind, version="2"))
+    with pytest.raises(InvalidDataError, match=r"has version '2' of the format"):
+        calls[kind](path)
+
+
+def test_what_another_program_made_of_it(path, written):
+    with np.load(path) as found:
+        content = dict(found)
+    np.savez(path, **content)
+    assert same(npz.read(path, "fit"), {"epoch": 3} | ARRAYS)
+    np.savez_compressed(path, **content)
+    with pytest.raises(InvalidDataError, match=r"holds 'header.npy' encrypted, or compressed in a way"):
+        npz.read(path, "fit")
+    path.write_bytes(written)
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as zipped:
+        zipped.writestr("fit.rows.npy", b"other rows")
+    with pytest.raises(InvalidDataError, match=rf"^{path} holds 'fit.rows.npy' twice$"):
+        npz.read(path, "fit")
+
+
+def test_objects_are_never_made(path, tmp_path):
+    marker = tmp_path / "marker"
+    objects = np.array([Trap(marker)], object)
+    np.savez(path, header=objects, x=objects)
+    with pytest.raises(InvalidDataError, match=r"holds Python objects, which are never read"):
+        npz.read(path, "fit")
+    forge(path, about({"array": "x"}), ("x", objects))
+    with pytest.raises(
+        InvalidDataError, match=r"holds 'x.npy', which holds Python objects, which are never read"
+    ):
+        npz.read(path, "fit")
+    assert not marker.exists()
+    with pytest.raises(TypeError, match=r"cannot be kept in a file$"):
+        npz.write(path, "fit", objects)
+
+
+def test_no_file_takes_memory_that_it_does_not_fill(tmp_path):
+    def named(number: int) -> Path:
+        return tmp_path / f"hostile-{number}.npz"
+
+    headers = [
+        b"[" * 900_000,
+        b"[]" + b",[]" * 300_000,
+        b'{"":' * 200_000,
+        b"1" * 1_000_000,
+        b" " * 9_000_000,
+    ]
+    files = [forge(named(number), text) for number, text in enumerate(headers)]
+    huge = np.broadcast_to(np.float64(1.0), 10**7)  # 80 MB of which 8 bytes are there
+    files.append(forge(named(5), about(), ("a", huge), compression=zipfile.ZIP_DEFLATED))
+    for number, shape in enumerate([(10**9,), (2**31, 2**31), (11,), (9,), (2**62,) * 30], 6):
+        stream = io.BytesIO()
+        np.lib.format.write_array_header_1_0(stream, dict(descr="<f8", fortran_order=False, shape=shape))
+        with zipfile.ZipFile(forge(named(number), about({"array": "a"})), "a") as zipped:
+            zipped.writestr("a.npy", stream.getvalue() + bytes(80))
+        files.append(named(number))
+    lines = refusals("own", files)
+    assert lines[:5] == ["is an .npz file, but fastgd did not write it"] * 5
+    assert lines[5].startswith("holds 'header.npy' encrypted, or compressed")
+    for line in lines[6:]:
+        assert re.match(r"is damaged: 'a.npy' has \d+ bytes, and its header declares \d+$", line)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"null", b"\xff", b'{"format": NaN}', b'{"format": "other"}'])
+def test_a_header_of_something_else_is_refused(path, text):
+    with pytest.raises(InvalidDataError, match=r"is an \.npz file, but fastgd did not write it$"):
+        npz.read(forge(path, text), "fit")
+
+
+def test_headers_that_cannot_be_read_again_are_not_written(path):
+    with pytest.raises(
+        ValueError, match=r"a header of 1048\d+ bytes, and no more than 1048576 are read again$"
+    ):
+        npz.write(path, "fit", "x" * (1 << 20))
+    assert os.listdir(path.parent) == []
+
+
+# Writing --------------------------------------------------------------------------------------------------
+
+
+def test_the_old_file_stays_until_the_new_one_is_on_the_disk(path, written, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (calls.append(name), real(*a))[1])
+    npz.write(path, "fit", None)
+    assert calls == ["fsync", "replace", "fsync"]
+
+
+@pytest.mark.parametrize("name", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)
+def test_an_error_leaves_the_old_file_and_nothing_else(path, written, monkeypatch, name, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(os, name, fails)
+    with pytest.raises(type(error)) as caught:
+        npz.write(path, "fit", None)
+    assert path.read_bytes() == written
+    assert os.listdir(path.parent) == ["run.npz"]
+    if isinstance(error, OSError):
+        assert caught.value.filename == str(path)
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(path, written):
+    code = """
+import resource, sys
+import numpy as np
+from fastgd.io import npz
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+try:
+    npz.write(sys.argv[1], "fit", np.ones(100_000))
+except OSError as error:
+    print(error)
+npz.write(sys.argv[1] + "2", "fit", np.ones(100))
+"""
+    done = run(code, path)
+    assert done.stdout == f"[Errno 27] File too large: '{path}'\n", done.stderr
+    assert path.read_bytes() == written
+    assert sorted(os.listdir(path.parent)) == ["run.npz", "run.npz2"]
+
+
+def test_a_killed_writer_leaves_a_whole_file(path):
+    code = """
+import itertools, sys
+import numpy as np
+from fastgd.io import npz
+for i in itertools.count():
+    npz.write(sys.argv[1], "fit", {"number": i, "a": np.full(100_000, float(i))})
+    if i == 1:
+        print("go", flush=True)
+"""
+    moments = random.Random(5)
+    for _ in range(8):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+        )
+        with writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"go\n"
+            time.sleep(moments.uniform(0.0, 0.05))
+            writer.send_signal(signal.SIGKILL)
+        assert writer.returncode == -signal.SIGKILL
+        found = npz.read(path, "fit")
+        assert found["number"] >= 1
+        assert set(found["a"].tolist()) == {float(found["number"])}
+
+
+def test_where_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    npz.write("plain", "fit", None)
+    assert os.listdir() == ["plain"]  # no ending of its own
+    assert npz.read(Path("plain"), "fit") is None
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE(os.stat("plain").st_mode) == 0o666 & ~umask
+    os.chmod("plain", 0o600)
+    os.symlink("plain", "link")
+    npz.write("link", "fit", "by link")
+    assert os.path.islink("link")
+    assert npz.read("plain", "fit") == "by link"
+    assert stat.S_IMODE(os.stat("plain").st_mode) == 0o600
+    os.mkfifo("pipe")
+    os.mkdir("folder")
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match=rf"^{name} is not a file: name one to write$"):
+            npz.write(name, "fit", None)
+    with pytest.raises(FileNotFoundError) as caught:
+        npz.write("nowhere/run.npz", "fit", None)
+    assert caught.value.filename == "nowhere/run.npz"
+    assert sorted(os.listdir()) == ["folder", "link", "pipe", "plain"]
+
+
+# Values ---------------------------------------------------------------------------------------------------
+
+
+def packed(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    arrays: dict[str, np.ndarray] = {}
+    return npz.pack(value, arrays, "value"), arrays
+
+
+def test_classes_come_back_by_name_where_they_are_allowed():
+    value = Pair(Box(Pair(1), "full", "large", (np.zeros(3), -0.0), (1, 2), [np.ones(1, ">i2")]), [Pair(1)])
+    tree, arrays = packed(value)
+    assert same(npz.unpack(tree, arrays, Pair, Box), value)
+    assert same(npz.unpack(*packed(value.left), Box), value.left)  # a field of Box names Pair
+    with pytest.raises(InvalidDataError, match=r"^holds a 'Box', which is not made from files$"):
+        npz.unpack(tree, arrays, Pair)
+    assert npz.unpack({"Box": {"content": None}}, {}, Box).label == "empty"  # an older file: its default
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(content=1), dict(content=Box(None)), dict(label=None), dict(label=3), dict(size=True),
+        dict(size="small"),
+        dict(weights=(np.ones(1),)), dict(weights=[np.ones(1), 0.0]), dict(weights=(np.ones(1), 1)),
+        dict(weights=(np.ones(1, "f4"), 0.0)), dict(weights=(np.ones(1, ">f8"), 0.0)), dict(counts=(1, 2.0)),
+        dict(counts=(True,)), dict(counts=None), dict(others=[1.0]), dict(others=()),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_fields_have_the_types_that_their_classes_declare(changes):
+    with pytest.raises(InvalidDataError, match=rf"^holds a {next(iter(changes))} that no Box has$"):
+        npz.unpack(*packed(Box(**{"content": None} | changes)), Box)
+
+
+def test_names_of_arrays_are_those_of_fields_and_never_two_the_same(path):
+    _, arrays = packed(Pair({"a": [np.ones(1)], "a.0": np.ones(2), "/": np.ones(3)}, np.ones(4)))
+    assert list(arrays) == ["value.left.a.0", "value.left.1", "value.left.2", "value.right"]
+
+
+def test_long_lists_of_numbers_are_one_array():
+    for value in ([0.5] * 1000, [[1, 2]] * 500, [[1.5, float("nan")]] * 20):
+        tree, arrays = packed([value])
+        assert len(arrays) == 1
+        assert len(str(tree)) < 100
+        assert same(npz.unpack(tree, arrays), [value])
+    for value in (
+        [1, 0.5] * 20, [True] * 20, [[1.0], [2.0, 3.0]] * 10, [2**70] * 20, [[]] * 20, [[1.0], (2.0,)] * 10,
+        [[1.0], 2.0] * 10, [2**63] * 20,
+    ):  # fmt: skip
+        tree, arrays = packed(value)
+        assert not arrays
+        assert same(npz.unpack(tree, arrays), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Fraction(1, 2),
+        object(),
+        {1, 2},
+        {1: 2},
+        np.array(["a"]),
+        np.array([None]),
+        np.datetime64("2020"),
+        Pair,
+    ],
+)
+def test_what_cannot_be_kept_is_named(value):
+    with pytest.raises(TypeError, match=r"of type \w+, cannot be kept in a file$"):
+        packed([value])
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {}, {"array": "b"}, {"array": ["a"]}, {"bytes": 3}, {"float": "a"}, {"scalar": None},
+        {"numbers": "b"}, {"tuple": 3}, {"tuple": None}, {"dict": [[1]]}, {"Box": 3}, {"Box": {"other": 1}},
+        {"Box": []}, {"array": "a", "tuple": []}, {"eval": "1"}, [{"what": 1}],
+        {"tuple": [{"array": "a"}, {"array": "a"}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_trees_that_were_never_packed_are_refused(tree):
+    with pytest.raises(InvalidDataError, match=r"^holds "):
+        npz.unpack(tree, {"a": np.arange(3, dtype=np.int8)}, Box)
+
+
+def test_values_that_are_too_deep_are_refused():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InvalidDataError, match=r"^holds values that cannot be understood$"):
+        npz.unpack(deep, {})
+    while deep:  # taken apart one by one
+        deep = deep[0]
+
+
+NUMBERS = st.integers() | st.floats() | st.booleans()
+LEAVES = (
+    st.none()
+    | NUMBERS
+    | st.text()
+    | st.binary(max_size=300)
+    | hnp.arrays(
+        st.sampled_from(["<f8", ">f4", "<i2", "|u1", "|b1", "<c16", "<f2"]),
+        hnp.array_shapes(min_dims=0, min_side=0),
+    )
+    | st.floats().map(np.float64)
+    | st.floats(width=32).map(np.float32)
+    | st.integers(0, 255).map(np.uint8)
+    | st.lists(st.floats(), min_size=15, max_size=20)
+    | st.lists(st.integers(), min_size=15, max_size=20)
+    | st.lists(st.lists(st.floats(), min_size=2, max_size=2), min_size=15, max_size=20)
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.lists(inner, max_size=4).map(tuple)
+        | st.dictionaries(st.text(), inner, max_size=4)
+        | st.tuples(inner, inner).map(lambda pair: Pair(*pair))
+    ),
+    max_leaves=10,
+)
+
+
+@given(VALUES)
+def test_values_come_back_to_the_bit(tmp_path_factory, value):
+    path = tmp_path_factory.getbasetemp() / "values.npz"
+    npz.write(path, "fit", value)
+    assert same(npz.read(path, "fit", Pair), value)
