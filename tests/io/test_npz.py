@@ -190,7 +190,7 @@ def test_parts_of_two_files_make_none(path, written):
     npz.write(path, "fit", {"epoch": 4} | others)
     other = path.read_bytes()
     assert len(other) == len(written)
-    for place in range(len(other)):
+    for place in range(0, len(other), 7):
         mixed = written[:place] + other[place:]
         path.write_bytes(mixed)
         if mixed[60:] not in (written[60:], other[60:]):  # before: what the zip's directory says again
