@@ -38,7 +38,7 @@ def open_npy(path: Path) -> NDArray[Any]:
         If it is no .npy file, holds Python objects or records, or is shorter than its header declares.
     """
     check_regular(path)
-    with _refusing(path, ".npy"), open(path, "rb") as file:
+    with _refusing(path, ".npy file"), open(path, "rb") as file:
         size, declared = os.fstat(file.fileno()).st_size, _declared_size(file)
         if size < declared:
             raise InvalidDataError(
@@ -53,7 +53,7 @@ def open_npz(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def npz_members(
-    path: Path, compression: Collection[int] = (STORED, DEFLATED)
+    path: Path, kind: str = ".npz file", compression: Collection[int] = (STORED, DEFLATED)
 ) -> Generator[tuple[str, NDArray[Any]], None, None]:
     """The names and arrays of a .npz file, each read when it is asked for.
 
@@ -64,7 +64,7 @@ def npz_members(
         way, or would take far more memory than it has bytes.
     """
     check_regular(path)
-    with _refusing(path, ".npz"), open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+    with _refusing(path, kind), open(path, "rb") as file, zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         _check_members(members, os.fstat(file.fileno()).st_size, compression)
         for member in members:
@@ -95,7 +95,7 @@ def _refusing(path: Path, kind: str) -> Iterator[None]:
         ):  # zipfile seeks to what the file declares
             raise
         raise InvalidDataError(
-            f"{path_text(path)} is not a whole {kind} file ({error!s:.100}); write it again"
+            f"{path_text(path)} is not a whole {kind} ({error!s:.100}); write it again"
         ) from None
 
 

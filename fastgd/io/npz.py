@@ -73,11 +73,11 @@ def read(path: Path, kind: str, *classes: type) -> Any:
         If the file is of another kind or version, is damaged, or holds values that its classes do not.
     """
     name = path_text(path)
-    with contextlib.closing(npz_members(path, [STORED])) as members:
+    with contextlib.closing(npz_members(path, "fastgd file", [STORED])) as members:
         first, header = next(members, ("", np.empty(0)))
         about = _parsed(header.tobytes()) if first == "header" else None
         if type(about) is not dict or about.get("format") != "fastgd":
-            raise InvalidDataError(f"{name} is an .npz file, but fastgd did not write it")
+            raise InvalidDataError(f"{name} is not a fastgd file, but another .npz file")
         if (version := about.get("version")) != VERSION:
             remedy = "fit again and save, or use the fastgd that wrote it"
             if isinstance(version, int) and version > VERSION:

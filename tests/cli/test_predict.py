@@ -162,7 +162,7 @@ def test_arrays_that_do_not_fit_the_model(run, model):
     ("arguments", "message"),
     [
         (["none.npz", "trips.csv"], "fastgd: none.npz: No such file or directory"),
-        (["trips.csv", "trips.csv"], "trips.csv is not a file that fastgd wrote"),
+        (["trips.csv", "trips.csv"], "trips.csv is not a whole fastgd file"),
         (["m.npz", "none.csv"], "there is no file or folder none.csv"),
         (["m.npz", "trips.csv", "--out", "p.txt"], "--out writes .csv, .parquet or .npy, not p.txt"),
         (["m.npz", "trips.csv", "--out", "no/p.csv"], "for --out no/p.csv: make it"),

@@ -174,12 +174,12 @@ main()
     ("module", "patch", "text", "told"),
     [
         (
-            "commands",
+            "cli.commands",
             "fastgd.cli.commands.fit = lambda options: interrupted()",
             "interrupted here",
             "interrupted here",
         ),
-        ("cli", "fastgd.cli.main = interrupted", "", "interrupted"),
+        ("cli.main", "fastgd.cli.main.main = interrupted", "", "interrupted"),
     ],
     ids=["in a command", "while modules load"],
 )

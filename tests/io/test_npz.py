@@ -161,7 +161,7 @@ def test_a_file_that_is_cut_at_any_length_is_refused(path, file):
     values = file(path)
     for length in reversed(range(path.stat().st_size)):
         os.truncate(path, length)
-        with pytest.raises(InvalidDataError, match=rf"^{path} is not a whole \.npz file \("):
+        with pytest.raises(InvalidDataError, match=rf"^{path} is not a whole fastgd file \("):
             values()
 
 
@@ -209,7 +209,7 @@ def test_what_is_no_such_file_is_named(path, written, tmp_path):
     for content in (b"", b"PK", b"text\n" * 99, random.Random(0).randbytes(5000)):
         path.write_bytes(content)
         with pytest.raises(
-            InvalidDataError, match=rf"^{path} is not a whole \.npz file \(.+\); write it again$"
+            InvalidDataError, match=rf"^{path} is not a whole fastgd file \(.+\); write it again$"
         ):
             npz.read(path, "fit")
     for members in (
@@ -219,7 +219,7 @@ def test_what_is_no_such_file_is_named(path, written, tmp_path):
         {"header": np.frombuffer(b"[]", np.uint8)},
     ):
         np.savez(path, **members)
-        with pytest.raises(InvalidDataError, match=r"is an \.npz file, but fastgd did not write it$"):
+        with pytest.raises(InvalidDataError, match=r"is not a fastgd file, but another \.npz file$"):
             npz.read(path, "fit")
 
 
@@ -294,7 +294,7 @@ def test_no_file_takes_memory_that_it_does_not_fill(tmp_path):
             zipped.writestr("a.npy", stream.getvalue() + bytes(80))
         files.append(named(number))
     lines = refusals("own", files)
-    assert lines[:5] == ["is an .npz file, but fastgd did not write it"] * 5
+    assert lines[:5] == ["is not a fastgd file, but another .npz file"] * 5
     assert lines[5].startswith("holds 'header.npy' encrypted, or compressed")
     for line in lines[6:]:
         assert re.match(r"is damaged: 'a.npy' has \d+ bytes, and its header declares \d+$", line)
@@ -302,7 +302,7 @@ def test_no_file_takes_memory_that_it_does_not_fill(tmp_path):
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"null", b"\xff", b'{"format": NaN}', b'{"format": "other"}'])
 def test_a_header_of_something_else_is_refused(path, text):
-    with pytest.raises(InvalidDataError, match=r"is an \.npz file, but fastgd did not write it$"):
+    with pytest.raises(InvalidDataError, match=r"is not a fastgd file, but another \.npz file$"):
         npz.read(forge(path, text), "fit")
 
 
