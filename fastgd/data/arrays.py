@@ -84,9 +84,9 @@ def refuse_cut_short(name: str, array: NDArray[Any]) -> None:
     needed = begin + byte_bounds(array)[1] - np.frombuffer(mapping, np.uint8).ctypes.data
     if size < needed:
         raise InvalidDataError(
-            f"{name} lies in a file that was cut short: it has {size} bytes and the array needs {needed}; "
-            "write it anew"
-        )
+            f"lies in a file that was cut short: it has {size} bytes and the array needs {needed}",
+            what=name, remedy="write it anew",
+        )  # fmt: skip
 
 
 def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
