@@ -41,6 +41,9 @@ def forward(
 ) -> float | Floats:
     """Predictions of the linear model, ŷ = x·w + intercept.
 
+    Each row is summed from its first column to its last. So a prediction has the same bits for a single row
+    as among millions of rows.
+
     Parameters
     ----------
     X : number, array (n,) or array (n, d)
@@ -63,9 +66,6 @@ def forward(
     ------
     InvalidDataError
         If X or w cannot be used, or holds NaN or infinity.
-
-    Notes ----- Each row is summed from its first column to its last. So a prediction has the same bits for a
-    single row as among millions of rows.
 
     Examples
     --------
@@ -211,11 +211,7 @@ def cost(
 ) -> float:
     """The cost, by default the mean squared error (1/n) Σ (x·w − y)².
 
-    Parameters, errors and accuracy are those of `cost_and_gradient`.
-
-    Returns
-    -------
-    float
+    Parameters, type of result, errors and accuracy are those of `cost_and_gradient`.
 
     Examples
     --------
@@ -252,12 +248,7 @@ def gradient(
 ) -> float | Floats:
     """The gradient ∂cost/∂w, by default (2/n) Σ x (x·w − y).
 
-    Parameters, errors and accuracy are those of `cost_and_gradient`.
-
-    Returns
-    -------
-    float or ndarray (d,)
-        A float if X has shape (n,).
+    Parameters, type of result, errors and accuracy are those of `cost_and_gradient`.
 
     Examples
     --------

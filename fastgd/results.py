@@ -214,8 +214,10 @@ class FitResult:
         -------
         str
 
-        Notes ----- SGD prints a `grad:` line for each sample if the fit has `history="samples"`. For data of
-        one block each character equals plain Python's.
+        Notes
+        -----
+        SGD prints a `grad:` line for each sample if the fit has `history="samples"`. For data of one block
+        each character equals plain Python's.
         """
         from fastgd.trace import trace
 

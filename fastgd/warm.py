@@ -35,10 +35,12 @@ def warmup() -> float:
     float
         Seconds taken.
 
-    Notes ----- The usual calls are `gradient_descent` and `sgd` with squared errors (both methods, with and
-    without intercept, `standardize` and `tol`), `sweep`, `diagnose`, `forward`, `loss`, `cost`, `gradient`
-    and `cost_and_gradient`. X and y are both float64 (which lists and integers become) or both float32. Rows
-    have 1, 3, or 10 and more numbers.
+    Notes
+    -----
+    The usual calls are `gradient_descent` and `sgd` with squared errors (both methods, with and without
+    intercept, `standardize` and `tol`), `sweep`, `diagnose`, `forward`, `loss`, `cost`, `gradient` and
+    `cost_and_gradient`. X and y are both float64 (which lists and integers become) or both float32. Rows have
+    1, 3, or 10 and more numbers.
 
     Other kernels compile at their first use: rows of 2 or of 4 to 9 numbers, other losses, penalties,
     momentum, batches, sample weights and shuffling.
