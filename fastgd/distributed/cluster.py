@@ -1,7 +1,7 @@
-"""Talking to a Dask cluster: tasks with a home, answers, and what goes wrong on the way.
+"""Tasks on a Dask cluster: submit them, collect their results, and explain failures.
 
-Tasks are submitted one by one, beside Dask's graphs, each to the worker that holds its rows. Another may take
-it when that one has died: the scheduler knows how its rows were made.
+Each task is submitted to the worker that holds its rows. If that worker dies, another one may take the task,
+since the scheduler knows how to make the rows again.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 from fastgd import __version__, callers
 
 POLL = 0.1
-"""Seconds between two looks at whether the scheduler is still there."""
+"""Seconds between two checks that the scheduler is still there."""
 
 
 class Cluster:
-    """A client that is connected."""
+    """A connected client."""
 
     def __init__(self, client: Any):
         if client.asynchronous:
@@ -34,7 +34,7 @@ class Cluster:
         self.check()
 
     def check(self) -> None:
-        """Raise where there is no scheduler any more."""
+        """Raise if the connection to the scheduler is lost."""
         if self.client.status != "running":
             scheduler = getattr(self.client.scheduler, "address", "") or self.client.id
             raise RuntimeError(
@@ -43,13 +43,14 @@ class Cluster:
             )
 
     def submit(self, function: Callable[..., Any], *args: Any, home: str | None = None) -> Any:
-        """A task as a future, at home if it can be; arguments may hold futures, in lists and tuples."""
+        """Submit a task and return its future. The worker `home` runs it if possible. Arguments may contain
+        futures, in lists and tuples."""
         self.check()
         where = {} if home is None else {"workers": [home], "allow_other_workers": True}
         return self.client.submit(function, *args, pure=False, **where)
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
-        """The results. An error of a task is raised as it is, and what is not waited for is cancelled."""
+        """The results of the futures. If a task fails, raise its error and cancel the other futures."""
         try:
             return list(self.patiently(self.client.gather, list(futures)))
         except BaseException:
@@ -58,12 +59,13 @@ class Cluster:
             raise
 
     def patiently(self, call: Callable[..., Any], *args: Any, **how: Any) -> Any:
-        """call(*args), which waits for the scheduler; given up when that is gone, or at an interrupt."""
+        """Call call(*args), which waits for the scheduler. Stop waiting if the connection is lost or
+        interrupted."""
         result: list[Any] = []
         error: list[BaseException] = []
         has_ended = threading.Event()
 
-        context = contextvars.copy_context()  # which says whose client it is
+        context = contextvars.copy_context()  # contains the current client
 
         def work() -> None:
             try:
@@ -73,7 +75,7 @@ class Cluster:
             finally:
                 has_ended.set()
 
-        # Dask's own waits go on for half a minute after the scheduler's end: they are left to a thread.
+        # Dask waits for half a minute after the end of a scheduler, so it waits in a thread of its own.
         threading.Thread(target=work, name="fastgd waits for Dask", daemon=True).start()
         while not has_ended.wait(POLL):
             self.check()
@@ -102,12 +104,12 @@ class Cluster:
 def _cancel(client: Any, futures: list[Any]) -> None:
     try:
         client.cancel(futures, force=True)
-    except Exception:  # the scheduler is gone, and the futures with it
+    except Exception:  # the scheduler and its futures are gone
         return
 
 
 def current() -> Cluster | None:
-    """The cluster of the present Client; None where there is none."""
+    """The cluster of the current Client, or None."""
     distributed = sys.modules.get("distributed")
     if distributed is None:
         return None
@@ -118,7 +120,7 @@ def current() -> Cluster | None:
 
 
 def about() -> dict[str, str]:
-    """What the bits of a result depend on beside the data."""
+    """The versions and the hardware that the bits of a result depend on."""
     versions = {
         "Python": platform.python_version(),
         "NumPy": np.__version__,
@@ -133,7 +135,7 @@ def about() -> dict[str, str]:
 
 
 def warn_of_differences(abouts: dict[str, dict[str, str]]) -> None:
-    """Where workers, by their addresses, differ from this process."""
+    """Warn if workers (by address) have other versions or hardware than this process."""
     here = about()
     found: dict[str, list[str]] = {}
     for address, there in abouts.items():

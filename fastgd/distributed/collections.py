@@ -1,6 +1,7 @@
-"""Dask's arrays and dataframes as rows: their partitions, zipped; without a cluster, a source of chunks.
+"""Dask arrays and dataframes as rows: partitions of X, y and weights, and a chunk source for fits without a
+cluster.
 
-Nothing here imports Dask before a collection has been passed.
+This module imports Dask only after it has received a collection.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from fastgd.engine.blocks import NOTHING, Floats
 
 
 def is_dask(value: Any) -> bool:
-    """Whether it is an array, a dataframe or a series of Dask's; told by its type's name alone."""
+    """Whether the value is a Dask array, dataframe or series. Looks only at the name of its type."""
     return type(value).__module__.startswith("dask")
 
 
 class Partitions:
-    """X, y and, where given, weights: collections of the same partitions of rows."""
+    """Collections of X, y and optional weights with the same partitions."""
 
     def __init__(self, X: Any, y: Any, sample_weight: Any = None):
         if y is None:
@@ -53,7 +54,7 @@ class Partitions:
 
     @property
     def counts(self) -> list[int] | None:
-        """Rows of each partition, where that is known without a look at them."""
+        """The number of rows of each partition, or None if Dask does not know it."""
         for part in self.collections:
             if _is_array(part) and not any(math.isnan(m) for m in part.chunks[0]):
                 return [int(m) for m in part.chunks[0]]
@@ -64,7 +65,7 @@ class Partitions:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """By which the same collections are known again."""
+        """Names that identify the collections."""
         return tuple(part.name if _is_array(part) else part._name for part in self.collections)
 
 
@@ -81,7 +82,7 @@ def _count(collection: Any) -> int:
 
 
 def _like(X: Any, name: str, values: Any) -> Any:
-    """Targets or weights as a collection of the partitions of X."""
+    """Targets or weights as a collection with the partitions of X."""
     if not is_dask(values):
         if not _is_array(X) or any(math.isnan(m) for m in X.chunks[0]):
             raise InvalidDataError(
@@ -113,7 +114,7 @@ def _like(X: Any, name: str, values: Any) -> Any:
 
 
 def _dtype(name: str, collection: Any) -> np.dtype[Any]:
-    """Of the whole collection, as one array."""
+    """The dtype of the whole collection as one array."""
     meta = collection._meta
     types = set(meta.dtypes) if meta.ndim == 2 and hasattr(meta, "dtypes") else set()
     if len(types) == 1 and isinstance(only := types.pop(), np.dtype) and only.kind in "fiub":
@@ -122,7 +123,7 @@ def _dtype(name: str, collection: Any) -> np.dtype[Any]:
 
 
 class Values(NamedTuple):
-    """A partition's numbers: X (m, d), y (m,), weights (m,) or (0,)."""
+    """The numbers of one partition: X (m, d), y (m,), weights (m,) or (0,)."""
 
     X: NDArray[Any]
     y: NDArray[Any]
@@ -130,7 +131,7 @@ class Values(NamedTuple):
 
 
 def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> Values:
-    """The numbers of partition `number`, not copied where they are arrays already."""
+    """The numbers of partition `number`. Arrays are not copied."""
     try:
         X, y, *weights = (as_array(name, part) for name, part in zip(NAMES, parts, strict=False))
     except InvalidDataError as error:
@@ -147,13 +148,13 @@ def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> V
             )
     if X.size != len(X) * d:
         raise InvalidDataError(f"partition {number}: X has shape {X.shape}, and should have {d} columns")
-    # Kernels are compiled for weights that may be written, as those of arrays are.
+    # Kernels are compiled for writable weights, as arrays are writable.
     of = np.require(weights[0], np.float64, ["C", "A", "W"]) if weights else NOTHING
     return Values(X.reshape(len(X), d), y, of)
 
 
 class PartitionSource(Source):
-    """The partitions one after the other, each made anew at each read by Dask's own scheduler."""
+    """A source that yields partitions in order. Dask's default scheduler computes each one in every pass."""
 
     def __init__(self, partitions: Partitions):
         self._partitions = partitions
@@ -192,5 +193,5 @@ def _row(number: int, row: int) -> str:
 
 
 def zipped(partitions: Partitions) -> list[tuple[Any, ...]]:
-    """For each partition its parts of X, y and the weights, delayed."""
+    """The delayed parts of X, y and weights, for each partition."""
     return list(zip(*(np.ravel(part.to_delayed()).tolist() for part in partitions.collections), strict=True))

@@ -1,12 +1,11 @@
-"""Fold and scan on a Dask cluster: the rows stay with the workers; nodes or a state come back.
+"""Fold and scan on a Dask cluster. Rows stay on the workers; nodes or a state come back.
 
-With a running `Client` each read is one task a worker, on the partitions where they are. Partitions that
-are not in memory are computed once for the call, into the workers' memory, where they must fit. The only rows
-that travel are those of blocks that a border between two workers cuts; they travel once. A fold returns
-nodes, at most 2·log2(blocks) of each stretch of rows. The tree of additions is that of the grid, so the bits
-are those of the same rows in memory.
+With a running `Client` each pass sends one task to each worker that holds partitions. Partitions that are not
+in memory are computed once for the call and must fit into the workers' memory. Rows travel only if a border
+between two workers divides their block, and only once. A fold returns at most 2·log2(blocks) nodes for each
+stretch of rows. Nodes are added in the grid's tree, so the bits equal those of the same rows in memory.
 
-What reads cost by the number of workers stands in this folder's README.
+The README of this folder gives the cost of a pass for different numbers of workers.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ from fastgd.engine.blocks import Array, Executor, Floats, Fold, Piece, Reader, S
 from fastgd.engine.scan import scan
 
 MOST_ANSWERS, FAN_IN = 64, 32
-"""Of more workers, the nodes are joined on the way: by some of them, so many at a time."""
+"""If there are more than MOST_ANSWERS workers, workers join the nodes first, FAN_IN answers at a time."""
 LARGE = 1 << 17
-"""Bytes of a task that travel once a worker, not with each task."""
+"""A larger task, in bytes, is sent once to each worker, not with each task."""
 
 
 def dask_rows(X: Any, y: Any, sample_weight: Any) -> Table:
-    """The rows of Dask's collections: on the cluster of the present Client, or made here as they are read."""
+    """The rows of Dask collections: on the cluster of the current Client, or computed here in each pass."""
     partitions = Partitions(X, y, sample_weight)
     found = cluster.current()
     if found is None:
@@ -49,7 +48,7 @@ def dask_rows(X: Any, y: Any, sample_weight: Any) -> Table:
 
 
 class DaskRows(Elsewhere, Shape):
-    """Rows in the memory of a cluster's workers."""
+    """Rows in the memory of the workers of a cluster."""
 
     is_random = False
 
@@ -58,7 +57,7 @@ class DaskRows(Elsewhere, Shape):
         super().__init__(shape.n, shape.d, shape.is_scalar, shape.has_weights, shape.row_bytes, shape.dtypes)
         self.executor: Executor = Workers(placement)
         self.passes = 0
-        """Reads that only looked at the targets."""
+        """Passes that checked the targets only."""
         self._placement, self.columns = placement, columns
         self._first = placement.first
 
@@ -74,7 +73,7 @@ class DaskRows(Elsewhere, Shape):
 
     @property
     def facts(self) -> Facts:
-        """By a read."""
+        """Facts about the targets. The first use may take a pass."""
         known = self._placement.known
         if "facts" not in known:
             facts = Facts()
@@ -91,7 +90,7 @@ class DaskRows(Elsewhere, Shape):
         return known["facts"]
 
     def mark(self) -> tuple[Any, ...]:
-        """That of the same rows in arrays."""
+        """The mark of the same rows in arrays."""
         known = self._placement.known
         if "mark" not in known:
             few = np.array([0, self.n // 2, self.n - 1])
@@ -100,7 +99,7 @@ class DaskRows(Elsewhere, Shape):
 
 
 class Fetching:
-    """Reads some rows from the workers: for few."""
+    """A reader that fetches rows from the workers, for small numbers of rows."""
 
     def __init__(self, placement: Placement):
         self._placement = placement
@@ -130,7 +129,7 @@ class Fetching:
 
 
 class Workers:
-    """Runs folds and scans on the workers that hold the rows: one task a worker a read."""
+    """Runs folds and scans on the workers that hold the rows, with one task for each worker and pass."""
 
     def __init__(self, placement: Placement):
         self._placement, self._cluster = placement, placement.cluster
@@ -153,7 +152,7 @@ class Workers:
             assert kept is not None
             for room, array in zip(kept.part(start, stop), arrays, strict=True):
                 room[...] = array
-        (whole,) = nodes  # one run of rows, from the first to the last
+        (whole,) = nodes  # consecutive runs from the first row to the last
         counter = reduce.Counter(add=order.add)
         counter.nodes = whole.nodes
         return counter.total()
@@ -183,7 +182,7 @@ class Workers:
                 array[...] = result
 
     def _view(self, rows: Any) -> Any:
-        """The view without its rows."""
+        """The view over the shape alone, without rows."""
         return rows.over(self._placement.shape)
 
     def _seats(self, rows: Any) -> list[Seat]:
@@ -195,7 +194,7 @@ class Workers:
         return list(self._placement.seats.values())
 
     def _sent(self, task: Any) -> Any:
-        """The task as bytes: what it holds is pickled once, and in workers it may be written to."""
+        """The pickled task. Pickling once makes its arrays writable on the workers."""
         import cloudpickle
 
         sent = cloudpickle.dumps(task)

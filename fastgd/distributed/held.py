@@ -1,4 +1,4 @@
-"""Rows of a table that one process holds: some of all, under the numbers that they have among all."""
+"""The rows of a table that one process holds, with their row numbers in the whole table."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from fastgd.data.dataset import Table
 from fastgd.engine.blocks import NOTHING, Array, Floats, Pass, Piece, RunsAnywhere, block_rows
 
 LEAST_ALIGNED = 1024
-"""`statistics.ROWS_TOGETHER`: no node of a fold is of fewer rows, unless they are the last."""
+"""Equals `statistics.ROWS_TOGETHER`. Only the last node of a fold may have fewer rows."""
 RUN_NUMBERS = 1 << 21
 CONVERTED_NUMBERS = 1 << 17
 BORROWED = 16
-"""Arrays that others hold too count for so many times less than they take: they are counted there."""
+"""Arrays that other objects hold too count only this fraction of their size, since Dask counts them there."""
 
 
 def aligned_rows(d: int) -> int:
-    """Where rows are cut at multiples of it, every fold has whole nodes, also of views with a column more."""
+    """If rows are cut at multiples of this number, every fold has whole nodes, also for views with one more
+    column."""
     return max(block_rows(d), LEAST_ALIGNED)
 
 
 class Shape(Table):
-    """All that is known of a table but its rows: what views are sent over."""
+    """The shape of a table without its rows. Views are sent to workers over a Shape."""
 
     def __init__(
         self,
@@ -42,11 +43,11 @@ class Shape(Table):
         self.known_n = n
         self.d, self.is_scalar, self.has_weights, self.row_bytes = d, is_scalar, has_weights, row_bytes
         self.dtypes = dtypes
-        """Of X and y as kernels see them."""
+        """The dtypes of X and y in kernels."""
         self.run_numbers = RUN_NUMBERS
 
     def bare(self) -> Shape:
-        """Without what a subclass adds."""
+        """A Shape without the attributes of a subclass."""
         return Shape(self.n, self.d, self.is_scalar, self.has_weights, self.row_bytes, self.dtypes)
 
 
@@ -64,7 +65,7 @@ class Stretch:
         return self.start + len(self.y)
 
     def is_direct(self, dtypes: tuple[np.dtype[Any], np.dtype[Any]]) -> bool:
-        """Whether kernels can read it as it is."""
+        """Whether kernels can read the arrays without a copy."""
         return all(
             part.dtype == dtype and part.flags.c_contiguous and part.flags.aligned
             for part, dtype in zip((self.X, self.y), dtypes, strict=True)
@@ -76,7 +77,7 @@ class Stretch:
 
 
 class Held(Shape):
-    """Stretches of the rows of a table; what lies between them is elsewhere."""
+    """Some stretches of the rows of a table. Other processes hold the rows between them."""
 
     def __init__(self, shape: Shape, stretches: Iterable[Stretch], is_owner: bool):
         bare = shape.bare()
@@ -99,7 +100,7 @@ class Held(Shape):
         return HeldReader(self)
 
     def begin(self, pieces: Iterable[Piece]) -> Pass:
-        """Pieces that lie in two stretches are cut, so that few rows are copied together."""
+        """Begin a read. Pieces that span two stretches are cut, so that few rows are copied."""
         return RunsAnywhere(self, [part for piece in pieces for part in self._cut(*piece)])
 
     def _cut(self, start: int, stop: int) -> Iterator[Piece]:
@@ -116,14 +117,15 @@ class Held(Shape):
         return at >= 0 and row < self._stretches[at].stop
 
     def at(self, row: int) -> Stretch:
-        """The stretch that the row is in."""
+        """The stretch that contains the row."""
         stretch = self._stretches[bisect.bisect_right(self._starts, row) - 1]
         assert stretch.start <= row < stretch.stop, f"row {row} is elsewhere"
         return stretch
 
 
 class HeldReader:
-    """Reads for one thread: a slice where it can be, else a copy that is overwritten by the next."""
+    """A reader for one thread. It returns a slice if possible, otherwise a copy that the next call
+    overwrites."""
 
     def __init__(self, held: Held):
         self._held = held
@@ -160,6 +162,6 @@ class HeldReader:
 
 
 def ranges_of(order: NDArray[np.integer]) -> list[Piece]:
-    """Row numbers as ranges of consecutive ones."""
+    """Row numbers as ranges of consecutive rows."""
     cuts = np.flatnonzero(np.diff(order) != 1) + 1
     return [(int(part[0]), int(part[-1]) + 1) for part in np.split(order, cuts) if len(part)]

@@ -1,8 +1,9 @@
-"""Where the rows of a Dask collection lie: which worker holds which of them, each whole nodes of the grid.
+"""Which worker holds which rows of a Dask collection.
 
-Partitions stay where they are, or are computed in contiguous ranges, a worker each. The rows of units that
-are cut by a border between two workers travel once (`shares.py`). What a worker holds is one object there,
-that later tasks are sent to.
+Partitions in memory stay where they are. Other partitions are computed in contiguous ranges, one for each
+worker. The share of each worker consists of whole nodes of the grid. If a border between two workers divides
+a unit of rows, some of its rows travel once (`shares.py`). All rows on a worker are one object, and later
+tasks are sent to it.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from fastgd.distributed.shares import Share, aligned, among, joined, missing
 from fastgd.engine.blocks import Array, Floats, Piece, block_rows
 
 FIRST_NUMBERS = 1 << 16
-"""Numbers of the first rows, which come with the first answer: references are told by them."""
+"""Numbers in the first rows, which come with the first answer. References are computed from them."""
 MOST_TRAVELS, MANY_UNITS = 4, 8
-"""Where more than one in so many rows has to travel, and these are many, that is said."""
+"""Warn if more than 1/MOST_TRAVELS of the rows have to travel, and more than MANY_UNITS units."""
 
 
 @dataclass(slots=True)
 class Seat:
-    """A worker, the future of what it holds, and its share of the rows."""
+    """A worker, the future of the rows it holds, and its share of all rows."""
 
     home: str
     held: Any
@@ -41,25 +42,25 @@ class Seat:
 
 @dataclass(slots=True, weakref_slot=True)
 class Placement:
-    """Rows on the workers of a cluster."""
+    """The rows of a table on the workers of a cluster."""
 
     cluster: Cluster
     shape: Shape
     homes: list[str]
     seats: dict[int, Seat]
     shares: list[Share]
-    """Of all rows, in their order; their homes are keys of `seats`."""
+    """The shares of all rows, in order. Their homes are keys of `seats`."""
     has: dict[int, list[Piece]]
-    """All rows that are at a home, in its share or not."""
+    """All rows on each worker, in its share or not."""
     first: tuple[Array, Array, Floats]
     travelled: int
-    """Rows that have gone to another worker."""
+    """The number of rows that were sent to another worker."""
     known: dict[str, Any] = field(default_factory=dict)
-    """What reads have told of the rows."""
+    """Facts that passes have found."""
     _parts: dict[tuple[int, int, bool], list[Seat]] = field(default_factory=dict)
 
     def of_part(self, part: Part) -> list[Seat]:
-        """Seats with shares of the rows of a part, under their numbers in it."""
+        """The seats for a part of the rows. Shares have row numbers of the part."""
         key = part.key
         if key not in self._parts:
             self._parts[key] = self._seats_of(part)
@@ -83,7 +84,7 @@ class Placement:
         return seats
 
     def rows(self, ranges: Sequence[Piece]) -> list[Stretch]:
-        """Some rows, fetched; ascending."""
+        """Fetch some rows, in ascending order."""
         wanted = _by_home(among(ranges, self.shares))
         futures = [
             self.cluster.submit(_copied, self.seats[home].held, pieces, home=self.homes[home])
@@ -96,11 +97,11 @@ class Placement:
 
 
 _placements: dict[tuple[str, ...], Placement] = {}
-"""Of collections that are in the cluster's memory, as long as they are there."""
+"""Placements of collections that are in the memory of the cluster."""
 
 
 def place(cluster: Cluster, partitions: Partitions) -> Placement:
-    """The rows of the partitions, on the workers; known collections are there already."""
+    """Place the rows of the partitions on the workers. Collections that are known are not placed again."""
     key = (cluster.client.id, *partitions.names)
     known = _placements.get(key)
     if known is not None and known.is_intact():
@@ -114,7 +115,7 @@ def place(cluster: Cluster, partitions: Partitions) -> Placement:
 
 
 def _placed(cluster: Cluster, partitions: Partitions) -> tuple[Placement, bool]:
-    """The placement, and whether the partitions are in memory by the user's will."""
+    """The placement, and whether the user had put the partitions in memory."""
     parts, homes, home_of, is_kept = _computed(cluster, partitions)
     counts = partitions.counts or _counted(cluster, parts, homes, home_of)
     starts = [0, *itertools.accumulate(counts)]
@@ -171,8 +172,11 @@ def _by_home(shares: Iterable[Share]) -> dict[int, list[Piece]]:
 
 
 def _computed(cluster: Cluster, partitions: Partitions) -> tuple[list[list[Any]], list[str], list[int], bool]:
-    """Each partition's futures; the workers' addresses; which of them each partition is at; whether all were
-    in memory."""
+    """Compute the partitions.
+
+    Returns the futures of each partition, the addresses of the workers, the index of the worker of each
+    partition, and whether all partitions were in memory.
+    """
     found = [_in_memory(cluster, collection) for collection in partitions.collections]
     homes, home_of = _homes(cluster, partitions, [futures for futures, _ in found if futures])
     by_collection = [futures for futures, _ in found]
@@ -196,7 +200,7 @@ def _computed(cluster: Cluster, partitions: Partitions) -> tuple[list[list[Any]]
 
 
 def _in_memory(cluster: Cluster, collection: Any) -> tuple[list[Any], bool]:
-    """The futures of the partitions, and whether they were there; none where nothing of it is in memory."""
+    """The futures of the partitions, and whether all were in memory. No futures if nothing was."""
     import distributed
 
     there = {future.key: future for future in distributed.futures_of(collection)}
@@ -205,12 +209,12 @@ def _in_memory(cluster: Cluster, collection: Any) -> tuple[list[Any], bool]:
         return [there[key] for key in keys], True
     if not there:
         return [], False
-    delayed = np.ravel(collection.to_delayed()).tolist()  # made of what is there: Dask knows best where
+    delayed = np.ravel(collection.to_delayed()).tolist()  # made of what is in memory: Dask knows best where
     return cluster.patiently(cluster.client.compute, delayed), False
 
 
 def _homes(cluster: Cluster, partitions: Partitions, there: list[list[Any]]) -> tuple[list[str], list[int]]:
-    """The workers' addresses, and which of them each partition is at, or is to be made at."""
+    """The addresses of the workers, and the index of the worker that has, or will compute, each partition."""
     import distributed
 
     client, addresses = cluster.client, [""] * len(partitions)
@@ -233,7 +237,7 @@ def _homes(cluster: Cluster, partitions: Partitions, there: list[list[Any]]) -> 
 
 
 def _contiguous(sizes: Sequence[int], threads: Sequence[int]) -> list[int]:
-    """The home of each partition: contiguous ranges, of rows as there are threads."""
+    """The worker of each partition. Workers get contiguous ranges, in proportion to their threads."""
     ends = np.cumsum(threads) / sum(threads)
     middles = (np.cumsum(sizes) - 0.5 * np.asarray(sizes)) / max(1, sum(sizes))
     return [int(home) for home in np.minimum(np.searchsorted(ends, middles), len(threads) - 1)]
@@ -253,7 +257,7 @@ def _counted(cluster: Cluster, parts: list[list[Any]], homes: list[str], home_of
     return counts
 
 
-# What follows runs on the workers ---------------------------------------------------------------------------
+# Functions that run on the workers --------------------------------------------------------------------------
 
 
 def _lengths(targets: list[Any]) -> list[int]:
@@ -261,7 +265,8 @@ def _lengths(targets: list[Any]) -> list[int]:
 
 
 def _seams(d: int, cuts: list[tuple[int, list[Any], int, int, int]]) -> list[Stretch]:
-    """Copies of some rows of partitions: of each its number, its parts, its first row, and the rows."""
+    """Copy some rows of partitions. A cut is (number of the partition, its parts, its first row, start,
+    stop)."""
     found = []
     for number, parts, first, start, stop in cuts:
         X, y, weights = values_of(number, parts, d, ())
@@ -271,7 +276,7 @@ def _seams(d: int, cuts: list[tuple[int, list[Any], int, int, int]]) -> list[Str
 
 
 def _hold(shape: Shape, parts: list[Any], seams: list[list[Stretch]], is_owner: bool) -> Held:
-    """One object of what a worker has: nothing of it is copied but the seams."""
+    """One object with all rows on a worker. Only the seams are copies."""
     own = [
         Stretch(start, *values_of(number, values, shape.d, shape.dtypes)) for number, start, values in parts
     ]
@@ -283,7 +288,7 @@ def _with_more(held: Held, more: list[list[Stretch]]) -> Held:
 
 
 def _writable(stretch: Stretch) -> Stretch:
-    """What has travelled is read-only, and kernels take weights that are not."""
+    """A stretch with writable weights, as kernels need. Arrays that have travelled are read-only."""
     return Stretch(stretch.start, stretch.X, stretch.y, np.require(stretch.weights, requirements="W"))
 
 
@@ -297,6 +302,7 @@ def _copied(held: Held, ranges: list[Piece]) -> list[Stretch]:
 
 
 def _greet(held: Held, rows: int) -> tuple[dict[str, str], tuple[Array, Array, Floats] | None]:
-    """What the worker is, with its kernels loaded; and the first rows, from the one that has them."""
+    """The versions and hardware of the worker, which loads its kernels; and the first rows, if it has
+    them."""
     stretch = held.at(0) if held.has(0) else None
     return about(), None if stretch is None else held.reader().read(0, min(rows, stretch.stop))

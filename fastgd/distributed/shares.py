@@ -1,7 +1,7 @@
-"""Whose share of the rows is whose, where several processes hold partitions: cut so that no node is.
+"""Shares of the rows for several processes that hold partitions, cut so that no node is divided.
 
-Partitions end anywhere, and the nodes of a fold are of `aligned_rows` rows. A unit of so many rows that
-lies in several processes is the share of the one that holds most of it; the others' rows of it travel there.
+Partitions may end at any row, but nodes of a fold have `aligned_rows` rows. If a unit of this many rows lies
+in several processes, the process with most of its rows gets the unit, and the other rows are sent there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastgd.engine.blocks import Piece
 
 
 class Share(NamedTuple):
-    """Rows start:stop, and who has them."""
+    """Rows start:stop, and the process that has them."""
 
     start: int
     stop: int
@@ -21,7 +21,7 @@ class Share(NamedTuple):
 
 
 def joined(shares: Iterable[Share]) -> list[Share]:
-    """Without empty ones, neighbours of one home as one."""
+    """Drop empty shares and join neighbours with the same home."""
     found: list[Share] = []
     for share in shares:
         if share.start == share.stop:
@@ -34,7 +34,7 @@ def joined(shares: Iterable[Share]) -> list[Share]:
 
 
 def aligned(held: Sequence[Share], align: int) -> list[Share]:
-    """The shares, cut at multiples of `align` alone; `held` are consecutive, and joined."""
+    """The shares, cut only at multiples of `align`. `held` must be consecutive and joined."""
     return joined(_aligned(held, align))
 
 
@@ -59,7 +59,7 @@ def _aligned(held: Sequence[Share], align: int) -> Iterator[Share]:
 
 
 def missing(wanted: Sequence[Piece], held: Sequence[Piece]) -> list[Piece]:
-    """The ranges of `wanted` that are not in `held`; both ascend."""
+    """The ranges of `wanted` that are not in `held`. Both must ascend."""
     found, at = [], 0
     for first, stop in wanted:
         start = first
@@ -76,7 +76,7 @@ def missing(wanted: Sequence[Piece], held: Sequence[Piece]) -> list[Piece]:
 
 
 def among(ranges: Iterable[Piece], shares: Sequence[Share]) -> Iterator[Share]:
-    """Ascending ranges, cut by the shares they lie in."""
+    """Cut ascending ranges at the borders of the shares."""
     at = 0
     for start, stop in ranges:
         while at and shares[at].start > start:

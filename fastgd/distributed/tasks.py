@@ -1,7 +1,6 @@
-"""What runs on the workers of a cluster: the part of a fold or a scan that their rows make.
+"""Tasks that run on the workers of a cluster: a fold or scan over the rows that a worker holds.
 
-What they return is a fold's nodes, at most twice log2 of the blocks of each stretch of rows, or the state
-that a scan has moved.
+A fold returns at most 2·log2(blocks) nodes for each stretch of rows. A scan returns its state.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from fastgd.engine.blocks import Fold, Kept, Piece, Step, Summary, block_rows, p
 
 @dataclass(slots=True)
 class Nodes:
-    """Of consecutive rows from `start` on: as a counter holds them."""
+    """Nodes of consecutive rows from `start`, in the form of `Counter.nodes`."""
 
     start: int
     nodes: list[tuple[int, Summary]]
@@ -33,13 +32,13 @@ class Nodes:
 
 
 Filled = tuple[int, int, list[NDArray[Any]]]
-"""start, stop, and the arrays kept of these rows."""
+"""start, stop, and the arrays kept for these rows."""
 Answer = tuple[list[Nodes], list[Filled]]
 
 
 @dataclass(slots=True)
 class Rooms:
-    """What is kept of a fold, without its arrays."""
+    """The shapes of the arrays in `Fold.kept`, without their numbers."""
 
     shapes: list[tuple[int, ...]]
     types: list[np.dtype[Any]]
@@ -104,7 +103,7 @@ class Scanning:
             stretches = pieces(*piece, reduce.run_rows(rows, piece[1] - piece[0], 1, 1), n)
         else:
             stretches = [(start, min(start + block, n)) for start in (blocks * block).tolist()]
-        moved = [np.array(array) for array in state]  # what has travelled is read-only
+        moved = [np.array(array) for array in state]  # copies, since arrays that have travelled are read-only
         for start, X, y, weights in rows.begin(stretches).runs():
             self.step(start, X, y, weights, *moved)
         return moved
@@ -113,7 +112,7 @@ class Scanning:
 def run_fold(held: Held, task: bytes, pieces: Sequence[Piece]) -> Answer:
     from distributed import get_worker
 
-    with np.errstate(all="ignore"):  # as those who asked have it
+    with np.errstate(all="ignore"):  # as in the calling process
         return pickle.loads(task)(held, pieces, get_worker().state.nthreads)
 
 
@@ -129,7 +128,7 @@ def run_scan(
 
 
 def join(answers: Sequence[Answer], add: Callable[..., Any]) -> Answer:
-    """The answers as one: neighbours' nodes are joined as one counter would have."""
+    """Join answers. The nodes of neighbouring rows are added as in one counter."""
     found: list[Nodes] = []
     counter = reduce.Counter()
     for nodes in sorted((nodes for answer in answers for nodes in answer[0]), key=lambda nodes: nodes.start):
@@ -137,5 +136,5 @@ def join(answers: Sequence[Answer], add: Callable[..., Any]) -> Answer:
             counter = reduce.Counter(stop=nodes.start, add=add)
             found.append(Nodes(nodes.start, counter.nodes))
         for size, node in nodes.nodes:
-            counter.push(np.array(node), size)  # a copy: nodes are added in place
+            counter.push(np.array(node), size)  # a copy, since nodes are added in place
     return found, [filled for answer in answers for filled in answer[1]]
