@@ -1,7 +1,7 @@
-"""NumPy's BLAS, held to one thread: the bits of a sum must not depend on how many cores share it.
+"""Hold NumPy's BLAS to one thread, since the bits of a sum depend on the number of its threads.
 
-The number of BLAS threads belongs to the whole process. `one_thread` sets it to 1, runs one block at a time
-and restores the number that the user had.
+The number of BLAS threads is a setting of the whole process. `one_thread` sets it to 1, runs one block at a
+time, and restores the user's number.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _warned = False
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold BLAS to one thread in the block. Only one thread of the process is in such a block at a time."""
+    """Hold BLAS to one thread in the block. Only one thread of the process can be in such a block."""
     with _lock:
         if _controller is None:
             _find_libraries()
@@ -39,7 +39,7 @@ def one_thread() -> Iterator[None]:
 
 
 def _find_libraries() -> None:
-    """Load threadpoolctl and look for the BLAS libraries of this process. It takes some 20 ms."""
+    """Import threadpoolctl and find the BLAS libraries of this process. This takes about 20 ms."""
     global _controller, _libraries
     try:
         from threadpoolctl import ThreadpoolController
@@ -55,7 +55,7 @@ def _find_libraries() -> None:
 
 
 def _has_blas() -> bool:
-    """Whether NumPy was built with a BLAS library, and not with its own plain loops."""
+    """Whether NumPy was built with a BLAS library. Otherwise it uses its own loops."""
     built: Any = np.show_config(mode="dicts")
     with contextlib.suppress(KeyError, TypeError):
         return bool(built["Build Dependencies"]["blas"]["found"])
@@ -75,7 +75,7 @@ def _warn_once(reason: str) -> None:
 
 
 def _forget() -> None:
-    """A forked child makes a lock and a controller of its own."""
+    """A forked child makes its own lock and controller."""
     global _lock, _controller, _libraries
     _lock, _controller, _libraries = threading.RLock(), None, []
 

@@ -1,4 +1,4 @@
-"""Sentences on convergence: when it was reached, and what a run that ran out of epochs would have needed."""
+"""Messages about convergence: how a fit converged, and how many more epochs it would have needed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fastgd.wording import PYTHON, Words
 
 VANISHES = "its squares vanish, so that costs are 0 and tol says nothing; scale y"
 EXACT = 1e-18
-"""A cost of this part of the first is that of an exact fit: predictions are right to nine digits."""
+"""A cost below this share of the first is an exact fit: predictions are right to nine digits."""
 
 
 def epochs_needed(values: Floats, target: float) -> float:
-    """How many more until the values, at the pace of their last half, reach the target; inf for never."""
+    """Epochs until the values reach the target, at the rate of their last half. inf if they never will."""
     last = float(values[-1]) if len(values) else math.nan
     if last <= target:
         return 0
@@ -28,14 +28,14 @@ def epochs_needed(values: Floats, target: float) -> float:
 
 
 def epochs_to_exact(falls: Floats, share: float) -> float:
-    """How many more until a cost that falls evenly, now `share` of the first, is that of an exact fit."""
+    """Epochs until a cost that falls evenly, now `share` of the first cost, is that of an exact fit."""
     recent = falls[len(falls) // 2 :]
     pace = -float(np.mean(np.log1p(-np.minimum(recent, 0.999)))) if len(recent) else 0.0
     return math.ceil(math.log(share / EXACT) / pace) if pace > 0.0 and share > EXACT else math.inf
 
 
 def is_off(words: Words) -> str:
-    """The sentence on columns far from zero."""
+    """The message about columns far from zero."""
     return (
         "columns of X lie a million times as far from zero as they spread, beside an intercept: weights move "
         f"very slowly there, and tol says little; pass {words.option('standardize', True)}"
@@ -52,11 +52,11 @@ def ran_out(
     share: float = math.nan,
     remedies: str = "another learning_rate, standardize=True or nesterov=True",
 ) -> str:
-    """The sentence of a ConvergenceWarning.
+    """The message of a ConvergenceWarning.
 
-    `values` is what the stopping rule looked at, an epoch each, and has to have
-    been at most `tol` for `patience` of them in a row. `share` is the last cost as a part of the first.
-    `remedies` is what to try where the values do not fall.
+    `values` holds what the stopping rule compares with `tol`, one value for each epoch. The rule stops after
+    `patience` values in a row of at most `tol`. `share` is the last cost divided by the first. `remedies` is
+    advice for values that do not fall.
     """
     head = f"{words.option('n_epochs', n_epochs)} ran out"
     what = "the relative fall of the cost" if is_cost else "the gradient's norm, as a part of the first,"
@@ -80,7 +80,7 @@ def ran_out(
 
 
 def named(columns: Sequence[int], names: Sequence[str]) -> str:
-    """Columns by their names, or by their numbers where they have none; ten at most."""
+    """Columns by their names, or by their numbers if they have no names; at most ten."""
     shown = ", ".join(str(names[j]) if names else str(j) for j in columns[:10])
     return shown + ", …" * (len(columns) > 10)
 
@@ -94,7 +94,7 @@ def either(options: Sequence[str]) -> str:
 def unlike(condition: float, has_intercept: bool, has_l2: bool, can_precondition: bool, words: Words) -> str:
     """Why weights move slowly, and the remedy.
 
-    `can_precondition` says whether precondition=True is served on this problem.
+    `can_precondition` says whether precondition=True is possible for this problem.
     """
     causes = ["in unlike units"]
     if has_intercept:
@@ -111,7 +111,7 @@ def unlike(condition: float, has_intercept: bool, has_l2: bool, can_precondition
 
 
 def left_behind(words: Words, l2: float) -> str:
-    """The sentence on an intercept that a strong l2 penalty leaves behind."""
+    """The message about an intercept that moves slowly since a strong l2 penalty limits the learning rate."""
     penalty = words.option("l2", float(l2 * words.l2_unit))
     return (
         f"the learning rate that {penalty} allows is too small to move "
@@ -121,11 +121,10 @@ def left_behind(words: Words, l2: float) -> str:
 
 
 def few_digits(digits: float, is_beside: bool, columns: str = "", words: Words = PYTHON) -> str:
-    """What is told of weights that the data determines to few digits.
+    """The message about weights that the data determines to few digits.
 
-    `columns` names those that are sums of others and those others.
-
-    `is_beside`: beside an intercept, which columns far from zero depend on where they are not centred.
+    `columns` names dependent columns and the columns that they combine. `is_beside` says that there is an
+    intercept, which depends on columns far from zero unless they are centred.
     """
     others, remedy = "", f"leave some out, or pass {words.name('l2')}"
     if is_beside:
@@ -144,7 +143,7 @@ def few_digits(digits: float, is_beside: bool, columns: str = "", words: Words =
 
 
 def reached(tol: float, patience: int, by_cost: bool) -> str:
-    """What ended a run that has converged, a part of a sentence."""
+    """Why a fit has converged, part of a sentence."""
     if by_cost:
         return f"the last {patience} epochs lowered the cost by no more than {tol:.2g} of it"
     if tol == 0.0:

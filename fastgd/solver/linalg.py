@@ -1,8 +1,8 @@
-"""Dense linear algebra of small symmetric tables (d × d, d up to about 1000): G x = c and eigenvalues.
+"""Dense linear algebra of symmetric tables (d × d, d up to about 1000): solving G x = c, and eigenvalues.
 
-A table is scaled to a diagonal near 1 by powers of two, which changes no digit, and then factorised. NumPy
-does the work, with BLAS held to one thread (`blas.one_thread`), so that results do not depend on its threads.
-A table of one column never gets there: its solution is c/G, rounded once.
+A table is scaled by powers of two to a diagonal near 1, which is exact, and then factorised. NumPy does the
+work. BLAS is held to one thread (`blas.one_thread`), so that results do not depend on the number of its
+threads. A table of one column needs no BLAS: its solution is c/G, rounded once.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ Indices = NDArray[np.intp]
 
 EPS = float(np.finfo(np.float64).eps)
 NULL = 16 * EPS
-"""Eigenvalues below d·NULL·largest are rounding errors, where columns are in like units."""
+"""Eigenvalues below d·NULL·largest are rounding errors if columns are in like units."""
 RANK_TOLERANCE = 1e-13
-"""A column is a sum of others if they explain all but this share of its square."""
+"""A column is a linear combination of others if they explain all but this share of its square."""
 ALIKE = 1e-6
 """Columns are in like units if no mean square is below this share of another."""
 NOISE = 2.0**-44
-"""A share of a column this small is rounding."""
+"""Smaller shares of a column are rounding errors."""
 LARGE = 4.0
-"""A column more than this many times a chosen one takes its place."""
+"""A column more than this many times a chosen one replaces it."""
 PANEL = 48
-"""Pivots found between two updates of the whole table, which are matrix products."""
+"""Number of pivots between two updates of the whole table. Each update is a matrix product."""
 CLEAR = 8.0
-"""The rank is full, without a search for pivots, if no share can be below this many times the tolerance."""
+"""The rank is full, without a search for pivots, if no share can be below CLEAR times the tolerance."""
 
 
 REFINEMENTS = 2
@@ -42,16 +42,17 @@ REFINEMENTS = 2
 
 @dataclass(slots=True, eq=False)
 class Factor:
-    """A symmetric positive semidefinite table, factorised: P S G S Pᵀ = L Lᵀ on the chosen columns.
+    """A factorised symmetric positive semidefinite table: P S G S Pᵀ = L Lᵀ on the chosen columns.
 
-    S scales by powers of two and P puts the chosen columns first. Each pivot is the column with the largest
-    share of its square that the columns before it do not explain. A column whose share is `tolerance` or less
-    is a sum of the chosen ones. (Golub and Van Loan, Matrix Computations, 4th ed., 4.1.2, 4.2.8.)
+    S scales by powers of two. P puts the chosen columns first. Each pivot is the column with the largest
+    share of its square that the previous columns do not explain. Columns with a share of at most `tolerance`
+    are linear combinations of the chosen ones. (Golub and Van Loan, Matrix Computations, 4th ed., 4.1.2,
+    4.2.8.)
 
     Attributes
     ----------
     rank : int
-        Number of chosen columns; 0 for a table with NaN or infinity.
+        Number of chosen columns; 0 if the table contains NaN or infinity.
     order : ndarray (d,)
         The columns, the chosen ones first.
     sums : ndarray (rank, d - rank)
@@ -61,11 +62,11 @@ class Factor:
     rank: int
     order: Indices
     scale: Floats
-    """Powers of two, 0 for a column of zeros."""
+    """Powers of two, or 0 for a column of zeros."""
     table: Floats
-    """(rank, rank): S G S of the chosen columns."""
+    """S G S of the chosen columns, (rank, rank)."""
     root: Floats
-    """(rank, rank): L⁻¹, lower triangular."""
+    """L⁻¹, lower triangular, (rank, rank)."""
     sums: Floats
     _reduction: _Reduction | None = field(default=None, repr=False)
 
@@ -75,18 +76,19 @@ class Factor:
 
     @property
     def dependent(self) -> Indices:
-        """Columns that are sums of the chosen ones; columns of zeros are among them."""
+        """Columns that are linear combinations of the chosen ones, including columns of zeros."""
         return self.order[self.rank :]
 
     def involved(self) -> list[int]:
-        """The dependent columns and the chosen ones that they are sums of, ascending; none of zeros."""
+        """Dependent columns and the chosen columns that they combine, ascending. Columns of zeros are left
+        out."""
         is_sum = self.sums.any(axis=0)
         return sorted([*self.dependent[is_sum].tolist(), *self.chosen[self.sums.any(axis=1)].tolist()])
 
     def solve(self, c: Floats, *, basic: bool = False) -> Floats:
-        """The shortest x with G x = c, or the basic one, which is 0 on dependent columns.
+        """The shortest x with G x = c. With `basic`, the solution that is 0 on dependent columns.
 
-        c (d,) or (d, k), in the range of G; x is all zeros if c has NaN or infinity.
+        c is (d,) or (d, k), in the range of G. If c contains NaN or infinity, x is 0.
         """
         if len(c) == 1:
             with np.errstate(over="ignore"):
@@ -107,18 +109,20 @@ class Factor:
         return self._reduction.shorten(x)
 
     def _solve_scaled(self, b: Floats) -> Floats:
-        """On the chosen columns, in units of the scale: by L⁻¹, and refined."""
+        """The solution on the chosen columns, in units of the scale. Multiplies by L⁻¹ and its transpose, and
+        refines."""
         x = self.root.T @ (self.root @ b)
         for _ in range(REFINEMENTS):
             x = x + self.root.T @ (self.root @ (b - self.table @ x))
         return x
 
     def inverse_root(self) -> Floats:
-        """R (rank, rank) in the table's units: the inverse of the chosen columns' table is RᵀR."""
+        """R (rank, rank) in the table's units, such that RᵀR is the inverse of the table of the chosen
+        columns."""
         return self.root * self.scale[self.chosen]
 
     def whitening(self) -> Floats:
-        """W (d, rank) with W Wᵀ the pseudo-inverse of the table: Wᵀ G W = 1."""
+        """W (d, rank) such that W Wᵀ is the pseudo-inverse of the table: Wᵀ G W = 1."""
         W = np.zeros((len(self.order), self.rank))
         if len(W) == 1:
             W[self.chosen] = self.inverse_root().T
@@ -129,16 +133,17 @@ class Factor:
 
 
 class _Reduction(NamedTuple):
-    """From any solution to the shortest: x = [I K]ᵀ (I + K Kᵀ)⁻¹ z, z the solution on the kept columns.
+    """The map from any solution to the shortest: x = [I K]ᵀ (I + K Kᵀ)⁻¹ z, with z on the kept columns.
 
-    K holds the other columns as sums of the kept ones. (Golub and Van Loan, 5.6.2.)
+    Column j of K holds the coefficients of another column as a combination of the kept ones. (Golub and Van
+    Loan, 5.6.2.)
     """
 
     kept: Indices
     others: Indices
     K: Floats
     inner: Factor | None
-    """Of I + K Kᵀ; None where units are so far apart that K overflows."""
+    """The factor of I + K Kᵀ, or None if units are so different that K overflows."""
 
     @classmethod
     def of(cls, factor: Factor) -> _Reduction:
@@ -158,7 +163,7 @@ class _Reduction(NamedTuple):
 
 
 def factor(G: Floats, tolerance: float = RANK_TOLERANCE) -> Factor:
-    """Factorise a symmetric positive semidefinite table; it is not modified."""
+    """Factorise a symmetric positive semidefinite table. The table is not modified."""
     if len(G) == 1:
         square = float(G[0, 0])
         if not 0.0 < square < math.inf:
@@ -186,7 +191,7 @@ def _factorised(G: Floats, tolerance: float) -> Factor:
     L = F[chosen]
     K = np.linalg.solve(L.T, F[rest].T)
     K[np.abs(K) <= NOISE] = 0.0
-    there = scale[rest] > 0.0  # a column of zeros is a sum with weights 0
+    there = scale[rest] > 0.0  # a column of zeros combines others with weights 0
     units = scale[chosen][:, None] / np.where(there, scale[rest], 1.0)
     K = np.where(there & (K != 0.0), K * units, 0.0)
     root = np.asarray(np.linalg.inv(L), np.float64)
@@ -194,15 +199,15 @@ def _factorised(G: Floats, tolerance: float) -> Factor:
 
 
 def _scale(squares: Floats) -> Floats:
-    """Powers of two that bring each square into [1/2, 2); 0 where it is not positive."""
+    """Powers of two that bring each square into [1/2, 2). 0 for squares that are not positive."""
     exponents = np.frexp(squares)[1] >> 1
     return np.where(squares > 0.0, np.ldexp(1.0, -exponents), 0.0)
 
 
 def _clear_root(S: Floats, tolerance: float) -> Floats | None:
-    """L⁻¹ of S = L Lᵀ in the given order; None where some share may be within `tolerance`.
+    """L⁻¹ of S = L Lᵀ in the given order, or None if some share may be below `tolerance`.
 
-    Whatever the order of pivots, no pivot is below the least eigenvalue of S, which is above 1/‖L⁻¹‖².
+    In any order of pivots, no pivot is below the smallest eigenvalue of S, which is above 1/‖L⁻¹‖².
     """
     try:
         L = np.linalg.cholesky(S)
@@ -214,7 +219,8 @@ def _clear_root(S: Floats, tolerance: float) -> Floats | None:
 
 
 def _pivoted(S: Floats, tolerance: float) -> tuple[Floats, Indices]:
-    """F (d, rank) with S = F Fᵀ up to shares of `tolerance`, and all columns, the chosen ones first."""
+    """F (d, rank) with S = F Fᵀ up to shares of `tolerance`, and the order of the columns, chosen ones
+    first."""
     d, squares = len(S), np.diag(S)
     left, S, F = squares.copy(), S.copy(), np.zeros(S.shape)
     squares = np.where(squares > 0.0, squares, 1.0)
@@ -239,10 +245,10 @@ def _pivoted(S: Floats, tolerance: float) -> tuple[Floats, Indices]:
 
 
 def exchange(K: Floats, chosen: Indices, rest: Indices) -> tuple[Indices, Indices]:
-    """Swap columns of `rest` with chosen ones, by Gauss-Jordan steps on K, until no entry is above LARGE.
+    """Swap columns of `rest` with chosen ones, by Gauss-Jordan steps on K, until no entry exceeds LARGE.
 
-    Column rest[j] is Σ_i K[i, j]·(column chosen[i]); K is overwritten. I + K Kᵀ is then far from singular,
-    whatever the columns' units. (Gu and Eisenstat, SIAM Journal on Scientific Computing 17, 1996.)
+    Column rest[j] is Σ_i K[i, j]·(column chosen[i]). K is overwritten. Afterwards I + K Kᵀ is far from
+    singular, in any units of the columns. (Gu and Eisenstat, SIAM Journal on Scientific Computing 17, 1996.)
     """
     chosen, rest = chosen.copy(), rest.copy()
     while K.size and np.abs(K).max() > LARGE:
@@ -259,7 +265,7 @@ def exchange(K: Floats, chosen: Indices, rest: Indices) -> tuple[Indices, Indice
 
 
 def _beside(v: Floats, c: Floats) -> Floats:
-    """v, shaped to multiply the rows of c."""
+    """Reshape v so that it multiplies the rows of c."""
     return v if c.ndim == 1 else v[:, None]
 
 
@@ -267,10 +273,11 @@ def _beside(v: Floats, c: Floats) -> Floats:
 
 
 class Parted(NamedTuple):
-    """Columns and an intercept apart, where H = [[S + c m mᵀ, c m], [c mᵀ, c]] has lost digits of S."""
+    """The parts of H = [[S + c m mᵀ, c m], [c mᵀ, c]], for columns with an intercept. H has lost digits of
+    S."""
 
     S: Floats
-    """About the means."""
+    """The table of the centred columns."""
     means: Floats
     corner: float
 
@@ -292,7 +299,7 @@ def general_eigenvalues(A: Floats) -> NDArray[np.complexfloating]:
 
 
 def product(maps: Floats) -> Floats:
-    """maps[-1] ⋯ maps[1] maps[0] of (k, d, d)."""
+    """maps[-1] ⋯ maps[1] maps[0], for maps of shape (k, d, d)."""
     if maps.shape[1] == 1:
         return np.multiply.reduce(maps, axis=0)
     with blas.one_thread():
@@ -300,11 +307,12 @@ def product(maps: Floats) -> Floats:
 
 
 def extreme_eigenvalues(H: Floats, parted: Parted | None = None) -> tuple[float, float]:
-    """(the least that is not 0, the largest) of H, positive semidefinite; NaN where H is not finite.
+    """The smallest eigenvalue that is not 0, and the largest, of a positive semidefinite H. NaN if H is not
+    finite.
 
-    Eigenvalues below some roundings of the largest are directions without data. Where columns are in unlike
-    units, or far from zero beside an intercept, small eigenvalues look the same: the least is then 1 over
-    the largest of an inverse, in which each column keeps its own digits.
+    Eigenvalues below a few roundings of the largest belong to directions without data. Small eigenvalues look
+    the same if columns are in unlike units, or far from zero with an intercept. Then the smallest is computed
+    as 1 over the largest eigenvalue of an inverse, in which each column keeps its digits.
     """
     S, means, corner = parted if parted is not None else (H, np.zeros(len(H)), 0.0)
     if not np.isfinite(H).all():
@@ -325,21 +333,21 @@ def extreme_eigenvalues(H: Floats, parted: Parted | None = None) -> tuple[float,
 
 
 def _least_by_inverse(S: Floats, means: Floats, corner: float) -> float:
-    """The least eigenvalue that is not 0 of S or, with `corner` above 0, of H as in `Parted`.
+    """The smallest eigenvalue that is not 0 of S, or of H as in `Parted` if `corner` > 0.
 
-    With K the dependent columns as sums of the kept ones, A = I + K Kᵀ, and S₁₁⁻¹ = RᵀR of the kept columns,
-    the eigenvalues of S but 0 are those of (R A⁻¹ Rᵀ)⁻¹. With an intercept, a = [I K] m, and p the part of m
-    that [I K]ᵀ does not reach, those of H are of the inverse of [[R A⁻¹ Rᵀ, 0], [0, 0]] + v vᵀ/(1 + p·p),
-    v = (R A⁻¹ a, −1/√c).
+    K holds the dependent columns as combinations of the kept ones, A = I + K Kᵀ, and S₁₁⁻¹ = RᵀR for the kept
+    columns. The eigenvalues of S, without 0, are those of (R A⁻¹ Rᵀ)⁻¹. With an intercept let a = [I K] m,
+    let p be the part of m outside the range of [I K]ᵀ, and v = (R A⁻¹ a, −1/√c). Then the eigenvalues of H
+    are those of the inverse of [[R A⁻¹ Rᵀ, 0], [0, 0]] + v vᵀ/(1 + p·p).
     """
     whole = _factorised(S, RANK_TOLERANCE)
     K = whole.sums.copy()
-    # Shares tell the rank; sums of the largest columns have no large weights.
+    # Shares give the rank. Combinations of the largest columns have no large coefficients.
     kept, others = exchange(K, whole.chosen, whole.dependent)
     part = whole if not len(others) else _factorised(S[np.ix_(kept, kept)], 0.0)
     own = part.chosen
     C = np.linalg.cholesky(np.eye(len(kept)) + K @ K.T)
-    unit = 1.0 / float(part.scale[own].max(initial=0.0) or 1.0)  # keeps what is inverted from overflow
+    unit = 1.0 / float(part.scale[own].max(initial=0.0) or 1.0)  # so that the inverse does not overflow
     R = np.zeros((len(own), len(kept)))
     R[:, own] = part.root * (part.scale[own] * unit)
     Y = np.linalg.solve(C, R.T).T

@@ -1,8 +1,8 @@
-"""The order in which SGD takes the rows: the data's, blocks shuffled, or all rows shuffled.
+"""The order in which SGD takes the rows: in order, with blocks shuffled, or with all rows shuffled.
 
-An order depends on the seed and the epoch alone: never on threads, on the epochs before, or on how
-many there will be. Its random words are Philox's of NumPy, keyed by the seed and counted from the epoch;
-kernels get the order as data.
+An order depends on the seed and the epoch alone: not on threads, earlier epochs, or the number of epochs. Its
+random words come from NumPy's Philox generator with the seed as key and the epoch in the counter. Kernels get
+the order as data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ Shuffle = Literal["blocks"] | bool
 SHUFFLES: tuple[Shuffle, ...] = (False, "blocks", True)
 PILES, PILE_ROWS = 256, 1024
 COUNTED = 1 << 22
-"""Rows whose piles are counted at once: NumPy makes a copy eight times as large, and hears no interrupt."""
+"""Rows whose piles are counted at a time. NumPy copies them to eight times the size, and cannot be
+interrupted."""
 WORDS_OF_AN_EPOCH = 1 << 64
 
 Numbers = NDArray[np.int64]
@@ -28,16 +29,17 @@ Numbers = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`shuffle` and the seed it is drawn from."""
+    """The kind of shuffling and its seed."""
 
     shuffle: Shuffle
     seed: int
 
     def rows(self, epoch: int, n: int) -> Numbers:
-        """A uniform permutation of n rows for this epoch: all the memory it takes, but for a byte a row.
+        """A uniform permutation of n rows for this epoch.
 
-        Many rows are dealt at random into piles that fit into the cache, and each pile is shuffled
-        (Rao, Sankhyā A 23, 1961; Sandelius, J. Royal Statistical Society B 24, 1962).
+        The permutation is the only memory it takes, except one byte for each row. Many rows are dealt at
+        random into piles that fit in the cache, and each pile is shuffled (Rao, Sankhyā A 23, 1961;
+        Sandelius, J. Royal Statistical Society B 24, 1962).
         """
         words = self._words(epoch)
         if n <= PILES * PILE_ROWS:
@@ -51,7 +53,8 @@ class Order:
         return numbers
 
     def blocks(self, epochs: range, n_blocks: int) -> Numbers:
-        """The order of the blocks in each of these epochs; a row's place within its block stays."""
+        """The order of the blocks in each epoch, (n_epochs, n_blocks). Rows within a block keep their
+        order."""
         orders = np.empty((len(epochs), n_blocks), np.int64)
         orders[:] = np.arange(n_blocks)
         if self.shuffle == "blocks" and epochs:
@@ -62,14 +65,15 @@ class Order:
         return orders
 
     def indices(self, epoch: int, n: int, block_rows: int) -> Numbers:
-        """The number of the row of each step of this epoch."""
+        """The row number of each step of this epoch."""
         if self.shuffle is True:
             return self.rows(epoch, n)
         starts = self.blocks(range(epoch, epoch + 1), -(-n // block_rows))[0] * block_rows
         return np.concatenate([np.arange(start, min(start + block_rows, n)) for start in starts])
 
     def _words(self, epoch: int) -> np.random.Philox:
-        """Philox(key=seed, counter=epoch·2⁶⁴), set anew: making one reads the system's entropy each time."""
+        """Philox(key=seed, counter=epoch·2⁶⁴). The generator is reused, since making one reads system
+        entropy."""
         if not hasattr(_own, "words"):
             _own.words = np.random.Philox(key=0)
         words: np.random.Philox = _own.words
@@ -84,7 +88,7 @@ _FRESH = np.random.Philox(key=0).state
 
 
 def _shuffled(numbers: Numbers, words: np.random.Philox) -> Numbers:
-    """The numbers, shuffled in place by one word each."""
+    """Shuffle the numbers in place, with one random word for each."""
     random = words.random_raw(len(numbers))
     try:
         from fastgd.kernels import shuffling
@@ -96,7 +100,7 @@ def _shuffled(numbers: Numbers, words: np.random.Philox) -> Numbers:
 
 
 def _dealt(piles: NDArray[np.uint8], ends: Numbers) -> Numbers:
-    """The row numbers, pile by pile: a stable sort by pile."""
+    """The row numbers sorted by pile. The sort is stable."""
     try:
         from fastgd.kernels import shuffling
     except ModuleNotFoundError:  # without Numba
@@ -107,7 +111,7 @@ def _dealt(piles: NDArray[np.uint8], ends: Numbers) -> Numbers:
 
 
 def as_order(shuffle: Any, seed: Any) -> Order:
-    """The order that the caller asks for; without a seed, one drawn from the system."""
+    """The order for the arguments `shuffle` and `seed`. Without a seed one is drawn from system entropy."""
     if shuffle is False and seed is None:
         return IN_ORDER
     checks.choice("shuffle", shuffle, SHUFFLES)

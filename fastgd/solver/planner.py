@@ -1,7 +1,8 @@
-"""method="auto": the measured cost model, all of it.
+"""method="auto": a cost model that chooses between statistics or maps and streaming.
 
-Nanoseconds on a Zen 3, fitted to `bench/bench_planner.py`. The choice depends on the sizes of the data, the
-epochs and the options, never on cores or on where the rows are: it decides the bits of the result.
+Constants are nanoseconds measured on a Zen 3 with `bench/bench_planner.py`. The method decides the bits of
+the result. So it depends on the sizes of the data, the number of epochs and the options, but not on the
+number of cores or the source of the rows.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ CHOICES: tuple[Choice, ...] = ("auto", "summary", "stream")
 MOST_COLUMNS = 1024
 """Statistics of more columns take more than 8 MB, several times."""
 IN_CACHE = 16_000_000
-"""Numbers of fewer bytes are read faster the second time."""
+"""Data with fewer bytes is read faster the second time."""
 THREADS = 1.8
-"""What two threads gain, where there is enough for two: counted as two, whatever there are."""
+"""Speed-up by two threads if there is enough work. The model assumes two threads on every machine."""
 FOLD_NS = 33_000.0
 SCAN_NS = 24_000.0
-"""Of one fold and of one scan beside its rows."""
+"""Overhead of a fold (FOLD_NS) and of a scan (SCAN_NS)."""
 ORDER_NS, BLOCK_NS = 45_000.0, 3_300.0
-"""Of a scan with its blocks shuffled: of the order, and of each block."""
+"""Overhead of a scan with shuffled blocks: for its order, and for each block."""
 
 
 def threads(n: int, d: int, work: int = 1) -> float:
@@ -36,7 +37,7 @@ def threads(n: int, d: int, work: int = 1) -> float:
 
 
 def row_ns(n: int, d: int, row_bytes: int) -> float:
-    """One row of a streamed fold on one thread: its arithmetic, or its bytes."""
+    """Time per row of a streamed fold on one thread, for arithmetic or for reading its bytes."""
     is_near = n * row_bytes <= IN_CACHE
     if d <= (3 if row_bytes >= 8 * (d + 1) else 2):
         return max(0.16 * (d + 1), 0.0 if is_near else 0.044 * row_bytes)
@@ -45,33 +46,33 @@ def row_ns(n: int, d: int, row_bytes: int) -> float:
 
 
 def fold_ns(n: int, d: int, row_bytes: int) -> float:
-    """One streamed fold."""
+    """Time of a streamed fold."""
     return FOLD_NS + n * row_ns(n, d, row_bytes) / threads(n, d)
 
 
 def statistics_ns(d: int) -> float:
-    """One row of the statistics."""
+    """Time per row of the statistics."""
     return 0.45 if d == 1 else 1.1 * d + 0.028 * d * d - 0.8
 
 
 def scan_ns(n: int, d: int, row_bytes: int) -> float:
-    """One epoch of SGD steps in order, by its one thread."""
+    """Time of an epoch of SGD steps in order, on one thread."""
     by_width = (0.48 * d - 5.0) * (0.55 if n * row_bytes <= IN_CACHE else 1.0)
     return SCAN_NS + n * (0.75 if d == 1 else max(3.2 + 0.2 * d, by_width))
 
 
 def maps_ns(d: int, n_rates: int) -> float:
-    """One row of the maps of so many rates; with one column they share their loads."""
+    """Time per row of the maps of n_rates rates. With one column, rates share their loads."""
     return 0.6 + 0.15 * n_rates if d == 1 else n_rates * (2.1 * d + 0.13 * d * d)
 
 
 def epoch_ns(d: int) -> float:
-    """An epoch on the statistics, or one product with a map."""
+    """Time of an epoch on the statistics, or of one product with a map."""
     return 30.0 + 0.3 * d * d
 
 
 def start_ns(d: int) -> float:
-    """What a summary takes beside its read: mostly its reference, from the first rows."""
+    """Time of a summary without its pass, mostly to compute its reference from the first rows."""
     if d == 1:
         return 130_000.0
     block = block_rows(d)
@@ -79,7 +80,7 @@ def start_ns(d: int) -> float:
 
 
 def descent(n: int, d: int, n_epochs: int, row_bytes: int) -> Method:
-    """The method of full-batch descent: reads of n_epochs + 1 epochs, or statistics."""
+    """The method of full-batch descent: streaming takes n_epochs + 1 passes, statistics take one."""
     if d > MOST_COLUMNS:
         return "stream"
     once = start_ns(d) + n * statistics_ns(d) / threads(n, d, effort(d)) + n_epochs * epoch_ns(d)
@@ -87,7 +88,8 @@ def descent(n: int, d: int, n_epochs: int, row_bytes: int) -> Method:
 
 
 def descent_of(rows: Table, d: int, n_epochs: int) -> Method:
-    """`descent` for these rows in d coordinates, which are not counted where their number does not matter."""
+    """`descent` for these rows in d coordinates. Rows are not counted if their number does not change the
+    method."""
     n = rows.known_n
     if n is None and not rows.has_at_most(block_rows(rows.d)):
         least = block_rows(rows.d) + 1
@@ -99,8 +101,8 @@ def descent_of(rows: Table, d: int, n_epochs: int) -> Method:
 
 
 def _bends(d: int, row_bytes: int) -> list[int]:
-    """Between two of these numbers of rows all times grow along a line, so that where one method is faster
-    at both it is so between them; the last is as good as infinite."""
+    """Numbers of rows between which all times are linear in n. A method that is faster at both ends is faster
+    between them. The last number stands for infinity."""
     many = 2 * reduce.LEAST_THREAD_NUMBERS
     jumps = [-(-many // (d + 1)), -(-many // ((d + 1) * effort(d))), IN_CACHE // row_bytes + 1]
     return [n for jump in jumps for n in (jump - 1, jump)] + [reduce.MANY_ROWS]
@@ -109,7 +111,7 @@ def _bends(d: int, row_bytes: int) -> list[int]:
 def sgd(
     n: int, d: int, n_epochs: int, n_rates: int, track_cost: bool, row_bytes: int, keeps_order: bool
 ) -> Method:
-    """The method of SGD: a scan an epoch, or maps of the blocks."""
+    """The method of SGD: streaming takes one scan for each epoch, the other method makes maps of blocks."""
     if maps_bytes(n, d, n_rates) > MAPS_BYTES:
         return "stream"
     blocks = -(-n // block_rows(d))

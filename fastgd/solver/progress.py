@@ -1,4 +1,4 @@
-"""A bar over the epochs and the rows that are read; by tqdm, where there is a terminal or a notebook."""
+"""Progress bars for epochs and rows, by tqdm, in a terminal or a notebook."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 from fastgd.kernels import compiling
 
 DELAY = 0.5
-"""Seconds that a read takes before it has a bar of its own."""
+"""A pass that takes longer than this many seconds gets its own bar."""
 
 
 class Progress:
-    """Two bars: the epochs, with the cost; and the rows of the read that is under way."""
+    """Two bars: one for the epochs, with the cost, and one for the rows of the current pass."""
 
     def __init__(self, n_epochs: int, what: str):
         self._tqdm = _tqdm()
@@ -29,7 +29,7 @@ class Progress:
         self._read = self._row = 0
         self._began = 0.0
         self._shown: dict[str, str] = {}
-        """What stands behind the bar: the cost, and the seconds that a read takes."""
+        """The text after the bar: the cost, and the seconds of a pass."""
 
     def read(self, number: int, row: int, n: int | None, began: float) -> None:
         with self._lock:
@@ -56,7 +56,7 @@ class Progress:
                 self._shown["cost"] = f"{cost:.6g}"
             if self._shown:
                 self._epochs.set_postfix(self._shown, refresh=False)
-            if self._is_first:  # what an earlier process has done tells no rate
+            if self._is_first:  # epochs of an earlier process are not part of the rate
                 self._is_first, self._epochs.initial, self._epochs.n = False, done, done
                 self._epochs.refresh()
             else:
@@ -69,7 +69,7 @@ class Progress:
         self._announced.__exit__(None, None, None)
 
     def _write(self, text: str) -> None:
-        """A line on stderr, above the bars."""
+        """Write a line to stderr, above the bars."""
         self._tqdm.write(text, file=sys.stderr)
 
     def _close_rows(self) -> None:
@@ -83,7 +83,7 @@ def _tqdm() -> Any:
     try:
         from tqdm import TqdmExperimentalWarning
 
-        with warnings.catch_warnings():  # that it looks for a notebook itself
+        with warnings.catch_warnings():  # ignore the notice that tqdm.autonotebook is experimental
             warnings.simplefilter("ignore", TqdmExperimentalWarning)
             from tqdm.autonotebook import tqdm
     except ModuleNotFoundError as error:
@@ -92,6 +92,6 @@ def _tqdm() -> Any:
 
 
 def _is_plain(tqdm: Any) -> bool:
-    """Whether it writes to a stream, which may be no terminal: a notebook's bar does not."""
+    """Whether tqdm writes to a stream, which may not be a terminal. A notebook's bar does not."""
     notebook = sys.modules.get("tqdm.notebook")
     return notebook is None or not issubclass(tqdm, notebook.tqdm)
