@@ -81,9 +81,10 @@ def gradient_descent(
         at most 1024 columns. True is an error where that fails; "auto" then descends without it.
     sample_weight : array (n,), optional
         s ≥ 0. Weight 2 is the row twice, weight 0 leaves the row out.
-    loss : {"squared_error", "huber", "log_loss", "quantile"} or object, default "squared_error"
-        The loss of a sample; see `fastgd.losses`. An object with `value(self, score, y)` and
-        `slope(self, score, y)` is a loss of your own.
+    loss : str or object, default "squared_error"
+        The loss of a sample: a name of `fastgd.losses.NAMED`, or an object of one of its classes, as
+        `fastgd.losses.Huber(2.0)`. An object with `value(self, score, y)` and `slope(self, score, y)` is a
+        loss of your own.
     l1, l2 : float, default 0.0
         Penalties of w. With l1, weights become exactly 0.
     momentum : float, default 0.0

@@ -117,7 +117,7 @@ def loss(
         The weights.
     intercept : float, default 0.0
         Added to every score.
-    loss : {"squared_error", "huber", "log_loss", "quantile"} or object, default "squared_error"
+    loss : str or object, default "squared_error"
         As in `gradient_descent`.
     backend, n_threads
         As in `forward`.

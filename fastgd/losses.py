@@ -1,15 +1,20 @@
 """Losses: two scalar functions of (score, y), and what a solver must know of them. A loss never sees X.
 
-score = x·w + intercept, slope = ∂loss/∂score. `curvature` bounds ∂²loss/∂score² from above: with λmax the
-largest eigenvalue of XᵀX/n, the Hessian of the cost is at most curvature·λmax, and rates below 2 over that
-are stable. Infinite where the slope jumps.
+score = x·w + intercept and slope = ∂loss/∂score. Each class here has `value` and `slope`, and the attributes
+of `Loss` that differ from its defaults. `backend="python"` calls the methods; `kernels/losses.py` compiles
+the same methods. So that a loop over samples takes eight at a time they have no branches: where two formulas
+meet, both are computed and one is chosen. Their exponentials and logarithms are the helpers of this module,
+which have a compiled form.
 
-The methods here are plain Python: what `backend="python"` runs. `kernels/losses.py` has the compiled ones.
+To add a loss, write its class and a line of `NAMED`. Solvers, estimators and the command line take its name,
+the y that it takes and the rest from there.
+
 A loss of your own is an object of any class with methods `value(self, score, y)` and `slope(self, score, y)`
-that Numba can compile, and a number `curvature` if it has one; its other attributes are numbers. It is
-compiled as it is, and checked against finite differences when it is first used. Numba keeps machine code
-until the process ends: each new *class* takes about 8 MB for good, new objects of a class take none. Define
-the class once, outside of loops, and give its objects other numbers.
+that Numba can compile, and a number `curvature` if it has one; its other attributes are numbers. A loss
+without `curvature` is taken to have kinks unless it has `is_smooth = True`. It is compiled as it is, and
+checked against finite differences when it is first used. Numba keeps machine code until the process ends:
+each new *class* takes about 8 MB for good, new objects of a class take none. Define the class once, outside
+of loops, and give its objects other numbers.
 """
 
 from __future__ import annotations
@@ -18,91 +23,198 @@ import math
 import numbers
 import uuid
 from collections import namedtuple
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, ClassVar, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastgd import display
 
-
-class Loss(Protocol):
-    def value(self, score: float, y: float) -> float: ...
-
-    def slope(self, score: float, y: float) -> float: ...
-
-    @property
-    def curvature(self) -> float: ...
+MOST_EXPONENT = 709.4
+"""The exponential of more is infinite here: 2¹⁰²⁴ and 1.4e308 are not told apart."""
 
 
-class SquaredError(NamedTuple):
+def exp(x: float) -> float:
+    """eˣ, infinite where x is above MOST_EXPONENT."""
+    return math.inf if x > MOST_EXPONENT else math.exp(x)
+
+
+def exp_of_negative(x: float) -> float:
+    """eˣ for x <= 0."""
+    return math.exp(x)
+
+
+def log1p_of_part(e: float) -> float:
+    """ln(1 + e) for 0 <= e <= 1."""
+    return math.log1p(e)
+
+
+class Domain(NamedTuple):
+    """Which y a loss takes, in words for messages."""
+
+    takes: str
+    remedy: str = ""
+    """What to do about another y."""
+    aside: str = ""
+    """More on that, for callers of Python functions."""
+    alone: str = ""
+    """What y are called that leave a cost without minimum."""
+    others: str = ""
+    """Which rows to add then."""
+
+    def demand(self, loss: str) -> str:
+        """What the loss of this name takes, and the remedy."""
+        return f"{loss} takes {self.takes}: {self.remedy}"
+
+    def refuses(self, y: NDArray[Any]) -> NDArray[np.bool_]:
+        """A mask of the y that are outside; NaN is left to others."""
+        if self is CLASSES:
+            return (y != 0.0) & (y != 1.0)
+        return y < 0.0 if self is NOT_NEGATIVE else np.zeros(len(y), bool)
+
+
+NUMBERS = Domain("any y")
+NOT_NEGATIVE = Domain("y of at least 0", "leave such rows out", "", "zeros", "with y above 0")
+CLASSES = Domain(
+    "y of 0 and 1", "write the classes so", " (a classifier of fastgd.estimators takes any labels)",
+    "one class", "of both classes",
+)  # fmt: skip
+
+
+class Loss:
+    """What a loss has beside its numbers, which are the fields of a named tuple. Defaults are of your own."""
+
+    is_smooth: bool = True
+    """Whether the slope has no jumps."""
+    curvature: float | None = None
+    """An upper bound of ∂²loss/∂score²; None where there is none. With λmax the largest eigenvalue of XᵀX/n
+    the Hessian of the cost is at most curvature·λmax, and rates below 2 over that are stable."""
+    usual_curvature: float | None = None
+    """∂²loss/∂score² near an optimum, where that is far below `curvature`."""
+    domain: Domain = NUMBERS
+    """The y that it takes."""
+    without_minimum: tuple[float, ...] = ()
+    """If every y is the same one of these, the cost has no minimum."""
+    predicts_y: bool = True
+    """Whether the score has the unit of y."""
+    meaning_of_scores: str = ""
+    """What scores are, where they do not predict y."""
+    gives_probabilities: bool = False
+    scikit_learn: float = 1.0
+    """scikit-learn's loss of the same name is this part of it."""
+    in_estimators: ClassVar[dict[str, str]] = {}
+    """The names that its numbers have as parameters of the estimators."""
+
+    def value(self, score: float, y: float) -> float:
+        raise NotImplementedError
+
+    def slope(self, score: float, y: float) -> float:
+        raise NotImplementedError
+
+    def check_numbers(self) -> None:
+        """Refuse numbers that cannot be."""
+
+    def predictions(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """The prediction of y at these scores."""
+        return scores
+
+    def probability(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """The probability of y = 1 at these scores; that of y = 0 is the one at −scores."""
+        raise NotImplementedError
+
+    def log_probability(self, scores: NDArray[Any]) -> NDArray[Any]:
+        """ln of `probability`."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.probability(scores)))
+
+
+class SquaredError(Loss, namedtuple("SquaredError", "")):
     """(score − y)²."""
+
+    curvature = 2.0
+    scikit_learn = 0.5
 
     def value(self, score: float, y: float) -> float:
         return (score - y) ** 2
 
     def slope(self, score: float, y: float) -> float:
-        return 2 * (score - y)
-
-    @property
-    def curvature(self) -> float:
-        return 2.0
+        return 2.0 * (score - y)
 
 
-class Huber(NamedTuple):
+class Huber(Loss, namedtuple("Huber", "delta", defaults=[1.35])):
     """r² up to |r| = delta, then 2 delta |r| − delta², r = score − y (Huber, Ann. Math. Stat. 35, 1964)."""
 
-    delta: float = 1.35
+    curvature = 2.0
+    scikit_learn = 0.5
+    in_estimators: ClassVar[dict[str, str]] = {"delta": "epsilon"}
 
     def value(self, score: float, y: float) -> float:
         size = abs(score - y)
-        return size * size if size <= self.delta else self.delta * (2 * size - self.delta)
+        inner = size if size <= self.delta else self.delta
+        return inner * (2.0 * size - inner)
 
     def slope(self, score: float, y: float) -> float:
-        return 2 * max(-self.delta, min(self.delta, score - y))
+        r = score - y
+        most = self.delta
+        r = most if r > most else r
+        r = -most if r < -most else r
+        return 2.0 * r
 
-    @property
-    def curvature(self) -> float:
-        return 2.0
+    def check_numbers(self) -> None:
+        if not 0.0 < self.delta < math.inf:
+            raise ValueError(f"Huber's delta must be positive and finite, not {display.value(self.delta)}")
 
 
-class LogLoss(NamedTuple):
+class LogLoss(Loss, namedtuple("LogLoss", "")):
     """−ln of the probability of y in {0, 1}, where that of 1 is 1/(1 + exp(−score))."""
 
+    curvature = 0.25
+    usual_curvature = 0.125
+    """p (1 − p) where the likelier class has p = 0.85, as in a fit that is worth something."""
+    domain = CLASSES
+    without_minimum = 0.0, 1.0
+    predicts_y = False
+    meaning_of_scores = "log-odds: above 0 where class 1 is the likelier"
+    gives_probabilities = True
+
     def value(self, score: float, y: float) -> float:
-        return max(score, 0.0) - y * score + math.log1p(math.exp(-abs(score)))
+        positive = score if score > 0.0 else 0.0
+        return (positive - y * score) + log1p_of_part(exp_of_negative(-abs(score)))
 
     def slope(self, score: float, y: float) -> float:
-        e = math.exp(-abs(score))
-        rest = e / (1.0 + e)  # of the probability of the likelier class
-        return (1.0 - y) - rest if score > 0.0 else rest - y
+        """1/(1 + exp(−score)) − y; by the smaller of the two probabilities, for the digits of small ones."""
+        e = exp_of_negative(-abs(score))
+        rare = e / (1.0 + e)
+        return (1.0 - y) - rare if score > 0.0 else rare - y
 
-    @property
-    def curvature(self) -> float:
-        return 0.25
+    def probability(self, scores: NDArray[Any]) -> NDArray[Any]:
+        e = np.exp(-np.abs(scores))
+        return np.where(scores >= 0.0, 1.0, e) / (1.0 + e)
 
-    @property
-    def usual_curvature(self) -> float:
-        """p (1 − p) where the likelier class has p = 0.85, as in a fit that is worth something."""
-        return 0.125
+    def log_probability(self, scores: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(-np.logaddexp(0.0, -scores))  # also where the probability underflows
 
 
-class Quantile(NamedTuple):
+class Quantile(Loss, namedtuple("Quantile", "quantile", defaults=[0.5])):
     """quantile·r where r = y − score is positive, else (quantile − 1)·r (Koenker and Bassett, 1978)."""
 
-    quantile: float = 0.5
+    is_smooth = False
+    in_estimators: ClassVar[dict[str, str]] = {"quantile": "quantile"}
 
     def value(self, score: float, y: float) -> float:
-        return max(self.quantile * (y - score), (self.quantile - 1) * (y - score))
+        r = y - score
+        return (self.quantile if r > 0.0 else self.quantile - 1.0) * r
 
     def slope(self, score: float, y: float) -> float:
-        if y == score:
-            return 0.0
-        return -self.quantile if y > score else 1 - self.quantile
+        slope = -self.quantile if y > score else 1.0 - self.quantile
+        return 0.0 if score == y else slope
 
-    @property
-    def curvature(self) -> float:
-        return math.inf
+    def check_numbers(self) -> None:
+        if not 0.0 < self.quantile < 1.0:
+            raise ValueError(f"quantile must be between 0 and 1, not {display.value(self.quantile)}")
 
 
-NAMED: dict[str, Loss] = {
+NAMED: dict[str, Any] = {
     "squared_error": SquaredError(),
     "huber": Huber(),
     "log_loss": LogLoss(),
@@ -111,6 +223,19 @@ NAMED: dict[str, Loss] = {
 """The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
 
 _BUILT_IN = tuple(type(one) for one in NAMED.values())
+
+
+def names(*, of_classes: bool) -> tuple[str, ...]:
+    """The losses that classifiers offer, whose y are 0 and 1; or those of regressors."""
+    return tuple(name for name, loss in NAMED.items() if (loss.domain is CLASSES) is of_classes)
+
+
+def name_of(loss: Any) -> str:
+    """The name of a loss; of your own that of its class."""
+    if is_own(loss):
+        return type(loss).__name__.removeprefix(OWN).rpartition("_")[0]
+    return next(name for name, one in NAMED.items() if type(one) is type(loss))
+
 
 OWN = "OwnLoss_"
 """How the type of a loss of the user's own begins: its machine code is never kept on disk."""
@@ -124,7 +249,7 @@ def as_loss(given: Any) -> Loss:
             raise ValueError(
                 f"loss must be {' or '.join(map(repr, NAMED))} or an object, not {display.value(given)}"
             )
-        return NAMED[given]
+        return cast(Loss, NAMED[given])
     if isinstance(given, type) and given in _BUILT_IN:
         given = given()
     for name in getattr(given, "_fields", ()) if isinstance(given, _BUILT_IN) else ():
@@ -132,10 +257,8 @@ def as_loss(given: Any) -> Loss:
             raise TypeError(
                 f"{type(given).__name__}'s {name} must be a number, not {display.value(getattr(given, name))}"
             )
-    if isinstance(given, Huber) and not 0.0 < given.delta < math.inf:
-        raise ValueError(f"Huber's delta must be positive and finite, not {display.value(given.delta)}")
-    if isinstance(given, Quantile) and not 0.0 < given.quantile < 1.0:
-        raise ValueError(f"quantile must be between 0 and 1, not {display.value(given.quantile)}")
+    if isinstance(given, _BUILT_IN):
+        given.check_numbers()
     if isinstance(given, _BUILT_IN) or is_own(given):
         return cast(Loss, given)
     kind = given if isinstance(given, type) else type(given)
@@ -171,18 +294,19 @@ def _own(given: Any, kind: type) -> Any:
     values = {}
     for name in dir(given):
         value = getattr(given, name, None) if not name.startswith("_") else None
-        if isinstance(value, numbers.Real):
+        if isinstance(value, numbers.Real) and name != "is_smooth":
             values[name] = float(value)
+    is_smooth = bool(getattr(given, "is_smooth", values.get("curvature", math.inf) < math.inf))
     if not values.setdefault("curvature", math.inf) > 0.0:
         raise ValueError(f"loss {kind.__name__}: curvature must be positive, not {values['curvature']!r}")
     # A static method stays one: it is called as type.value(score, y), without self.
     methods = {name: _plain(kind, name) for name in ("value", "slope")}
-    key = kind, tuple(values), *methods.values()
+    key = kind, tuple(values), is_smooth, *methods.values()
     if key not in _own_types:
         # Numba tells named tuples apart by their names alone: no two have one, of any process of a cluster.
         name = f"{OWN}{kind.__name__}_{uuid.uuid4().hex}"
         fields = namedtuple(name, list(values))  # type: ignore[misc]
-        _own_types[key] = type(name, (fields,), methods | {"__slots__": ()})
+        _own_types[key] = type(name, (fields, Loss), methods | {"is_smooth": is_smooth})
     return _own_types[key](**values)
 
 

@@ -86,7 +86,7 @@ FLOORS = [
     ["io.checkpoint", "io.model", "solver.outcome", "solver.caveats"],
     ["solver.fit"],
     ["plots", "api", "solver.diagnose"],
-    ["solver.sweep", "cli.lesson", "estimators.inputs", "versions"],
+    ["solver.sweep", "cli.lesson", "estimators.inputs", "estimators.probabilities", "versions"],
     ["estimators.linear"],
     ["estimators.regressors", "estimators.classifiers"],
     ["cli.demo", "warm", "cli.data", "cli.report"],

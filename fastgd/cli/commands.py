@@ -20,6 +20,7 @@ from fastgd.cli.data import Data, open_data, parts
 from fastgd.functions import forward
 from fastgd.io.model import load
 from fastgd.io.npz import replacing
+from fastgd.losses import CLASSES, NAMED
 from fastgd.results import DivergenceError, FitResult
 from fastgd.solver.diagnose import diagnose
 from fastgd.solver.fit import fit as fit_rows
@@ -30,7 +31,6 @@ from fastgd.wording import printable
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
 """How many epochs a fit gets by default: where they run on statistics, and where each is a read."""
-CLASSES = "log_loss takes y of 0 and 1: write the classes so"
 Scores = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 RULES = "unlike", "is off"
 """Kinds of warnings of runs that a stopping rule ended although weights were still to move."""
@@ -185,7 +185,7 @@ def _open(options: Namespace) -> Data:
     _refuse_drop(options)
     data = open_data(
         options.data, options.target, options.features, options.weight, options.missing,
-        needs_two=getattr(options, "loss", "") == "log_loss", **_dialect(options),
+        loss=getattr(options, "loss", "squared_error"), **_dialect(options),
     )  # fmt: skip
     if data.dialect:
         _say(f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
@@ -276,9 +276,10 @@ def _of_file(error: InvalidDataError, data: Data, options: Namespace) -> Invalid
             names["X"] = data.names[error.column]
         at = RowPlace(Path(options.data).name, error.row)
         error = error.restated(at=at, name=names.get(error.what))
-    is_label = getattr(options, "loss", "") == "log_loss" and error.name == options.target
+    loss = getattr(options, "loss", "squared_error")
+    is_label = NAMED[loss].domain is CLASSES and error.name == options.target
     if is_label and isinstance(error.value, str) and not error.remedy:
-        return error.restated(remedy=CLASSES)
+        return error.restated(remedy=CLASSES.demand(loss))
     return error
 
 

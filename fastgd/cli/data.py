@@ -19,6 +19,7 @@ from fastgd.data.finding import refuse_dialect
 from fastgd.data.frames import Column, ColumnTable
 from fastgd.data.streams import StreamRows
 from fastgd.engine.blocks import Array
+from fastgd.losses import CLASSES, NAMED
 
 if TYPE_CHECKING:
     from fastgd.data.tables import TableSource
@@ -74,15 +75,16 @@ def open_data(
     weight: str | None,
     missing: str,
     *,
-    needs_two: bool = False,
+    loss: str = "squared_error",
     **dialect: str | None,
 ) -> Data:
     """DATA with its targets; of which there must be two, for a loss of two classes."""
-    data = _opened(path, target, features, weight, missing, needs_two, dialect)
+    needs_two = NAMED[loss].domain is CLASSES
+    data = _opened(path, target, features, weight, missing, loss if needs_two else "", dialect)
     if needs_two and not isinstance(data.X, Source):
         moments = TargetMoments()
         moments.add(data.y, data.weight)
-        moments.refuse_one(Path(path).name, data.target)
+        moments.refuse_one(Path(path).name, data.target, loss)
     return data
 
 
@@ -92,7 +94,7 @@ def _opened(
     features: Sequence[str] | None,
     weight: str | None,
     missing: str,
-    needs_two: bool,
+    loss_of_two: str,
     dialect: dict[str, str | None],
 ) -> Data:
     name, suffix = Path(path).name, Path(path).suffix.lower()
@@ -128,7 +130,7 @@ def _opened(
     from fastgd.data.tables import read_table
 
     source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
-    listened = Listened(source, target if needs_two else None)
+    listened = Listened(source, target, loss_of_two)
     return Data(listened, None, None, source.columns, target, weight, source.dialect)
 
 
@@ -296,12 +298,12 @@ class TargetMoments:
             self._only = float(y[0])
         self._has_two = bool((y != self._only).any())
 
-    def refuse_one(self, name: str, target: str) -> None:
+    def refuse_one(self, name: str, target: str, loss: str) -> None:
         """Refuse targets that are all the same."""
         if self._only is not None and not self._has_two:
             raise InvalidDataError(
                 f"holds one class only, {self._only:g}", what="y", name=target, value=self._only,
-                remedy="log_loss needs both, 0 and 1", at=RowPlace(name),
+                remedy=f"{loss} needs both, 0 and 1", at=RowPlace(name),
             )  # fmt: skip
 
     @property
@@ -319,9 +321,9 @@ class Listened(Source):
 
     variance: float | None = None
 
-    def __init__(self, source: TableSource, classes: str | None):
-        """`classes` is the name of the target, where it must hold two."""
-        self._source, self._classes = source, classes
+    def __init__(self, source: TableSource, target: str, loss_of_two: str):
+        """`target` is the name of the targets' column; a loss of two classes refuses one class alone."""
+        self._source, self._target, self._loss_of_two = source, target, loss_of_two
         self.d, self.n, self.is_scalar = source.d, source.n, source.is_scalar
         self.has_weights, self.dtypes = source.has_weights, source.dtypes
         self.name, self.columns = source.name, source.columns
@@ -344,6 +346,6 @@ class Listened(Source):
                 if self.variance is None:
                     moments.add(*chunk.targets())
                 yield chunk
-        if self._classes is not None:
-            moments.refuse_one(self.name, self._classes)
+        if self._loss_of_two:
+            moments.refuse_one(self.name, self._target, self._loss_of_two)
         self.variance = self.variance or moments.variance

@@ -14,6 +14,7 @@ from fastgd import __version__
 from fastgd.checks import InvalidDataError
 from fastgd.data import dialect
 from fastgd.kernels import compiling
+from fastgd.losses import NAMED, NUMBERS
 from fastgd.wording import printable
 
 INTERRUPTED = 130
@@ -151,9 +152,13 @@ _DESCRIPTIONS = {
     "target) and perhaps a weight. The fit runs in standardized columns, accelerated, until it has "
     "converged. Exit code 1: it diverged, or has not converged; 2: the usage or the data is to blame.",
     "diagnose": "Which learning rates of squared_error converge on DATA, how fast, and to what cost.",
-    "predict": "Predictions x·w + intercept of a saved model for the rows of DATA, one a line. Those of "
-    "log_loss are log-odds: above 0 where class 1 is the likelier. Columns are taken by the names that the "
-    "model was fitted to.",
+    "predict": "Predictions x·w + intercept of a saved model for the rows of DATA, one a line. "
+    + "".join(
+        f"Those of {name} are {loss.meaning_of_scores}. "
+        for name, loss in NAMED.items()
+        if loss.meaning_of_scores
+    )
+    + "Columns are taken by the names that the model was fitted to.",
 }
 _MISSING = "refuse rows with a missing value, counting them by column (the default), or leave them out"
 
@@ -185,12 +190,13 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
     add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
     if command != "fit":
         return
-    losses = ("squared_error", "huber", "log_loss", "quantile")
+    domains = {name: loss.domain for name, loss in NAMED.items() if loss.domain is not NUMBERS}
+    takes = ", ".join(f"{name} takes {domain.takes}" for name, domain in domains.items())
     add(
         "--loss",
-        choices=losses,
+        choices=tuple(NAMED),
         default="squared_error",
-        help="squared_error by default; log_loss takes y of 0 and 1",
+        help=f"squared_error by default; {takes}",
     )
     add("--l1", type=float, default=0.0, metavar="L1", help="a penalty L1 Σ|w| (0 by default)")
     add(

@@ -29,6 +29,11 @@ class Facts:
         return int(self.state[ROWS])
 
     @property
+    def least(self) -> float:
+        """min y."""
+        return float(self.state[LEAST])
+
+    @property
     def largest(self) -> float:
         """max |y|."""
         return float(max(abs(self.state[LEAST]), abs(self.state[MOST])))

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from fastgd import callers, display
+from fastgd import callers, display, losses
 from fastgd.data.arrays import as_sample_weight
 from fastgd.data.chunks import Source
 from fastgd.data.labels import OneAgainstRest, labels
@@ -28,18 +29,23 @@ from fastgd.estimators.inputs import (
     told,
 )
 from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
+from fastgd.estimators.probabilities import log_probabilities, probabilities
 from fastgd.results import FitResult
 from fastgd.solver.options import Report, of_kind
 
 
+def _gives_probabilities(classifier: _Classifier) -> bool:
+    """Whether the loss gives probabilities; else the error of scikit-learn's SGDClassifier."""
+    if not classifier._loss().gives_probabilities:
+        raise AttributeError(f"probability estimates are not available for loss={classifier.loss!r}")
+    return True
+
+
 class _Classifier(ClassifierMixin, Linear):
     _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
-        "loss": [StrOptions({"log_loss"})],
+        "loss": [StrOptions(set(losses.names(of_classes=True)))],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
-
-    def _loss(self) -> Any:
-        return self.loss
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -145,23 +151,24 @@ class _Classifier(ClassifierMixin, Linear):
         scores = self.decision_function(X)
         return self.classes_[scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0.0).astype(int)]
 
+    @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Floats:
-        """1/(1 + exp(−score)), (n, n_classes); of more than two classes scaled so that a row adds up to 1."""
-        check_is_fitted(self)
-        X = as_matrix(self, X, reset=False)
-        return like(X, _shares(self._decision(X)))
+        """Probabilities, (n, n_classes); of more than two classes scaled so that a row adds up to 1.
 
-    def predict_log_proba(self, X: Any) -> Floats:
-        """ln of `predict_proba`: finite where a share underflows, and 0 where it rounds to 1."""
+        1/(1 + exp(−score)) for log_loss. Only losses that give probabilities have this method.
+        """
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
-        scores = self._decision(X)
-        logarithms = -np.logaddexp(0.0, -scores)  # ln 1/(1 + exp(−score)), also where that is 0
-        if scores.ndim == 1:
-            logarithms = np.column_stack([-np.logaddexp(0.0, scores), logarithms])
-        else:
-            logarithms -= np.logaddexp.reduce(logarithms, axis=1, keepdims=True)
-        return like(X, np.where(like(X, _shares(scores)) == 1.0, 0.0, logarithms))
+        return like(X, probabilities(self._loss(), self._decision(X)))
+
+    @available_if(_gives_probabilities)
+    def predict_log_proba(self, X: Any) -> Floats:
+        """ln of `predict_proba`: for log_loss finite where a share underflows, and 0 where it rounds to 1."""
+        check_is_fitted(self)
+        X = as_matrix(self, X, reset=False)
+        loss, scores = self._loss(), self._decision(X)
+        rounds_to_1 = like(X, probabilities(loss, scores)) == 1.0
+        return like(X, np.where(rounds_to_1, 0.0, log_probabilities(loss, scores)))
 
 
 def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[EstimatorConvergenceWarning]:
@@ -179,30 +186,19 @@ def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[EstimatorC
         yield of_kind(EstimatorConvergenceWarning, kind, message)
 
 
-def _shares(scores: Floats) -> Floats:
-    """The probabilities of all classes (n, n_classes) from scores (n,) or (n, n_classes)."""
-    e = np.exp(-np.abs(scores))
-    share = np.where(scores >= 0.0, 1.0, e) / (1.0 + e)
-    if scores.ndim == 1:
-        rest = np.where(scores >= 0.0, e, 1.0) / (1.0 + e)
-        return np.column_stack([rest, share])
-    total = share.sum(axis=1, keepdims=True)
-    even = total == 0.0  # every class is ruled out to the last bit
-    return np.where(even, 1.0 / scores.shape[1], share / np.where(even, 1.0, total))
-
-
 class GDClassifier(_Classifier):
-    """Logistic regression by full-batch gradient descent, binary or one class against the rest.
+    """Linear classification by full-batch gradient descent, binary or one class against the rest.
 
     Parameters
     ----------
-    loss : {"log_loss"}
+    loss : str, default "log_loss"
+        A name of `fastgd.losses` whose y are classes: "log_loss" is logistic regression.
     alpha : float, default 1e-4
         Strength of the penalty, as in SGDClassifier; LogisticRegression's C is 1/(alpha n).
     class_weight : dict, "balanced" or None
         Weights of the classes by their labels, multiplied with sample_weight; 1 for those it leaves out.
     precondition : bool or "auto", default "auto"
-        As in `GDRegressor`, for squared errors alone: "auto" leaves log_loss as it is, and True is refused.
+        As in `GDRegressor`, for squared errors alone: "auto" does nothing here, and True is refused.
     max_iter : int, default 1000
         Epochs at most, a read of the data each.
     penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \
@@ -281,7 +277,7 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
 
 
 class SGDClassifier(Stochastic, _Classifier):
-    """Logistic regression by stochastic gradient descent, binary or one class against the rest.
+    """Linear classification by stochastic gradient descent, binary or one class against the rest.
 
     Weights scale steps, as in `SGDRegressor`, with the same consequence for scikit-learn's checks.
 
@@ -292,7 +288,7 @@ class SGDClassifier(Stochastic, _Classifier):
     loss, penalty, alpha, l1_ratio, fit_intercept, standardize, max_iter, tol, shuffle, random_state, \
 learning_rate, eta0, power_t, momentum, nesterov, batch_size, average, early_stopping, validation_fraction, \
 n_iter_no_change, warm_start, n_jobs
-        As in `SGDRegressor`; the loss is "log_loss".
+        As in `SGDRegressor`; the loss is one of `GDClassifier`, "log_loss" by default.
 
     Attributes
     ----------

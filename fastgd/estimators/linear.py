@@ -4,7 +4,7 @@ scikit-learn's objective halves squared errors,
 
     (1/Σ s) Σ s·loss + alpha·(l1_ratio Σ|w| + (1 − l1_ratio)/2 Σ w²),    loss = r²/2 (squared_error, huber),
 
-and fastgd's does not: `_translated` is where one becomes the other.
+and fastgd's does not: `Loss.scikit_learn` is the factor, and `_translated` is where one becomes the other.
 """
 
 from __future__ import annotations
@@ -41,8 +41,6 @@ class EstimatorConvergenceWarning(ConvergenceWarning, SklearnConvergenceWarning)
 
 Before = FitResult | Start | None
 """Where a fit begins: where an earlier one ended, at weights of the caller's, or at zero."""
-_HALVED = {"squared_error": losses.SquaredError, "huber": losses.Huber}
-"""The losses of which scikit-learn's are the half."""
 
 
 class Linear(BaseEstimator):
@@ -107,10 +105,18 @@ class Linear(BaseEstimator):
         with np.printoptions(legacy="1.25"):  # sentences show NumPy's scalars as Python's
             super()._validate_params()
 
+    def _loss(self) -> losses.Loss:
+        """The loss of this name with the numbers that are parameters here, or the user's own."""
+        if not isinstance(self.loss, str):
+            return losses.as_loss(self.loss)
+        loss = losses.NAMED[self.loss]
+        given = {name: float(getattr(self, here)) for name, here in loss.in_estimators.items()}
+        return losses.as_loss(loss._replace(**given))
+
     def _translated(self) -> tuple[dict[str, Any], float]:
         """The objective in fastgd's terms, and what turns its cost into scikit-learn's."""
-        loss: Any = losses.as_loss(self._loss())
-        half = 0.5 if isinstance(loss, tuple(_HALVED.values())) else 1.0
+        loss: Any = self._loss()
+        half = loss.scikit_learn
         if self.penalty == "elasticnet" and self.l1_ratio is None:
             raise ValueError('penalty="elasticnet" needs an l1_ratio from 0 to 1, not None')
         ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": self.l1_ratio, None: 0.0}[self.penalty]

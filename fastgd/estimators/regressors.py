@@ -22,15 +22,10 @@ from fastgd.solver.planner import MOST_COLUMNS
 
 class _Regressor(RegressorMixin, Linear):
     _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
-        "loss": [StrOptions({"squared_error", "huber", "quantile"}), HasMethods(["value", "slope"])],
+        "loss": [StrOptions(set(losses.names(of_classes=False))), HasMethods(["value", "slope"])],
         "epsilon": [Interval(numbers.Real, 0, None, closed="neither")],
         "quantile": [Interval(numbers.Real, 0, 1, closed="neither")],
     }
-
-    def _loss(self) -> Any:
-        if self.loss == "huber":
-            return losses.Huber(float(self.epsilon))
-        return losses.Quantile(float(self.quantile)) if self.loss == "quantile" else self.loss
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -52,9 +47,10 @@ class _Regressor(RegressorMixin, Linear):
         X, y = self._checked_data(X, y, reset=before is None)
         sample_weight = as_weights(sample_weight, X)
         (begin,) = self._starts(coef_init, intercept_init, None if before is None else [before], 1)
-        is_squared = isinstance(losses.as_loss(self._loss()), losses.SquaredError)
+        loss = self._loss()
+        is_served = loss.predicts_y and not isinstance(loss, losses.SquaredError)
         is_wide = self.n_features_in_ > MOST_COLUMNS
-        starts_at_zero = self._solver == "sgd" or is_squared or is_wide or self.early_stopping
+        starts_at_zero = self._solver == "sgd" or not is_served or is_wide or self.early_stopping
         if begin is None and not starts_at_zero:
             start = self._least_squares(X, y, sample_weight)
             result = self._fitted(X, y, sample_weight, start)
@@ -80,10 +76,11 @@ class _Regressor(RegressorMixin, Linear):
         return self
 
     def predict(self, X: Any) -> Floats:
-        """ŷ = X·coef_ + intercept_, (n,), in X's dtype."""
+        """ŷ = X·coef_ + intercept_, or its exponential for a log link, (n,), in X's dtype."""
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
-        return like(X, self._scores(X, self.coef_, np.ravel(self.intercept_)[0]))
+        scores = self._scores(X, self.coef_, np.ravel(self.intercept_)[0])
+        return like(X, self._loss().predictions(scores))
 
 
 class GDRegressor(_Regressor):
@@ -93,10 +90,11 @@ class GDRegressor(_Regressor):
 
     Parameters
     ----------
-    loss : {"squared_error", "huber", "quantile"} or a loss object, default "squared_error"
-        r²/2; r²/2 up to |r| = epsilon and linear beyond; the pinball loss of `quantile`; or a loss of your
-        own (see `fastgd.losses`). Others than the first start from least squares (up to 1024 columns, and
-        without early_stopping: held-out rows must not have been seen), which counts in `result_.n_passes`.
+    loss : str or a loss object, default "squared_error"
+        A name of `fastgd.losses` whose y are not classes, as in scikit-learn: "squared_error" is r²/2 and
+        "huber" r²/2 up to |r| = epsilon and linear beyond; or a loss of your own (see `fastgd.losses`).
+        Others than the first that predict y itself start from least squares (up to 1024 columns, and without
+        early_stopping: held-out rows must not have been seen), which counts in `result_.n_passes`.
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
     alpha : float, default 0.0
         Strength of the penalty (0: least squares).
@@ -124,8 +122,9 @@ class GDRegressor(_Regressor):
     nesterov : bool, default True
         With momentum=0 its momentum grows by itself, and starts anew where it overshoots.
     epsilon : float, default 1.35
-        Where huber becomes linear, in units of y.
+        The number of the loss: where huber becomes linear, in units of y, say.
     quantile : float, default 0.5
+        The number of the loss "quantile".
     early_stopping : bool, default False
         Stop when the loss of held-out rows (validation_fraction of all) has not fallen for n_iter_no_change
         epochs.

@@ -1,15 +1,16 @@
 """`value(loss, score, y)` and `slope(loss, score, y)` in kernels, by the type of the loss.
 
-A loss is a named tuple of `fastgd/losses.py`; its type is part of a kernel's signature, so that each loss
-has its own machine code and that is found on disk by the next process. A loss of the user's own brings
-its functions, and its machine code stays in this process.
+A loss is a named tuple of `fastgd/losses.py`, and its methods are compiled here. Its type is part of a
+kernel's signature, so that each loss has its own machine code, which the next process finds on disk. The
+machine code of a loss of the user's own stays in this process.
 
-The named ones have no branch and call nothing: where two formulas meet, both are worked out and one is
-chosen, so that a loop over samples takes eight at a time. That is why exp and log1p stand here too.
+The helpers exp, exp_of_negative and log1p_of_part of `fastgd/losses.py` have their compiled forms here. They
+have no branch and call nothing, so that a loop over samples takes eight at a time.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numba
@@ -105,72 +106,41 @@ def log1p_of_part(e):
 
 
 @kernel(fastmath=CONTRACT)
-def squared_value(loss, score, y):
-    r = score - y
-    return r * r
+def exp(x):
+    """exp(x), infinite above `losses.MOST_EXPONENT`."""
+    return math.inf if x > losses.MOST_EXPONENT else exp_of_negative(x)
 
 
-@kernel(fastmath=CONTRACT)
-def squared_slope(loss, score, y):
-    return 2.0 * (score - y)
+# Inlined by force, so that value and slope of one score share their exponential.
+INLINED = {"forceinline": True, "fastmath": set(CONTRACT), "error_model": "numpy"}
 
 
-@kernel(fastmath=CONTRACT)
-def huber_value(loss, score, y):
-    size = abs(score - y)
-    inner = size if size <= loss.delta else loss.delta
-    return inner * (2.0 * size - inner)
+@overload(losses.exp, jit_options=INLINED)
+def _exp(x):
+    return lambda x: exp(x)
 
 
-@kernel(fastmath=CONTRACT)
-def huber_slope(loss, score, y):
-    r = score - y
-    most = loss.delta
-    r = most if r > most else r
-    r = -most if r < -most else r
-    return 2.0 * r
+@overload(losses.exp_of_negative, jit_options=INLINED)
+def _exp_of_negative(x):
+    return lambda x: exp_of_negative(x)
 
 
-@kernel(fastmath=CONTRACT)
-def log_value(loss, score, y):
-    positive = score if score > 0.0 else 0.0
-    return (positive - y * score) + log1p_of_part(exp_of_negative(-abs(score)))
+@overload(losses.log1p_of_part, jit_options=INLINED)
+def _log1p_of_part(e):
+    return lambda e: log1p_of_part(e)
 
 
-@kernel(fastmath=CONTRACT)
-def log_slope(loss, score, y):
-    """1/(1 + exp(−score)) − y; by the smaller of the two probabilities, for the digits of the small ones."""
-    e = exp_of_negative(-abs(score))
-    rare = e / (1.0 + e)
-    return (1.0 - y) - rare if score > 0.0 else rare - y
-
-
-@kernel(fastmath=CONTRACT)
-def quantile_value(loss, score, y):
-    r = y - score
-    return (loss.quantile if r > 0.0 else loss.quantile - 1.0) * r
-
-
-@kernel(fastmath=CONTRACT)
-def quantile_slope(loss, score, y):
-    slope = -loss.quantile if y > score else 1.0 - loss.quantile
-    return 0.0 if score == y else slope
-
-
-_COMPILED = {
-    losses.SquaredError: (squared_value, squared_slope),
-    losses.Huber: (huber_value, huber_slope),
-    losses.LogLoss: (log_value, log_slope),
-    losses.Quantile: (quantile_value, quantile_slope),
-}
+_compiled: dict[type, tuple] = {}
+"""value and slope of each type of loss, as compiled functions."""
 
 
 def _functions(loss):
-    """The compiled (value, slope) of this type of loss; a user's own are compiled now."""
+    """The compiled (value, slope) of this type of loss."""
     kind = loss.instance_class
-    if kind not in _COMPILED:
-        _COMPILED[kind] = tuple(_own(vars(kind)[name]) for name in ("value", "slope"))
-    return _COMPILED[kind]
+    if kind not in _compiled:
+        compile_one = _own if losses.OWN in kind.__name__ else kernel(fastmath=CONTRACT)
+        _compiled[kind] = tuple(compile_one(vars(kind)[name]) for name in ("value", "slope"))
+    return _compiled[kind]
 
 
 def _own(method):

@@ -20,7 +20,7 @@ from numba.extending import overload
 
 from fastgd import losses
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
-from fastgd.kernels.losses import log_slope, slope
+from fastgd.kernels.losses import slope
 from fastgd.kernels.vectors import (
     LANES,
     line_of,
@@ -74,7 +74,7 @@ def _log_slope(loss, score, y):
     called.
     """
     if not abs(score) < (PLACES - 1) / PER_UNIT:
-        return log_slope(loss, score, y)
+        return slope(loss, score, y)
     shifted = np.float64(score + TO_PLACE)
     k = shifted.view(np.int64) & (2 * PLACES - 1)
     r = score - (shifted - TO_PLACE)

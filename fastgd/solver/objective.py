@@ -6,6 +6,7 @@ rows), b the intercept.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from fastgd import checks, display
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
-from fastgd.engine.blocks import Floats
-from fastgd.losses import OWN, LogLoss, Loss, SquaredError, as_loss, is_own
+from fastgd.engine import scan
+from fastgd.engine.blocks import Array, Floats
+from fastgd.losses import CLASSES, NUMBERS, Domain, Loss, SquaredError, as_loss, is_own, name_of
 from fastgd.wording import Aside
 
 LOOK_ROWS = 4096
@@ -58,12 +60,18 @@ class Objective:
 
     @property
     def curvature(self) -> float:
-        return float(self.loss.curvature)
+        """An upper bound of ∂²loss/∂score²; infinite where there is none."""
+        return math.inf if self.loss.curvature is None else float(self.loss.curvature)
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the curvature has a bound."""
+        return math.isfinite(self.curvature)
 
     @property
     def is_smooth(self) -> bool:
         """Whether the slope has no jumps."""
-        return math.isfinite(self.curvature)
+        return self.loss.is_smooth
 
 
 @dataclass(slots=True)
@@ -149,12 +157,10 @@ def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
     """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
     if isinstance(loss, SquaredError):
         return
-    if isinstance(loss, LogLoss) and (other := _first_other(rows, backend)) is not None:
+    domain = loss.domain
+    if domain is not NUMBERS and (other := _first_outside(domain, rows, backend)) is not None:
         row, value = other
-        remedy = (
-            "log_loss takes y of 0 and 1: write the classes so",
-            Aside(" (a classifier of fastgd.estimators takes any labels)"),
-        )
+        remedy = domain.demand(name_of(loss)), Aside(domain.aside)
         raise rows.refused("y", row, value, f"is {value:g}", remedy)
     one = type(loss), loss, backend  # tuples of other types may be equal
     if is_own(loss) and one not in _checked:
@@ -163,37 +169,56 @@ def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
 
 
 def lone_class(goal: Objective, rows: Table) -> str:
-    """A warning where all targets of log_loss are one class and the cost has no minimum; else "".
+    """A warning where all targets are one that leaves the cost without minimum (one class, say); else "".
 
     A penalty gives it one, unless there is an intercept, which is not penalised.
     """
-    if not isinstance(goal.loss, LogLoss) or (not goal.fit_intercept and (goal.l1 or goal.l2)):
+    loss, domain = goal.loss, goal.loss.domain
+    if not loss.without_minimum or (not goal.fit_intercept and (goal.l1 or goal.l2)):
         return ""
     if isinstance(rows, ArrayRows):
         parts = (rows.y[start : start + PART_ROWS] for start in range(0, rows.n, PART_ROWS))
         only = float(rows.y[0]) if all((part == rows.y[0]).all() for part in parts) else None
     else:
         only = rows.facts.only
-    if only is None:
+    if only not in loss.without_minimum:
         return ""
     return (
-        f"every y is {only:g}: log_loss of one class alone has no minimum, and the weights grow with every "
-        "epoch; pass rows of both classes"
+        f"every y is {only:g}: {name_of(loss)} of {domain.alone} alone has no minimum, and the weights grow "
+        f"with every epoch; pass rows {domain.others}"
     )
 
 
-def _first_other(rows: Table, backend: Backend) -> tuple[int, float] | None:
-    """The first row whose target is neither 0 nor 1, and that."""
+def _first_outside(domain: Domain, rows: Table, backend: Backend) -> tuple[int, float] | None:
+    """The first row whose target is outside the domain, and that target."""
     if not isinstance(rows, ArrayRows) or backend == "python":
-        return rows.facts.other
+        if domain is CLASSES:
+            return rows.facts.other
+        return None if rows.facts.least >= 0.0 else _scanned(domain, rows)
     from fastgd.kernels import pointwise
 
     for start in range(0, rows.n, PART_ROWS):
         part = np.asarray(rows.y[start : start + PART_ROWS], dtype=np.float64)
-        if pointwise.count_beside(part, 0.0, 1.0):
-            row = int(((part != 0.0) & (part != 1.0)).argmax())
-            return start + row, float(part[row])
+        if domain is not CLASSES or pointwise.count_beside(part, 0.0, 1.0):
+            outside = domain.refuses(part)
+            if outside.any():
+                row = int(outside.argmax())
+                return start + row, float(part[row])
     return None
+
+
+def _scanned(domain: Domain, rows: Table) -> tuple[int, float] | None:
+    """The same by a read of the rows."""
+    found = np.array([-1.0, 0.0])
+    scan.scan(rows, functools.partial(_look_outside, domain), [found])
+    return None if found[0] < 0.0 else (int(found[0]), float(found[1]))
+
+
+def _look_outside(domain: Domain, start: int, _X: Array, y: Array, _weights: Floats, found: Floats) -> None:
+    outside = domain.refuses(y)
+    if found[0] < 0.0 and outside.any():
+        row = int(outside.argmax())
+        found[:] = start + row, y[row]
 
 
 _checked: set[tuple[type, Any, Backend]] = set()
@@ -213,7 +238,7 @@ def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
     parts = np.array(_probed(loss, scores, ys, step, backend))
     known = np.isfinite(parts).all(axis=0)  # scores and y may have units of their own: some overflow
     if not known.any():
-        raise ValueError(f"loss {_name(loss)}: its value or slope is not finite at any score near y or 0")
+        raise ValueError(f"loss {name_of(loss)}: its value or slope is not finite at any score near y or 0")
     (low, value, high, slope), scores, ys, step = parts[:, known], scores[known], ys[known], step[known]
     left, right = (value - low) / step, (high - value) / step
     slack = 1e-3 * (np.abs(left) + np.abs(right)) + 1e-7 * (1.0 + np.abs(value) / step * 1e-7)
@@ -221,7 +246,7 @@ def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
     if bad.any():
         at = int(bad.argmax())
         raise ValueError(
-            f"loss {_name(loss)}: slope({scores[at]:.4g}, {ys[at]:.4g}) is {slope[at]:.6g}, and its value "
+            f"loss {name_of(loss)}: slope({scores[at]:.4g}, {ys[at]:.4g}) is {slope[at]:.6g}, and its value "
             f"changes by {0.5 * (left[at] + right[at]):.6g} a unit of score; slope must be ∂value/∂score"
         )
 
@@ -248,7 +273,7 @@ def _probed(loss: Loss, scores: Floats, y: Floats, step: Floats, backend: Backen
         stages = [place for place, line in enumerate(lines[:-1]) if line.startswith("Failed in")]
         first = lines[stages[-1] + 1] if stages else lines[0]
         where = "Numba cannot compile" if backend == "numba" else "an error in"
-        raise ValueError(f"loss {_name(loss)}: {where} its value or slope ({first:.200})") from error
+        raise ValueError(f"loss {name_of(loss)}: {where} its value or slope ({first:.200})") from error
     return out
 
 
@@ -257,7 +282,3 @@ def _plain(function: Callable[[float, float], float], score: float, y: float) ->
         return float(function(float(score), float(y)))
     except OverflowError:
         return math.inf
-
-
-def _name(loss: Loss) -> str:
-    return type(loss).__name__.removeprefix(OWN).rpartition("_")[0]

@@ -86,9 +86,14 @@ class Problem(Moments):
         l2 = self.objective.l2
         if not l2:
             return 0.0
-        return l2 / self.objective.curvature if self.objective.is_smooth else l2 * self.rows.facts.deviation
+        return l2 / self.objective.curvature if self.objective.is_bounded else l2 * self._reach
 
     # Statistics in the coordinates ------------------------------------------------------------------------
+
+    @property
+    def _reach(self) -> float:
+        """By how much scores go, in place of one over the curvature where that has no bound."""
+        return self.rows.facts.deviation if self.objective.loss.predicts_y else 1.0
 
     @property
     def holds_digits(self) -> bool:
@@ -244,7 +249,7 @@ class Problem(Moments):
     def curvatures(self) -> tuple[float, float]:
         """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
         curvature = self.objective.curvature
-        if not self.objective.is_smooth:
+        if not self.objective.is_bounded:
             return math.nan, math.nan
         if self.objective.precondition:
             return self._in_metric(curvature)
@@ -349,9 +354,8 @@ class Problem(Moments):
         noise, which grows with the rate, and what is left of the start, which falls with it, balance.
         """
         loss = self.objective.loss
-        curvature = float(getattr(loss, "usual_curvature", loss.curvature))
-        if not self.objective.is_smooth:
-            curvature = ratio(1.0, self.rows.facts.deviation)
+        usual = self.objective.curvature if loss.usual_curvature is None else loss.usual_curvature
+        curvature = usual if self.objective.is_bounded else ratio(1.0, self._reach)
         share = 1.0 - self._rule.momentum
         return ratio(share, curvature * self.mean_square * math.sqrt(2.0 * n_steps))
 
@@ -365,11 +369,11 @@ class Problem(Moments):
         return ratio(factor, self.curvatures[1])
 
     def auto_rate(self, solver: str) -> float:
-        """What learning_rate="auto" takes; for a loss whose slope jumps, of the first epoch."""
-        if not self.objective.is_smooth:
+        """What learning_rate="auto" takes; without a bound of the curvature, in the first epoch."""
+        if not self.objective.is_bounded:
             is_sgd = solver == "sgd" or self.rows.d > MOST_COLUMNS
             squares = self.largest_square if is_sgd else float(np.trace(self.statistics.G)) / self.total
-            return usable(ratio(self.rows.facts.deviation, squares))
+            return usable(ratio(self._reach, squares))
         if solver == "sgd":
             return usable(0.5 * self.limit(solver))
         smallest, largest = self.curvatures

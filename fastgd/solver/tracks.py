@@ -125,7 +125,7 @@ class Track:
         if problem is None or problem.seen is None:
             return False
         seen, objective, to = problem.seen, problem.objective, problem.scaling
-        curvature = objective.curvature if objective.is_smooth else 1.0
+        curvature = objective.curvature if objective.is_bounded else 1.0
         steps = float(self.rates[0]) * curvature * problem.mean_square * seen.n
         target = seen.largest_target if objective.is_squared else max(1.0, seen.largest_target)
         units = np.sqrt(seen.squares / seen.total) * to.scale
