@@ -68,6 +68,7 @@ FLOORS = [
     ["solver.statistics"],
     ["solver.maps"],
     ["solver.planner"],
+    ["solver.steppers.backtracking"],
     ["solver.steppers.base"],
     ["solver.steppers.exact", "solver.steppers.streaming"],
     ["solver.steppers.folded"],

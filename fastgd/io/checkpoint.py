@@ -83,6 +83,8 @@ class Checkpoint:
         self._source = os.fspath(how.resume or "")
         self._seed: int | None = None if self._found is None else self._found.seed
         self._rates: Floats = np.empty(0)
+        self._planned: Floats = np.empty(0)
+        """The rates before backtracking scales them, where they are an array of their own."""
         self._limits: Survey | Problem | None = None
         self._cost_scale = 1.0
         bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
@@ -105,6 +107,7 @@ class Checkpoint:
         """The reads before the epochs are done; `limits` counts what the epochs ask for, and costs times
         `cost_scale` are those to show."""
         self._rates, self._limits, self._cost_scale = rates, limits, cost_scale
+        self._planned = rates.copy() if rates.flags.writeable else rates[:0]
 
     def _write(self, journal: Journal) -> None:
         assert self._path is not None
@@ -145,6 +148,8 @@ class Checkpoint:
             epoch, there = self._restored(found, point, run, batch, stepper, watch), point["rates"]
             if there.shape != here.shape:
                 raise ValueError
+            if getattr(stepper, "backtracks", False):  # the rates of the epochs before were scaled
+                here[:epoch] = there[:epoch]
             is_other = there != here
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InvalidDataError(f"{self._source} holds values that no such run has") from error
@@ -211,6 +216,8 @@ class Checkpoint:
 
         def point() -> dict[str, Any]:
             rates = np.array(self._told_rates())
+            if len(rates) == len(self._planned):  # an epoch that was scaled and is gone through again
+                rates[epoch:] = self._planned[epoch:]
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
             histories = {name: getattr(batch, name)[:length] for name, length in lengths.items()}
             return told | {"rates": rates} | histories

@@ -118,7 +118,7 @@ def _check_state(state: State, d: int) -> None:
         _need("memory", to is not None)
         _need_shape("memory", memory.point, size)
         _need_shape("memory", memory.before, size)
-        _need_shape("memory", memory.momentum, 4)
+        _need_shape("memory", memory.momentum, 6)
         _need_shape("memory", memory.counts, 2)
         _need_shape("memory", memory.average, 0 if memory.counts[1] < 0 else size)
     _need_shape("null", state.null, size)

@@ -84,7 +84,9 @@ def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) 
         return 1.0
     found = condition(rows, goal)
     first, last = run.first_cost, run.last_cost
-    is_exact = bool(taken.kind == "sgd" and first and last is not None and last <= forecast.EXACT * first)
+    is_exact = bool(
+        taken.kind == "sgd" and first and last is not None and 0.0 <= last <= forecast.EXACT * first
+    )
     if is_exact and found <= UNSEEN_BY_EXACT:  # so small a cost leaves the slowest weights six digits
         return found
     if run.converged:
@@ -122,7 +124,8 @@ def of(
     if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
         by_cost = taken.kind == "sgd" or not goal.is_smooth
         seen = np.empty(0) if run.changes is None else run.changes
-        share = run.last_cost / run.first_cost if by_cost and run.first_cost and run.last_cost else math.nan
+        first_cost, last_cost = run.first_cost or 0.0, run.last_cost or 0.0
+        share = last_cost / first_cost if by_cost and first_cost > 0.0 and last_cost > 0.0 else math.nan
         sentence = forecast.ran_out(
             words, run.n_epochs, seen, tolerance, how.patience, by_cost, share, _remedies(plan, goal)
         )

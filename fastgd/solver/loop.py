@@ -117,7 +117,7 @@ class Watch:
         not: that run may be on its way to divergence.
         """
         assert self.tol is not None
-        if self.tol > 0.0 and cost <= EXACT * first:
+        if self.tol > 0.0 and 0.0 <= cost <= EXACT * first:
             return True
         fall = (self.lowest - cost) / max(abs(self.lowest), sys.float_info.min)
         self._keep_change(run, max(0.0, fall))
@@ -244,7 +244,10 @@ def run_epochs(
                 stood, memory = stepper.w.copy(), vars(stepper).get("memory")
             if keeper is not None:
                 keeper.between(epoch, run, whole, stepper, watch)
-            done = stepper.advance(np.array(rates[epoch:stop]), part, allow_divergence)
+            taken = np.array(rates[epoch:stop])
+            done = stepper.advance(taken, part, allow_divergence)
+            if rates.flags.writeable:  # backtracking scales them
+                rates[epoch : epoch + done] = taken[:done]
             if done < stop - epoch and not stepper.has_converged:
                 diverged = True
             if epoch == 0 and (done == 0 or allow_divergence) and (diverged or not _is_finite(stepper.w)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd.engine.blocks import Floats
+from fastgd.losses import name_of
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto, as_rates
 from fastgd.solver.options import Plan
 from fastgd.solver.problem import Problem
@@ -23,6 +24,12 @@ def rates_of(
     seen, batch = problem.seen, plan.rule.batch_size
 
     def auto() -> float:
+        if plan.solver == "sgd" and plan.goal.is_smooth and not plan.goal.is_bounded:
+            option, loss = plan.how.words.option, name_of(plan.goal.loss)
+            raise ValueError(
+                f"{option('learning_rate', 'auto')} of SGD needs a bound of the curvature of the loss, and "
+                f"{loss} has none: pass a number, {option('learning_rate', 0.01)} say"
+            )
         return limits.auto_rate(plan.solver)
 
     def steady() -> float:

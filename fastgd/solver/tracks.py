@@ -17,7 +17,7 @@ import numpy as np
 
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
-from fastgd.schedules import LearningRate, TimesAuto
+from fastgd.schedules import LearningRate, TimesAuto, is_automatic
 from fastgd.solver import planner, preconditioning
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import LESSON, Objective
@@ -167,6 +167,7 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
     )
     taken = ground.track(w, intercept, ground.rates(plan.how.learning_rate))
     taken.about, taken.goal = about, plan.goal
+    _backtrack(taken, plan, plan.how.learning_rate)
     if state is not None:
         taken.first_rate = state.first_rate
     return taken
@@ -184,9 +185,19 @@ def tracks(
     )
     rates = [ground.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
     taken = ground.tracks(starts, rates)
-    for each in taken:
+    for each, rate in zip(taken, learning_rates, strict=True):
         each.about, each.goal = about, plan.goal
+        _backtrack(each, plan, rate)
     return taken
+
+
+def _backtrack(taken: Track, plan: Plan, learning_rate: LearningRate) -> None:
+    """Let automatic rates be found by backtracking where the curvature of a smooth loss has no bound."""
+    has_no_bound = plan.goal.is_smooth and not plan.goal.is_bounded
+    if has_no_bound and is_automatic(learning_rate):
+        if isinstance(taken.stepper, (StreamedProximal, PlainDescent)):
+            taken.stepper.backtracks = True
+        taken.rates = np.array(taken.rates)
 
 
 def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:

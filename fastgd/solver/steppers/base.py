@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fastgd.engine.blocks import Floats
 from fastgd.solver.planner import Method
+from fastgd.solver.steppers.backtracking import FIRST_GROWTH
 
 
 class StallRule:
@@ -63,8 +64,9 @@ class EpochBatch:
 class StepperState:
     """The parameters, and what else the next epoch needs of those before it.
 
-    point, before (size,): the weights, and those before the last step; momentum (4,): the state of
-    `kernels/proximal.py`; average (size,) and counts (2,): of SGD, see `kernels/steps.py`.
+    point, before (size,): the weights, and those before the last step; momentum (6,): the state of
+    `kernels/proximal.py`, then the scale and the growth of `backtracking.py`; average (size,) and counts
+    (2,): of SGD, see `kernels/steps.py`.
     """
 
     point: Floats
@@ -76,7 +78,7 @@ class StepperState:
 
 def new_state(point: Floats, average_from: int = -1) -> StepperState:
     """The state of a run that begins at this point."""
-    momentum = np.array([1.0, 0.0, -1.0, np.inf])  # no epoch yet
+    momentum = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])  # no epoch yet
     counts = np.array([0, average_from])
     return StepperState(
         point, point.copy(), momentum, np.zeros(len(point) if average_from >= 0 else 0), counts

@@ -16,6 +16,7 @@ from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
+from fastgd.solver.steppers.backtracking import backtracked
 from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState
 from fastgd.solver.steppers.proximal import Until
 
@@ -49,6 +50,8 @@ class PlainDescent(_Plain):
 
     state_attributes = ("w", "before", "_momentum", "passes", "has_converged")
     has_costs = True
+    backtracks = False
+    """Whether rates are scaled by backtracking."""
 
     def __init__(self, problem: Problem, state: StepperState, rule: Rule, until: Until):
         super().__init__(problem, state, rule)
@@ -62,7 +65,7 @@ class PlainDescent(_Plain):
 
     @property
     def has_stalled(self) -> bool:
-        _, quiet, _, last = self._momentum
+        _, quiet, _, last, _, _ = self._momentum
         return (self._until.tol < 0.0 and quiet > 0.0) or (
             last == 0.0 and np.array_equal(self.w, self.before)
         )
@@ -70,9 +73,14 @@ class PlainDescent(_Plain):
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist())
 
+    def _gradient(self, theta: list[float]) -> list[float]:
+        """The gradient of the smooth part of the cost."""
+        gradient = reference.mean_slope(self._xs, self._ys, self._weights, theta, self._loss)
+        return reference.with_l2(gradient, theta, self._l2) if self._l2 else gradient
+
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         rule, rate = self._rule, float(rates[0])
-        t, quiet, first, _ = self._momentum
+        t, quiet, first, _, scale, growth = self._momentum
         theta, before = self.w.tolist(), self.before.tolist()
         beta = rule.momentum
         if rule.nesterov:
@@ -80,10 +88,17 @@ class PlainDescent(_Plain):
             if rule.momentum:
                 beta = rule.momentum if t > 1 else 0.0
         at, push = reference.momentum_parts(theta, before, beta, rule.nesterov)
-        gradient = reference.mean_slope(self._xs, self._ys, self._weights, at, self._loss)
-        if self._l2:
-            gradient = reference.with_l2(gradient, at, self._l2)
+        gradient = self._gradient(at)
         direction = [reference.score(row, gradient) for row in self._metric] or gradient
+
+        def attempt(rate: float) -> tuple[list[float], list[float]]:
+            new = reference.proximal_step(at, direction, push, rate, self._l1)
+            step = [a - b for a, b in zip(new, at, strict=True)]
+            return step, [a - b for a, b in zip(self._gradient(new), gradient, strict=True)]
+
+        if self.backtracks:
+            rate, scale, growth = backtracked(rate, scale, growth, attempt)
+            rates[0] = rate
         new = reference.proximal_step(at, direction, push, rate, self._l1)
         cost = self._cost(new)
         if not (allow_divergence or self._is_finite(new, cost)):
@@ -109,7 +124,7 @@ class PlainDescent(_Plain):
         quiet = quiet + 1 if is_still or norm <= self._until.tol * first else 0.0
         self.has_converged = self._until.tol >= 0 and quiet >= self._until.patience
         self.before, self.w = self.w, np.array(new)
-        self._momentum = [t, quiet, first, norm]
+        self._momentum = [t, quiet, first, norm, scale, growth]
         batch.costs[:], batch.weights[:], batch.norms[:] = cost, self.w, norm
         return 1
 

@@ -15,6 +15,7 @@ from fastgd.engine.blocks import Floats
 from fastgd.solver.objective import Rule
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
+from fastgd.solver.steppers.backtracking import backtracked
 from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StepperState
 from fastgd.solver.steppers.folded import FoldedObjective
 
@@ -102,6 +103,10 @@ class StreamedProximal(_Proximal):
     has_costs = True
     method: Method = "stream"
     epochs_per_call = 1
+    backtracks = False
+    """Whether rates are scaled by backtracking."""
+    _tried: tuple[Floats, float, Floats] | None = None
+    """The last point that backtracking tried, and the cost and its gradient there, without penalties."""
 
     def __init__(
         self, problem: Problem, memory: StepperState, rule: Rule, until: Until, n_threads: int | None
@@ -125,19 +130,42 @@ class StreamedProximal(_Proximal):
         self.passes += 1
         beta = self._kernels.pull(self._momentum, self._rule.momentum, self._rule.nesterov)
         self._at = theta + beta * (theta - before) if beta else theta.copy()
-        cost, self._gradient = self._fold(theta, self._at if beta else None)
+        if not beta and self._tried is not None and np.array_equal(theta, self._tried[0]):
+            self.passes -= 1
+            _, cost, self._gradient = self._tried
+        else:
+            cost, self._gradient = self._fold(theta, self._at if beta else None)
+        self._tried = None
         self._gradient += self._penalty.l2 * self._at
         return cost + self._penalty.value(theta)
 
+    def _step(self, theta: Floats, before: Floats, momentum: Floats, rate: float) -> bool:
+        """Move θ, the θ before, and the state of the rule by one step."""
+        at, gradient, rule, until = self._at, self._gradient, self._rule, self._until
+        has_converged: bool = self._kernels.step(
+            theta, before, at, gradient, gradient, gradient, rate, rule.momentum, rule.nesterov,
+            self._penalty.l1, self._zeros, momentum, until.tol, 0.0, self._zeros, until.patience,
+        )  # fmt: skip
+        return has_converged
+
+    def _attempt(self, rate: float) -> tuple[Floats, Floats]:
+        """What a step at this rate adds to the point, and to the gradient: a read."""
+        self.passes += 1
+        theta = self.w.copy()
+        self._step(theta, self.before.copy(), self._momentum.copy(), rate)
+        cost, gradient = self._fold(theta)
+        self._tried = theta, cost, gradient.copy()
+        return theta - self._at, gradient + self._penalty.l2 * theta - self._gradient
+
     @OVERFLOW_IS_SEEN
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        theta, before, momentum, rule = self.w.copy(), self.before.copy(), self._momentum.copy(), self._rule
+        theta, before, momentum = self.w.copy(), self.before.copy(), self._momentum.copy()
         at, gradient = self._at, self._gradient
-        has_converged = self._kernels.step(
-            theta, before, at, gradient, gradient, gradient, float(rates[0]), rule.momentum, rule.nesterov,
-            self._penalty.l1, self._zeros, self._momentum, self._until.tol, 0.0, self._zeros,
-            self._until.patience,
-        )  # fmt: skip
+        if self.backtracks:
+            scale, growth = momentum[4:].tolist()
+            rates[0], scale, growth = backtracked(float(rates[0]), scale, growth, self._attempt)
+            self._momentum[4:] = scale, growth
+        has_converged = self._step(theta, before, self._momentum, float(rates[0]))
         norm = self._momentum[self._kernels.LAST]
         cost = self._look(theta, before)
         if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
