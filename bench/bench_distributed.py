@@ -1,4 +1,5 @@
-"""Rows in the memory of two workers of one thread against the same rows in this process."""
+"""Rows in the memory of two Dask workers with one thread each, compared with the same rows in this
+process."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def client():
 
 @pytest.mark.parametrize("which", ["known", "new"])
 def test_descent(benchmark, client, which):
-    """Of a collection that was read before, and of one that has to be placed first."""
+    """Descent on a collection that was read before, and on one that has to be placed first."""
     from dask import array
 
     rows = ROWS // PARTITIONS

@@ -1,4 +1,4 @@
-"""Rows drawn on the fly and never held at once: the one read that any number of epochs needs, to 1e9."""
+"""Up to 1e9 rows that are drawn during the pass and never held at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ W, NOISE, SEED = np.array([1.5]), 0.1, 1
 
 
 class DrawnRows(Table):
-    """The rows of `make_linear(n, noise=0.1, dtype="float32")`, drawn run by run into a buffer a thread."""
+    """The rows of `make_linear(n, noise=0.1, dtype="float32")`, drawn run by run into one buffer for each
+    thread."""
 
     run_numbers = 1 << 19
     d = 1

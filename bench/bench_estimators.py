@@ -1,4 +1,4 @@
-"""The estimators beside what scikit-learn's users pick: to the solution, or to the same objective."""
+"""The estimators and scikit-learn's own, to the solution or to the same objective."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CASE = Case(5000, 10) if SMOKE else Case(1_000_000, 10)
 SMALL = Case(1000, 10)
 ALPHA = 1e-6
 TOLERANCE = 1e-6
-"""Of the objective, beside the best."""
+"""Tolerance of the objective, relative to the best one."""
 
 REGRESSORS = {
     "fastgd": GDRegressor,
@@ -63,7 +63,7 @@ def test_classification_to_the_same_objective(benchmark, name):
 
 @pytest.mark.parametrize("name", ["estimator", "function"])
 def test_what_the_face_costs(benchmark, name):
-    """The same fit by the estimator and by the function: their difference is the face."""
+    """The same fit by the estimator and by the function. The difference is the overhead of the estimator."""
     X, y, _ = data(SMALL)
     options = dict(fit_intercept=True, standardize=True, nesterov=True, tol="auto", n_epochs=10_000)
     calls = {

@@ -1,4 +1,4 @@
-"""Streamed reads of few and of many columns: a fold (cost_and_gradient) and a scan (an epoch of SGD)."""
+"""Streamed passes over few and over many columns: a fold (cost_and_gradient) and a scan (an epoch of SGD)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench import contenders
 from bench.harness import SMOKE, TOLERANCE, Case, measure_function, measure_loop
 
 NUMBERS = 30_000 if SMOKE else 16_000_000
-"""Of X and y together: 128 MB of float64."""
+"""Numbers in X and y: 128 MB of float64."""
 DTYPES = ("float64", "float32")
 
 

@@ -1,4 +1,4 @@
-"""cost, gradient and cost_and_gradient, an evaluation being an epoch; and the plain read itself."""
+"""cost, gradient and cost_and_gradient (one evaluation counts as an epoch), and the plain read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import fastgd
 from bench import contenders
 from bench.harness import CASES, TOLERANCE, Case, data, default_threads, measure, measure_function, read_once
 
-FEW = CASES[1::2]  # for the functions that are halves of cost_and_gradient
+FEW = CASES[1::2]  # for cost and gradient alone
 SINGLE = [Case(case.n, case.d, "float32") for case in CASES if case.n > 3]
 
 

@@ -1,4 +1,4 @@
-"""How the time of a whole fit grows with the samples and with the epochs: what the two charts show."""
+"""Growth of the time of a whole fit with the numbers of samples and of epochs, for the two charts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ SAMPLES += [] if SMOKE else [Case(10**8, None, "float32")]
 EPOCHS = (1, 10) if SMOKE else (1, 10, 100, 1000, 10_000)
 TABLE = Case(10_000 if SMOKE else 1_000_000, 10)
 CHECKED = 1e9
-"""Numbers times epochs up to which a whole fit is held against streamed epochs; beyond, its first are."""
+"""Up to this product of numbers and epochs a whole fit is compared with streamed epochs. Beyond it the first
+FEW epochs are."""
 FEW = 3
 
 NUMPY = Contender("numpy", contenders.descent_by(contenders.numpy_cost_and_gradient))
@@ -30,7 +31,7 @@ DESCENT = Contender("fastgd", contenders.fastgd_descent)
 SGD = Contender("fastgd", contenders.fastgd_sgd)
 DIRECT = [contender for contender in contenders.DIRECT if contender.name != "LinearRegression"]
 
-# Contender and the most samples times epochs that it is given: a second or so.
+# (contender, most samples times epochs), about a second.
 DESCENTS = [(DESCENT, np.inf), (NUMPY, 1e8), (PARALLEL, 1e9), *((direct, np.inf) for direct in DIRECT)]
 SGDS = [(SGD, np.inf), (NUMBA, 3e8), (SKLEARN, 1e7)]
 
@@ -61,7 +62,7 @@ def measure_growth(benchmark, solver, case, contender, n_epochs, rate, chart, pa
     def check(w, epochs):
         if contender in DIRECT:
             return assert_close(w, fastgd.gradient_descent(X, y, n_epochs=100).w, 1e-6, "w")
-        if case.numbers * epochs > CHECKED:  # by the same method as all of them
+        if case.numbers * epochs > CHECKED:  # then FEW epochs by the same method
             method = fit(epochs).method
             return assert_close(fit(FEW, method=method).w, fit(FEW, method="stream").w, TOLERANCE, "w")
         return assert_close(w, fit(epochs, method="stream").w, TOLERANCE, "w")

@@ -1,4 +1,4 @@
-"""Streamed epochs of both solvers, beside what a user would write or pick instead; the lesson's own call."""
+"""Streamed epochs of both solvers and of alternatives, and the lesson's call."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ LESSON = ([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
 
 @pytest.mark.parametrize(("case", "contender"), contenders.parameters(contenders.DESCENT, CASES), ids=str)
 def test_gradient_descent(benchmark, case, contender):
-    # The rate is small, so that w still moves in the last epoch and a wrong step would show.
+    # With a small rate w still moves in the last epoch, so that a wrong step would show.
     measure_loop(benchmark, fastgd.gradient_descent, case, contender, 0.01, default_threads())
 
 
 @pytest.mark.parametrize(("case", "contender"), contenders.parameters(contenders.SGD, CASES), ids=str)
 def test_sgd(benchmark, case, contender):
-    # Below 1/max‖x‖² for normal rows. In order, rows are read by one thread: so is the plain read.
+    # Below 1/max‖x‖² for normal rows. In order one thread reads the rows, and so does the plain read.
     measure_loop(benchmark, fastgd.sgd, case, contender, 0.02 / (case.d or 1), 1)
 
 
@@ -30,7 +30,7 @@ def fastgd_lesson(xs, ys):
 
 
 def loop_lesson(prepare):
-    """The lesson's loop around a contender's cost and gradient, everything from the lists on included."""
+    """The lesson's loop around a contender's cost and gradient, including the conversion of the lists."""
 
     def lesson(xs, ys):
         cost_and_gradient = prepare(xs, ys)
@@ -45,7 +45,7 @@ def loop_lesson(prepare):
 
 
 def python_cost_and_gradient(xs, ys):
-    """The lesson's two functions as they stand there."""
+    """The lesson's two functions, as written there."""
 
     def cost_and_gradient(w):
         cost = 0
@@ -74,7 +74,7 @@ LESSON_CONTENDERS = [
 @pytest.mark.short
 @pytest.mark.parametrize("contender", contenders.installed(LESSON_CONTENDERS), ids=str)
 def test_lesson(benchmark, contender):
-    """Three samples, 100 epochs, lists in, every weight and cost out: a call, not an epoch, is timed."""
+    """Three samples, 100 epochs, from lists to every weight and cost. Times a call, not an epoch."""
 
     def call():
         return contender.prepare(*LESSON)

@@ -1,7 +1,8 @@
-"""Arrays in files: a fold and a whole fit beside a plain sequential read of the files, in the page cache.
+"""Arrays in files: a fold and a whole fit, compared with a plain sequential read of the files, in the page
+cache.
 
-The plain sequential read is `readinto` of a buffer of 1 MB, on one thread: nothing is computed. "mapped anew"
-opens the files for each round; its pages are met for the first time.
+The plain sequential read calls `readinto` with a buffer of 1 MB on one thread and computes nothing. "mapped
+anew" opens the files in each round, so that every page is touched for the first time.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CASES = [
     if order == "C" or d > 1
 ]
 FIT_CASES = [case for case in CASES if case[2] <= 10]
-"""With more columns a fit computes Σ x xᵀ for longer than it reads, wherever the rows are."""
+"""With more columns a fit computes Σ x xᵀ for longer than it reads, from any source."""
 
 
 def of_files(cases):
@@ -33,7 +34,7 @@ def of_files(cases):
 
 @pytest.fixture(scope="module")
 def files(request, tmp_path_factory):
-    """The paths of X and of y, small whole numbers of any type."""
+    """The paths of X and y, small whole numbers of any type."""
     dtype, order, d = request.param
     folder = tmp_path_factory.mktemp("mapped")
     n = BYTES // ((d + 1) * np.dtype(dtype).itemsize)
@@ -101,5 +102,5 @@ def test_fit(benchmark, files, contender):
         return fastgd.gradient_descent(X, y, learning_rate=0.01, n_epochs=N_EPOCHS, history=None)
 
     w = fit().w
-    assert_close(w, np.eye(len(w))[0], 0.02, "w")  # y is the first column, and noise
+    assert_close(w, np.eye(len(w))[0], 0.02, "w")  # y is the first column plus noise
     measure(benchmark, f"gradient_descent, {N_EPOCHS} epochs", files, contender, fit)

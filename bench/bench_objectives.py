@@ -1,6 +1,6 @@
 """Other losses than squared errors: a streamed fold of each, and an epoch of SGD with log_loss.
 
-The fold is timed beside that of squared errors. SGDClassifier takes the same steps in the same order.
+The fold of squared errors is timed beside them. SGDClassifier takes the same steps in the same order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RATE, L2 = 0.01, 1e-4
 
 @functools.lru_cache(maxsize=2)
 def classes(case):
-    """0 and 1, with the probabilities that the scores say."""
+    """Labels 0 and 1, with the probabilities of the scores."""
     X, _, w = data(case)
     return (1.0 / (1.0 + np.exp(-X @ w)) > np.random.default_rng(1).random(case.n)).astype(float)
 

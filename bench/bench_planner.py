@@ -1,6 +1,6 @@
-"""method="auto" against both methods it chooses from, timed in turn over a grid of sizes and epochs.
+"""method="auto" compared with the methods it chooses from, timed in turn for a grid of sizes and epochs.
 
-`python -m bench.report` prints where it was not within a fifth of the faster one.
+`python -m bench.report` prints the cases in which it took over 20 % longer than the faster method.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ ROWS = (5000,) if SMOKE else (5000, 50_000, 500_000, 2_000_000)
 COLUMNS = (1, 10) if SMOKE else (1, 3, 10, 32, 100, 300)
 MOST_NUMBERS = 20_000_000
 MOST_PRODUCTS = 1e9
-"""Maps are made of so many products of d by d numbers a second."""
+"""About this many products of d × d tables are computed each second for maps."""
 ROUNDS = 1 if SMOKE else 3
 LONG = 0.2
-"""Seconds of a call that is not worth choosing about in a benchmark."""
+"""Calls over this many seconds are not repeated, and no more epochs are tried."""
 PLAIN = 4.0
-"""Once the summary is so many times as fast, more epochs cannot change the choice."""
+"""If the summary is this many times as fast, more epochs cannot change the choice."""
 TOLERANCE = 1e-9
 CASES = [Case(n, d) for n in ROWS for d in COLUMNS if n * d <= MOST_NUMBERS]
 
@@ -58,7 +58,7 @@ def test_planner(benchmark, solver, case):
 
 
 def compared(function, X, y, rate, n_epochs):
-    """Least seconds of a call by each method, in turn; and the method that "auto" took."""
+    """The least seconds of a call by each method, timed in turn, and the method that "auto" chose."""
     calls = {
         method: functools.partial(function, X, y, learning_rate=rate, n_epochs=n_epochs, method=method)
         for method in METHODS

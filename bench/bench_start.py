@@ -1,4 +1,4 @@
-"""New processes: the import, and the first result with and without machine code in the cache."""
+"""New processes: the import, and the first result with a cold and a warm kernel cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows in chunks: a whole fit of them, beside the fit of the arrays and a bare loop over the chunks."""
+"""A whole fit of rows in chunks, compared with the fit of the arrays and with a bare loop over the chunks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def chunks_of(X, y):
 
 
 def copied(X, y):
-    """Each chunk copied to one place: the least that reading it can be."""
+    """Copy each chunk to one place, the least work of reading it."""
     room, targets = np.empty((SIZE, *X.shape[1:]), X.dtype), np.empty(SIZE, y.dtype)
     for part, target in chunks_of(X, y):
         room[: len(target)], targets[: len(target)] = part, target
@@ -46,7 +46,7 @@ def test_fit(benchmark, what, case):
     def call():
         return fit(source)
 
-    assert np.array_equal(call().w, fit(X, y).w)  # to the bit
+    assert np.array_equal(call().w, fit(X, y).w)  # equal to the bit
     beside = {"in memory": lambda: fit(X, y), "bare copy": lambda: copied(X, y)}
     measure_whole(
         benchmark, f"chunks() {what} {case}", "chunks()", call, seconds_of(call), X=X, y=y, beside=beside

@@ -1,6 +1,6 @@
-"""Whole fits, from the data to the weights after all epochs: any number of them for about one read.
+"""Whole fits on summaries: any number of epochs in about one pass.
 
-Beside them what a user would write or pick for the same epochs, or for the solution.
+They are compared with alternatives for the same epochs, or for the solution.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from bench.harness import SMOKE, Case, assert_close, data, measure_whole, second
 from fastgd.solver.orders import Order
 
 TOLERANCE = 1e-9
-TOLERANCE_OF_SOLUTION = {"float64": 1e-6, "float32": 2e-3}  # direct solvers of float32 add up in float32
-TOLERANCE_OF_NOISE = 0.05  # of SGD in an order of its own
+TOLERANCE_OF_SOLUTION = {"float64": 1e-6, "float32": 2e-3}  # direct solvers add float32 in float32
+TOLERANCE_OF_NOISE = 0.05  # for SGD in its own random order
 MANY = 100
 
 
@@ -36,7 +36,7 @@ IN_DOUBLE = LINE + [case for case in TABLES if case.dtype == "float64"]
 
 
 def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, beside=None):
-    """Of what runs fewer epochs the name says so."""
+    """Time a whole fit. If a contender runs fewer epochs, its name says so."""
     X, y, _ = data(case)
     run = contender.prepare(X, y)
     epochs = min(n_epochs, contender.most_epochs)
@@ -52,7 +52,7 @@ def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, beside
 
 
 def streamed(solver, case, rate, **options):
-    """Asserts that w is what streamed epochs give."""
+    """A check that w equals the result of streamed epochs."""
     X, y, _ = data(case)
 
     def check(w, n_epochs):
@@ -91,12 +91,12 @@ def solution(case):
     [
         (case, contender)
         for case, contender in contenders.parameters(SOLVERS, LINE + TABLES)
-        if not (contender.name == "LinearRegression" and case.dtype == "float32")  # it takes seconds
+        if not (contender.name == "LinearRegression" and case.dtype == "float32")  # takes seconds
     ],
     ids=str,
 )
 def test_solution(benchmark, case, contender):
-    """The automatic rate takes gradient_descent to the solution in so many epochs."""
+    """The automatic rate takes gradient_descent to the solution in MANY epochs."""
     check = close_to(solution(case), TOLERANCE_OF_SOLUTION["float64" if contender is OURS else case.dtype])
     measure_fit(benchmark, f"to the solution {case}", case, contender, "auto", MANY, check)
 
@@ -116,7 +116,7 @@ def test_sgd(benchmark, case, contender, n_epochs):
 
 
 def rate_of(case):
-    """Below 1/max‖x‖² for normal rows."""
+    """A rate below 1/max‖x‖² for normal rows."""
     return 0.02 / (case.d or 1)
 
 
@@ -138,7 +138,7 @@ def test_blocks_shuffled(benchmark, case):
     ("case", "contender"), contenders.parameters(contenders.SHUFFLED_SGD, SHUFFLED), ids=str
 )
 def test_rows_shuffled(benchmark, case, contender):
-    """scikit-learn draws an order of its own."""
+    """scikit-learn draws its own order."""
     X, y, w = data(case)
     rate = rate_of(case)
     if contender.name == "fastgd":
@@ -156,7 +156,7 @@ def test_rows_shuffled(benchmark, case, contender):
     *(("sgd", 8, case) for case in SWEPT),
 ], ids=str)  # fmt: skip
 def test_sweep(benchmark, solver, n_rates, case):
-    """Beside one run; the last of the runs is asserted to be what the solver alone does."""
+    """Timed beside one fit. Asserts that the last fit of the sweep equals the fit of the solver alone."""
     X, y, _ = data(case)
     highest = 0.3 if solver == "gradient_descent" else rate_of(case)
     rates = np.geomspace(highest / 10, highest, n_rates)

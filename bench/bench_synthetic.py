@@ -1,4 +1,4 @@
-"""make_linear against what draws such data elsewhere; a call is an epoch, and its rows are written once."""
+"""make_linear and alternatives. A call counts as an epoch, and writes each row once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_make_linear(benchmark, case, contender):
         if contender.name in ("fastgd", "python"):
             np.testing.assert_array_equal(made_X, X)
             np.testing.assert_array_equal(made_y, y)
-        elif case.n >= 1000:  # numbers of their own: the same distribution, within five standard errors
+        elif case.n >= 1000:  # other random numbers: the same distribution within five standard errors
             error = 5 / np.sqrt(X.size)
             assert abs(made_X.mean()) <= error
             assert abs(made_X.std() - 1) <= error

@@ -1,4 +1,4 @@
-"""A whole read of a Parquet file: by pyarrow alone, by a source of rows, and by a cost and its gradient."""
+"""A whole read of a Parquet file by pyarrow alone, by a source, and for a cost and its gradient."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import fastgd
 from bench.harness import SMOKE, Case, assert_close, data, measure_whole, seconds_of
 
 CASE = Case(5000 if SMOKE else 5_000_000, 9)
-"""And y: ten columns."""
+"""With y there are ten columns."""
 RUN = 1 << 14
 """Rows that are converted at a time."""
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    """As pyarrow writes it when nothing is said."""
+    """A file with pyarrow's default options."""
     X, y, _ = data(CASE)
     columns = {f"x{j}": X[:, j] for j in range(CASE.d)} | {"y": y}
     path = tmp_path_factory.mktemp("tables") / "rows.parquet"
@@ -29,12 +29,12 @@ def file(tmp_path_factory):
 
 
 def scanned(file):
-    """Pyarrow's own scan, in batches as it chooses."""
+    """pyarrow's own scan, with its default batches."""
     return sum(batch.num_rows for batch in dataset.dataset(file).scanner().to_batches())
 
 
 def converted(source):
-    """Each row as kernels see it."""
+    """Convert each row for the kernels."""
     X, y, none = np.empty((RUN, source.d)), np.empty(RUN), np.empty(0)
     rows = 0
     with contextlib.closing(source.chunks()) as chunks:

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 AXES = {"samples": "samples (one column, float64)", "epochs": "epochs (a million samples, ten columns)"}
 
-# Okabe and Ito's colours; what is of one library has one colour in all panels.
+# Okabe and Ito's colours. A library has one colour in all panels.
 STYLES = {
     "fastgd": ("#0072B2", "o"),
     "fastgd, float32": ("#0072B2", "D"),
@@ -29,7 +29,7 @@ LABELS = {
 
 
 def draw(benchmarks, footing, folder):
-    """The paths of the pictures; `footing` says where and with what the times were taken."""
+    """Draw the charts and return their paths. `footing` describes the machine and the versions."""
     folder.mkdir(parents=True, exist_ok=True)
     return [_chart(name, panels, footing, folder) for name, panels in _panels(benchmarks).items()]
 

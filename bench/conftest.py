@@ -1,6 +1,7 @@
-"""`pytest --benchmark` runs the short set of benchmarks, `--benchmark-full` all; plain `pytest` runs none.
+"""`pytest --benchmark` runs the short set of benchmarks, `--benchmark-full` runs all; plain `pytest` runs
+none.
 
-The short set is what `@pytest.mark.short` marks: the rows of the README's table, and the kernels. The run
+The short set has the marker `@pytest.mark.short`: the rows of the README's table, and the kernels. The run
 ends with the table of `bench.report`.
 """
 
@@ -31,7 +32,7 @@ def pytest_addoption(parser):
 
 
 def _wanted(config):
-    # False too where this file was loaded too late to add its option (pytest . or pytest -c).
+    # Also False if this file was loaded too late to add its option (pytest . or pytest -c).
     return config.getoption("run_benchmarks", False) or _all_wanted(config)
 
 
@@ -69,7 +70,7 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Deselect tests that paths on the command line brought in, and what is not in the chosen set."""
+    """Deselect tests from paths on the command line, and benchmarks outside the chosen set."""
     chosen = {True: [], False: []}
     for item in items:
         is_benchmark = BENCH in item.path.parents
@@ -83,7 +84,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_short(item):
-    """Whether a benchmark is in the short set: a marker may name values of its parameters."""
+    """Whether a benchmark is in the short set. The marker may name values of parameters."""
     mark = item.get_closest_marker("short")
     if mark is None:
         return False
@@ -93,7 +94,7 @@ def _is_short(item):
 
 @pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_benchmark_group_stats(config, benchmarks, group_by):
-    """Keep the measured times for the table; pytest-benchmark then groups them as usual."""
+    """Keep the measured times for the table. pytest-benchmark then groups them as usual."""
     config.stash[RESULTS] = [b | {"stats": b} for b in benchmarks if b["path"] is None]
 
 
@@ -112,11 +113,11 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config, machine_info):
-    """The versions that the report prints."""
+    """Add the versions that the report prints."""
     import fastgd
     from bench import harness
 
-    versions = {"fastgd": fastgd.__version__}  # of the tree under test, installed or not
+    versions = {"fastgd": fastgd.__version__}  # the version under test, installed or not
     for name in ("numpy", "numba", "scikit-learn", "torch", "jax"):
         try:
             versions[name] = importlib.metadata.version(name)

@@ -1,10 +1,10 @@
-"""The contenders: what a user would write or pick instead.
+"""Contenders: alternatives that a user would write or choose.
 
-`COST`, `GRADIENT`, `COST_AND_GRADIENT` and those of a fold: prepare(X, y) → f(w) → value. The others:
-prepare(X, y) → f(w0, rate, n_epochs) → w; direct solvers take no notice of the three. X has shape (n,)
-and w is a number, or (n, d) and (d,). Libraries load when a contender is prepared; one that is not
-installed is absent. Each is what its users would write with care: nothing is copied in the timed call
-that could be prepared.
+`COST`, `GRADIENT`, `COST_AND_GRADIENT` and the contenders of a fold have prepare(X, y) → f(w) → value. The
+others have prepare(X, y) → f(w0, rate, n_epochs) → w; direct solvers ignore the arguments. X has shape (n,)
+and w is a number, or (n, d) and (d,). A library is imported when its contender is prepared. Contenders whose
+library is not installed are left out. Each is written with care: the timed call copies nothing that could be
+prepared before it.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Contender:
     prepare: Callable
     needs: str = "numpy"
     most_numbers: float = float("inf")
-    """Left out where X holds more: an epoch would take seconds."""
+    """Cases with more numbers in X are left out, since an epoch takes seconds."""
     most_epochs: float = float("inf")
-    """A whole call runs so many, and its time is scaled up to all."""
+    """A call runs at most this many epochs, and its time is scaled up to all."""
 
     def __str__(self):
         return self.name
@@ -39,7 +39,7 @@ def installed(contenders):
 
 
 def parameters(contenders, cases):
-    """(case, contender) for every case and what is installed and fast enough for it."""
+    """(case, contender) for every case and every installed contender that is fast enough for it."""
     return [
         (case, contender)
         for case in cases
@@ -99,7 +99,7 @@ def _numba_full_batch(parallel):
         n, d = X.shape
         squares, products = np.zeros(chunks), np.zeros((chunks, d))
         for chunk in numba.prange(chunks):
-            total, sums = 0.0, np.zeros(d)  # its own: threads must not write to one line of the cache
+            total, sums = 0.0, np.zeros(d)  # own array: threads must not share a cache line
             for i in range(n * chunk // chunks, n * (chunk + 1) // chunks):
                 residual = -y[i]
                 for j in range(d):
@@ -123,7 +123,7 @@ def fastgd_descent(X, y, **options):
 
 
 def descent_by(prepare):
-    """The lesson's loop around a cost and gradient; like fastgd, it keeps every epoch's cost and weights."""
+    """The lesson's loop around a cost and gradient. Like fastgd, it keeps cost and weights of every epoch."""
 
     def prepare_descent(X, y):
         cost_and_gradient = prepare(X, y)
@@ -186,7 +186,7 @@ def _numba_in_order():
 
 
 def sklearn_sgd(X, y, shuffle=False):
-    """Half the squared error there: eta0 is twice the rate."""
+    """scikit-learn halves the squared error, so eta0 is twice the rate."""
     from sklearn.linear_model import SGDRegressor
 
     table = X.reshape(len(y), -1)
@@ -196,7 +196,7 @@ def sklearn_sgd(X, y, shuffle=False):
             penalty=None, fit_intercept=False, shuffle=shuffle, random_state=1 if shuffle else None, tol=None,
             learning_rate="constant", eta0=2 * rate, max_iter=n_epochs,
         )  # fmt: skip
-        w = model.fit(table, y, coef_init=np.array(w0, ndmin=1)).coef_  # a copy, for it is written to
+        w = model.fit(table, y, coef_init=np.array(w0, ndmin=1)).coef_  # a copy, since it is overwritten
         return w[0] if X.ndim == 1 else w
 
     return descend

@@ -1,4 +1,4 @@
-"""The contenders that differentiate for themselves: torch and jax. See `contenders` for what they return."""
+"""Contenders with automatic differentiation: torch and jax. `contenders` explains what they return."""
 
 from __future__ import annotations
 

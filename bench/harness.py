@@ -1,4 +1,4 @@
-"""What every benchmark shares: the cases, their data, the plain read, and the one body that times."""
+"""Code that all benchmarks share: cases, data, the plain read, and timing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from fastgd.data.arrays import ArrayRows
 from fastgd.engine.threads import default_threads
 
 SMOKE = os.environ.get("FASTGD_BENCH_SMOKE", "0") not in ("", "0")
-"""Tiny sizes and one round: that everything runs, not how fast."""
+"""Tiny sizes and one round, to check that everything runs."""
 
-SECONDS = 0.3  # about what the rounds of one benchmark may take together
-ROUND_SECONDS = 0.03  # a round gets ten times the epochs while it takes less than this
+SECONDS = 0.3  # of all rounds of a benchmark, about
+ROUND_SECONDS = 0.03  # a round gets ten times the epochs until it takes this long
 MOST_EPOCHS = 10 if SMOKE else 100
 MOST_ROUNDS = 7
 SPIN_SECONDS = 0.0 if SMOKE else 0.03
-"""So long the threads of OpenMP and of BLAS spin after their work; what is timed next would wait for them."""
+"""Seconds that threads of OpenMP and BLAS spin after their work. The next measurement waits for them."""
 LEAST_BYTES = 1_000_000
-"""Of less, a read takes the time of its call: no share of it is told."""
+"""Reading fewer bytes takes the time of a call, so the report states no share of a read."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +62,23 @@ CASES = (
 
 TOLERANCE = {
     "float64": 1e-9,
-    "float32": 2e-3,  # the others add up in float32 too, over millions of rows; fastgd adds in float64
+    "float32": 2e-3,  # other libraries add in float32 over millions of rows, fastgd in float64
 }
 
 
 @functools.lru_cache(maxsize=2)  # the largest data set has 160 MB
 def data(case):
-    """X, y and the weights they were made with."""
+    """X, y and the true weights."""
     return fastgd.make_linear(case.n, case.d, noise=0.1, seed=1, dtype=case.dtype)
 
 
 def read_once(X, y, n_threads):
-    """*The* plain read, through the engine: what a share of a read is a share of."""
+    """The plain read, through the engine. Shares of a read refer to it."""
     return float(demo.plain_read(ArrayRows(X, y), n_threads)[0])
 
 
 def assert_close(result, expected, tolerance, what):
-    """Equal within `tolerance` times the largest number of `expected`."""
+    """Assert that results agree within `tolerance` times the largest absolute value of `expected`."""
     result, expected = np.asarray(result, float), np.asarray(expected, float)
     assert result.shape == expected.shape, f"{what}: shape {result.shape} instead of {expected.shape}"
     error = float(np.max(np.abs(result - expected)) / np.max(np.abs(expected)))
@@ -88,10 +88,10 @@ def assert_close(result, expected, tolerance, what):
 
 
 def measure(benchmark, group, contender, call, *, check, X, y, read_threads=None):
-    """The body of every benchmark of epochs: warm up, assert, time and read plainly in turn, note.
+    """Benchmark epochs: warm up, assert, time rounds and plain reads in turn, and note the results.
 
-    `call(n)` runs n epochs and returns a result; `check(result, n)` raises if it is wrong. Reported times
-    are seconds an *epoch*: slow contenders run fewer epochs a round, and can still be compared.
+    `call(n)` runs n epochs and returns a result. `check(result, n)` raises if the result is wrong. Reported
+    times are seconds for each epoch, since slow contenders run fewer epochs in a round.
     """
     epochs, seconds = _epochs_of_a_round(call)
     check(call(epochs), epochs)
@@ -100,14 +100,14 @@ def measure(benchmark, group, contender, call, *, check, X, y, read_threads=None
     rounds = 1 if SMOKE else min(MOST_ROUNDS, max(5 if seconds < 1 else 3, int(SECONDS / seconds)))
     benchmark.group = group
     benchmark.pedantic(call, args=(epochs,), setup=beside.time, rounds=rounds)
-    if benchmark.stats:  # none under --benchmark-disable
+    if benchmark.stats:  # no stats under --benchmark-disable
         median = _scale(benchmark, 1 / epochs)
         note(benchmark, contender, "epoch", median, epochs=epochs, X=X, y=y)
         beside.note(benchmark, median, threads)
 
 
 def measure_function(benchmark, function, case, contender, tolerance, read_threads=None):
-    """An evaluation of cost, gradient or both, as an epoch."""
+    """Benchmark cost, gradient or both. An evaluation counts as an epoch."""
     X, y, _ = data(case)
     w = 0.5 if case.d is None else np.full(case.d, 0.5, case.dtype)
     evaluate = contender.prepare(X, y)
@@ -128,7 +128,7 @@ def measure_function(benchmark, function, case, contender, tolerance, read_threa
 
 
 def measure_loop(benchmark, function, case, contender, rate, read_threads, tolerance=1e-9):
-    """Epochs of gradient_descent or sgd; what is expected is what the library does when left to choose."""
+    """Benchmark epochs of gradient_descent or sgd. The expected w is fastgd's with default options."""
     X, y, _ = data(case)
     w0 = start_of(case)
     run = contender.prepare(X, y)
@@ -149,10 +149,10 @@ def start_of(case):
 
 
 def measure_whole(benchmark, group, contender, call, seconds, *, X, y, scale=1.0, beside=None):
-    """Times of whole calls on X and y, a plain read (and what else is `beside`) timed before each.
+    """Benchmark whole calls on X and y. A plain read, and the calls in `beside`, are timed before each round.
 
-    The caller has checked the call: it takes about so many seconds. `scale` turns what is timed into what
-    is told.
+    The caller has checked the call, which takes about `seconds`. `scale` converts the measured time to the
+    reported one.
     """
     threads = default_threads()
     others = Beside(X, y, {"read": lambda: read_once(X, y, threads)} | (beside or {}))
@@ -166,10 +166,11 @@ def measure_whole(benchmark, group, contender, call, seconds, *, X, y, scale=1.0
 
 
 class Beside:
-    """What is timed in turn with a benchmark: on a noisy machine a ratio needs both of its times at once."""
+    """Calls that are timed in turn with a benchmark. On a noisy machine both times of a ratio must be
+    measured together."""
 
     def __init__(self, X, y, calls, times=1):
-        """Each call is timed `times` times at a stretch, where the benchmark's own is."""
+        """Each measurement makes `times` calls, as a round of the benchmark does."""
         self._times = times
         self._is_tiny = X.nbytes + y.nbytes < LEAST_BYTES
         self._calls = calls
@@ -178,11 +179,11 @@ class Beside:
             call()
 
     def time(self):
-        """Before each round."""
+        """Time all calls once; called before each round."""
         if self._is_tiny and self._seconds["read"]:
-            return  # no share of a read is told, and a pause would cool what is in the cache
+            return  # no share of a read is reported, and a pause would cool the cache
         time.sleep(SPIN_SECONDS)
-        self._calls["read"]()  # wakes the threads up
+        self._calls["read"]()  # wakes the threads
         for name, call in self._calls.items():
             seconds = seconds_of(lambda call=call: [call() for _ in range(self._times)])
             self._seconds[name].append(seconds / self._times)
@@ -200,7 +201,7 @@ class Beside:
 
 
 def measure_calls(benchmark, group, contender, function, *, rounds, args=(), setup=None):
-    """Times of whole calls, for what has no epochs; the caller has called and checked it once."""
+    """Benchmark whole calls without epochs. The caller has checked one call."""
     benchmark.group = group
     benchmark.pedantic(function, args=args, setup=setup, rounds=1 if SMOKE else rounds)
     if benchmark.stats:
@@ -208,7 +209,7 @@ def measure_calls(benchmark, group, contender, function, *, rounds, args=(), set
 
 
 def _epochs_of_a_round(call):
-    """As many as fit, and the seconds they take; the calls also warm everything up."""
+    """The number of epochs that fit into a round, and their seconds. Also warms up."""
     epochs = 1
     call(epochs)
     while (seconds := seconds_of(call, epochs)) < ROUND_SECONDS and epochs < MOST_EPOCHS:
@@ -224,14 +225,14 @@ def seconds_of(function, *args):
 
 
 def _scale(benchmark, factor):
-    """Turn the seconds of rounds into those of one epoch, or of more epochs than were run."""
+    """Scale the times of rounds to one epoch, or to more epochs than were run."""
     stats = benchmark.stats.stats
     stats.data[:] = [seconds * factor for seconds in stats.data]
     return stats.median
 
 
 def note(benchmark, contender, unit, median, *, epochs=1, X=None, y=None):
-    """What the report reads, beside the times: `unit` says what one time is the time of."""
+    """Note facts for the report. `unit` names what one time measures."""
     benchmark.extra_info |= {"contender": contender, "unit": unit, "epochs_per_round": epochs}
     if X is not None:
         benchmark.extra_info |= {

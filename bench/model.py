@@ -1,9 +1,9 @@
-"""On paper: what a read and a run cost on a cluster, from constants that were measured on one machine.
+"""A model of the time of a pass and a fit on a cluster, from constants measured on one machine.
 
 `python -m bench.model` prints the tables of `fastgd/distributed/README.md`.
 
-A read is W tasks through one scheduler, each worker's share of the rows, and its nodes on their way to the
-client; above 64 workers these are joined by workers, 32 at a time.
+A pass sends W tasks through one scheduler. Each worker reads its share of the rows, and its nodes are sent to
+the client. With more than 64 workers, workers join the nodes first, 32 at a time.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from fastgd.solver import planner
 from fastgd.solver.statistics import rows_together
 
 LATENCY = 8e-3
-"""Seconds from the question to the answer of a task that does nothing (distributed 2026.8, loopback)."""
+"""Seconds from submitting an empty task to its answer (distributed 2026.8, loopback)."""
 TASK = 1.2e-3
-"""Seconds that the client and the scheduler spend on each."""
+"""Seconds that the client and the scheduler spend on each task."""
 HAND_ON = 6e-3
-"""Seconds that the state of a scan takes from one worker to the next."""
+"""Seconds to send the state of a scan from one worker to the next."""
 BANDWIDTH = 4e8
-"""Bytes a second of what is gathered, serialised and sent."""
+"""Bytes per second of gathered results, including serialisation."""
 ADDED = 2e10
-"""Bytes of nodes a second that one core adds."""
+"""Bytes of nodes per second that one core adds."""
 CORES = 1
 """Threads of a worker."""
 
 
 def node_bytes(d: int, method: str) -> int:
-    """Of statistics: of XᵀX, Xᵀr and r², padded; of a streamed epoch: of the gradient and two sums."""
+    """Bytes of a node. Statistics: XᵀX, Xᵀr and r², padded. A streamed epoch: the gradient and two sums."""
     if method == "stream":
         return 8 * (d + 2)
     return 24 if d == 1 else 8 * (12 * -(-(d + 1) // 12)) ** 2
 
 
 def nodes_of(rows: float, d: int) -> float:
-    """At most so many of one contiguous share, of which the joints of two are not all there."""
+    """The largest number of nodes of a contiguous share."""
     return max(1.0, 2.0 * math.log2(max(2.0, rows / max(block_rows(d), rows_together(d)))))
 
 
 def answer_seconds(n: float, d: int, workers: int, method: str) -> float:
-    """From the last worker's end to the sum in the client."""
+    """Seconds from the end of the last worker to the sum in the client."""
     bytes_each = nodes_of(n / workers, d) * node_bytes(d, method)
     seconds, answers = 0.0, workers
     while answers > MOST_ANSWERS:
@@ -53,31 +53,31 @@ def answer_seconds(n: float, d: int, workers: int, method: str) -> float:
 
 
 def row_seconds(d: int, method: str) -> float:
-    """One row on one core, from memory."""
+    """Seconds for one row on one core, in memory."""
     ns = planner.row_ns(10**9, d, 8 * (d + 1))
     return 1e-9 * (max(ns, planner.statistics_ns(d)) if method == "summary" else ns)
 
 
 def read_seconds(n: float, d: int, workers: int, method: str = "summary") -> float:
-    """One read for statistics, or one of a streamed epoch."""
+    """Seconds for the pass for statistics, or for one pass of a streamed epoch."""
     own = n / workers / CORES * row_seconds(d, method)
     return LATENCY + workers * TASK + own + answer_seconds(n, d, workers, method)
 
 
 def run_seconds(n: float, d: int, workers: int, n_epochs: int, method: str) -> float:
-    """Full-batch descent: one read and the epochs on d² numbers; or a read an epoch, and one more."""
+    """Seconds of full-batch descent: one pass and epochs on d² numbers, or n_epochs + 1 passes."""
     if method == "summary":
         return read_seconds(n, d, workers) + n_epochs * 1e-9 * planner.epoch_ns(d)
     return (n_epochs + 1) * read_seconds(n, d, workers, "stream")
 
 
 def scan_seconds(n: float, d: int, workers: int) -> float:
-    """One epoch of SGD in order without maps: one worker at a time."""
+    """Seconds of an epoch of SGD in order without maps. One worker runs at a time."""
     return 1e-9 * planner.scan_ns(int(n), d, 8 * (d + 1)) + workers * (HAND_ON + TASK)
 
 
 def break_even(n: float, workers: int, n_epochs: int) -> int:
-    """The first d from which on streaming takes less than statistics."""
+    """The smallest d for which streaming is faster than statistics."""
     low, high = 1, 1 << 20
     while low < high:
         d = (low + high) // 2

@@ -1,4 +1,4 @@
-"""A Markdown table from the benchmarks' results, and two charts.
+"""A Markdown table of benchmark results, and two charts.
 
 pytest --benchmark --benchmark-json=results.json
 python -m bench.report results.json --charts charts
@@ -11,10 +11,10 @@ import json
 from pathlib import Path
 
 COLUMNS = ("case and contender", "median", "of one", "ns/sample", "GB/s", "reads", "beside", "× fastgd")
-LEAST_BYTES = 1_000_000  # of less, a read takes the time of its call: a ratio to it says nothing
+LEAST_BYTES = 1_000_000  # reading fewer takes the time of a call, so a ratio says nothing
 PLANNER_COLUMNS = ("solver and data", "epochs", "summary", "stream", '"auto" took', "times the faster")
 WORDS = ("case and contender", "of one", "solver and data", '"auto" took')
-"""Columns of words: to the left, where numbers stand to the right."""
+"""Columns of words, aligned left. Numbers are aligned right."""
 CLOSE = 1.2
 
 
@@ -35,7 +35,7 @@ def main():
 
 
 def table(results, case=""):
-    """The lines of the table, of cases whose name contains `case`."""
+    """The lines of the table, for cases whose name contains `case`."""
     wanted = [b for b in results["benchmarks"] if case in b["group"]]
     times = [b for b in wanted if "grid" not in b["extra_info"]]
     grids = [b for b in wanted if "grid" in b["extra_info"]]
@@ -50,7 +50,7 @@ def table(results, case=""):
 
 
 def markdown(columns, rows):
-    """A Markdown table, padded for terminals; a row of one cell is a heading."""
+    """A Markdown table, padded for terminals. A row with one cell is a heading."""
     lines = [columns, *rows]
     widths = [max(len(line[i]) for line in lines if len(line) > 1) for i in range(len(columns))]
     are_words = [name in WORDS for name in columns]
@@ -124,7 +124,7 @@ def planner_rows(grids):
 
 
 def _order(benchmarks, benchmark):
-    """Cases as they ran, the fastest contender of each first."""
+    """Cases in the order of the run, with the fastest contender of each first."""
     first = next(i for i, other in enumerate(benchmarks) if other["group"] == benchmark["group"])
     return first, benchmark["stats"]["median"]
 
