@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and hooks for all tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 try:
     import hypothesis
 except ModuleNotFoundError:
-    pass  # pytest --benchmark loads this file too, and needs the extra "bench" alone
+    pass  # pytest --benchmark loads this file too, and needs only the extra "bench"
 else:
     hypothesis.settings.register_profile("fastgd", deadline=None, derandomize=True, max_examples=60)
     hypothesis.settings.load_profile("fastgd")
@@ -24,21 +24,22 @@ JIT_IS_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
 
 
 def pytest_configure(config):
-    """A shell that starts the tests in the background has them ignore SIGINT, and what they start too."""
+    """Restore SIGINT. A shell that starts the tests in the background makes them and their children ignore
+    it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 STARTING = {"subprocess", "multiprocessing", "fork", "openpty", "LocalCluster"}
-"""Names that code uses which starts processes."""
+"""Names in code that starts processes."""
 
 
 def starts_processes(function, known):
-    """Whether a function of the tests, or one that it calls, starts a process; `known` holds the answers."""
+    """Whether a function of the tests, or one that it calls, starts a process. `known` caches the answers."""
     function = inspect.unwrap(getattr(function, "__func__", function))
     if not inspect.isfunction(function) or not function.__module__.startswith("tests."):
         return False
     if function not in known:
-        known[function] = False  # where it calls itself
+        known[function] = False  # for recursive functions
         codes = [function.__code__]
         for code in codes:
             codes += [constant for constant in code.co_consts if inspect.iscode(constant)]
@@ -49,7 +50,7 @@ def starts_processes(function, known):
 
 
 def pytest_collection_modifyitems(items):
-    """Mark tests that start a process as slow; those that compute for long carry the mark in their file."""
+    """Mark tests that start a process as slow. Tests that compute for long have the mark in their file."""
     known = {}
     for item in items:
         if not hasattr(item, "obj"):
@@ -64,7 +65,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="session")
 def loopback_alone():
-    """What a test starts in this process listens to this machine alone."""
+    """Check that sockets of this process listen on the loopback interface only."""
     bind = socket.socket.bind
 
     def checked(self, address):
@@ -84,13 +85,13 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def many() -> int:
-    """Rows for a test that wants several runs of blocks: fewer where kernels run as Python."""
+    """Rows for a test that needs several runs of blocks. Fewer if kernels run as Python."""
     return 10_000 if JIT_IS_OFF else 300_000
 
 
 @pytest.fixture
 def threads_for_all(monkeypatch) -> set[str]:
-    """Small folds too are shared by threads; the set takes the names of those that took part."""
+    """Share small folds among threads too. Returns the set of the names of all threads that took part."""
     from fastgd.engine import reduce
 
     monkeypatch.setattr(reduce, "LEAST_RUN_NUMBERS", 1)
@@ -101,7 +102,7 @@ def threads_for_all(monkeypatch) -> set[str]:
     def watched(rows, task, *how, **which):
         def seen(*block):
             took_part.add(threading.current_thread().name)
-            time.sleep(0.0002)  # leave the others something to take
+            time.sleep(0.0002)  # leave some runs to the other threads
             return task(*block)
 
         return fold(rows, seen, *how, **which)

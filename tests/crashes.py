@@ -1,4 +1,4 @@
-"""Runs that die at a chosen moment, and what they had come to: for the tests of checkpoints."""
+"""Fits that are killed at a chosen moment, and their bits, for the tests of checkpoints."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from fastgd.solver import centred, statistics
 from fastgd.solver.steppers import exact, proximal, summary
 
 BLOCK = 64
-"""Rows of a block in these tests, and of a run, so that few rows are many reads of their own."""
+"""Rows of a block, and of a run, in these tests: few rows then make many runs."""
 
 
 class Killed(BaseException):
-    """The process is gone."""
+    """Stands for the death of the process."""
 
 
 @pytest.fixture
 def small_runs(monkeypatch):
-    """Blocks of few rows, runs of one block, shared by threads where there are some; no waiting for disks."""
+    """Use blocks of few rows, runs of one block, and several threads if there are some. Do not wait for
+    disks."""
     monkeypatch.setattr(blocks, "BLOCK_ROWS", BLOCK)
     monkeypatch.setattr(statistics, "ROWS_TOGETHER", BLOCK)
     monkeypatch.setattr(centred, "ACCURATE_ROWS", BLOCK)
@@ -36,7 +37,7 @@ def small_runs(monkeypatch):
     ):
         monkeypatch.setattr(module, name, 1)
     for module in (proximal, summary, exact):
-        monkeypatch.setattr(module, "_CALL_NS", 600)  # some epochs of these rows
+        monkeypatch.setattr(module, "_CALL_NS", 600)  # several calls for these rows
     monkeypatch.setattr(streams, "POLL", 0.002)
     monkeypatch.setattr(os, "fsync", lambda handle: None)
     blocks.block_rows.cache_clear()
@@ -45,10 +46,11 @@ def small_runs(monkeypatch):
 
 
 class Fate:
-    """While it is on: a checkpoint at every `every`-th moment, and death after so many of them.
+    """While it is installed, a checkpoint is due at every `every`-th moment, and the process dies after
+    `lives` moments.
 
-    A moment is one where a checkpoint may be due: a run of a read, a read that is over, an epoch. With
-    `of_reads` those alone count that got a read further than an earlier process had.
+    A moment is a time at which a checkpoint may be due: a run of a read, the end of a read, an epoch. With
+    `of_reads` only moments count in which a read got further than in an earlier process.
     """
 
     def __init__(self, monkeypatch):
@@ -63,7 +65,7 @@ class Fate:
         def live(log):
             fate.moments += 1
             if fate.lives is not None and log.keeps and fate.moments > fate.lives:
-                fate.lives = None  # once
+                fate.lives = None  # only once
                 raise fate.how
 
         def epoch(log, *what):
@@ -81,7 +83,7 @@ class Fate:
         monkeypatch.setattr(journal.JournalEntry, "reached", run)
 
     def run(self, fit, lives=None, every=1):
-        """What the fit comes to, or None where it died before."""
+        """The result of the fit, or None if it died."""
         self.lives, self.every, self.moments = lives, every, 0
         try:
             return fit()
@@ -97,7 +99,7 @@ def fate(monkeypatch):
 
 
 def bits(fit):
-    """All that a fit is, but the time that it took: equal where every bit is."""
+    """All parts of a fit except its elapsed time. They are equal if and only if all bits are."""
     values = {name: value for name, value in fit.__getstate__().items() if name not in ("elapsed", "_w0")}
     arrays_of: dict = {}
     tree = npz.pack(values, arrays_of, "fit")

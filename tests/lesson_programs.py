@@ -1,4 +1,4 @@
-"""The lesson's two programs, as the lesson prints them, run by Python itself."""
+"""The lesson's two programs, as printed in the lesson, run by Python itself."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ Predict (after training)   4  8.00"""
 def printed(
     program: str, xs: list, ys: list, w0: float = 1.0, rate: float = 0.01, n_epochs: int = 100
 ) -> str:
-    """What the program prints for other data, another start, rate or number of epochs."""
+    """The output of the program for other data, start, rate or number of epochs."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         exec(program.format(w0=w0, rate=rate, n_epochs=n_epochs), {"x_data": xs, "y_data": ys})

@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a folder with the trips, and how a command is run."""
+"""Fixtures for the tests of the command line: a folder with the trips, and functions that run a command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.cli.trips import FEW, TABLE
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """A folder of its own for each test, with the trips in it."""
+    """The test's own folder, with the trips in it."""
     monkeypatch.chdir(tmp_path)
     csv.write_csv(TABLE, "trips.csv")
     return tmp_path
@@ -23,12 +23,12 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(capsys):
-    """Run a command; its exit code, standard output and standard error."""
+    """A function that runs a command and returns its exit code, standard output and standard error."""
 
     def call(*arguments):
         code = main([str(one) for one in arguments])
         out, err = capsys.readouterr()
-        err = err.replace(f"fastgd: {compiling.NOTICE}\n", "")  # where the cache is cold
+        err = err.replace(f"fastgd: {compiling.NOTICE}\n", "")  # written if the cache is cold
         assert "Traceback" not in err
         return code, out, err
 
@@ -37,7 +37,7 @@ def run(capsys):
 
 @pytest.fixture
 def told(run):
-    """What a command says with --json."""
+    """A function that runs a command with --json and returns the parsed output."""
 
     def call(*arguments, code=0):
         found, out, _ = run(*arguments, "--json")

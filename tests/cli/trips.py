@@ -1,4 +1,4 @@
-"""The trips that the commands are tried on, in files of every kind."""
+"""Trips by taxi, the data for the tests of the command line, in files of every kind."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ S = DRAWN.integers(1, 4, N).astype(float)
 TABLE = pa.table({name: X[:, j] for j, name in enumerate(NAMES)} | {"fare": Y, "times": S})
 FEW = ["--features", "miles,minutes,night"]
 PYTHON = dict(fit_intercept=True, standardize=True, tol="auto", history="costs")
-"""What the command line's defaults are in Python,"""
+"""The command line's defaults, as options in Python."""
 GD = PYTHON | dict(nesterov=True, precondition="auto")
-"""and those of full-batch descent."""
+"""The command line's defaults for full-batch descent."""
 
 
 def fitted(by=fastgd.gradient_descent, runs_out=False, **options):
-    """The same in Python."""
+    """The fit in Python that a command makes."""
     with pytest.warns(fastgd.ConvergenceWarning) if runs_out else contextlib.nullcontext():
         return by(X, Y, **(PYTHON if by is fastgd.sgd else GD) | options)
 
@@ -49,7 +49,8 @@ WRITERS = {
 
 
 def write(name):
-    """DATA of each kind, and how to name the features and the target in it."""
+    """Write the trips in the file `name`. Returns the options for the features and the target, and the
+    weight's name."""
     if name == "folder":
         Path(name).mkdir()
         parquet.write_table(TABLE[:100], "folder/a.parquet")

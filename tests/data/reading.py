@@ -1,4 +1,4 @@
-"""What the tests of tables share: all rows that a source gives."""
+"""Helpers for the tests of sources: read all rows of a source, count open files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def rows_of(source):
-    """X, y and weights, each chunk in two parts."""
+    """X, y and weights of all rows. Each chunk is read in two parts."""
     parts = []
     with contextlib.closing(source.chunks()) as chunks:
         for chunk in chunks:
@@ -23,7 +23,7 @@ def rows_of(source):
 
 
 def open_files():
-    """How many this process has open, where that can be told."""
+    """The number of files that this process has open, or 0 if the system does not tell."""
     with contextlib.suppress(FileNotFoundError):
         return len(os.listdir("/proc/self/fd"))
     return 0
