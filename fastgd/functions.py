@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,10 @@ from fastgd.data.frames import names_of
 from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce, threads
-from fastgd.engine.blocks import NOTHING, Array, Floats
+from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import Loss, SquaredError, as_loss
 from fastgd.solver import scaling
+from fastgd.solver.each_row import as_plain, each_row, predict
 from fastgd.solver.objective import Objective, as_objective, check_loss
 from fastgd.solver.steppers.folded import FoldedObjective
 from fastgd.solver.steppers.streaming import FoldedCost, cost_and_gradient_from, leaf_rows
@@ -75,24 +75,7 @@ def forward(
     >>> fastgd.forward([[1, 2], [3, 4]], [10, 1])
     array([12., 34.])
     """
-    intercept = checks.number("intercept", intercept)
-    if isinstance(X, Source):
-        raise TypeError("X is a source, which has targets too; predictions are of rows alone: pass an array")
-    values = as_array("X", X)
-    is_number = values.ndim == 0
-    rows = ArrayRows(values.reshape(1) if is_number else values, np.zeros(1 if is_number else len(values)))
-    rows.columns = names_of(X)
-
-    def twin(x: Any, _y: float, w: Any) -> float:
-        return reference.forward(x, w) + intercept
-
-    def compiled(X: Array, _y: Array, w: Floats, out: Floats) -> None:
-        from fastgd.kernels import pointwise
-
-        pointwise.scores(X, w, intercept, out)
-
-    scores = _each_row(rows, w, twin, compiled, backend, n_threads)
-    return float(scores[0]) if is_number else scores
+    return predict(X, w, intercept, backend, n_threads)
 
 
 def loss(
@@ -160,40 +143,8 @@ def loss(
             pointwise.scores(X, w, intercept, out)
             pointwise.values(kind, out, y, out)
 
-    losses = _each_row(rows, w, twin, compiled, backend, n_threads)
+    losses = each_row(rows, w, twin, compiled, backend, n_threads)
     return float(losses[0]) if is_number else losses
-
-
-def _each_row(
-    rows: ArrayRows,
-    w: ArrayLike,
-    twin: Callable[[Any, float, Any], float],
-    compiled: Callable[[Array, Array, Floats, Floats], None],
-    backend: str,
-    n_threads: int | None,
-) -> Floats:
-    """One number for each row, from `twin(x, y, w)` or from `compiled(X, y, w, out)` on runs of rows."""
-    weights = as_weights("w", w, rows.d, rows.is_scalar)
-    n_threads = threads.checked_threads(n_threads)
-    out = np.empty(rows.n)
-    if resolve(backend) == "python":
-        plain = _plain(weights, rows)
-        out[:] = [twin(x, y, plain) for x, y in zip(*rows.lists()[:2], strict=True)]
-    else:
-
-        def task(start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-            compiled(X, y, weights, out[start : start + len(y)])
-            return NOTHING
-
-        reduce.fold(rows, task, n_threads)
-    if not np.isfinite(out).all():
-        rows.refuse_nonfinite()
-    return out
-
-
-def _plain(weights: Floats, rows: Table) -> Any:
-    """The weights for reference.py: a number in the lesson's case, otherwise a list."""
-    return float(weights[0]) if rows.is_scalar else weights.tolist()
 
 
 def cost(
@@ -351,7 +302,7 @@ def cost_and_gradient(
     value: float
     grad: Any
     if resolve(backend) == "python":
-        plain = _plain(weights, rows)
+        plain = as_plain(weights, rows)
         xs, ys, _ = rows.lists()
         value, grad = reference.cost(xs, ys, plain), reference.gradient(xs, ys, plain)
         grad = np.atleast_1d(grad)

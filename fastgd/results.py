@@ -14,6 +14,7 @@ from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
+from fastgd.solver.each_row import predict
 from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
@@ -189,12 +190,10 @@ class FitResult:
         float or ndarray (n,)
             A float if X is a number or a row of a pandas data frame.
         """
-        from fastgd.functions import forward
-
         if (row := as_row(X, self.feature_names)) is not None:
-            scores = forward(row, self.w, intercept=self.intercept)
+            scores = predict(row, self.w, self.intercept)
             return float(np.ravel(scores)[0])
-        return forward(by_name("X", X, self.feature_names), self.w, intercept=self.intercept)
+        return predict(by_name("X", X, self.feature_names), self.w, self.intercept)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
         """The text that the lesson's program prints for this fit.

@@ -78,6 +78,7 @@ FLOORS = [
     ["solver.problem"],
     ["solver.steppers.choose", "solver.steppers.proximal", "solver.steppers.streaming_sgd"],
     ["solver.steppers.plain"],
+    ["solver.each_row"],
     ["functions", "solver.loop"],
     ["solver.options"],
     ["solver.preconditioning", "solver.rates", "solver.state"],
