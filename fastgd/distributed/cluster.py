@@ -27,8 +27,8 @@ class Cluster:
     def __init__(self, client: Any):
         if client.asynchronous:
             raise RuntimeError(
-                "the Dask client is asynchronous, and fastgd waits for its answers: make it without "
-                "asynchronous=True, or make the call in a thread"
+                "the Dask client is asynchronous, but fastgd waits for its results: create it without "
+                "asynchronous=True, or call fastgd in a thread"
             )
         self.client = client
         self.check()
@@ -38,8 +38,8 @@ class Cluster:
         if self.client.status != "running":
             scheduler = getattr(self.client.scheduler, "address", "") or self.client.id
             raise RuntimeError(
-                f"the connection to the Dask scheduler {scheduler} is lost: connect a new Client, make the "
-                "collections anew, and call again"
+                f"the connection to the Dask scheduler {scheduler} is lost: connect a new Client, create the "
+                "collections again, and repeat the call"
             )
 
     def submit(self, function: Callable[..., Any], *args: Any, home: str | None = None) -> Any:
@@ -91,13 +91,13 @@ class Cluster:
 
         if isinstance(error, KilledWorker):
             raise RuntimeError(
-                "several workers died over the same rows, the last time "
-                f"{error.last_worker.address}: if they lack memory, take smaller partitions or more workers"
+                "several workers died while they processed the same rows, the last one at "
+                f"{error.last_worker.address}: if they lack memory, use smaller partitions or more workers"
             ) from error
         if isinstance(error, FutureCancelledError):
             raise RuntimeError(
-                f"the cluster has lost what it was to work on ({error}): make the collections anew, and call "
-                "again"
+                f"the cluster has lost the data of a task ({error}): create the collections again, and "
+                "repeat the call"
             ) from error
 
 
@@ -148,6 +148,6 @@ def warn_of_differences(abouts: dict[str, dict[str, str]]) -> None:
             for difference, addresses in found.items()
         )
         callers.warn(
-            f"workers differ from this process, so a result need not have the same bits as here: {what}",
+            f"workers differ from this process, so the result may not have the same bits as here: {what}",
             UserWarning,
         )

@@ -32,10 +32,10 @@ class Partitions:
 
     def __init__(self, X: Any, y: Any, sample_weight: Any = None):
         if y is None:
-            raise TypeError("y is missing: pass the collection of the targets")
+            raise TypeError("y is missing: pass a collection of targets")
         if X.ndim not in (1, 2):
             raise InvalidDataError(
-                f"X has {X.ndim} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)"
+                f"X has {X.ndim} dimensions; it must have 1 (a number for each row) or 2 (a row of numbers)"
             )
         if _is_array(X) and X.ndim == 2 and X.numblocks[1] > 1:
             X = X.rechunk({1: -1})
@@ -86,8 +86,8 @@ def _like(X: Any, name: str, values: Any) -> Any:
     if not is_dask(values):
         if not _is_array(X) or any(math.isnan(m) for m in X.chunks[0]):
             raise InvalidDataError(
-                f"{name} is no Dask collection, and the rows of the partitions of X have not been counted: "
-                f"pass {name} as a collection of the same partitions"
+                f"{name} is not a Dask collection, and the partitions of X have unknown numbers of rows: "
+                f"pass {name} as a collection with the same partitions"
             )
         from dask import array
 
@@ -98,7 +98,9 @@ def _like(X: Any, name: str, values: Any) -> Any:
             )
         return array.from_array(values, chunks=(X.chunks[0],))
     if values.ndim != 1:
-        raise InvalidDataError(f"{name} has {values.ndim} dimensions; it must have one, a number a row")
+        raise InvalidDataError(
+            f"{name} has {values.ndim} dimensions; it must have one, a number for each row"
+        )
     if _is_array(X) and _is_array(values) and not math.isnan(X.shape[0]) and not math.isnan(values.shape[0]):
         if X.shape[0] != values.shape[0]:
             raise InvalidDataError(
@@ -107,8 +109,8 @@ def _like(X: Any, name: str, values: Any) -> Any:
         return values if values.chunks[0] == X.chunks[0] else values.rechunk((X.chunks[0],))
     if _count(values) != _count(X):
         raise InvalidDataError(
-            f"{name} has {_count(values)} partitions and X has {_count(X)}, of rows that are not counted: "
-            "give both the same, with repartition(), or compute_chunk_sizes() and rechunk()"
+            f"{name} has {_count(values)} partitions and X has {_count(X)}, with unknown numbers of rows: "
+            "give both the same partitions with repartition(), or with compute_chunk_sizes() and rechunk()"
         )
     return values
 
@@ -147,7 +149,7 @@ def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> V
                 f"partition {number}: {name} holds {part.dtype}, and the collection says {dtype}"
             )
     if X.size != len(X) * d:
-        raise InvalidDataError(f"partition {number}: X has shape {X.shape}, and should have {d} columns")
+        raise InvalidDataError(f"partition {number}: X has shape {X.shape}; it must have {d} columns")
     # Kernels are compiled for writable weights, as arrays are writable.
     of = np.require(weights[0], np.float64, ["C", "A", "W"]) if weights else NOTHING
     return Values(X.reshape(len(X), d), y, of)

@@ -110,8 +110,8 @@ class Fetching:
     def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
         if (np.diff(order) < 0).any():
             raise OrderError(
-                "the rows of a Dask collection lie on several workers, and this takes them in another order: "
-                'pass shuffle=False, or, of squared errors by single steps, shuffle="blocks" with '
+                "the rows of a Dask collection lie on several workers, and this fit takes them in another "
+                'order: pass shuffle=False, or, for squared errors with batch_size=1, shuffle="blocks" with '
                 'method="summary"'
             )
         numbers, places = np.unique(order, return_inverse=True)
@@ -160,8 +160,8 @@ class Workers:
     def scan(self, rows: Any, step: Step, state: Sequence[Any], blocks: NDArray[np.integer] | None) -> None:
         if blocks is not None and (np.diff(blocks) <= 0).any():
             raise OrderError(
-                "the rows of a Dask collection lie on several workers, and this takes their blocks in "
-                'another order: pass shuffle=False, or method="summary", whose maps take any order'
+                "the rows of a Dask collection lie on several workers, and this fit takes their blocks in "
+                'another order: pass shuffle=False, or method="summary", whose maps work in any order'
             )
         sent, moved = self._sent(Scanning(self._view(rows), step)), [np.array(array) for array in state]
         in_order = sorted((*piece, seat) for seat in self._seats(rows) for piece in seat.shares)

@@ -155,8 +155,8 @@ def _placed(cluster: Cluster, partitions: Partitions) -> tuple[Placement, bool]:
     warn_of_differences({seat.home: answer[0] for seat, answer in zip(seats.values(), answers, strict=True)})
     if MOST_TRAVELS * travelled > n and travelled > MANY_UNITS * aligned_rows(shape.d):
         callers.warn(
-            f"{travelled} of {n} rows had to go to another worker, since partitions are smaller than the "
-            f"{aligned_rows(shape.d)} rows that are read together: make them larger, with X.rechunk() or "
+            f"{travelled} of {n} rows were sent to another worker, since partitions are smaller than the "
+            f"{aligned_rows(shape.d)} rows that are read together: make them larger with X.rechunk() or "
             "repartition()",
             UserWarning,
         )

@@ -220,9 +220,9 @@ class KernelCache(PartCache):
             try:
                 return CompileResult._rebuild(target_context, *pickle.loads(code))
             except Exception as error:  # another build of Numba may have written anything
-                _warn_once(f"fastgd compiles a kernel anew: {file} cannot be used ({error!r})")
+                _warn_once(f"fastgd compiles a kernel again: {file} cannot be used ({error!r})")
                 return None
-        _warn_once(f"fastgd compiles a kernel anew: {file} is damaged")
+        _warn_once(f"fastgd compiles a kernel again: {file} is damaged")
         return None
 
     def save_overload(self, sig: Any, data: CompileResult) -> None:
@@ -245,8 +245,8 @@ class KernelCache(PartCache):
                 raise
         except OSError as error:
             _warn_once(
-                f"fastgd cannot keep compiled kernels in {cache_directory()} ({error.strerror or error}), so "
-                "that every process compiles them again; set FASTGD_CACHE_DIR to a folder that can be written"
+                f"fastgd cannot write compiled kernels to {cache_directory()} ({error.strerror or error}), "
+                "so every process compiles them again; set FASTGD_CACHE_DIR to a writable folder"
             )
 
 

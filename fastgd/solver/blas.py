@@ -51,7 +51,9 @@ def _find_libraries() -> None:
     _controller = ThreadpoolController().select(user_api="blas")
     _libraries = list(_controller.lib_controllers)
     if not _libraries and _has_blas():
-        _warn_once("threadpoolctl finds no BLAS that it knows how to hold; a newer threadpoolctl may")
+        _warn_once(
+            "threadpoolctl found no BLAS library that it can control; a newer threadpoolctl may find one"
+        )
 
 
 def _has_blas() -> bool:

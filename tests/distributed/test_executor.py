@@ -330,7 +330,7 @@ class TestWhatTravels:
         X, y = np.arange(n)[:, None] * 1.0, np.arange(n) * 2.0
         cuts = list(range(UNIT - 1000, n, UNIT - 1000))
         homes = [number % 2 for number in range(len(cuts) + 1)]
-        with pytest.warns(UserWarning, match="had to go to another worker.*rechunk"):
+        with pytest.warns(UserWarning, match="were sent to another worker.*rechunk"):
             rows = as_rows(put(client, X, cuts, homes), put(client, y, cuts, homes))
         whole = rows.whole()
         np.testing.assert_array_equal(whole[0], X)
@@ -534,7 +534,7 @@ class TestBadInput:
             "X has 3 dimensions": (dX[:, :, None], dy),
             "partitions and X has": (dX[keep], dy.rechunk(9000)[dy.rechunk(9000) > 0.0]),
             r"partition \d: y has shape": (dX[keep], dy[~keep]),
-            "y is no Dask collection": (dX[keep], y),
+            "y is not a Dask collection": (dX[keep], y),
             "y has shape": (dX, y[1:]),
             "no rows": (dX[:0], dy[:0]),
             "X holds complex": (dX + 1j, dy),

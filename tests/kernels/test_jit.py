@@ -143,7 +143,7 @@ def test_a_directory_that_cannot_be_written_is_warned_of_once(tmp_path, where):
     done = run(LESSON.replace('"error"', '"always"'), cache)
     assert done.stdout.strip() == EXPECTED
     assert done.stderr.count("RuntimeWarning") == 1
-    assert f"cannot keep compiled kernels in {cache}" in done.stderr
+    assert f"cannot write compiled kernels to {cache}" in done.stderr
     assert "every process compiles them again; set FASTGD_CACHE_DIR" in done.stderr
 
 
