@@ -90,14 +90,14 @@ class InvalidDataError(ValueError):
 
     def _place(self) -> str:
         """What the problem is about, and where it is."""
+        if not self.what:
+            return f"{self._at}:" if self.source else ""
+        column = self.column if self.name is None else self.name
+        is_whole_column = self.what == "X" and self.row is None and self.column is not None
         if not self.source:
             return (
-                cell(self.what, self.row, self.column if self.name is None else self.name)
-                if self.what
-                else ""
+                f"{column_text(str(column))} of X" if is_whole_column else cell(self.what, self.row, column)
             )
-        if not self.what:
-            return f"{self._at}:"
         if self.name is not None:
             return f"{self._at}: {column_text(self.name)}"
         what = "the weight" if self.what == "sample_weight" else self.what

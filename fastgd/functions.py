@@ -15,13 +15,13 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Table
 from fastgd.data.frames import names_of
-from fastgd.data.sources import as_rows, check_weights
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce, threads
 from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import Loss, SquaredError, as_loss
 from fastgd.solver import scaling
 from fastgd.solver.each_row import as_plain, each_row, predict
+from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.objective import Objective, as_objective, check_loss
 from fastgd.solver.steppers.folded import FoldedObjective
 from fastgd.solver.steppers.streaming import FoldedCost, cost_and_gradient_from, leaf_rows
@@ -292,7 +292,7 @@ def cost_and_gradient(
     >>> fastgd.cost_and_gradient([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], 1.0)
     (4.666666666666667, -9.333333333333334)
     """
-    rows = as_rows(X, y, sample_weight)
+    rows = as_dataset(X, y, sample_weight)
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     n_threads = threads.checked_threads(n_threads)
     goal = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)

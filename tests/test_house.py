@@ -64,7 +64,7 @@ FLOORS = [
     ["distributed.cluster", "distributed.tasks"],
     ["distributed.layout"],
     ["distributed.executor"],
-    ["data.sources"],
+    ["solver.inputs"],
     ["solver.statistics"],
     ["solver.maps"],
     ["solver.planner"],
@@ -136,6 +136,30 @@ def test_imports_point_down(path):
         if (name, imported) in HANDS_ON:
             continue
         assert floor_of[imported] < floor_of[name], f"{name} imports {imported}, which stands above it"
+
+
+FOLDERS = ["kernels", "engine", "data", "distributed", "solver", "estimators", "cli"]
+"""Folders from the ground up; without `io`, which solver imports and which imports the state of solver."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_folders_import_from_folders_below(path):
+    folder, *_ = name_of(path).split(".")
+    if folder in FOLDERS:
+        above = FOLDERS[FOLDERS.index(folder) + 1 :]
+        assert [one for one in imports(path) if one.split(".")[0] in above] == []
+
+
+def test_the_command_line_rewrites_no_message():
+    """It words the fields of errors, and hands its own `Words` to those who make sentences."""
+    for path in MODULES:
+        if name_of(path).startswith("cli."):
+            assert "re" not in {
+                alias.name
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Import)
+                for alias in node.names
+            }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -22,7 +22,7 @@ from fastgd.data import frames, rounding
 from fastgd.data.conversion import filler
 from fastgd.data.dataset import Table
 from fastgd.data.validation import Facts, look
-from fastgd.engine.blocks import NOTHING, Array, Floats, block_rows
+from fastgd.engine.blocks import NOTHING, Array, Floats, Reader, block_rows
 from fastgd.lazy import lazy_property
 from fastgd.wording import cell
 
@@ -164,7 +164,7 @@ class ArrayRows(Table):
         self.weights, self.has_weights = weights, True
         vars(self).pop("total_weight", None)
 
-    def reader(self) -> ArrayReader:
+    def reader(self) -> Reader:
         return ArrayReader(self._table, self._target, self.weights, self._watch)
 
     def whole(self) -> tuple[Array, Array, Floats]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastgd.data import rounding
 from fastgd.data.arrays import CONVERTED_RUN_NUMBERS, ArrayRows, Column, as_array, check_shapes, read_only
 from fastgd.data.frames import ColumnTable
-from fastgd.engine.blocks import NOTHING, Array, Floats
+from fastgd.engine.blocks import NOTHING, Array, Floats, Reader
 from fastgd.lazy import lazy_property
 
 
@@ -35,7 +35,7 @@ class FrameRows(ArrayRows):
         """A copy, for plain Python and for pictures."""
         return self._columns.whole()
 
-    def reader(self) -> FrameReader:  # type: ignore[override]
+    def reader(self) -> Reader:
         return FrameReader(self._columns, self._target, self.weights)
 
 

@@ -147,10 +147,8 @@ def _given_weights(w: ArrayLike, d: int | None) -> NDArray[np.float64]:
         raise TypeError(f"w must hold real numbers, not {array.dtype}")
     with np.errstate(over="ignore"):
         weights = array.astype(np.float64)
-    bad = ~np.isfinite(weights)
-    if bad.any():
-        j = int(bad.argmax())
-        raise ValueError(f"w[{j}] must be finite, not {weights[j]}")
+    if (bad := checks.first_nonfinite(weights[None])) is not None:
+        raise checks.refused_nonfinite("w", bad[2], column=bad[1], remedy="weights must be finite")
     return weights
 
 

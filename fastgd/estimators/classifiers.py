@@ -16,7 +16,6 @@ from fastgd import callers, display, losses
 from fastgd.data.arrays import as_sample_weight
 from fastgd.data.chunks import Source
 from fastgd.data.labels import OneAgainstRest, labels
-from fastgd.data.sources import as_rows
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import (
     Matrix,
@@ -31,6 +30,7 @@ from fastgd.estimators.inputs import (
 from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
 from fastgd.estimators.probabilities import log_probabilities, probabilities
 from fastgd.results import FitResult
+from fastgd.solver.inputs import as_dataset
 from fastgd.solver.options import Report, of_kind
 
 
@@ -68,7 +68,7 @@ class _Classifier(ClassifierMixin, Linear):
         X, y = self._checked_data(X, y, reset=before is None)
         codes: Any = None
         if isinstance(X, Source):
-            as_rows(X, y, sample_weight)  # which refuses y and sample_weight
+            as_dataset(X, y, sample_weight)  # which refuses y and sample_weight
             classes, sums = labels(X)
         else:
             refuse_missing_labels(y)

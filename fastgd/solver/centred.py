@@ -146,7 +146,10 @@ class Centred:
             raise InvalidDataError("X is too large: its squares overflow; scale it")
         if ((size > 0.0) & (size < TINY)).any():
             j = int(((size > 0.0) & (size < TINY)).argmax())
-            raise InvalidDataError(f"column {j} of X spans {size[j]:g}: its squares vanish; scale X")
+            raise InvalidDataError(
+                f"spans {size[j]:g}: its squares vanish", what="X", column=j, name=rows.name_of("X", j),
+                remedy="scale X",
+            )  # fmt: skip
         return x_ref if has_intercept else np.zeros(d)
 
     def first_origin(self) -> Origin:

@@ -16,11 +16,11 @@ from fastgd.checks import InvalidDataError
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Table
-from fastgd.data.sources import as_rows, check_weights
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
 from fastgd.solver import linalg, planner
 from fastgd.solver.forecast import named
+from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.maps import MAPS_BYTES, maps_bytes
 from fastgd.solver.objective import SINGLE_STEPS, as_objective
 from fastgd.solver.options import Solver
@@ -201,7 +201,7 @@ def diagnose(
     n_threads = threads.checked_threads(n_threads)
     if not (isinstance(learning_rate, str) and learning_rate == "auto"):
         learning_rate = checks.positive("learning_rate", learning_rate)
-    rows = as_rows(X, y, sample_weight)
+    rows = as_dataset(X, y, sample_weight)
     check_weights(rows)
     goal = as_objective(
         "squared_error", 0.0, l2, fit_intercept, standardize, checks.flag("precondition", precondition),

@@ -17,13 +17,13 @@ from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.dataset import Table
 from fastgd.data.frames import differ
-from fastgd.data.sources import as_rows, check_weights
 from fastgd.engine.blocks import Floats
 from fastgd.io.checkpoint import Checkpoint, vars_of
 from fastgd.losses import as_loss, identity
 from fastgd.results import DivergenceError, FitResult
 from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver import caveats, forecast, loop, objective, scaling
+from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.loop import Run, Watch
 from fastgd.solver.objective import Objective, Rule
 from fastgd.solver.options import Options, Plan, Solver, Start
@@ -46,7 +46,7 @@ def fit(
     """`given` are the arguments of `objective.as_objective`."""
     began = time.perf_counter()
     how.check()
-    backend, rows = resolve(how.backend), as_rows(X, y, sample_weight)
+    backend, rows = resolve(how.backend), as_dataset(X, y, sample_weight)
     checkpoint = None
     try:
         if how.is_kept:

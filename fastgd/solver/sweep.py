@@ -16,13 +16,13 @@ from fastgd.data.arrays import as_array, as_weights
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Table
-from fastgd.data.sources import as_rows, check_weights
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
 from fastgd.results import FitResult, SweepResult
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop, objective
 from fastgd.solver.fit import check_method, scale_costs
+from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.loop import Run
 from fastgd.solver.options import ConvergenceWarning, Options, Plan, Solver
 from fastgd.solver.orders import Shuffle, as_order
@@ -118,7 +118,7 @@ def sweep(
     )  # fmt: skip
     how.check()
     runs_on, order = resolve(backend), as_order(shuffle, seed)
-    rows = as_rows(X, y, sample_weight)
+    rows = as_dataset(X, y, sample_weight)
     check_weights(rows)
     goal = objective.as_objective(
         loss, l1, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
@@ -150,7 +150,7 @@ def sweep(
         for k in sorted(range(len(taken)), key=lambda k: -taken[k].first_rate if solver == "sgd" else k):
             done[k] = _run(taken[k], how, rows, check_data)
     except KeyboardInterrupt as interrupt:
-        interrupt.result = _result(plan, rows, taken, done, began)  # type: ignore[attr-defined]
+        vars(interrupt)["result"] = _result(plan, rows, taken, done, began)
         raise
     return _result(plan, rows, taken, done, began)
 

@@ -18,24 +18,26 @@ import fastgd
 from fastgd.cli import commands
 from fastgd.cli.main import main
 from fastgd.kernels import compiling
+from fastgd.solver.fit import fit
 from tests.cli.trips import FEW, PYTHON, TABLE, X
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_an_interrupted_run_tells_what_was_kept_and_goes_on(run, told, monkeypatch):
-    def interrupted(*data, **how):
-        def stop(state):
-            if state.epoch == 2:
-                raise KeyboardInterrupt
+    def stop(state):
+        if state.epoch == 2:
+            raise KeyboardInterrupt
 
-        return fastgd.gradient_descent(*data, **how, callback=stop)
+    def interrupted(*problem):
+        problem[-1].callback = stop
+        return fit(*problem)
 
     arguments = [
         "fit", "trips.csv", "--target", "fare", *FEW, "--loss", "huber", "--epochs", 6, "--tol", "none",
     ]  # fmt: skip
     with monkeypatch.context() as patched:
-        patched.setitem(commands.SOLVERS, "gradient_descent", interrupted)
+        patched.setattr(commands, "fit_rows", interrupted)
         code, out, err = run(*arguments)
         assert (code, out) == (130, "")
         assert err.startswith("fastgd: interrupted after 3 epochs; nothing was kept (--checkpoint FILE keeps")

@@ -280,7 +280,7 @@ def test_seeds_streams_and_blocks_differ():
             {"w": 1.0, "n_features": 3},
         ),
         (ValueError, r"w has the shape \(2,\); with n_features=3", {"w": [1, 2], "n_features": 3}),
-        (ValueError, r"w\[1\] must be finite, not nan", {"w": [1, math.nan], "n_features": 2}),
+        (ValueError, r"w\[1\] is NaN; weights must be finite", {"w": [1, math.nan], "n_features": 2}),
         (TypeError, "w must hold real numbers, not complex128", {"w": [1, 2j], "n_features": 2}),
         (TypeError, "w must hold numbers, not", {"w": [[1], [2, 3]], "n_features": 2}),
         (ValueError, "y could overflow float64; make w", {"w": 1e308}),

@@ -28,12 +28,12 @@ import distributed
 
 import fastgd
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.sources import as_rows
 from fastgd.distributed import cluster, layout, tasks
 from fastgd.distributed import executor as on_dask
 from fastgd.distributed.held import aligned_rows
 from fastgd.engine import reduce, scan
 from fastgd.solver import statistics
+from fastgd.solver.inputs import as_dataset
 from tests.conftest import JIT_IS_OFF
 
 QUIET = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1", "silence_logs": logging.CRITICAL}
@@ -308,7 +308,7 @@ class TestWhatTravels:
         dX, dy = put(client, X, cuts, homes), put(client, y, cuts, homes)
         distributed.wait(distributed.futures_of([dX, dy]))
         before = client.run(_came_in)
-        rows = as_rows(dX, dy)
+        rows = as_dataset(dX, dy)
         assert rows._placement.travelled == 5 + 1
         assert rows._placement.shares == [(0, UNIT, 0), (UNIT, 4 * UNIT, 1), (4 * UNIT, 5 * UNIT, 0),
                                           (5 * UNIT, 6 * UNIT, 1)]  # fmt: skip
@@ -319,8 +319,8 @@ class TestWhatTravels:
     def test_rows_that_are_known_are_not_placed_again(self, client, data, monkeypatch):
         X, y = data
         dX, dy = put(client, X, [5000]), put(client, y, [5000])
-        first = as_rows(dX, dy)._placement
-        assert as_rows(dX, dy)._placement is first
+        first = as_dataset(dX, dy)._placement
+        assert as_dataset(dX, dy)._placement is first
         known = weakref.ref(first)
         del first, dX
         assert known() is None, "it lives no longer than the collection"
@@ -331,7 +331,7 @@ class TestWhatTravels:
         cuts = list(range(UNIT - 1000, n, UNIT - 1000))
         homes = [number % 2 for number in range(len(cuts) + 1)]
         with pytest.warns(UserWarning, match="were sent to another worker.*rechunk"):
-            rows = as_rows(put(client, X, cuts, homes), put(client, y, cuts, homes))
+            rows = as_dataset(put(client, X, cuts, homes), put(client, y, cuts, homes))
         whole = rows.whole()
         np.testing.assert_array_equal(whole[0], X)
         np.testing.assert_array_equal(whole[1], y)
@@ -367,7 +367,7 @@ class TestFaults:
         ):
             dX = dask.array.from_array(X, chunks=(6000, 2)).persist()
             dy = dask.array.from_array(y, chunks=6000).persist()
-            rows = as_rows(dX, dy)
+            rows = as_dataset(dX, dy)
 
             def kill_once(start):
                 if start >= 2 * UNIT and not os.path.exists(flag):
@@ -419,7 +419,7 @@ class TestFaults:
                 client.wait_for_workers(1)
                 X, y = lot(2 * UNIT, 1)
                 dX, dy = put(client, X, [5000]), put(client, y, [5000])
-                rows = as_rows(dX, dy)
+                rows = as_dataset(dX, dy)
 
                 def task(start, X, y, weights):
                     time.sleep(1.0)
@@ -439,7 +439,7 @@ class TestFaults:
 
     def test_an_interrupt(self, client, data):
         X, y = data
-        rows = as_rows(put(client, X, [5000]), put(client, y, [5000]))
+        rows = as_dataset(put(client, X, [5000]), put(client, y, [5000]))
 
         def task(start, X, y, weights):
             time.sleep(0.3)
@@ -454,7 +454,7 @@ class TestFaults:
         )
 
     def test_a_task_that_fails(self, client, data):
-        rows = as_rows(*(put(client, part, [5000]) for part in data))
+        rows = as_dataset(*(put(client, part, [5000]) for part in data))
 
         def task(start, X, y, weights):
             raise ZeroDivisionError(f"at row {start}")
@@ -468,7 +468,7 @@ class TestFaults:
         with pytest.warns(
             UserWarning, match=r"same bits.*NumPy .*\(here 1\.0\) on tcp.* and 1 more; .*abacus"
         ):
-            rows = as_rows(*(put(client, part, [5000], [0, 1]) for part in data))
+            rows = as_dataset(*(put(client, part, [5000], [0, 1]) for part in data))
         assert rows.n == len(data[1])
 
     def test_no_workers(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import threading
 import time
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import blocks, reduce, scan
 from fastgd.engine import threads as threads_module
@@ -208,12 +210,14 @@ def test_the_pool_is_made_anew_in_a_forked_child(threads_for_all):
     assert child.exitcode == 0
 
 
-def test_first_nonfinite_names_the_first_row_and_column():
+def test_the_first_row_and_column_of_several_blocks_is_named():
     X, y = np.zeros((9000, 3)), np.zeros(9000)
-    assert scan.first_nonfinite(ArrayRows(X, y)) is None
-    y[8500] = np.inf
-    assert scan.first_nonfinite(ArrayRows(X, y)) == (8500, None)
-    X[8500, 2] = np.nan
-    assert scan.first_nonfinite(ArrayRows(X, y)) == (8500, 2)
-    X[4097, 1] = -np.inf
-    assert scan.first_nonfinite(ArrayRows(X, y)) == (4097, 1)
+    ArrayRows(X, y).refuse_nonfinite()
+    for array, place, value, sentence in (
+        (y, 8500, np.inf, "y[8500] is infinite"),
+        (X, (8500, 2), np.nan, "X[8500, 2] is NaN"),
+        (X, (4097, 1), -np.inf, "X[4097, 1] is minus infinite"),
+    ):
+        array[place] = value
+        with pytest.raises(InvalidDataError, match=rf"^{re.escape(sentence)}; drop"):
+            ArrayRows(X, y).refuse_nonfinite()

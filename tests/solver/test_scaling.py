@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastgd
@@ -201,6 +202,10 @@ def test_columns_whose_squares_vanish_are_refused(rng):
         fastgd.InvalidDataError, match=r"^column 0 of X spans .*: its squares vanish; scale X$"
     ):
         fastgd.gradient_descent(X * 1e-200, y, standardize=True, fit_intercept=True)
+    frame = pd.DataFrame(X * [1.0, 1e-200], columns=["a", "b"])
+    with pytest.raises(fastgd.InvalidDataError, match='^column "b" of X spans .*; scale X$') as caught:
+        fastgd.gradient_descent(frame, y, standardize=True, fit_intercept=True)
+    assert (caught.value.column, caught.value.name) == (1, "b")
 
 
 @pytest.mark.parametrize("fit_by", [fastgd.gradient_descent, fastgd.sgd])

@@ -1,4 +1,4 @@
-"""The rows that a user means by X, y and sample_weight, whatever they are."""
+"""From X, y and sample_weight to a dataset: the one place that asks what type X is."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from fastgd.data.streams import StreamRows
 from fastgd.distributed.collections import is_dask
 
 
-def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
-    """Arrays and what can be made one; Dask's collections; or a source, which has all of its own."""
+def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Table:
+    """The dataset of X, y and sample_weight.
+
+    X is an array, a data frame, a Dask collection, or a source, which has its own targets and weights.
+    """
     names: tuple[str, ...] = ()
     if type(X) is not np.ndarray and type(X) is not list:  # the lesson's call is kept short
         if isinstance(X, Source):
@@ -42,7 +45,7 @@ def as_rows(X: Any, y: Any, sample_weight: Any = None) -> Table:
 
 
 def check_weights(rows: Table) -> None:
-    """Refuse weights that came with the rows and cannot be."""
+    """Refuse weights of a source or a Dask collection that are negative, not finite or all zero."""
     if not rows.has_weights or isinstance(rows, ArrayRows):
         return
     if (bad := rows.facts.bad_weight) is not None:
