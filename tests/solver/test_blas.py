@@ -20,7 +20,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 import fastgd
-from fastgd import linalg
+from fastgd.solver import linalg
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((900, 300))
@@ -74,7 +74,7 @@ def test_one_column_never_loads_threadpoolctl():
     program = """
 import sys
 import numpy as np
-from fastgd import linalg
+from fastgd.solver import linalg
 assert linalg.factor(np.array([[4.0]])).solve(np.array([2.0])).tolist() == [0.5]
 assert linalg.extreme_eigenvalues(np.array([[4.0]])) == (4.0, 4.0)
 assert "threadpoolctl" not in sys.modules
@@ -90,7 +90,7 @@ def test_the_error_names_what_to_install():
 import sys
 import numpy as np
 sys.modules["threadpoolctl"] = None
-from fastgd import linalg
+from fastgd.solver import linalg
 linalg.factor(np.eye(2))
 """
     assert "ImportError: fastgd needs threadpoolctl 3.5 or newer" in run(program).stderr
