@@ -1,9 +1,8 @@
-"""Checkpoints: what a killed run had read and where its epochs stood, in a file; and going on from there.
+"""Checkpoints: save the progress of a run in a file, and resume a run that was killed.
 
-The file has the results of the reads and the place of the epoch loop (the journal), the options, and marks
-by which the data is known again. Whoever resumes runs the same from the beginning: reads that are in the
-file are not read again, and the epoch loop goes on at the last whole epoch; so the bits are those of a run
-that nothing interrupted.
+The file holds the results of the reads so far, the state of the epoch loop, the options, and marks that
+identify the data. A resumed run starts from the beginning and takes the results of reads from the file; the
+epoch loop continues after the last whole epoch. So a resumed run has the bits of an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ OPTIONS = (
     "w0", "learning_rate", "n_epochs", "tol", "patience", "validation_fraction", "method", "history",
     "on_divergence", "shuffle", "seed", "track_cost",
 )  # fmt: skip
-"""Of `Options`: those that a result depends on."""
+"""The fields of `Options` that a result depends on."""
 SAMPLES = 16
-"""Blocks of the data by which it is known again."""
+"""How many blocks of the data are hashed to identify it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,23 +49,23 @@ class Content:
     options: dict[str, Any]
     data: dict[str, Any]
     versions: dict[str, Any]
-    """By which the run is known again."""
+    """Options, data and versions identify the run."""
     n: int | None
-    """The number of rows, where it is known."""
+    """The number of rows, or None before a read has counted them."""
     seed: int | None
     places: list[Place]
-    """How far each read has come: those before the first epoch, and those of the present one."""
+    """The progress of each read: of those before the first epoch, then of those of the current epoch."""
     before: int
-    """How many of them are before the first epoch."""
+    """The number of reads before the first epoch."""
     point: dict[str, Any] | None
-    """Where the epoch loop stood."""
+    """The state of the epoch loop, or None before its first epoch."""
 
 
 class Checkpoint:
-    """Of one run: writes it now and then, and puts a run where another stood."""
+    """Writes the checkpoints of a run, and restores a run from one."""
 
     def __init__(self, rows: Table, how: Options, others: dict[str, Any]):
-        """`others` are options that stand elsewhere."""
+        """`others` are options that are not fields of `how`."""
         self._rows, self._path, self._failure = rows, how.checkpoint, ""
         self._about: dict[str, Any] = {}
         self._found: Content | None = None
@@ -75,8 +74,8 @@ class Checkpoint:
             _check_folder(how.checkpoint)
         if how.checkpoint is not None or how.resume is not None:
             options = others | {name: getattr(how, name) for name in OPTIONS}
-            told = {name: described(value) for name, value in options.items()}
-            self._about = {"options": told, "data": data_marks(rows), "versions": _versions()}
+            about = {name: described(value) for name, value in options.items()}
+            self._about = {"options": about, "data": data_marks(rows), "versions": _versions()}
         if how.resume is not None:
             self._found = _read(how.resume, self._about)
             places = self._found.places[: self._found.before]
@@ -93,19 +92,18 @@ class Checkpoint:
         self.journal = Journal(write, how.checkpoint_every, bar, places, end, self._at_end)
 
     def _at_end(self, n: int) -> None:
-        """A read has told how many rows there are, in an earlier process."""
+        """Set the number of rows that a read of an earlier process has counted."""
         self._rows.known_n = n
 
     def order(self, order: Order) -> Order:
-        """The order of the run that goes on, where a seed was drawn for it."""
+        """The order with the seed of the resumed run; of a new run, the seed is kept for its checkpoints."""
         if self._seed is not None:
             order = Order(order.shuffle, self._seed)
         self._seed = order.seed
         return order
 
     def watch(self, rates: Floats, limits: Survey | Problem, cost_scale: float) -> None:
-        """The reads before the epochs are done; `limits` counts what the epochs ask for, and costs times
-        `cost_scale` are those to show."""
+        """Set the rates of the epochs, what counts their passes, and the factor of the costs shown."""
         self._rates, self._limits, self._cost_scale = rates, limits, cost_scale
         self._planned = rates.copy() if rates.flags.writeable else rates[:0]
 
@@ -116,18 +114,18 @@ class Checkpoint:
             point = journal.point()
         else:
             before = len(places)
-            if self._found is not None and self._found.point is not None:  # it has not got that far again
+            if self._found is not None and self._found.point is not None:  # this run has not reached it yet
                 places, point = places + self._found.places[self._found.before :], self._found.point
         n = self.journal.end if self._rows.known_n is None else self._rows.known_n
         content = Content(**self._about, n=n, seed=self._seed, places=places, before=before, point=point)
         try:
             npz.write(self._path, KIND, content)
             self._failure = ""
-        except (OSError, ValueError, MemoryError) as error:  # a full disk, say: told when the epochs allow it
+        except (OSError, ValueError, MemoryError) as error:  # such as a full disk: warned of between epochs
             reason = error.strerror if isinstance(error, OSError) else None
             self._failure = f"{type(error).__name__}: {reason or error}"
 
-    def _tell_failure(self) -> None:
+    def _warn_of_failure(self) -> None:
         failure, self._failure = self._failure, ""
         if failure:
             callers.warn(
@@ -137,13 +135,13 @@ class Checkpoint:
             )
 
     def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> int:
-        """See `solvers.Keeper`."""
+        """See `solver.loop.Keeper`."""
         found = self._found
         point = None if found is None else found.point
         if found is None or point is None:
             self.journal.has_started([])
             return 0
-        here = self._told_rates()
+        here = self._few_rates()
         try:
             epoch, there = self._restored(found, point, run, batch, stepper, watch), point["rates"]
             if there.shape != here.shape:
@@ -192,20 +190,20 @@ class Checkpoint:
         self.journal.has_started(found.places[found.before :])
         return epoch
 
-    def _told_rates(self) -> Floats:
-        """One of them where all are one."""
+    def _few_rates(self) -> Floats:
+        """The rates of all epochs; only one rate where all are equal."""
         return self._rates[:1] if self._rates.strides == (0,) else self._rates
 
     def between(self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> None:
-        """See `solvers.Keeper`."""
-        self._tell_failure()
+        """See `solver.loop.Keeper`."""
+        self._warn_of_failure()
         journal = self.journal
         cost = None if run.last_cost is None else run.last_cost * self._cost_scale
         if not journal.keeps:
             journal.at_epoch(epoch, cost, dict)
             return
         moving = {name: copy.deepcopy(getattr(stepper, name)) for name in stepper.state_attributes}
-        told = dict(
+        state = dict(
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             passes=self._limits.passes if self._limits else 0,
@@ -215,34 +213,34 @@ class Checkpoint:
         )  # fmt: skip
 
         def point() -> dict[str, Any]:
-            rates = np.array(self._told_rates())
+            rates = np.array(self._few_rates())
             if len(rates) == len(self._planned):  # an epoch that was scaled and is gone through again
                 rates[epoch:] = self._planned[epoch:]
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
             histories = {name: getattr(batch, name)[:length] for name, length in lengths.items()}
-            return told | {"rates": rates} | histories
+            return state | {"rates": rates} | histories
 
         journal.at_epoch(epoch, cost, point)
 
     def write(self) -> None:
-        """See `solvers.Keeper`."""
+        """See `solver.loop.Keeper`."""
         self.journal.write()
 
     def end(self) -> None:
-        """The run has ended, however."""
+        """Close the progress bar and warn of a checkpoint that could not be written."""
         if self.journal.bar is not None:
             self.journal.bar.close()
-        self._tell_failure()
+        self._warn_of_failure()
 
 
 def _is_alike(value: Any, like: Any) -> bool:
-    """Whether a value from a file can stand where this one stands: of its type, and of its shape."""
+    """Whether a value from a file has the type and the shape of the attribute that it replaces."""
     if isinstance(like, StepperState):
         return isinstance(value, StepperState) and all(
             _is_alike(part, vars(like)[name]) for name, part in vars(value).items()
         )
     if isinstance(like, np.ndarray):
-        if value is None:  # nothing so far
+        if value is None:  # not computed yet
             return True
         return isinstance(value, np.ndarray) and (value.dtype, value.shape) == (like.dtype, like.shape)
     if isinstance(like, list):
@@ -251,7 +249,7 @@ def _is_alike(value: Any, like: Any) -> bool:
 
 
 def _is_place(place: Place) -> bool:
-    """Whether its nodes are of the rows before it."""
+    """Whether the nodes of a read cover the rows before its place."""
     return (
         place.row >= 0
         and all(size > 0 for size in place.sizes)
@@ -261,7 +259,7 @@ def _is_place(place: Place) -> bool:
 
 
 def _check_folder(path: Path) -> None:
-    """Refuse a place where no file can ever be."""
+    """Refuse a folder, and a path in a folder that does not exist."""
     if os.path.isdir(path):
         raise IsADirectoryError(f"the checkpoint {path_text(path)} is a folder: name a file in it")
     folder = os.path.dirname(os.path.realpath(path))
@@ -272,7 +270,7 @@ def _check_folder(path: Path) -> None:
 
 
 def data_marks(rows: Table) -> dict[str, Any]:
-    """By which data is known again: its shape, its dtypes, and a hash of some of its blocks."""
+    """Marks that identify the data: its shape, its dtypes, and a hash of some of its blocks."""
     X, y, weights = rows.head(min(block_rows(rows.d), 256))
     marks = dict(
         rows=rows.known_n, columns=rows.d, one_dimension=rows.is_scalar, weighted=rows.has_weights,
@@ -298,7 +296,7 @@ def vars_of(value: Any) -> dict[str, Any]:
 
 
 def described(value: Any) -> Any:
-    """An option as it can be compared: what is long is hashed, a function is a function."""
+    """An option in a form that can be compared: long arrays are hashed, objects are named by their type."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple, np.ndarray, np.generic)):
@@ -322,7 +320,7 @@ def _versions() -> dict[str, str]:
 
 
 def _read(path: Path, about: dict[str, Any]) -> Content:
-    """The content of the file, if it is of this run."""
+    """The content of a checkpoint file; other runs and other data are refused."""
     found = npz.read(path, KIND, Content, StepperState)
     name = os.fspath(path)
     if not isinstance(found, Content) or not 0 <= found.before <= len(found.places):
@@ -333,7 +331,7 @@ def _read(path: Path, about: dict[str, Any]) -> Content:
         for key, here in about[what].items():
             there = theirs.get(key)
             if key == "rows" and (here is None or there is None):
-                continue  # which a read tells
+                continue  # not counted yet
             if there != here:
                 raise ValueError(
                     f"{name} is the checkpoint of another run: {key} is {here!r} here and {there!r} there "

@@ -1,7 +1,7 @@
-"""A fit kept in a file, and read again: all of it but the caller's data.
+"""Save a fit in a file and load it again: everything but the caller's data.
 
-A run that goes on from it hands its arrays to compiled code. So their sizes are checked here; `npz.read` has
-checked the types.
+A run that continues a loaded fit passes its arrays to compiled code. `npz.read` checks the types of all
+fields; this module checks the sizes of the arrays.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastgd.solver.state import State
 
 KIND = "fit"
 FEW_BYTES = npz.MAX_HEADER_BYTES // 4
-"""What is kept as it was given takes no more of the header than this."""
+"""The most bytes of the header that w0 or the samples may take in their own types."""
 
 
 def save(fit: FitResult, path: Path) -> None:
@@ -30,7 +30,7 @@ def save(fit: FitResult, path: Path) -> None:
 
 
 def _as_given(value: Any) -> Any:
-    """The value, or, where it is of a type that files cannot hold, its numbers."""
+    """The value, or its numbers where files cannot hold its type."""
     arrays: npz.Arrays = {}
     try:
         if len(str(npz.pack(value, arrays, "value"))) <= FEW_BYTES and len(arrays) <= 16:

@@ -229,11 +229,11 @@ def _fields(kind: type) -> tuple[str, ...] | None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of that at `path` when it is on the disk; an error leaves the old one.
+    """A new file that replaces the one at `path` once it is on the disk; an error leaves the old file.
 
-    A killed process may leave a hidden file that ends in ".tmp" beside it.
+    A killed process may leave a hidden file beside it, with a name that ends in ".tmp".
     """
-    target = os.path.realpath(path)  # of a link, what it leads to
+    target = os.path.realpath(path)  # follow links
     folder, name = os.path.split(target)
     mode = None
     with contextlib.suppress(FileNotFoundError):
@@ -255,7 +255,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         if isinstance(error, OSError):
             error.filename = os.fspath(path)
         raise
-    with contextlib.suppress(OSError):  # where folders cannot be opened, there is nothing to do
+    with contextlib.suppress(OSError):  # some systems cannot open folders
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
