@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 FLOORS = [
-    ["display", "callers", "wording"],
+    ["display", "domains", "callers", "wording"],
     ["losses", "penalties", "reference", "kernels.compiling", "lazy", "checks", "data.dialect"],
     ["kernels._jit", "solver.progress", "data.files"],
     [

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd import losses
+from fastgd import domains, losses
 from fastgd.kernels import pointwise
 from tests.conftest import JIT_IS_OFF
 from tests.solver.test_objective import assert_alike
@@ -26,14 +26,14 @@ FITS = [fastgd.gradient_descent, fastgd.sgd]
 
 def targets(domain, rng, n):
     """Random y of this domain."""
-    if domain is losses.CLASSES:
+    if domain is domains.CLASSES:
         return (rng.random(n) < 0.4).astype(float)
-    return rng.poisson(2.0, n).astype(float) if domain is losses.NOT_NEGATIVE else 2.0 * rng.normal(size=n)
+    return rng.poisson(2.0, n).astype(float) if domain is domains.NOT_NEGATIVE else 2.0 * rng.normal(size=n)
 
 
 def outside(domain):
     """A y that the domain has not."""
-    return 0.5 if domain is losses.CLASSES else -1.0
+    return 0.5 if domain is domains.CLASSES else -1.0
 
 
 def of(name, rng, n, d):
@@ -148,7 +148,7 @@ def test_an_automatic_rate_leads_to_a_zero_gradient(name, backend, rng):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_y_outside_the_domain_is_named(name, backend, rng):
     loss = losses.NAMED[name]
-    if loss.domain is losses.NUMBERS:
+    if loss.domain is domains.NUMBERS:
         pytest.skip("it takes any y")
     X, y = of(name, rng, 50, 2)
     bad = outside(loss.domain)
@@ -187,7 +187,7 @@ def test_estimators_and_the_command_line_take_every_name(capsys):
     text = " ".join(capsys.readouterr().out.split())
     for name, loss in losses.NAMED.items():
         assert name in text
-        assert loss.domain is losses.NUMBERS or f"{name} takes {loss.domain.takes}" in text
+        assert loss.domain is domains.NUMBERS or f"{name} takes {loss.domain.takes}" in text
 
 
 def model_of(kind, name, **more):
@@ -203,13 +203,13 @@ def test_estimators_fit_and_predict(name, rng):
     from fastgd.estimators import GDClassifier, GDRegressor, SGDClassifier, SGDRegressor
 
     loss = losses.NAMED[name]
-    is_of_classes = loss.domain is losses.CLASSES
+    is_of_classes = loss.domain is domains.CLASSES
     X = rng.normal(size=(90, 3))
     score = X @ [1.0, -0.5, 0.3] + 0.2
     for kind in (GDClassifier, SGDClassifier) if is_of_classes else (GDRegressor, SGDRegressor):
         model = model_of(kind, name, max_iter=60)
         if not is_of_classes:
-            y = rng.poisson(np.exp(score)) if loss.domain is losses.NOT_NEGATIVE else score
+            y = rng.poisson(np.exp(score)) if loss.domain is domains.NOT_NEGATIVE else score
             model.fit(X, y)
             assert model.score(X, y) > 0.3
             np.testing.assert_allclose(
@@ -242,7 +242,7 @@ FIT_ALL = """
 import sys
 import numpy as np
 import fastgd
-from fastgd import losses
+from fastgd import domains, losses
 from fastgd.kernels import _jit
 
 X = np.arange(24.0).reshape(8, 3) % 5

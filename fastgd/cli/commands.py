@@ -17,10 +17,11 @@ import numpy as np
 from fastgd.checks import InvalidDataError, OrderError, RowPlace
 from fastgd.cli import report
 from fastgd.cli.data import Data, open_data, parts
+from fastgd.domains import CLASSES
 from fastgd.functions import forward
 from fastgd.io.model import load
 from fastgd.io.npz import replacing
-from fastgd.losses import CLASSES, NAMED
+from fastgd.losses import NAMED
 from fastgd.results import DivergenceError, FitResult
 from fastgd.solver.diagnose import diagnose
 from fastgd.solver.fit import fit as fit_rows

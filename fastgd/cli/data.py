@@ -18,8 +18,9 @@ from fastgd.data.files import open_npy, open_npz
 from fastgd.data.finding import refuse_dialect
 from fastgd.data.frames import Column, ColumnTable
 from fastgd.data.streams import StreamRows
+from fastgd.domains import CLASSES
 from fastgd.engine.blocks import Array
-from fastgd.losses import CLASSES, NAMED
+from fastgd.losses import NAMED
 
 if TYPE_CHECKING:
     from fastgd.data.tables import TableSource

@@ -13,8 +13,9 @@ from typing import NoReturn
 from fastgd import __version__
 from fastgd.checks import InvalidDataError
 from fastgd.data import dialect
+from fastgd.domains import NUMBERS
 from fastgd.kernels import compiling
-from fastgd.losses import NAMED, NUMBERS
+from fastgd.losses import NAMED
 from fastgd.wording import printable
 
 INTERRUPTED = 130

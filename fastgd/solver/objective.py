@@ -18,9 +18,10 @@ from fastgd import checks, display
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
+from fastgd.domains import CLASSES, NUMBERS, Domain
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats
-from fastgd.losses import CLASSES, NUMBERS, Domain, Loss, SquaredError, as_loss, is_own, name_of
+from fastgd.losses import Loss, SquaredError, as_loss, is_own, name_of
 from fastgd.wording import Aside
 
 LOOK_ROWS = 4096
