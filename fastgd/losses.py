@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.domains import CLASSES, NUMBERS, Domain
+from fastgd.domains import CLASSES, NOT_NEGATIVE, NUMBERS, Domain
 
 MOST_EXPONENT = 709.4
 """The exponential of more is infinite here: 2¹⁰²⁴ and 1.4e308 are not told apart."""
@@ -183,11 +183,33 @@ class Quantile(Loss, namedtuple("Quantile", "quantile", defaults=[0.5])):
             raise ValueError(f"quantile must be between 0 and 1, not {display.value(self.quantile)}")
 
 
+class Poisson(Loss, namedtuple("Poisson", "")):
+    """exp(score) − y·score for y >= 0: the score is the logarithm of the mean of y.
+
+    The half Poisson deviance without its terms of y alone, as scikit-learn has it: it may be negative.
+    """
+
+    domain = NOT_NEGATIVE
+    without_minimum = (0.0,)
+    predicts_y = False
+    meaning_of_scores = "logarithms of the mean"
+
+    def value(self, score: float, y: float) -> float:
+        return exp(score) - y * score
+
+    def slope(self, score: float, y: float) -> float:
+        return exp(score) - y
+
+    def predictions(self, scores: NDArray[Any]) -> NDArray[Any]:
+        return np.exp(scores)
+
+
 NAMED: dict[str, Any] = {
     "squared_error": SquaredError(),
     "huber": Huber(),
     "log_loss": LogLoss(),
     "quantile": Quantile(),
+    "poisson": Poisson(),
 }
 """The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
 

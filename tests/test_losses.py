@@ -158,6 +158,32 @@ def test_an_exact_step_and_an_exact_epoch_of_sgd():
     np.testing.assert_allclose([*fit.w, fit.intercept], list(map(float, theta)), rtol=4e-15)
 
 
+def test_poisson_against_poisson_regressor(rng):
+    X = rng.normal(size=(200, 3))
+    y = rng.poisson(np.exp(X @ [0.5, -0.3, 0.2] + 0.7))
+    theirs = linear_model.PoissonRegressor(alpha=0.1, tol=1e-10, max_iter=1000).fit(X, y)
+    fit = fastgd.gradient_descent(
+        X, y, loss="poisson", l2=0.1, fit_intercept=True, nesterov=True, tol=1e-9, n_epochs=1000
+    )
+    assert fit.converged
+    np.testing.assert_allclose([*fit.w, fit.intercept], [*theirs.coef_, theirs.intercept_], atol=1e-6)
+    estimators = pytest.importorskip("fastgd.estimators")
+    ours = estimators.GDRegressor(loss="poisson", alpha=0.1, tol=1e-9).fit(X, y)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-5)
+    with pytest.raises(ValueError, match=r'^eta0="auto" of SGD needs a bound of the curvature'):
+        estimators.SGDRegressor(loss="poisson").fit(X, y)
+    steps = estimators.SGDRegressor(loss="poisson", alpha=0.1, eta0=0.01, random_state=0).fit(X, y)
+    np.testing.assert_allclose(steps.coef_, theirs.coef_, atol=0.05)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_poisson_has_its_values_where_they_overflow(backend):
+    found = fastgd.loss(
+        [-800.0, 0.0, 700.0, 710.0], [2.0, 0.0, 1.0, 0.0], 1.0, loss="poisson", backend=backend
+    )
+    np.testing.assert_allclose(found, [1600.0, 1.0, math.exp(700.0), math.inf], rtol=1e-14)
+
+
 # Losses of one's own --------------------------------------------------------------------------------------
 
 
