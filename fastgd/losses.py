@@ -204,12 +204,30 @@ class Poisson(Loss, namedtuple("Poisson", "")):
         return np.exp(scores)
 
 
+class Hinge(Loss, namedtuple("Hinge", "")):
+    """max(0, 1 − m), m = (2 y − 1)·score the margin of y in {0, 1}: linear support vector machines."""
+
+    is_smooth = False
+    domain = CLASSES
+    predicts_y = False
+    meaning_of_scores = "above 0 where class 1 is predicted"
+
+    def value(self, score: float, y: float) -> float:
+        gap = 1.0 - (2.0 * y - 1.0) * score
+        return 0.0 if gap < 0.0 else gap
+
+    def slope(self, score: float, y: float) -> float:
+        side = 2.0 * y - 1.0
+        return 0.0 if side * score > 1.0 else -side
+
+
 NAMED: dict[str, Any] = {
     "squared_error": SquaredError(),
     "huber": Huber(),
     "log_loss": LogLoss(),
     "quantile": Quantile(),
     "poisson": Poisson(),
+    "hinge": Hinge(),
 }
 """The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
 

@@ -184,6 +184,32 @@ def test_poisson_has_its_values_where_they_overflow(backend):
     np.testing.assert_allclose(found, [1600.0, 1.0, math.exp(700.0), math.inf], rtol=1e-14)
 
 
+def assert_steps_are_those_of_scikit_learn(rng, name, kind, y):
+    """Two epochs in order at one rate: the same formula, sign and factor."""
+    estimators = pytest.importorskip("fastgd.estimators")
+    X = rng.normal(size=(len(y), 3))
+    how = dict(loss=name, learning_rate="constant", eta0=0.02, shuffle=False, tol=None, max_iter=2, alpha=0.0)
+    ours = getattr(estimators, kind)(standardize=False, **how).fit(X, y)
+    theirs = getattr(linear_model, kind)(**how).fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X), rtol=1e-9)
+    return X, ours, theirs
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_hinge_against_scikit_learn(rng):
+    assert_steps_are_those_of_scikit_learn(rng, "hinge", "SGDClassifier", rng.integers(0, 2, 80))
+    svm = pytest.importorskip("sklearn.svm")
+    X, y = problem(rng, 80, 2, "log_loss")
+    model = svm.SVC(kernel="linear", C=1 / (0.05 * 80), tol=1e-8).fit(X, y)
+    margins = (2 * y - 1) * (X @ model.coef_[0] + model.intercept_[0])
+    least = np.maximum(0.0, 1.0 - margins).mean() + 0.025 * np.sum(model.coef_**2)
+    epochs = 2000 if JIT_IS_OFF else 20_000
+    fit = fastgd.gradient_descent(X, y, loss="hinge", l2=0.05, fit_intercept=True, n_epochs=epochs)
+    assert least * (1 - 1e-9) <= fit.cost_history[-1] <= least * (1.01 if JIT_IS_OFF else 1.001)
+
+
 # Losses of one's own --------------------------------------------------------------------------------------
 
 
