@@ -221,6 +221,25 @@ class Hinge(Loss, namedtuple("Hinge", "")):
         return 0.0 if side * score > 1.0 else -side
 
 
+class SquaredHinge(Loss, namedtuple("SquaredHinge", "")):
+    """max(0, 1 − m)², m = (2 y − 1)·score the margin of y in {0, 1}."""
+
+    curvature = 2.0
+    domain = CLASSES
+    predicts_y = False
+    meaning_of_scores = "above 0 where class 1 is predicted"
+
+    def value(self, score: float, y: float) -> float:
+        gap = 1.0 - (2.0 * y - 1.0) * score
+        inner = 0.0 if gap < 0.0 else gap
+        return inner * inner
+
+    def slope(self, score: float, y: float) -> float:
+        side = 2.0 * y - 1.0
+        gap = 1.0 - side * score
+        return -2.0 * side * (0.0 if gap < 0.0 else gap)
+
+
 NAMED: dict[str, Any] = {
     "squared_error": SquaredError(),
     "huber": Huber(),
@@ -228,6 +247,7 @@ NAMED: dict[str, Any] = {
     "quantile": Quantile(),
     "poisson": Poisson(),
     "hinge": Hinge(),
+    "squared_hinge": SquaredHinge(),
 }
 """The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
 

@@ -210,6 +210,28 @@ def test_hinge_against_scikit_learn(rng):
     assert least * (1 - 1e-9) <= fit.cost_history[-1] <= least * (1.01 if JIT_IS_OFF else 1.001)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ["squared_hinge"])
+def test_smooth_losses_of_margins_against_scipy_and_scikit_learn(rng, name):
+    assert_steps_are_those_of_scikit_learn(rng, name, "SGDClassifier", rng.integers(0, 2, 80))
+    X, y = problem(rng, 80, 2, "log_loss")
+    y[::7] = 1.0 - y[::7]
+
+    def value(theta):
+        margins = (2 * y - 1) * (X @ theta[:2] + theta[2])
+        each = np.maximum(0.0, 1.0 - margins) ** 2
+        if name == "modified_huber":
+            each = np.where(margins < -1.0, -4.0 * margins, each)
+        return np.mean(each) + 0.05 * np.sum(theta[:2] ** 2)
+
+    fit = fastgd.gradient_descent(
+        X, y, loss=name, l2=0.1, fit_intercept=True, nesterov=True, n_epochs=3000, tol=1e-9
+    )
+    expected = best(value, 3)
+    assert fit.cost_history[-1] == pytest.approx(value(expected), rel=1e-9)
+    np.testing.assert_allclose([*fit.w, fit.intercept], expected, atol=1e-5)
+
+
 # Losses of one's own --------------------------------------------------------------------------------------
 
 
