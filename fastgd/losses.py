@@ -240,6 +240,34 @@ class SquaredHinge(Loss, namedtuple("SquaredHinge", "")):
         return -2.0 * side * (0.0 if gap < 0.0 else gap)
 
 
+class ModifiedHuber(Loss, namedtuple("ModifiedHuber", "")):
+    """max(0, 1 − m)² for margins m >= −1, and −4 m below, m = (2 y − 1)·score, y in {0, 1}.
+
+    Its minimum is where (1 + score)/2 is the probability of y = 1 (Zhang, Annals of Statistics 32, 2004).
+    """
+
+    curvature = 2.0
+    domain = CLASSES
+    predicts_y = False
+    meaning_of_scores = "twice the probability of class 1, less 1, within -1 and 1"
+    gives_probabilities = True
+
+    def value(self, score: float, y: float) -> float:
+        gap = 1.0 - (2.0 * y - 1.0) * score
+        outer = 0.0 if gap < 0.0 else gap
+        inner = 2.0 if outer > 2.0 else outer
+        return inner * (2.0 * outer - inner)
+
+    def slope(self, score: float, y: float) -> float:
+        side = 2.0 * y - 1.0
+        gap = 1.0 - side * score
+        outer = 0.0 if gap < 0.0 else gap
+        return -2.0 * side * (2.0 if outer > 2.0 else outer)
+
+    def probability(self, scores: NDArray[Any]) -> NDArray[Any]:
+        return (1.0 + np.clip(scores, -1.0, 1.0)) / 2.0
+
+
 NAMED: dict[str, Any] = {
     "squared_error": SquaredError(),
     "huber": Huber(),
@@ -248,6 +276,7 @@ NAMED: dict[str, Any] = {
     "poisson": Poisson(),
     "hinge": Hinge(),
     "squared_hinge": SquaredHinge(),
+    "modified_huber": ModifiedHuber(),
 }
 """The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
 

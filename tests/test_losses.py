@@ -211,7 +211,7 @@ def test_hinge_against_scikit_learn(rng):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", ["squared_hinge"])
+@pytest.mark.parametrize("name", ["squared_hinge", "modified_huber"])
 def test_smooth_losses_of_margins_against_scipy_and_scikit_learn(rng, name):
     assert_steps_are_those_of_scikit_learn(rng, name, "SGDClassifier", rng.integers(0, 2, 80))
     X, y = problem(rng, 80, 2, "log_loss")
@@ -230,6 +230,19 @@ def test_smooth_losses_of_margins_against_scipy_and_scikit_learn(rng, name):
     expected = best(value, 3)
     assert fit.cost_history[-1] == pytest.approx(value(expected), rel=1e-9)
     np.testing.assert_allclose([*fit.w, fit.intercept], expected, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_probabilities_of_modified_huber_are_those_of_scikit_learn(rng, n_classes):
+    X, ours, theirs = assert_steps_are_those_of_scikit_learn(
+        rng, "modified_huber", "SGDClassifier", rng.integers(0, n_classes, 80)
+    )
+    far = np.concatenate([X, 50.0 * X])  # to where all classes are ruled out, or several are certain
+    np.testing.assert_allclose(ours.predict_proba(far), theirs.predict_proba(far), rtol=1e-9, atol=1e-12)
+    with np.errstate(divide="ignore"):
+        expected = np.log(theirs.predict_proba(far))
+    np.testing.assert_allclose(ours.predict_log_proba(far), expected, rtol=1e-9, atol=1e-12)
 
 
 # Losses of one's own --------------------------------------------------------------------------------------
