@@ -268,6 +268,27 @@ class ModifiedHuber(Loss, namedtuple("ModifiedHuber", "")):
         return (1.0 + np.clip(scores, -1.0, 1.0)) / 2.0
 
 
+class EpsilonInsensitive(Loss, namedtuple("EpsilonInsensitive", "epsilon", defaults=[0.1])):
+    """max(0, |score − y| − epsilon): support vector regression."""
+
+    is_smooth = False
+    in_estimators: ClassVar[dict[str, str]] = {"epsilon": "epsilon"}
+
+    def value(self, score: float, y: float) -> float:
+        gap = abs(score - y) - self.epsilon
+        return 0.0 if gap < 0.0 else gap
+
+    def slope(self, score: float, y: float) -> float:
+        r = score - y
+        slope = 1.0 if r > 0.0 else -1.0
+        return 0.0 if abs(r) <= self.epsilon else slope
+
+    def check_numbers(self) -> None:
+        if not 0.0 <= self.epsilon < math.inf:
+            shown = display.value(self.epsilon)
+            raise ValueError(f"EpsilonInsensitive's epsilon must be finite and not negative, not {shown}")
+
+
 NAMED: dict[str, Any] = {
     "squared_error": SquaredError(),
     "huber": Huber(),
@@ -277,6 +298,7 @@ NAMED: dict[str, Any] = {
     "hinge": Hinge(),
     "squared_hinge": SquaredHinge(),
     "modified_huber": ModifiedHuber(),
+    "epsilon_insensitive": EpsilonInsensitive(),
 }
 """The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
 

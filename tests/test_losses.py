@@ -245,6 +245,27 @@ def test_probabilities_of_modified_huber_are_those_of_scikit_learn(rng, n_classe
     np.testing.assert_allclose(ours.predict_log_proba(far), expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_epsilon_insensitive_against_scikit_learn(rng):
+    assert_steps_are_those_of_scikit_learn(rng, "epsilon_insensitive", "SGDRegressor", rng.normal(size=80))
+    svm = pytest.importorskip("sklearn.svm")
+    X, y = problem(rng, 80, 2)
+    model = svm.SVR(kernel="linear", C=1 / (0.05 * 80), epsilon=0.2, tol=1e-8).fit(X, y)
+    gaps = np.abs(X @ model.coef_[0] + model.intercept_[0] - y) - 0.2
+    least = np.maximum(0.0, gaps).mean() + 0.025 * np.sum(model.coef_**2)
+    epochs = 2000 if JIT_IS_OFF else 20_000
+    loss = losses.EpsilonInsensitive(0.2)
+    fit = fastgd.gradient_descent(X, y, loss=loss, l2=0.05, fit_intercept=True, n_epochs=epochs)
+    assert least * (1 - 1e-9) <= fit.cost_history[-1] <= least * (1.01 if JIT_IS_OFF else 1.001)
+
+
+def test_an_epsilon_below_0_is_refused():
+    with pytest.raises(
+        ValueError, match=r"^EpsilonInsensitive's epsilon must be finite and not negative, not -1"
+    ):
+        fastgd.sgd([1.0], [1.0], loss=losses.EpsilonInsensitive(-1.0))
+
+
 # Losses of one's own --------------------------------------------------------------------------------------
 
 
