@@ -155,7 +155,8 @@ class _Classifier(ClassifierMixin, Linear):
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities, (n, n_classes); of more than two classes scaled so that a row adds up to 1.
 
-        1/(1 + exp(−score)) for log_loss. Only losses that give probabilities have this method.
+        1/(1 + exp(−score)) for log_loss, (1 + score)/2 cut to 0 and 1 for modified_huber. Other losses have
+        no such method.
         """
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
@@ -192,7 +193,9 @@ class GDClassifier(_Classifier):
     Parameters
     ----------
     loss : str, default "log_loss"
-        A name of `fastgd.losses` whose y are classes: "log_loss" is logistic regression.
+        A name of `fastgd.losses` whose y are classes: "log_loss" (logistic regression), "hinge" (a linear
+        support vector machine), "squared_hinge" or "modified_huber". "log_loss" and "modified_huber" give
+        probabilities.
     alpha : float, default 1e-4
         Strength of the penalty, as in SGDClassifier; LogisticRegression's C is 1/(alpha n).
     class_weight : dict, "balanced" or None

@@ -91,8 +91,9 @@ class GDRegressor(_Regressor):
     Parameters
     ----------
     loss : str or a loss object, default "squared_error"
-        A name of `fastgd.losses` whose y are not classes, as in scikit-learn: "squared_error" is r²/2 and
-        "huber" r²/2 up to |r| = epsilon and linear beyond; or a loss of your own (see `fastgd.losses`).
+        A name of `fastgd.losses` whose y are not classes: "squared_error" is r²/2; "huber" r²/2 up to
+        |r| = epsilon and linear beyond; "quantile"; "epsilon_insensitive"; "poisson", whose predictions are
+        exp(x·w + b) as those of PoissonRegressor. Or a loss of your own (see `fastgd.losses`).
         Others than the first that predict y itself start from least squares (up to 1024 columns, and without
         early_stopping: held-out rows must not have been seen), which counts in `result_.n_passes`.
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
@@ -122,7 +123,7 @@ class GDRegressor(_Regressor):
     nesterov : bool, default True
         With momentum=0 its momentum grows by itself, and starts anew where it overshoots.
     epsilon : float, default 1.35
-        The number of the loss: where huber becomes linear, in units of y, say.
+        Where "huber" becomes linear, and below which "epsilon_insensitive" is 0, in units of y.
     quantile : float, default 0.5
         The number of the loss "quantile".
     early_stopping : bool, default False
@@ -236,7 +237,7 @@ class SGDRegressor(Stochastic, _Regressor):
         "auto" is 1/(L √(2 n)) for n steps an epoch, L the usual curvature of the loss times the mean of
         ‖x̃‖² (x̃ a row as the descent sees it, with a 1 for the intercept), and at most half the rate below
         which every single step is stable. In `partial_fit` n counts all rows so far, and this rate does not
-        depend on the number of calls.
+        depend on the number of calls. "poisson" has no "auto": pass a number.
     power_t : float, default 0.5
     shuffle : {True, "blocks", False}, default True
         Each epoch: all rows in a new order; the blocks of 4096 rows (fewer of wide ones), much cheaper; or
