@@ -132,6 +132,10 @@ class ArrayRows(Table):
     """
 
     is_random = True
+    known_n: int
+    X: NDArray[Any]
+    y: NDArray[Any]
+    passes: int = 0
     _watch: rounding.Watch | None = None
     """Of arrays in files."""
 

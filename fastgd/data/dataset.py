@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,24 @@ from fastgd.wording import Text
 class Table:
     """Rows of d numbers, their targets and weights."""
 
-    known_n: int | None
-    """How many rows; None where that is told by the first read."""
+    if TYPE_CHECKING:  # read-only in a table: some classes store these, and others compute them
+
+        @property
+        def known_n(self) -> int | None:
+            """The number of rows; None until the first read has counted them."""
+
+        @property
+        def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
+            """All rows, for plain Python."""
+
+        @property
+        def y(self) -> NDArray[Any]:
+            """All targets."""
+
+        @property
+        def passes(self) -> int:
+            """Reads that only looked at the targets, or counted the rows."""
+
     d: int
     is_scalar: bool = False
     """The lesson's case: a row is a number."""
@@ -32,8 +48,6 @@ class Table:
     """The names of the columns, where they have any."""
     target_name: str | None = None
     weight_name: str | None = None
-    passes: int = 0
-    """Reads that only looked at the targets, or counted the rows."""
     log: Log | None = None
     executor: Executor | None = None
 
@@ -53,8 +67,8 @@ class Table:
         """Σ s; n where all rows count alike."""
         return self.facts.total_weight if self.has_weights else float(self.n)
 
-    X: NDArray[Any]
-    y: NDArray[Any]
+    def found_end(self, n: int) -> None:
+        """A read has come to the end after n rows."""
 
     def has_at_most(self, rows: int) -> bool:
         """Whether there are no more rows than these; told without a whole read."""
@@ -146,12 +160,12 @@ class Elsewhere(Table):
         return self.head(self.n)
 
     @property
-    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+    def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
         X = self.whole()[0]
         return X[:, 0] if self.is_scalar else X
 
     @property
-    def y(self) -> NDArray[Any]:  # type: ignore[override]
+    def y(self) -> NDArray[Any]:
         return self.whole()[1]
 
     def lists(self) -> tuple[list[Any], list[float], list[float]]:
@@ -168,7 +182,7 @@ class View(Table):
         self.log, self.executor, self.columns = rows.log, rows.executor, rows.columns
 
     @property
-    def known_n(self) -> int | None:  # type: ignore[override]
+    def known_n(self) -> int | None:
         return self.rows.known_n
 
     @property
@@ -176,7 +190,7 @@ class View(Table):
         return self.rows.n
 
     @property
-    def passes(self) -> int:  # type: ignore[override]
+    def passes(self) -> int:
         return self.rows.passes
 
     @property
@@ -184,11 +198,11 @@ class View(Table):
         return self.rows.facts
 
     @property
-    def y(self) -> NDArray[Any]:  # type: ignore[override]
+    def y(self) -> NDArray[Any]:
         return self.rows.y
 
     @property
-    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+    def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
         """The whole table, for plain Python."""
         return np.array(self.lists()[0])
 

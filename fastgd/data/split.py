@@ -106,7 +106,7 @@ class PartRows(View):
         self.run_numbers = 1  # a run is a block, which lies in one piece
 
     @property
-    def known_n(self) -> int:  # type: ignore[override]
+    def known_n(self) -> int:
         return self.part.n
 
     @property
@@ -114,12 +114,12 @@ class PartRows(View):
         return self.part.n
 
     @property
-    def X(self) -> NDArray[Any]:  # type: ignore[override]  # noqa: N802 - the field's name for it
+    def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
         """A copy."""
         return self.rows.X[self.part.numbers()]
 
     @property
-    def y(self) -> NDArray[Any]:  # type: ignore[override]
+    def y(self) -> NDArray[Any]:
         """A copy."""
         return self.rows.y[self.part.numbers()]
 

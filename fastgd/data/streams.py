@@ -44,6 +44,8 @@ class StreamRows(Elsewhere):
 
     is_random = False
     run_numbers = RUN_NUMBERS
+    known_n: int | None
+    passes: int = 0
 
     def __init__(self, source: Source):
         self.source = source
@@ -51,8 +53,6 @@ class StreamRows(Elsewhere):
         self.d, self.is_scalar, self.has_weights = source.d, source.is_scalar, source.has_weights
         self.columns, self.target_name, self.weight_name = source.columns, source.target, source.weight
         self.row_bytes = source.row_bytes
-        self.passes = 0
-        """Reads that only looked at the targets, or counted."""
         self._head: tuple[Array, Array, Floats] | None = None
 
     @property
@@ -72,7 +72,7 @@ class StreamRows(Elsewhere):
         return self.source.sample()
 
     def found_end(self, n: int) -> None:
-        """A read has come to the end after so many rows."""
+        """A read has come to the end after n rows: the source must have as many at each read."""
         if self.known_n is None:
             self.known_n = n
         if n != self.known_n:

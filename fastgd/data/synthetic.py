@@ -191,6 +191,10 @@ class _Output(Table):
 
     run_numbers = 1 << 17  # half a millisecond: X is still in the cache when y is made of it
 
+    X: NDArray[Any]
+    y: NDArray[Any]
+    known_n: int
+
     def __init__(self, X: NDArray[Any], y: NDArray[Any]):
         self.X, self.y = X, y
         self.known_n, self.d = X.shape

@@ -56,8 +56,6 @@ class DaskRows(Elsewhere, Shape):
         shape = placement.shape
         super().__init__(shape.n, shape.d, shape.is_scalar, shape.has_weights, shape.row_bytes, shape.dtypes)
         self.executor: Executor = Workers(placement)
-        self.passes = 0
-        """Passes that checked the targets only."""
         self._placement, self.columns = placement, columns
         self._first = placement.first
 

@@ -31,6 +31,9 @@ def aligned_rows(d: int) -> int:
 class Shape(Table):
     """The shape of a table without its rows. Views are sent to workers over a Shape."""
 
+    known_n: int
+    passes: int = 0
+
     def __init__(
         self,
         n: int,

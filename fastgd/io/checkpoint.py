@@ -93,7 +93,7 @@ class Checkpoint:
 
     def _at_end(self, n: int) -> None:
         """Set the number of rows that a read of an earlier process has counted."""
-        self._rows.known_n = n
+        self._rows.found_end(n)
 
     def order(self, order: Order) -> Order:
         """The order with the seed of the resumed run; of a new run, the seed is kept for its checkpoints."""
