@@ -9,7 +9,7 @@ import pytest
 from fastgd.data import arrays, streams, transform
 from fastgd.engine import blocks, journal, reduce
 from fastgd.io import npz
-from fastgd.solver import centred, statistics
+from fastgd.solver import centring, statistics
 from fastgd.solver.steppers import exact, proximal, summary
 
 BLOCK = 64
@@ -26,7 +26,7 @@ def small_runs(monkeypatch):
     disks."""
     monkeypatch.setattr(blocks, "BLOCK_ROWS", BLOCK)
     monkeypatch.setattr(statistics, "ROWS_TOGETHER", BLOCK)
-    monkeypatch.setattr(centred, "ACCURATE_ROWS", BLOCK)
+    monkeypatch.setattr(centring, "ACCURATE_ROWS", BLOCK)
     for module, name in (
         (arrays, "_SLICED_RUN_NUMBERS"),
         (arrays, "CONVERTED_RUN_NUMBERS"),

@@ -30,7 +30,6 @@ from fastgd.solver.orders import Order
 from fastgd.solver.problem import Problem
 from fastgd.solver.progress import Progress
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
-from fastgd.solver.survey import Survey
 
 KIND = "checkpoint"
 OPTIONS = (
@@ -84,7 +83,7 @@ class Checkpoint:
         self._rates: Floats = np.empty(0)
         self._planned: Floats = np.empty(0)
         """The rates before backtracking scales them, where they are an array of their own."""
-        self._limits: Survey | Problem | None = None
+        self._problem: Problem | None = None
         self._cost_scale = 1.0
         bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
         write = self._write if how.checkpoint is not None else None
@@ -102,9 +101,9 @@ class Checkpoint:
         self._seed = order.seed
         return order
 
-    def watch(self, rates: Floats, limits: Survey | Problem, cost_scale: float) -> None:
+    def watch(self, rates: Floats, problem: Problem, cost_scale: float) -> None:
         """Set the rates of the epochs, what counts their passes, and the factor of the costs shown."""
-        self._rates, self._limits, self._cost_scale = rates, limits, cost_scale
+        self._rates, self._problem, self._cost_scale = rates, problem, cost_scale
         self._planned = rates.copy() if rates.flags.writeable else rates[:0]
 
     def _write(self, journal: Journal) -> None:
@@ -177,8 +176,8 @@ class Checkpoint:
             if not _is_alike(value, stepper.w if name == "about" else getattr(stepper, name)):
                 raise ValueError
             setattr(stepper, name, value)
-        if self._limits is not None:
-            self._limits.passes = point["passes"]
+        if self._problem is not None:
+            self._problem.n_passes = point["passes"]
         for name, array in vars(batch).items():
             array[: len(point[name])] = point[name]
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
@@ -206,7 +205,7 @@ class Checkpoint:
         state = dict(
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
-            passes=self._limits.passes if self._limits else 0,
+            passes=self._problem.n_passes if self._problem else 0,
             watch=watch
             and [watch.quiet, watch.lowest, watch.best, watch.since, np.array(watch.validations)],
             stepper=moving,

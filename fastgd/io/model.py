@@ -122,14 +122,12 @@ def _check_state(state: State, d: int) -> None:
         _need_shape("memory", memory.counts, 2)
         _need_shape("memory", memory.average, 0 if memory.counts[1] < 0 else size)
     _need_shape("null", state.null, size)
-    if state.origin is not None:
-        _need_shape("origin", state.origin.x_ref, d)
-        _need_shape("origin", state.origin.weights, size)
-    if state.seen is not None:
-        _need_shape("seen", state.seen.mean, d)
-        _need_shape("seen", state.seen.squares, d)
-    if state.kept is not None:
-        _need_shape("kept", state.kept.w_ref, size)
+    if state.reference is not None:
+        _need_shape("reference", state.reference.x_ref, d if len(state.reference.x_ref) else 0)
+        _need_shape("reference", state.reference.w_ref, size)
+    if state.moments is not None:
+        _need_shape("moments", state.moments.mean, d)
+        _need_shape("moments", state.moments.squares, d)
 
 
 def _need(name: str, is_so: bool) -> None:

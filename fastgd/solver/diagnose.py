@@ -15,10 +15,10 @@ from fastgd import checks, display
 from fastgd.checks import InvalidDataError
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
-from fastgd.data.dataset import Table
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
 from fastgd.solver import linalg, planner
+from fastgd.solver.curvature import ratio, table_of
 from fastgd.solver.forecast import named
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.maps import MAPS_BYTES, maps_bytes
@@ -26,7 +26,6 @@ from fastgd.solver.objective import SINGLE_STEPS, as_objective
 from fastgd.solver.options import Solver
 from fastgd.solver.preconditioning import unserved
 from fastgd.solver.problem import Problem
-from fastgd.solver.survey import Survey, ratio
 
 MOST_COLUMNS_OF_A_MAP = 64
 
@@ -213,39 +212,31 @@ def diagnose(
     if goal.precondition and (reason := unserved(goal, rows)):
         raise ValueError(f"precondition=True cannot be served: {reason}")
     has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
-    seen: Table = rows
-    looked: Survey | Problem
-    if goal.is_plain and not goal.precondition:
-        looked = survey = Survey(rows, np.zeros(rows.d), runs_on, n_threads)
-        if has_statistics and solver == "gradient_descent":  # SGD's maps are made by the same read
-            _refuse_overflow(survey)
-    else:
-        looked = problem = Problem(rows, goal, SINGLE_STEPS, runs_on, n_threads)
-        if has_statistics:  # which tell the coordinates too
-            _refuse_overflow(problem)
-        seen = problem.transformed(problem.scaling.shift, problem.scaling.scale)
-        survey = Survey(seen, np.zeros(seen.d), runs_on, n_threads)
-    limit = looked.limit(solver)
-    rate = looked.auto_rate(solver) if learning_rate == "auto" else float(learning_rate)
-    radius = _radius_of_an_epoch(seen, survey, rate, runs_on) if solver == "sgd" else None
+    problem = Problem(rows, goal, SINGLE_STEPS, runs_on, n_threads)
+    if problem.is_plain:
+        problem.begin_single_steps(np.zeros(rows.d))
+    # SGD's maps come with the statistics of plain rows; the scaling of others follows from the statistics.
+    if has_statistics and not (problem.is_plain and solver == "sgd"):
+        _refuse_overflow(problem)
+    limit = problem.limit(solver)
+    rate = problem.auto_rate(solver) if learning_rate == "auto" else float(learning_rate)
+    radius = _radius_of_an_epoch(problem, rate, runs_on) if solver == "sgd" else None
     optimum = intercept = cost = None
     if has_statistics:
-        _refuse_overflow(looked)
-        optimum, intercept, cost = looked.optimum()
-    involved: list[int] = looked.statistics.factor.involved() if has_statistics else []
-    constant: list[int] = []
-    if isinstance(looked, Problem):
-        constant = np.flatnonzero(looked.scaling.scale == 0.0).tolist()
+        _refuse_overflow(problem)
+        optimum, intercept, cost = problem.optimum()
+    involved: list[int] = problem.statistics.factor.involved() if has_statistics else []
+    constant: list[int] = np.flatnonzero(problem.scaling.scale == 0.0).tolist()
     names: Sequence[str | int] = rows.columns or range(rows.d)
-    smallest, largest, is_estimate = looked.eigenvalues
-    least, most = looked.curvatures
+    smallest, largest, is_estimate = problem.eigenvalues
+    least, most = problem.curvatures
     if solver == "gradient_descent":
         radius = max(abs(1.0 - rate * curvature) for curvature in (least, most)) if most else 0.0
     return Diagnosis(
         solver=solver,
         n_samples=rows.n,
         n_features=rows.d,
-        n_passes=rows.passes + looked.passes + (survey.passes if looked is not survey else 0),
+        n_passes=rows.passes + problem.n_passes,
         largest_eigenvalue=largest,
         smallest_eigenvalue=smallest,
         is_estimate=is_estimate,
@@ -266,25 +257,27 @@ def _listed(columns: Sequence[str | int]) -> str:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _refuse_overflow(looked: Survey | Problem) -> None:
-    if not looked.statistics.is_finite():
+def _refuse_overflow(problem: Problem) -> None:
+    if not problem.statistics.is_finite():
         raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")
 
 
-def _radius_of_an_epoch(rows: Table, survey: Survey, rate: float, backend: str) -> float | None:
+def _radius_of_an_epoch(problem: Problem, rate: float, backend: str) -> float | None:
     """The spectral radius of A, w ← A w + b an epoch of SGD in order."""
+    rows = problem.descent_rows
     d = rows.d
     if d > MOST_COLUMNS_OF_A_MAP or (backend == "numba" and maps_bytes(rows.n, d, 1) > MAPS_BYTES):
         return None
+    summaries = problem.summaries or problem.begin_single_steps(np.zeros(d))
     A = np.eye(d)
     with np.errstate(over="ignore", invalid="ignore"):
         if backend == "python":
-            for x in rows.X.astype(np.float64).reshape(rows.n, d):
+            for x in table_of(rows):
                 A -= np.outer(2.0 * rate * x, x @ A)
         else:
-            A = linalg.product(survey.maps(np.array([rate])).a[0])
+            A = linalg.product(summaries.maps(np.array([rate])).a[0])
     if not np.isfinite(A).all():
         return math.inf
-    values, rank = linalg.general_eigenvalues(A), survey.statistics.factor.rank
+    values, rank = linalg.general_eigenvalues(A), summaries.statistics.factor.rank
     moving = np.argsort(np.abs(values - 1.0))[d - rank :]  # where X is 0 for all rows, A is 1
     return float(np.abs(values[moving]).max(initial=0.0))

@@ -114,7 +114,7 @@ def _fit(
     stepper, is_sgd = taken.stepper, taken.kind == "sgd"
     before = stepper.w.copy() if how.is_part else stepper.w
     if checkpoint is not None:
-        checkpoint.watch(taken.rates, taken.limits, taken.cost_scale)
+        checkpoint.watch(taken.rates, taken.problem, taken.cost_scale)
     tolerance = how.tolerance("stream" if taken.kind == "sgd" else stepper.method)
     by_cost = how.tol is not None and (is_sgd or not goal.is_smooth)
     run = loop.run_epochs(
@@ -140,7 +140,7 @@ def _fit(
             grown = not (run.diverged or run.is_interrupted) and taken.has_outgrown(before)
         else:
             grown = not (is_sgd or run.is_interrupted) and has_grown(
-                run, taken.rates, stepper.w, rows, taken.limits
+                run, taken.rates, stepper.w, rows, taken.problem
             )
     except KeyboardInterrupt as interrupt:
         run.error, run.is_interrupted = interrupt, True
@@ -393,7 +393,7 @@ def _report_divergence(
 def _safe(taken: Track) -> tuple[float, float] | tuple[None, None]:
     """The limit and a safe rate, where the data has them."""
     try:
-        limit = taken.limits.limit(taken.kind)
-        return (limit, taken.limits.auto_rate(taken.kind)) if limit > 0.0 else (None, None)
+        limit = taken.problem.limit(taken.kind)
+        return (limit, taken.problem.auto_rate(taken.kind)) if limit > 0.0 else (None, None)
     except InvalidDataError:  # X overflows when squared
         return None, None

@@ -121,6 +121,17 @@ class Factor:
         columns."""
         return self.root * self.scale[self.chosen]
 
+    def null_part(self, v: Floats) -> Floats:
+        """The part of v (d,) along which the table is 0."""
+        d, dependent = len(self.order), self.dependent
+        if not len(dependent):
+            return np.zeros(d)
+        with blas.one_thread():
+            null = np.zeros((d, len(dependent)))
+            null[self.chosen], null[dependent] = -self.sums, np.eye(len(dependent))
+            basis = np.linalg.qr(null)[0]
+            return np.asarray(basis @ (basis.T @ v), np.float64)
+
     def whitening(self) -> Floats:
         """W (d, rank) such that W Wᵀ is the pseudo-inverse of the table: Wᵀ G W = 1."""
         W = np.zeros((len(self.order), self.rank))

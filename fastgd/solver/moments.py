@@ -1,76 +1,141 @@
-"""Means and squares of the columns: what standardized coordinates are made of."""
+"""Means and variances of columns, for standardising: from one pass, and merged over calls of partial_fit.
+
+Moments of two parts merge without a look back (T. F. Chan, G. H. Golub and R. J. LeVeque, The American
+Statistician 37(3), 1983): with δ = mean_b − mean_a and s_a, s_b the sums of the weights,
+
+    mean = mean_a + δ s_b/(s_a + s_b),    Σ s (x − mean)² = squares_a + squares_b + δ² s_a s_b/(s_a + s_b).
+"""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
+from fastgd.checks import InvalidDataError
+from fastgd.data.backend import Backend
+from fastgd.data.dataset import Table
+from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
-from fastgd.lazy import lazy_property
-from fastgd.solver.centred import Centred
-from fastgd.solver.seen import Seen
-from fastgd.solver.statistics import FAR
+from fastgd.solver.centring import first_means
+from fastgd.solver.curvature import CONSTANT
+from fastgd.solver.scaling import Scaling
+from fastgd.solver.statistics import FAR, Statistics
 from fastgd.solver.steppers.streaming import leaf_rows
 
+FEW_ROWS = 8
+"""The variance of fewer rows is no scale: two of them may be equal by chance."""
+ROUNDING = 2.0**-50
+"""A deviation below this part of the mean is rounding."""
 
-class Moments(Centred):
-    """The moments of the rows; each is computed at its first use, by a read."""
 
-    seen: Seen | None
-    """The moments of the rows of all calls of partial_fit, these included."""
+class ColumnSums(NamedTuple):
+    """Σ s u and Σ s u² of the columns, u = x − x_ref; Σ s is `total`."""
 
-    @lazy_property
-    def _centred_moments(self) -> tuple[Floats, Floats, Floats]:
-        """x_ref, Σ s u and Σ s u², u = x − x_ref; x_ref is 0 where columns are taken as they are."""
-        if not self.objective.is_standardized:
-            x_ref = np.zeros(self.rows.d)
-            return x_ref, x_ref, self._read_moments(x_ref)[1]
-        x_ref = self.x_ref() if self._given is None else self._given.x_ref
-        return x_ref, *self._moments(x_ref)
+    total: float
+    x_ref: Floats
+    sums: Floats
+    squares: Floats
 
-    @np.errstate(over="ignore", invalid="ignore")
-    def moments(self) -> Seen:
-        """The moments of the rows, by themselves."""
-        total, (x_ref, sums, squares) = self.total, self._centred_moments
-        squares = np.maximum(squares - sums * sums / total, 0.0)
-        return Seen(self.rows.n, total, x_ref + sums / total, squares)
-
-    @property
-    def known_moments(self) -> Seen | None:
-        """The moments of all rows so far, where a read has computed them."""
-        if self.seen is None and "_centred_moments" not in vars(self):
-            return None
-        return self.seen or self.moments()
+    @classmethod
+    def of(cls, statistics: Statistics, total: float, has_intercept: bool) -> ColumnSums:
+        """From statistics of centred rows."""
+        d, G = len(statistics.x_ref), statistics.G
+        return cls(total, statistics.x_ref, G[-1, :-1] if has_intercept else np.zeros(d), np.diag(G)[:d])
 
     @np.errstate(over="ignore", invalid="ignore")
-    def _moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
-        """Σ s u and Σ s u², u = x − x_ref (about a better one where that is due)."""
-        sums, squares = self._read_moments(x_ref)
-        if not self.objective.fit_intercept:
-            return 0.0 * sums, squares
-        m = sums / self.total
-        if (m * m * FAR > squares / self.total - m * m).any():
-            better = self._read_moments(x_ref + m)
-            # Moved back exactly enough: the variance is what must keep its digits.
-            squares = better[1] - self.total * (better[0] / self.total) ** 2
-            m = m + better[0] / self.total
-            return m * self.total, squares + self.total * m * m
-        return sums, squares
+    def moments(self, n: int) -> Moments:
+        squares = np.maximum(self.squares - self.sums * self.sums / self.total, 0.0)
+        return Moments(n, self.total, self.x_ref + self.sums / self.total, squares)
 
-    def _read_moments(self, x_ref: Floats) -> tuple[Floats, Floats]:
-        self.passes += 1
-        rows, d = self.rows, self.rows.d
-        if self._backend == "python":
-            table = np.array(self.transformed(x_ref, np.ones(d)).lists()[0])[:, :d]
-            weights = rows.lists()[2]
-            roots = np.sqrt(weights)[:, None] if weights else 1.0
-            return np.sum(table * roots, axis=0), np.sum(table * table, axis=0)
-        from fastgd.kernels import prepare
+    def scaling(self, has_intercept: bool, ridge: float) -> Scaling:
+        """Shift by the mean, scale by 1/√(variance + ridge), or by 0 where a column is constant."""
+        m, squares = self.sums / self.total, self.squares / self.total
+        variance = squares - m * m if has_intercept else squares
+        is_constant = ~(variance > CONSTANT * squares)
+        scale = np.zeros(len(m))
+        np.divide(1.0, np.sqrt(np.where(is_constant, 1.0, variance + ridge)), out=scale, where=~is_constant)
+        return Scaling(self.x_ref + m if has_intercept else np.zeros(len(m)), scale, has_intercept)
 
-        def task(_start: int, X: Array, _y: Array, weights: Floats) -> Floats:
-            return prepare.moments(X, weights, x_ref, leaf_rows(d))
 
-        sums = reduce.fold(rows, task, self._n_threads, 1 + 2 * d)
-        if not np.isfinite(sums).all():
-            rows.refuse_nonfinite()
-        return sums[1 : d + 1], sums[d + 1 :]
+class Moments(NamedTuple):
+    """Moments of n rows; without an intercept, or without standardising, the mean counts as 0."""
+
+    n: int
+    total: float
+    """Σ s."""
+    mean: Floats
+    squares: Floats
+    """Σ s (x − mean)²."""
+    longest: float = 0.0
+    """max s‖x̃‖², each row in the scaling of its call."""
+    largest_target: float = 0.0
+    """max |y| of the calls of partial_fit."""
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def merged(self, new: Moments) -> Moments:
+        """The moments of these rows and the new ones."""
+        total = self.total + new.total
+        delta, share = new.mean - self.mean, new.total / total
+        return self._replace(
+            n=self.n + new.n,
+            total=total,
+            mean=self.mean + delta * share,
+            squares=self.squares + new.squares + delta * delta * (self.total * share),
+            largest_target=max(self.largest_target, new.largest_target),
+        )
+
+    def scaling(self, has_intercept: bool, ridge: float) -> Scaling:
+        """Shift by the mean, scale by 1/√(variance + ridge), or by 1/√(1 + ridge) where constant so far."""
+        deviation = np.sqrt(self.squares / self.total)
+        if not np.isfinite(deviation).all():
+            raise InvalidDataError("X is too large: its squares overflow; scale it")
+        if self.n < FEW_ROWS:
+            deviation = np.hypot(deviation, self.mean)
+        is_constant = ~(deviation > ROUNDING * np.abs(self.mean))
+        scale = 1.0 / np.hypot(np.where(is_constant, 1.0, deviation), math.sqrt(ridge))
+        return Scaling(self.mean, scale, has_intercept)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def read_column_sums(
+    rows: Table, x_ref: Floats | None, has_intercept: bool, backend: Backend, n_threads: int | None
+) -> tuple[ColumnSums, int]:
+    """The sums for standardising, and how many passes they took.
+
+    About x_ref, by default the first rows' means, or about better means where those are far off.
+    """
+    x_ref = first_means(rows, has_intercept) if x_ref is None else x_ref
+    found = read_about(rows, x_ref, backend, n_threads)
+    total, sums, squares = found.total, found.sums, found.squares
+    if not has_intercept:
+        return found._replace(sums=0.0 * sums), 1
+    m = sums / total
+    if not (m * m * FAR > squares / total - m * m).any():
+        return found, 1
+    better = read_about(rows, x_ref + m, backend, n_threads)
+    # Moved back exactly enough: the variance is what must keep its digits.
+    squares = better.squares - total * (better.sums / total) ** 2
+    m = m + better.sums / total
+    return ColumnSums(total, x_ref, m * total, squares + total * m * m), 2
+
+
+def read_about(rows: Table, x_ref: Floats, backend: Backend, n_threads: int | None) -> ColumnSums:
+    """Σ s u and Σ s u² about this x_ref: one pass."""
+    d, total = rows.d, rows.total_weight
+    if backend == "python":
+        centred = TransformedRows(rows, x_ref, np.ones(d), has_ones=False)
+        table, weights = np.array(centred.lists()[0]), rows.lists()[2]
+        roots = np.sqrt(weights)[:, None] if weights else 1.0
+        return ColumnSums(total, x_ref, np.sum(table * roots, axis=0), np.sum(table * table, axis=0))
+    from fastgd.kernels import prepare
+
+    def task(_start: int, X: Array, _y: Array, weights: Floats) -> Floats:
+        return prepare.moments(X, weights, x_ref, leaf_rows(d))
+
+    sums = reduce.fold(rows, task, n_threads, 1 + 2 * d)
+    if not np.isfinite(sums).all():
+        rows.refuse_nonfinite()
+    return ColumnSums(total, x_ref, sums[1 : d + 1], sums[d + 1 :])

@@ -1,27 +1,23 @@
-"""The learning rates of a run: numbers as they are given, or what the data and the rows seen make of them."""
+"""The learning rates of a run: the numbers given, or automatic ones that follow from the data."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from fastgd.engine.blocks import Floats
 from fastgd.losses import name_of
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto, as_rates
+from fastgd.solver.curvature import ratio
+from fastgd.solver.objective import Rule
 from fastgd.solver.options import Plan
 from fastgd.solver.problem import Problem
-from fastgd.solver.survey import Survey
 
 
-def rates_of(
-    plan: Plan,
-    problem: Problem,
-    limits: Survey | Problem,
-    learning_rate: LearningRate,
-    epoch: int,
-    name: str,
-) -> Floats:
+def rates_of(plan: Plan, problem: Problem, learning_rate: LearningRate, epoch: int, name: str) -> Floats:
     """The rates of a run whose first epoch has this number."""
-    seen, batch = problem.seen, plan.rule.batch_size
+    moments, batch = problem.given_moments, plan.rule.batch_size
 
     def auto() -> float:
         if plan.solver == "sgd" and plan.goal.is_smooth and not plan.goal.is_bounded:
@@ -30,25 +26,51 @@ def rates_of(
                 f"{option('learning_rate', 'auto')} of SGD needs a bound of the curvature of the loss, and "
                 f"{loss} has none: pass a number, {option('learning_rate', 0.01)} say"
             )
-        return limits.auto_rate(plan.solver)
+        return problem.auto_rate(plan.solver)
 
     def steady() -> float:
-        if plan.solver != "sgd":
-            return auto()
-        if seen is None:
-            return min(auto(), problem.steady_rate(-(-problem.rows.n // batch)))
         own = auto()
-        if seen.longest > limits.largest_square:
-            own *= limits.largest_square / seen.longest
-        return min(own, problem.steady_rate(-(-seen.n // batch)))
+        if plan.solver != "sgd":
+            return own
+        if moments is None:
+            return min(own, steady_rate(problem, plan.rule, -(-problem.rows.n // batch)))
+        if moments.longest > problem.largest_square:
+            own *= problem.largest_square / moments.longest
+        return min(own, steady_rate(problem, plan.rule, -(-moments.n // batch)))
 
     def of_steps(epoch: int) -> float:
         assert isinstance(learning_rate, OfSteps)
         n_steps = -(-problem.rows.n // batch)
-        before = epoch * n_steps if seen is None else (seen.n - problem.rows.n) // batch
+        before = epoch * n_steps if moments is None else (moments.n - problem.rows.n) // batch
         return learning_rate.rate(before, n_steps)
 
     rate: LearningRate = of_steps if isinstance(learning_rate, OfSteps) else learning_rate
     is_steady = isinstance(rate, TimesAuto) and rate.is_steady
     rates = as_rates(rate, plan.how.n_epochs, epoch, steady if is_steady else auto, name)
     return np.array(rates) if plan.how.is_adaptive else rates
+
+
+def steady_rate(problem: Problem, rule: Rule, n_steps: int) -> float:
+    """A rate of SGD that keeps its noise small over epochs of so many steps.
+
+    1/(L √(2 n_steps)), L the usual curvature of the loss times the mean square: near 1/√n_steps the steps'
+    noise, which grows with the rate, and what is left of the start, which falls with it, balance.
+    """
+    objective = problem.objective
+    usual = objective.loss.usual_curvature
+    curvature = objective.curvature if usual is None else usual
+    if not objective.is_bounded:
+        curvature = ratio(1.0, problem.reach)
+    return ratio(1.0 - rule.momentum, curvature * mean_square(problem) * math.sqrt(2.0 * n_steps))
+
+
+def mean_square(problem: Problem) -> float:
+    """The mean of s‖x̃‖² over the rows in the scaling, 1 for the intercept among them."""
+    total, n, to, given = problem.total, problem.rows.n, problem.scaling, problem.given_moments
+    if given is not None:
+        total, n = given.total, given.n
+    if problem.objective.is_standardized:
+        squares = float(np.sum(np.where(to.scale != 0.0, 1.0 - problem.ridge * to.scale**2, 0.0)))
+    else:
+        squares = float(np.sum(problem.column_sums.squares if given is None else given.squares)) / total
+    return (squares + to.has_intercept) * total / n

@@ -9,15 +9,14 @@ from typing import Any
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.losses import identity
-from fastgd.solver.centred import Origin
+from fastgd.solver.moments import Moments
 from fastgd.solver.options import Plan, Solver
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
 from fastgd.solver.scaling import Scaling
-from fastgd.solver.seen import Seen
+from fastgd.solver.statistics import Reference
 from fastgd.solver.steppers.base import StepperState
-from fastgd.solver.survey import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +29,14 @@ class State:
     method: Method
     memory: StepperState | None
     scaling: Scaling | None
-    origin: Origin | None
-    kept: Kept | None
+    reference: Reference | None
     first_rate: float
     about: tuple[Any, ...]
     """The objective, the rule and the data: momentum, averages and counts are of these alone."""
     null: Floats | None = None
     """Of a run on statistics of dependent columns: see `Problem.null`."""
-    seen: Seen | None = None
-    """Of the rows so far, for `partial_fit`."""
+    moments: Moments | None = None
+    """Moments of the rows so far, for `partial_fit`."""
 
 
 def identity_of(plan: Plan, rows: Table) -> tuple[Any, ...]:
@@ -55,22 +53,22 @@ def identity_of(plan: Plan, rows: Table) -> tuple[Any, ...]:
 def goes_on(plan: Plan, state: State, about: tuple[Any, ...]) -> bool:
     """Whether this is the run of that state, or another part of its data."""
     if plan.how.is_part:
-        return state.seen is not None and state.about[: len(about)] == about
+        return state.moments is not None and state.about[: len(about)] == about
     return state.about == about
 
 
 def problem_of(plan: Plan, rows: Table, state: State | None) -> Problem:
-    """What the data, and for a part of it the parts before, tell of the objective."""
-    origin, earlier = (state.origin, state.scaling) if state is not None else (None, None)
+    """The problem of a run; for a part of the data with the moments of the parts before it."""
+    saved, earlier = (state.reference, state.scaling) if state is not None else (None, None)
     of_data = rows, plan.goal, plan.rule, plan.backend, plan.how.n_threads
     if not plan.how.is_part:
-        return Problem(*of_data, origin, earlier=earlier)
+        return Problem(*of_data, saved, earlier=earlier)
     own = Problem(*of_data)
-    seen = own.moments()._replace(largest_target=rows.facts.largest)
-    if state is not None and state.seen is not None:
-        seen = state.seen.merged(seen)
-    whole = Problem(*of_data, seen=seen)
-    whole.passes = own.passes
+    moments = own.moments()._replace(largest_target=rows.facts.largest)
+    if state is not None and state.moments is not None:
+        moments = state.moments.merged(moments)
+    whole = Problem(*of_data, moments=moments)
+    whole.n_passes = own.n_passes
     return whole
 
 
@@ -81,13 +79,13 @@ def resumed_point(state: State | None, to: Scaling, point: Floats) -> Floats:
 
 
 def resumed(state: State | None, to: Scaling) -> StepperState | None:
-    """Where the run before stood, in these coordinates; None where it is no part of this run."""
+    """Where the run before stood, in this scaling; None where it is no part of this run."""
     if state is None or state.memory is None or state.scaling is None:
         return None
     memory = copy.deepcopy(state.memory)
     if to.equals(state.scaling):
         return memory
-    if state.seen is None:
+    if state.moments is None:
         return None
     points = (memory.point, memory.before, memory.average)
     moved = [state.scaling.translated(point, to) if len(point) else point for point in points]

@@ -8,7 +8,8 @@ the first rows. Where these say little about the rest, `FAR` says when to read a
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,19 @@ GRAM_EFFORT = 16
 """The work of statistics or maps, per number read and column: d / GRAM_EFFORT times a plain read's."""
 
 
+NOT_CENTRED: Floats = np.empty(0)
+
+
+class Reference(NamedTuple):
+    """What statistics were taken about, for a run that continues an earlier one."""
+
+    x_ref: Floats
+    """Subtracted from each row; of length 0 where rows were not centred."""
+    w_ref: Floats
+    squares: float
+    """Σ r² about it, by which the same data is known again."""
+
+
 @dataclass
 class Statistics:
     """G = XᵀX (d, d), c = Xᵀr (d,) and s = Σ r² of n rows, r = y − X·w_ref.
@@ -45,6 +59,12 @@ class Statistics:
     G: Floats
     c: Floats
     s: float
+    x_ref: Floats = field(default_factory=lambda: NOT_CENTRED)
+    """Near the columns' means, where the rows of X are √s·[x − x_ref, 1]."""
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.x_ref, self.w_ref, self.s)
 
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.s) and np.isfinite(self.c).all() and np.isfinite(self.G).all())
@@ -66,6 +86,35 @@ class Statistics:
         from fastgd.kernels import epochs
 
         return epochs.evaluate(self.G, self.c, self.s, self.n, w - self.w_ref, np.empty(len(w)))
+
+    def least_cost(self, v: Floats) -> float:
+        """The cost at the solution v: (s − v·c)/n."""
+        return max(0.0, self.s - float(np.sum(v * self.c))) / self.n
+
+    def condition_number_in_like_units(self) -> float:
+        """Of XᵀX with its columns scaled to the length 1."""
+        squares = np.diag(self.G)
+        sizes = np.sqrt(np.where(squares > 0.0, squares, 1.0))
+        smallest, largest = linalg.extreme_eigenvalues(self.G / np.outer(sizes, sizes))
+        return largest / smallest
+
+    def moved(self, v: Floats) -> Statistics:
+        """The statistics about w_ref + v."""
+        c = self.c - self.G @ v
+        return Statistics(self.n, self.w_ref + v, self.G, c, max(0.0, self.s - float(v @ (self.c + c))))
+
+    def with_l2(self, l2: Floats) -> Statistics:
+        """The statistics of the cost with the penalty ½ Σ l2 w²."""
+        if not l2.any():
+            return self
+        half = 0.5 * self.n * l2
+        return Statistics(
+            self.n,
+            self.w_ref,
+            self.G + np.diag(half),
+            self.c - half * self.w_ref,
+            self.s + float(half @ (self.w_ref * self.w_ref)),
+        )
 
     def is_far_from(self, cost: float) -> bool:
         """Whether a cost is too far below the reference's to have its digits, down to 1e-25 of mean(y²)."""
@@ -98,6 +147,13 @@ def read_statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statist
 
     sums = reduce.fold(rows, task, n_threads, size, effort(d), together)
     return unpacked(sums, rows.n, w_ref)
+
+
+def plain_statistics(X: Floats, y: Floats, w_ref: Floats) -> Statistics:
+    """The same by NumPy, for the pure-Python backend."""
+    with np.errstate(all="ignore"):
+        r = y - X @ w_ref
+        return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r))
 
 
 def rows_together(d: int) -> int:

@@ -172,7 +172,7 @@ def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]
         raise run.error
     scale_costs(run, track.cost_scale)
     if not is_sgd:
-        run.diverged |= has_grown(run, track.rates, stepper.w, rows, track.limits)
+        run.diverged |= has_grown(run, track.rates, stepper.w, rows, track.problem)
     cost = math.inf
     if not run.diverged:
         cost = track.cost() if run.last_cost is None else run.last_cost
@@ -183,7 +183,7 @@ def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]
 def _result(
     plan: Plan, rows: Table, taken: list[Track], done: dict[int, tuple[Run, float]], began: float
 ) -> SweepResult:
-    n_passes = rows.passes + taken[0].limits.passes + sum(track.stepper.passes for track in taken)
+    n_passes = rows.passes + taken[0].problem.n_passes + sum(track.stepper.passes for track in taken)
     elapsed = time.perf_counter() - began
     is_sgd, goal, order = plan.solver == "sgd", plan.goal, plan.order
     fits = [

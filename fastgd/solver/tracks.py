@@ -20,21 +20,20 @@ from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate, TimesAuto, is_automatic
 from fastgd.solver import planner, preconditioning
 from fastgd.solver.loop import Run
+from fastgd.solver.moments import Moments
 from fastgd.solver.objective import LESSON, Objective
 from fastgd.solver.options import Plan, Solver
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
-from fastgd.solver.rates import rates_of
+from fastgd.solver.rates import mean_square, rates_of
 from fastgd.solver.scaling import Model, Scaling, starting_at
-from fastgd.solver.seen import Seen
 from fastgd.solver.state import State, goes_on, identity_of, problem_of, resumed, resumed_point
 from fastgd.solver.steppers.base import Stepper, new_state
 from fastgd.solver.steppers.choose import for_descent, for_sgd, for_sgds
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
 from fastgd.solver.steppers.proximal import StreamedProximal, SummaryProximal, Until
 from fastgd.solver.steppers.streaming_sgd import ScannedSgd
-from fastgd.solver.survey import Survey
 
 OUTGROWN = 1e4
 """Scores this many times beyond what steps without amplification reach are of a rate that is too large."""
@@ -52,7 +51,7 @@ class Track:
     rates: Floats
     model: Model | None
     """w and intercept of points; None where a point is w."""
-    limits: Survey | Problem
+    problem: Problem
     epoch: int
     scaling: Scaling | None
     cost_scale: float = 1.0
@@ -61,8 +60,6 @@ class Track:
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
     goal: Objective = LESSON
-    problem: Problem | None = None
-    """Of the objective, where `limits` are those of the lesson's."""
 
     def __post_init__(self) -> None:
         if len(self.rates):
@@ -70,28 +67,27 @@ class Track:
 
     @property
     def passes(self) -> int:
-        return self.limits.passes + self.stepper.passes
+        return self.problem.n_passes + self.stepper.passes
 
     def expected_digits(self) -> float:
         """How many digits of the weights the data allows, where statistics tell."""
-        if isinstance(self.stepper, SummaryProximal) and isinstance(self.limits, Problem):
-            return self.limits.digits
+        if isinstance(self.stepper, SummaryProximal):
+            return self.problem.digits
         return math.inf
 
     def dependent(self) -> tuple[int, ...]:
         """Columns that are sums of others, and those others."""
         counted = np.inf if self.scaling is None else len(self.scaling.scale)
-        return tuple(j for j in self.limits.statistics.factor.involved() if j < counted)
+        return tuple(j for j in self.problem.statistics.factor.involved() if j < counted)
 
     def is_off(self) -> bool:
         """Whether it reads the data once an epoch since columns are too far from zero for statistics."""
-        limits = self.limits
-        return isinstance(limits, Problem) and limits.has_statistics and limits.is_off
+        return self.problem.is_off
 
     def cost(self) -> float:
         """Where the stepper stands: by statistics, or a read."""
-        if isinstance(self.limits, Survey):
-            return self.limits.cost(self.stepper.w) * self.cost_scale
+        if (summaries := self.problem.summaries) is not None:
+            return summaries.cost(self.stepper.w) * self.cost_scale
         cost = self.stepper.start(True)
         assert cost is not None
         return cost
@@ -106,12 +102,12 @@ class Track:
         to = self.scaling
         return () if to is None else tuple(np.flatnonzero(to.scale == 0.0).tolist())
 
-    def _seen(self) -> Seen | None:
-        """What `partial_fit` may go on from."""
-        seen = None if self.problem is None or self.kind != "sgd" else self.problem.known_moments
-        if seen is None or "largest_square" not in vars(self.limits):
-            return seen
-        return seen._replace(longest=max(seen.longest, self.limits.largest_square))
+    def _moments(self) -> Moments | None:
+        """The moments that another call of `partial_fit` needs."""
+        moments = self.problem.known_moments if self.kind == "sgd" else None
+        if moments is None or "largest_square" not in vars(self.problem):
+            return moments
+        return moments._replace(longest=max(moments.longest, self.problem.largest_square))
 
     def has_outgrown(self, before: Floats) -> bool:
         """Whether a call of `partial_fit` that began at the point `before` took scores beyond all bounds.
@@ -122,13 +118,14 @@ class Track:
         columns became so do not grow by steps of a stable rate.
         """
         problem = self.problem
-        if problem is None or problem.seen is None:
+        moments = problem.given_moments
+        if moments is None:
             return False
-        seen, objective, to = problem.seen, problem.objective, problem.scaling
+        objective, to = problem.objective, problem.scaling
         curvature = objective.curvature if objective.is_bounded else 1.0
-        steps = float(self.rates[0]) * curvature * problem.mean_square * seen.n
-        target = seen.largest_target if objective.is_squared else max(1.0, seen.largest_target)
-        units = np.sqrt(seen.squares / seen.total) * to.scale
+        steps = float(self.rates[0]) * curvature * mean_square(problem) * moments.n
+        target = moments.largest_target if objective.is_squared else max(1.0, moments.largest_target)
+        units = np.sqrt(moments.squares / moments.total) * to.scale
         units = np.append(units, np.ones(to.size - len(units)))
         with np.errstate(over="ignore"):
             size, earlier = (float(np.linalg.norm(units * point)) for point in (self.stepper.w, before))
@@ -145,12 +142,11 @@ class Track:
             self.stepper.method,
             memory and copy.deepcopy(memory),
             self.scaling,
-            self.limits.kept_origin if isinstance(self.limits, Problem) else None,
-            self.limits.kept if isinstance(self.limits, Survey) else None,
+            self.problem.reference,
             self.first_rate,
             self.about,
-            self.limits.null.copy() if isinstance(self.limits, Problem) and self.limits.null.any() else None,
-            self._seen(),
+            self.problem.null.copy() if self.problem.null.any() else None,
+            self._moments(),
         )
 
 
@@ -236,44 +232,33 @@ class _Lessons:
     def __init__(
         self, plan: Plan, rows: Table, w: Floats, intercept: float, n_epochs: int, state: State | None = None
     ):
-        """`w` and `intercept` begin the first run, and the data is looked at about them; `n_epochs` counts
-        those of all runs."""
-        goal, backend, n_threads = plan.goal, plan.backend, plan.how.n_threads
+        """`w` and `intercept` begin the first run. `n_epochs` is the number of epochs of all runs."""
         self._plan, self._n_epochs, self._state = plan, n_epochs, state
         self._epoch = state.epoch if state is not None else 0
         self._to: Scaling | None = None
-        self._seen: Table = rows
-        self._scale, extra = 1.0, 0
         problem = self._problem = problem_of(plan, rows, state)
-        if not goal.is_plain:
-            to = self._to = problem.scaling
-            extra = problem.passes
-            self._scale = rows.n / problem.total if rows.has_weights else 1.0
-            self._seen = problem.transformed(to.shift, to.scale)
-        w = self._point(w, intercept)
-        self._survey = Survey(self._seen, w, backend, n_threads, state.kept if state is not None else None)
-        self._survey.passes += extra
+        if not plan.goal.is_plain:
+            self._to = problem.scaling
+        self._scale = rows.n / problem.total if rows.has_weights else 1.0
+        self._summaries = problem.begin_single_steps(self._point(w, intercept))
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
-        before = self._problem.passes
-        rates = rates_of(self._plan, self._problem, self._survey, learning_rate, self._epoch, name)
-        self._survey.passes += self._problem.passes - before
-        return rates
+        return rates_of(self._plan, self._problem, learning_rate, self._epoch, name)
 
     def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
-        plan, how, survey = self._plan, self._plan.how, self._survey
+        plan, how, rows = self._plan, self._plan.how, self._problem.descent_rows
         start, w = (w, intercept), self._point(w, intercept)
         stepper: Stepper
         if plan.solver == "sgd":
             stepper = for_sgd(
-                self._seen, w, rates, n_threads=how.n_threads, method=how.method,
-                survey=survey, order=plan.order, track_cost=how.track_cost,
+                rows, w, rates, n_threads=how.n_threads, method=how.method,
+                summaries=self._summaries, order=plan.order, track_cost=how.track_cost,
                 keeps_samples=how.history == "samples", epoch=self._epoch,
             )  # fmt: skip
         else:
             stepper = for_descent(
-                self._seen, w, self._n_epochs, n_threads=how.n_threads,
-                method=how.method, survey=survey,
+                rows, w, self._n_epochs, n_threads=how.n_threads,
+                method=how.method, summaries=self._summaries,
             )  # fmt: skip
         return self._begun(stepper, rates, start)
 
@@ -283,8 +268,8 @@ class _Lessons:
             return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
         points = [self._point(w, 0.0) for w in starts]
         steppers = for_sgds(
-            self._seen, points, rates, n_threads=how.n_threads, method=how.method,
-            survey=self._survey, order=plan.order, track_cost=how.track_cost,
+            self._problem.descent_rows, points, rates, n_threads=how.n_threads,
+            method=how.method, summaries=self._summaries, order=plan.order, track_cost=how.track_cost,
         )  # fmt: skip
         begun = zip(steppers, rates, starts, strict=True)
         return [self._begun(stepper, own, (w, 0.0)) for stepper, own, w in begun]
@@ -295,10 +280,7 @@ class _Lessons:
     def _begun(self, stepper: Stepper, rates: Floats, start: tuple[Floats, float]) -> Track:
         to = self._to
         model = None if to is None else starting_at(stepper.w, start, to, to.model)
-        return Track(
-            self._plan.solver, stepper, rates, model, self._survey, self._epoch, to, self._scale,
-            problem=self._problem,
-        )  # fmt: skip
+        return Track(self._plan.solver, stepper, rates, model, self._problem, self._epoch, to, self._scale)
 
 
 class _Any:
@@ -323,7 +305,7 @@ class _Any:
         if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.goal.is_smooth:
             # Towards a kink, steps must become short.
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
-        return rates_of(plan, self._problem, self._problem, learning_rate, self._epoch, name)
+        return rates_of(plan, self._problem, learning_rate, self._epoch, name)
 
     def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
         return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
@@ -366,7 +348,7 @@ class _Any:
             stepper = StreamedProximal(problem, memory, rule, until, how.n_threads)
         model: Model = problem.model if is_summary else to.model
         model = starting_at(memory.point, (w, intercept), to, model)
-        return Track(plan.solver, stepper, rates, model, problem, epoch, to, problem=problem)
+        return Track(plan.solver, stepper, rates, model, problem, epoch, to)
 
 
 def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
@@ -378,14 +360,14 @@ def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
     return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, n_epochs) == "summary"
 
 
-def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, limits: Survey | Problem) -> bool:
+def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, problem: Problem) -> bool:
     """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
     first, last = run.first_cost, run.last_cost
     if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):
         return False
     rounding = 1e-10 * rows.facts.largest
-    if isinstance(limits, Survey) or limits.objective.is_squared:
+    if problem.objective.is_squared:
         rounding *= rounding  # `rounding**2` would raise OverflowError
-    if isinstance(limits, Survey) and limits.has_statistics:
-        rounding += 4 * limits.statistics.error(w)
-    return last > first + rounding and float(np.max(rates)) > limits.limit("gradient_descent")
+    if problem.summaries is not None and problem.has_statistics:
+        rounding += 4 * problem.statistics.error(w)
+    return last > first + rounding and float(np.max(rates)) > problem.limit("gradient_descent")

@@ -206,7 +206,7 @@ def test_partial_fit_goes_on_in_the_moments_of_fit():
     model = SGDRegressor(random_state=0).fit(X[:300], y[:300])
     model.partial_fit(X[300:], y[300:])
     np.testing.assert_allclose(model.result_._state.scaling.shift, X.mean(axis=0), rtol=1e-10)
-    assert model.result_._state.seen.n == 400
+    assert model.result_._state.moments.n == 400
 
 
 # What scikit-learn's users pass ---------------------------------------------------------------------------

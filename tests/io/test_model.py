@@ -174,15 +174,15 @@ CHANGES = [
     _set("_is_revoked", 1),
     _set("_state", {}), _set("_rows", 3), lambda values: values.pop("w"),
     _state("solver", 1), _state("epoch", -1), _state("order", None), _state("about", []), _state("memory", 3),
-    _state("scaling", None), _state("first_rate", "0.1"), _state("kept", (1, 2)), _state("origin", 1),
+    _state("scaling", None), _state("first_rate", "0.1"), _state("reference", (1, 2)), _state("reference", 1),
     _state("point", np.ones(1), "memory"), _state("before", np.ones(1), "memory"),
     _state("momentum", np.ones(3), "memory"), _state("average", np.ones(2), "memory"),
     _state("average", 1.0, "memory"), _state("counts", np.ones(2), "memory"),
     _state("counts", np.array([0, 5]), "memory"), _state("point", None, "memory"),
     _state("shift", np.ones(9), "scaling"), _state("has_intercept", 1, "scaling"),
     _state("scale", np.ones(3, np.int64), "scaling"),
-    lambda values: _state("origin", values["_state"].origin._replace(x_ref=np.ones(1)))(values),
-    lambda values: _state("origin", values["_state"].origin._replace(weights=np.ones(1)))(values),
+    lambda values: _state("reference", values["_state"].reference._replace(x_ref=np.ones(1)))(values),
+    lambda values: _state("reference", values["_state"].reference._replace(w_ref=np.ones(1)))(values),
 ]  # fmt: skip
 
 
@@ -202,10 +202,10 @@ def test_a_file_of_no_fit_is_refused(rng, path, change):
 
 def test_a_reference_of_another_size_is_refused(path):
     fit = fastgd.gradient_descent(np.arange(12.0).reshape(6, 2), np.arange(6.0), method="summary", n_epochs=2)
-    kept = fit._state.kept._replace(w_ref=np.ones(1))
-    fit._state = dataclasses.replace(fit._state, kept=kept)
+    reference = fit._state.reference._replace(w_ref=np.ones(1))
+    fit._state = dataclasses.replace(fit._state, reference=reference)
     fit.save(path)
-    with pytest.raises(InvalidDataError, match=r"holds a kept that no fit has$"):
+    with pytest.raises(InvalidDataError, match=r"holds a reference that no fit has$"):
         fastgd.load(path)
 
 

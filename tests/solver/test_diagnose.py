@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd.data.arrays import ArrayRows
-from fastgd.solver import planner, survey
+from fastgd.solver import curvature, planner
+from fastgd.solver.objective import LESSON, SINGLE_STEPS
+from fastgd.solver.problem import Problem
 from tests.conftest import JIT_IS_OFF
 
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
@@ -370,9 +372,9 @@ def test_the_longest_row_of_any_layout(rng, dtype):
     X = (10 * rng.standard_normal((500, 3))).astype(dtype)
     expected = np.max(np.sum(X.astype(float) ** 2, axis=1))
     for table in (X, np.asfortranarray(X), X[::-1]):
-        looked = survey.Survey(ArrayRows(table, np.zeros(500)), np.zeros(3), "numba", 2)
-        assert looked.largest_square == pytest.approx(expected, rel=1e-14)
-        assert looked.passes == 1
+        problem = Problem(ArrayRows(table, np.zeros(500)), LESSON, SINGLE_STEPS, "numba", 2)
+        assert problem.largest_square == pytest.approx(expected, rel=1e-14)
+        assert problem.n_passes == 1
 
 
 def test_wide_data_whose_squares_overflow_is_refused_without_a_warning(rng):
@@ -390,7 +392,7 @@ def test_lanczos_of_products_that_are_not_finite_is_nan():
         found.append(w)
         return 2.0 * np.arange(1.0, 5.0) * (w - 1.0) * (np.inf if len(found) == 3 else 1.0)
 
-    assert np.isnan(survey.lanczos(gradient, 4)).all()
+    assert np.isnan(curvature.lanczos(gradient, 4)).all()
     assert len(found) == 3
 
 

@@ -13,7 +13,7 @@ from fastgd.solver.steppers.base import Stepper
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
 from fastgd.solver.steppers.streaming import StreamedDescent, StreamedSgd
 from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
-from fastgd.solver.survey import Survey
+from fastgd.solver.summaries import Summaries
 
 RATES = 1e-50, 1e50
 """Of rates beyond these, and of the x that they are for, products of several overflow or vanish."""
@@ -28,16 +28,16 @@ def for_descent(
     *,
     n_threads: int | None,
     method: Choice,
-    survey: Survey,
+    summaries: Summaries,
 ) -> Stepper:
     """The stepper of full-batch descent for these rows; `n_epochs` counts those of all runs on them."""
     is_one_block = rows.is_one_block
     if method == "auto" and is_one_block:
         method = "stream"
     if method == "auto":
-        method = "summary" if survey.has_statistics else planner.descent_of(rows, rows.d, n_epochs)
-    if method == "summary" and survey.statistics.is_finite():
-        return SummaryDescent(w, survey)
+        method = "summary" if summaries.has_statistics else planner.descent_of(rows, rows.d, n_epochs)
+    if method == "summary" and summaries.statistics.is_finite():
+        return SummaryDescent(w, summaries)
     return BlockDescent(rows, w) if is_one_block else StreamedDescent(rows, w, n_threads)
 
 
@@ -48,7 +48,7 @@ def for_sgd(
     *,
     n_threads: int | None,
     method: Choice,
-    survey: Survey,
+    summaries: Summaries,
     order: Order,
     track_cost: bool,
     keeps_samples: bool,
@@ -63,7 +63,7 @@ def for_sgd(
             rows.n, rows.d, len(rates), len(distinct), track_cost, rows.row_bytes, order.shuffle is False
         )
     if method == "summary":
-        by_maps = map_sgd(rows, w, survey, distinct, distinct, order, track_cost, epoch)
+        by_maps = map_sgd(rows, w, summaries, distinct, distinct, order, track_cost, epoch)
         if by_maps is not None:
             return by_maps
     if rows.is_one_block:
@@ -78,7 +78,7 @@ def for_sgds(
     *,
     n_threads: int | None,
     method: Choice,
-    survey: Survey,
+    summaries: Summaries,
     order: Order,
     track_cost: bool,
 ) -> list[Stepper]:
@@ -96,10 +96,10 @@ def for_sgds(
     for w, each, distinct in zip(starts, rates, own, strict=True):
         stepper: Stepper | None = None
         if by_maps and method != "stream":
-            stepper = map_sgd(rows, w, survey, together, distinct, order, track_cost)
+            stepper = map_sgd(rows, w, summaries, together, distinct, order, track_cost)
         if stepper is None:
             stepper = for_sgd(
-                rows, w, each, n_threads=n_threads, method="stream", survey=survey,
+                rows, w, each, n_threads=n_threads, method="stream", summaries=summaries,
                 order=order, track_cost=track_cost, keeps_samples=False,
             )  # fmt: skip
         steppers.append(stepper)
@@ -109,7 +109,7 @@ def for_sgds(
 def map_sgd(
     rows: Table,
     w: Floats,
-    survey: Survey,
+    summaries: Summaries,
     all_rates: Floats,
     rates: Floats,
     order: Order,
@@ -119,8 +119,8 @@ def map_sgd(
     """SGD by maps; None where most digits would be lost, or squares overflow."""
     if not _has_maps(rates):
         return None
-    stepper = MapSgd(rows, w, survey, all_rates, rates, order, track_cost, epoch)
-    can = survey.statistics.is_finite() and np.mean(~stepper.is_safe) <= MOST_SCANNED
+    stepper = MapSgd(rows, w, summaries, all_rates, rates, order, track_cost, epoch)
+    can = summaries.statistics.is_finite() and np.mean(~stepper.is_safe) <= MOST_SCANNED
     return stepper if can else None
 
 

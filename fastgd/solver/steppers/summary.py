@@ -15,7 +15,7 @@ from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.steppers.base import EpochBatch, StallRule
 from fastgd.solver.steppers.streaming import in_order_steps
-from fastgd.solver.survey import Survey
+from fastgd.solver.summaries import Summaries
 
 # An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
 _EPOCH_NS = 50
@@ -28,7 +28,7 @@ class SummaryDescent(StallRule):
     """Full-batch descent on the statistics: an epoch is a product of G with a vector.
 
     Costs far below the reference's would lack digits: once, the data is read again about the optimum. The
-    reads are the survey's.
+    reads are those of `summaries`.
     """
 
     state_attributes = ("about", "w", "before")
@@ -36,38 +36,38 @@ class SummaryDescent(StallRule):
     method: Method = "summary"
     passes = 0
 
-    def __init__(self, w: Floats, survey: Survey):
+    def __init__(self, w: Floats, summaries: Summaries):
         from fastgd.kernels import epochs
 
         d = len(w)
         self.w, self.before = w, np.empty(d)
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + d * d))
-        self._kernels, self._survey = epochs, survey
+        self._kernels, self._summaries = epochs, summaries
         self._v, self._h = np.empty(d), np.empty(d)
 
     @property
     def about(self) -> Floats | None:
         """What the data was read again about, if it was."""
-        return self._survey.recentred
+        return self._summaries.moved_reference
 
     @about.setter
     def about(self, w_ref: Floats | None) -> None:
         if w_ref is not None:
-            self._survey.recentre(w_ref)
+            self._summaries.recentre(w_ref)
 
     def start(self, want_cost: bool) -> float | None:
-        return self._survey.cost_with_digits(self.w)
+        return self._summaries.cost_with_digits(self.w)
 
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         done, ended_by = self._descend(rates, batch, allow_divergence)
         if ended_by == self._kernels.FAR_COST:
-            self._survey.recentre()
+            self._summaries.recentre()
             done += self._descend(rates[done:], batch.part(done, len(rates)), allow_divergence)[0]
         return done
 
     def _descend(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> tuple[int, int]:
-        sums = self._survey.statistics
-        far = 0.0 if self._survey.is_recentred else sums.far_cost
+        sums = self._summaries.statistics
+        far = 0.0 if self._summaries.is_recentred else sums.far_cost
         return self._kernels.descend(
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
             rates, allow_divergence, far, batch.costs, batch.weights,
@@ -79,7 +79,7 @@ class MapSgd(StallRule):
 
     In order the maps are composed to one; with the blocks shuffled, an epoch takes them in its order. A
     block whose map would lose digits is scanned, each epoch. Costs are the statistics'; unless
-    `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are the survey's.
+    `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are counted there.
     """
 
     state_attributes = ("about", "is_near_weights", "w", "before", "_epoch", "passes")
@@ -90,18 +90,18 @@ class MapSgd(StallRule):
         self,
         rows: Table,
         w: Floats,
-        survey: Survey,
+        summaries: Summaries,
         all_rates: Floats,
         rates: Floats,
         order: Order,
         track_cost: bool,
         epoch: int,
     ):
-        """The survey's read makes maps for `all_rates`; this run takes `rates` of them: both ascend."""
+        """The pass of `summaries` makes maps for `all_rates`; this run takes `rates` of them: both ascend."""
         from fastgd.kernels import epochs
 
         self.w, self.before, self.passes = w, np.empty(rows.d), 0
-        self._kernels, self._rows, self._survey, self._order = epochs, rows, survey, order
+        self._kernels, self._rows, self._summaries, self._order = epochs, rows, summaries, order
         self._all_rates, self._rates, self._track_cost = all_rates, rates, track_cost
         self._epoch = epoch
         self._v, self._h = np.empty(rows.d), np.empty(rows.d)
@@ -109,7 +109,7 @@ class MapSgd(StallRule):
 
     def _take_maps(self) -> None:
         """The sequence of maps that makes an epoch, for each of this run's rates."""
-        maps = self._survey.maps(self._all_rates)
+        maps = self._summaries.maps(self._all_rates)
         self._statistics = maps.statistics
         these = np.searchsorted(self._all_rates, self._rates)
         self.is_safe = maps.is_safe[these]
@@ -130,22 +130,22 @@ class MapSgd(StallRule):
     @property
     def about(self) -> Floats | None:
         """What the data was read again about, if it was."""
-        return self._survey.recentred
+        return self._summaries.moved_reference
 
     @about.setter
     def about(self, w_ref: Floats | None) -> None:
-        if w_ref is not None and self._survey.recentre(w_ref):
+        if w_ref is not None and self._summaries.recentre(w_ref):
             self._take_maps()
 
     @property
     def is_near_weights(self) -> bool:
         """Whether that was about weights of this run."""
-        return self._survey.is_near_weights
+        return self._summaries.is_near_weights
 
     @is_near_weights.setter
     def is_near_weights(self, value: bool) -> None:
         if value:
-            self._survey.is_recentred, self._survey.is_near_weights = False, True
+            self._summaries.is_recentred, self._summaries.is_near_weights = False, True
 
     def start(self, want_cost: bool) -> float | None:
         cost = self._statistics.cost(self.w)
@@ -175,19 +175,19 @@ class MapSgd(StallRule):
 
         Each epoch is judged by itself, so that no digit depends on how many epochs a call does.
         """
-        survey, statistics = self._survey, self._statistics
-        is_current = statistics is survey.statistics
-        far = 0.0 if is_current and survey.is_recentred else statistics.far_cost
-        if is_current and (survey.is_recentred or survey.is_near_weights):
+        summaries, statistics = self._summaries, self._statistics
+        is_current = statistics is summaries.statistics
+        far = 0.0 if is_current and summaries.is_recentred else statistics.far_cost
+        if is_current and (summaries.is_recentred or summaries.is_near_weights):
             return far, 0.0
         return far, float(np.abs(statistics.w_ref).max()) / FAR_WEIGHTS
 
     def _recentre(self, w: Floats | None) -> None:
         """Maps about the optimum: w_ref is too far for the digits of w, or of a cost far below its own; or
         about weights w that are small, and hardly move."""
-        if self._statistics is self._survey.statistics:  # else a run beside this one has seen to it
+        if self._statistics is self._summaries.statistics:  # else a run beside this one has seen to it
             del self._a, self._b  # two sets of maps would take twice the memory
-            self._survey.recentre(w, is_last=w is None)
+            self._summaries.recentre(w, is_last=w is None)
         self._take_maps()
 
     def _epochs(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> tuple[int, int]:
@@ -213,7 +213,7 @@ class MapSgd(StallRule):
         """One epoch, some of its blocks scanned: counted as a read."""
         statistics, k = self._statistics, int(which[0])
         order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
-        is_safe = self._survey.maps(self._all_rates).is_safe[k]
+        is_safe = self._summaries.maps(self._all_rates).is_safe[k]
         step = _Mixed(self._a[k], self._b[k], statistics.w_ref, order, is_safe[order], float(rates[0]))
         w, place = self.w.copy(), np.zeros(1, np.int64)
         self.passes += 1

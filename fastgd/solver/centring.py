@@ -1,0 +1,181 @@
+"""Read statistics of centred rows about weights that fit them: one pass, rarely two.
+
+Rows are read as √s·[x − x_ref, 1]. x_ref comes from the first rows, so that columns far from zero keep their
+digits. Where x_ref, or the weights that residuals are taken about, say little about the later rows, the data
+is read once more about better ones. With few rows the weights are refined until they have all their digits.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from fastgd.checks import InvalidDataError
+from fastgd.data.backend import Backend
+from fastgd.data.dataset import Table
+from fastgd.data.transform import TransformedRows
+from fastgd.engine.blocks import Floats
+from fastgd.solver.scaling import Scaling
+from fastgd.solver.statistics import (
+    FAR,
+    Reference,
+    Statistics,
+    first_reference,
+    plain_statistics,
+    read_statistics,
+)
+from fastgd.solver.steppers.streaming import leaf_rows
+
+ACCURATE_ROWS = 4096
+"""Up to so many rows the reference is refined with residuals in twice the working precision."""
+REFINEMENTS = 4
+FIRST_NUMBERS = 1 << 16
+"""Numbers of the first rows that x_ref is computed from."""
+TINY = 1e-150
+SHIFT_BITS = 2.0**-4
+"""x_ref is a multiple of about this part of a column's spread: x − x_ref is then exact for most data."""
+
+
+class Centred(NamedTuple):
+    """Statistics of √s·[x − x_ref, 1], and what reading them took."""
+
+    statistics: Statistics
+    n_passes: int
+    is_resumed: bool
+    """Whether the reference is that of an earlier run on the same data."""
+
+
+def read_centred(
+    rows: Table, has_intercept: bool, backend: Backend, n_threads: int | None, saved: Reference | None
+) -> Centred:
+    """`saved` is the reference of an earlier run. It is used where the data is the same."""
+    reading = _Reading(rows, has_intercept, backend, n_threads)
+    if saved is not None and len(saved.x_ref) == rows.d and len(saved.w_ref) == rows.d + has_intercept:
+        found = reading.about(saved.x_ref, saved.w_ref)
+        found = reading.refined(found, 0)
+        if found.s == saved.squares:
+            return Centred(found, reading.n_passes, True)
+    found = reading.about(*reading.first())
+    if backend == "numba" and found.is_finite():
+        found = reading.refined(reading.better(found), REFINEMENTS)
+    return Centred(found, reading.n_passes, False)
+
+
+class _Reading:
+    def __init__(self, rows: Table, has_intercept: bool, backend: Backend, n_threads: int | None):
+        self._rows, self._has_intercept = rows, has_intercept
+        self._backend, self._n_threads = backend, n_threads
+        self.n_passes = 0
+
+    def _centred(self, x_ref: Floats) -> TransformedRows:
+        return TransformedRows(self._rows, x_ref, np.ones(self._rows.d), has_ones=self._has_intercept)
+
+    def about(self, x_ref: Floats, w_ref: Floats) -> Statistics:
+        """One pass."""
+        self.n_passes += 1
+        rows: Table = self._centred(x_ref)
+        if self._backend == "python":
+            X, y, _ = rows.lists()
+            found = plain_statistics(np.array(X), np.array(y), w_ref)
+        else:
+            if not (self._has_intercept or self._rows.has_weights):  # nothing to transform
+                rows = self._rows
+            found = read_statistics(rows, w_ref, self._n_threads)
+        if not found.is_finite():
+            rows.refuse_nonfinite()
+        found.x_ref = x_ref
+        return found
+
+    def first(self) -> tuple[Floats, Floats]:
+        """x_ref and weights from the first rows."""
+        x_ref = first_means(self._rows, self._has_intercept)
+        start = np.zeros(len(x_ref) + self._has_intercept)
+        if self._backend == "python":
+            return x_ref, start
+        w_ref = first_reference(self._centred(x_ref), start)
+        return x_ref, w_ref if np.isfinite(w_ref).all() else start
+
+    def better(self, found: Statistics) -> Statistics:
+        """Statistics about the optimum and the means, where the first rows are far off; else `found`."""
+        v, squares = found.solution(), np.diag(found.G)[: self._rows.d]
+        total = self._rows.total_weight
+        m = found.G[-1, :-1] / found.G[-1, -1] if self._has_intercept else 0.0 * squares
+        is_off = bool((m * m * total * FAR > squares - m * m * total).any())
+        if not (is_off or found.is_far_from(found.least_cost(v))):
+            return found
+        if not is_off:
+            m = 0.0 * m
+        w_ref = found.w_ref + v
+        if self._has_intercept:
+            w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
+        return self.about(found.x_ref + m, w_ref)
+
+    def refined(self, found: Statistics, most: int) -> Statistics:
+        """Few rows: residuals, and their products with X, as if in twice the precision."""
+        is_few = self._rows.has_at_most(ACCURATE_ROWS) and self._backend == "numba"
+        if not (is_few and found.is_finite()):
+            return found
+        from fastgd.kernels import accurate
+
+        X, y, _ = self._centred(found.x_ref).whole()
+
+        def about(weights: Floats) -> Statistics:
+            sums = accurate.run(X, y, weights, leaf_rows(len(weights)), True)
+            return Statistics(found.n, weights, found.G, -sums[1:], float(sums[0]), found.x_ref)
+
+        best = about(found.w_ref)
+        v = found.factor.solve(best.c)
+        for _ in range(most):
+            moved = about(best.w_ref + v)
+            moved_v = found.factor.solve(moved.c)
+            # What the cost could still fall by, c·v, decides when the cost itself no longer can.
+            if not moved.c @ moved_v < 0.25 * (best.c @ v):
+                break
+            best, v = moved, moved_v
+        return best
+
+
+def first_means(rows: Table, has_intercept: bool) -> Floats:
+    """About the means of the first rows, with an intercept; zeros without."""
+    X, _, weights = rows.head(max(2, FIRST_NUMBERS // rows.d))
+    X = X.astype(np.float64)
+    if weights.any():
+        X = X[weights > 0.0]
+    with np.errstate(all="ignore"):
+        first = X[0].copy()
+        if has_intercept:
+            X -= first
+        size = np.abs(X).max(axis=0)
+        mean, spread = first + np.mean(X, axis=0), np.std(X, axis=0)
+        unit = SHIFT_BITS * np.exp2(np.floor(np.log2(spread)))
+        x_ref = np.where(spread > 0.0, np.round(mean / unit) * unit, first)
+    if not np.isfinite(x_ref).all() and has_intercept:
+        rows.refuse_nonfinite()
+        raise InvalidDataError("X is too large: its squares overflow; scale it")
+    if ((size > 0.0) & (size < TINY)).any():
+        j = int(((size > 0.0) & (size < TINY)).argmax())
+        raise InvalidDataError(
+            f"spans {size[j]:g}: its squares vanish", what="X", column=j, name=rows.name_of("X", j),
+            remedy="scale X",
+        )  # fmt: skip
+    return x_ref if has_intercept else np.zeros(rows.d)
+
+
+def scaled(centred: Statistics, to: Scaling, total: float, is_standardized: bool) -> Statistics:
+    """Statistics of √s·[x − x_ref, 1] as those of √s·[(x − shift)·scale, 1], about the same weights."""
+    G, c, scale, d = centred.G, centred.c, to.scale, len(to.scale)
+    theta = np.zeros(to.size)
+    np.divide(centred.w_ref[:d], scale, out=theta[:d], where=scale != 0.0)
+    if not to.has_intercept:
+        return Statistics(total, theta, G * np.outer(scale, scale), c * scale, centred.s)
+    m = to.shift - centred.x_ref
+    n, sums = G[d, d], G[d, :d]
+    out = np.empty_like(G)
+    about_shift = G[:d, :d] - np.outer(sums, m) - np.outer(m, sums) + n * np.outer(m, m)
+    out[:d, :d] = about_shift * np.outer(scale, scale)
+    out[d, :d] = out[:d, d] = 0.0 if is_standardized else (sums - n * m) * scale
+    out[d, d] = n
+    theta[d] = math.fsum([centred.w_ref[d], *(m * centred.w_ref[:d]).tolist()])
+    return Statistics(total, theta, out, np.append((c[:d] - m * c[d]) * scale, c[d]), centred.s)

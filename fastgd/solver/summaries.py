@@ -1,0 +1,150 @@
+"""Statistics and maps whose reference moves where digits need it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgd.data.backend import Backend
+from fastgd.data.dataset import Table
+from fastgd.engine.blocks import Floats
+from fastgd.solver.curvature import table_of
+from fastgd.solver.maps import AffineMaps, read_maps
+from fastgd.solver.statistics import Reference, Statistics, first_reference, plain_statistics, read_statistics
+from fastgd.solver.steppers.streaming import FoldedCost
+
+
+class Summaries:
+    """Statistics of rows for runs that begin near `start`, and the maps of SGD, by one pass in most cases.
+
+    The first reference comes from the first rows and `start`. `recentre` reads the data again about a better
+    one. `n_passes` counts the passes.
+    """
+
+    def __init__(
+        self,
+        rows: Table,
+        start: Floats,
+        backend: Backend,
+        n_threads: int | None,
+        saved: Reference | None = None,
+    ):
+        """`saved` is the reference of an earlier run. It is used where the data is the same."""
+        self._rows, self._start, self._backend, self._n_threads = rows, start, backend, n_threads
+        is_alike = saved is not None and not len(saved.x_ref) and len(saved.w_ref) == rows.d
+        self._saved = saved if is_alike else None
+        self._reference: Floats | None = None
+        self._statistics: Statistics | None = None
+        self._maps: AffineMaps | None = None
+        self.is_recentred = False
+        self.is_near_weights = False
+        """Whether the data was read again about weights of a run. It can then be read once more."""
+        self.n_passes = 0
+
+    @property
+    def has_statistics(self) -> bool:
+        return self._statistics is not None
+
+    @property
+    def statistics(self) -> Statistics:
+        if self._statistics is None:
+            self._read(None)
+        assert self._statistics is not None
+        return self._statistics
+
+    def maps(self, rates: Floats) -> AffineMaps:
+        """The maps of all blocks for these rates, ascending; the same pass makes the statistics."""
+        if self._maps is None:
+            self._read(rates)
+        assert self._maps is not None
+        return self._maps
+
+    @property
+    def reference(self) -> Reference | None:
+        """The reference for a run that continues this one."""
+        return self._saved if self._statistics is None else self._statistics.reference
+
+    @property
+    def moved_reference(self) -> Floats | None:
+        """The weights that the data was read again about, if it was."""
+        is_other = self.is_recentred or self.is_near_weights
+        return self._statistics.w_ref if is_other and self._statistics is not None else None
+
+    def recentre(self, w_ref: Floats | None = None, is_last: bool = True) -> bool:
+        """Read the data again about w_ref, by default the optimum; False after the last time."""
+        if self.is_recentred:
+            return False
+        self.is_recentred, self.is_near_weights = is_last, not is_last
+        w_ref = self.statistics.optimum() if w_ref is None else w_ref
+        rates = None if self._maps is None else self._maps.rates
+        self._maps = None
+        self._read_about(w_ref, rates)
+        return True
+
+    def cost_with_digits(self, w: Floats) -> float:
+        """The cost at w by the statistics, read again about the optimum where the cost needs that."""
+        cost = self.statistics.cost(w)
+        if self.statistics.is_far_from(cost) and self.recentre():
+            cost = self.statistics.cost(w)
+        return cost
+
+    def cost(self, w: Floats) -> float:
+        """The cost at w: by statistics that are there and hold its digits, else by a pass."""
+        if self.has_statistics and self.statistics.is_finite():
+            cost = self.cost_with_digits(w)
+            if self.statistics.error(w) <= 1e-9 * cost:
+                return cost
+        self.n_passes += 1
+        if self._backend == "python":
+            with np.errstate(all="ignore"):
+                residual = table_of(self._rows) @ w - self._rows.y
+                return float(residual @ residual) / self._rows.n
+        return FoldedCost(self._rows, self._n_threads)(w)[0]
+
+    def optimum(self) -> tuple[Floats, float]:
+        """Weights of the least cost, and that cost."""
+        w = self.statistics.optimum()
+        if self._backend == "python":
+            residual = table_of(self._rows) @ w - self._rows.y
+            return w, float(residual @ residual) / self.statistics.n
+        cost = self.statistics.cost(w)
+        if self.statistics.is_far_from(cost) and self.recentre():
+            w = self.statistics.optimum()
+            cost = self.statistics.cost(w)
+        return w, cost
+
+    def table_about_start(self) -> Floats:
+        """XᵀX by a pass about `start`: cheaper than `statistics`, where no residual counts."""
+        self.n_passes += 1
+        return self._checked(read_statistics(self._rows, self._start, 1)).G
+
+    def _read(self, rates: Floats | None) -> None:
+        """The first pass, about the saved reference where the data is that of the earlier run."""
+        if self._saved is not None:
+            self._read_about(self._saved.w_ref, rates)
+            saved, self._saved = self._saved, None
+            self.is_recentred = saved.squares == self.statistics.s
+            if self.is_recentred:
+                self._reference = saved.w_ref
+                return
+        if self._reference is None:
+            is_plain = self._backend == "python"
+            self._reference = (
+                np.zeros(len(self._start)) if is_plain else first_reference(self._rows, self._start)
+            )
+        self._read_about(self._reference, rates)
+
+    def _read_about(self, w_ref: Floats, rates: Floats | None) -> None:
+        self.n_passes += 1
+        rows = self._rows
+        if rates is not None:
+            self._maps = read_maps(rows, w_ref, rates, self._n_threads)
+            self._statistics = self._checked(self._maps.statistics)
+        elif self._backend == "python":
+            self._statistics = self._checked(plain_statistics(table_of(rows), rows.y, w_ref))
+        else:
+            self._statistics = self._checked(read_statistics(rows, w_ref, self._n_threads))
+
+    def _checked(self, statistics: Statistics) -> Statistics:
+        if not statistics.is_finite():
+            self._rows.refuse_nonfinite()
+        return statistics
