@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd.solver import statistics
+from fastgd.solver import maps
 from fastgd.solver.steppers import choose
 from tests.conftest import JIT_IS_OFF
 
@@ -103,7 +103,7 @@ def test_a_block_whose_map_would_lose_digits_is_scanned(monkeypatch, d, shuffle)
     assert fit.n_passes == 1 + 30  # a read an epoch for what is scanned
     np.testing.assert_array_equal(fit.w_history, scanned.w_history)
     assert 0.75 in scanned.w_history[-1:]
-    monkeypatch.setattr(statistics, "GROWTH", np.inf)  # without the guard:
+    monkeypatch.setattr(maps, "GROWTH", np.inf)  # without the guard:
     unguarded = fastgd.sgd(X, y, **how | dict(on_divergence="ignore"))
     assert unguarded.n_passes == 1
     assert not np.abs(unguarded.w_history - scanned.w_history).max() < 1e-3
