@@ -124,12 +124,13 @@ def read_column_sums(
 
 def read_about(rows: Table, x_ref: Floats, backend: Backend, n_threads: int | None) -> ColumnSums:
     """Σ s u and Σ s u² about this x_ref: one pass."""
-    d, total = rows.d, rows.total_weight
+    d = rows.d
     if backend == "python":
         centred = TransformedRows(rows, x_ref, np.ones(d), has_ones=False)
         table, weights = np.array(centred.lists()[0]), rows.lists()[2]
         roots = np.sqrt(weights)[:, None] if weights else 1.0
-        return ColumnSums(total, x_ref, np.sum(table * roots, axis=0), np.sum(table * table, axis=0))
+        sums, squares = np.sum(table * roots, axis=0), np.sum(table * table, axis=0)
+        return ColumnSums(rows.total_weight, x_ref, sums, squares)
     from fastgd.kernels import prepare
 
     def task(_start: int, X: Array, _y: Array, weights: Floats) -> Floats:
@@ -138,4 +139,4 @@ def read_about(rows: Table, x_ref: Floats, backend: Backend, n_threads: int | No
     sums = reduce.fold(rows, task, n_threads, 1 + 2 * d)
     if not np.isfinite(sums).all():
         rows.refuse_nonfinite()
-    return ColumnSums(total, x_ref, sums[1 : d + 1], sums[d + 1 :])
+    return ColumnSums(rows.total_weight, x_ref, sums[1 : d + 1], sums[d + 1 :])

@@ -299,13 +299,14 @@ class Problem:
             found, n_passes = curvature.estimated_eigenvalues(self.rows, to, self._n_threads)
             self._own_passes += n_passes
             return found
-        plain, total = self._plain_summaries, self.total
+        plain = self._plain_summaries
         if plain is None:
-            return Eigenvalues(*extreme_eigenvalues(self.statistics.G / total, self._parted), False)
+            G = self.statistics.G  # before the sum of the weights, which this pass counts
+            return Eigenvalues(*extreme_eigenvalues(G / self.total, self._parted), False)
         is_short = self.rows.is_one_block and self._backend == "numba" and not plain.has_statistics
         G = plain.table_about_start() if is_short else plain.statistics.G
         smallest, largest = extreme_eigenvalues(G)
-        return Eigenvalues(smallest / total, largest / total, False)
+        return Eigenvalues(smallest / self.total, largest / self.total, False)
 
     @lazy_property
     def _parted(self) -> Parted | None:
