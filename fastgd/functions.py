@@ -20,11 +20,10 @@ from fastgd.engine import reduce, threads
 from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import Loss, SquaredError, as_loss
 from fastgd.solver import scaling
+from fastgd.solver.cost import Cost, SquaredCost, cost_and_gradient_from, leaf_rows
 from fastgd.solver.each_row import as_plain, each_row, predict
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.objective import Objective, as_objective, check_loss
-from fastgd.solver.steppers.folded import FoldedObjective
-from fastgd.solver.steppers.streaming import FoldedCost, cost_and_gradient_from, leaf_rows
 
 ACCURATE_ROWS = 4096
 """Up to this number of rows, cost and gradient have twice the working precision. Over more rows rounding
@@ -311,7 +310,7 @@ def cost_and_gradient(
         if rows.has_at_most(ACCURATE_ROWS):
             value, grad = _accurate(rows, weights, n_threads)
         if not (math.isfinite(value) and np.isfinite(grad).all()):  # more rows, or an overflow
-            value, grad = FoldedCost(rows, n_threads)(weights)
+            value, grad = SquaredCost(rows, n_threads)(weights)
     if not math.isfinite(value):
         rows.refuse_nonfinite()
     return value, float(grad[0]) if rows.is_scalar else grad
@@ -343,7 +342,7 @@ def _of_any(
         value = reference.mean_loss(xs, ys, weights, theta.tolist(), goal.loss)
         gradient = np.array(reference.mean_slope(xs, ys, weights, theta.tolist(), goal.loss))
     else:
-        value, gradient = FoldedObjective(rows, goal.loss, to, n_threads)(theta)
+        value, gradient = Cost(rows, goal.loss, to, n_threads)(theta)
     if not math.isfinite(value):
         rows.refuse_nonfinite()
     gradient += penalty.l1 * np.sign(theta) + penalty.l2 * theta

@@ -10,7 +10,7 @@ from fastgd.data import arrays, streams, transform
 from fastgd.engine import blocks, journal, reduce
 from fastgd.io import npz
 from fastgd.solver import centring, statistics
-from fastgd.solver.steppers import exact, proximal, summary
+from fastgd.solver.steppers import exact, summary
 
 BLOCK = 64
 """Rows of a block, and of a run, in these tests: few rows then make many runs."""
@@ -36,7 +36,7 @@ def small_runs(monkeypatch):
         (reduce, "LEAST_THREAD_NUMBERS"),
     ):
         monkeypatch.setattr(module, name, 1)
-    for module in (proximal, summary, exact):
+    for module in (summary, exact):
         monkeypatch.setattr(module, "_CALL_NS", 600)  # several calls for these rows
     monkeypatch.setattr(streams, "POLL", 0.002)
     monkeypatch.setattr(os, "fsync", lambda handle: None)

@@ -17,6 +17,7 @@ from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
+from fastgd.solver.cost import leaf_rows
 from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import (
     FAR,
@@ -26,7 +27,6 @@ from fastgd.solver.statistics import (
     plain_statistics,
     read_statistics,
 )
-from fastgd.solver.steppers.streaming import leaf_rows
 
 ACCURATE_ROWS = 4096
 """Up to so many rows the reference is refined with residuals in twice the working precision."""

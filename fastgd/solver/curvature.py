@@ -22,10 +22,9 @@ from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import SquaredError
 from fastgd.solver import linalg
+from fastgd.solver.cost import Cost, SquaredCost
 from fastgd.solver.linalg import EPS, NULL, Parted
 from fastgd.solver.scaling import Scaling
-from fastgd.solver.steppers.folded import FoldedObjective
-from fastgd.solver.steppers.streaming import FoldedCost
 from fastgd.wording import Option
 
 SLOWEST = 0.1
@@ -90,9 +89,9 @@ def least_in_units(H: Floats, units: Floats, by_parts: Parted | None, l2: Floats
 def estimated_eigenvalues(rows: Table, to: Scaling | None, n_threads: int | None) -> tuple[Eigenvalues, int]:
     """Eigenvalues in this scaling by Lanczos' iteration, and how many passes it took."""
     fold: Callable[[Floats], tuple[float, Floats]]
-    fold, d = FoldedCost(rows, n_threads), rows.d
+    fold, d = SquaredCost(rows, n_threads), rows.d
     if to is not None:
-        fold, d = FoldedObjective(rows, SquaredError(), to, n_threads), to.size
+        fold, d = Cost(rows, SquaredError(), to, n_threads), to.size
     n_passes = 0
 
     def gradient(theta: Floats) -> Floats:

@@ -23,6 +23,7 @@ from fastgd.losses import as_loss, identity
 from fastgd.results import DivergenceError, FitResult
 from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver import caveats, forecast, loop, objective, scaling
+from fastgd.solver.cost import Cost
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.loop import Run, Watch
 from fastgd.solver.objective import Objective, Rule
@@ -31,7 +32,6 @@ from fastgd.solver.orders import Order, as_order
 from fastgd.solver.outcome import from_run, not_begun
 from fastgd.solver.planner import Choice
 from fastgd.solver.state import State
-from fastgd.solver.steppers.folded import FoldedObjective
 from fastgd.solver.tracks import Track, has_grown, track
 from fastgd.wording import listed
 
@@ -267,7 +267,7 @@ class _Held:
         self._rows, self._goal, self._backend = rows, goal, backend
         if backend == "numba":
             to = scaling.plain(rows.d, True)
-            self._fold = FoldedObjective(rows, goal.loss, to, n_threads)
+            self._fold = Cost(rows, goal.loss, to, n_threads)
 
     def __call__(self, w: Floats, intercept: float) -> float:
         cost = self._cost(w, intercept)

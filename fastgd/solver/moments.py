@@ -20,10 +20,10 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.solver.centring import first_means
+from fastgd.solver.cost import leaf_rows
 from fastgd.solver.curvature import CONSTANT
 from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import FAR, Statistics
-from fastgd.solver.steppers.streaming import leaf_rows
 
 FEW_ROWS = 8
 """The variance of fewer rows is no scale: two of them may be equal by chance."""

@@ -7,10 +7,10 @@ import numpy as np
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
+from fastgd.solver.cost import SquaredCost
 from fastgd.solver.curvature import table_of
 from fastgd.solver.maps import AffineMaps, read_maps
 from fastgd.solver.statistics import Reference, Statistics, first_reference, plain_statistics, read_statistics
-from fastgd.solver.steppers.streaming import FoldedCost
 
 
 class Summaries:
@@ -98,7 +98,7 @@ class Summaries:
             with np.errstate(all="ignore"):
                 residual = table_of(self._rows) @ w - self._rows.y
                 return float(residual @ residual) / self._rows.n
-        return FoldedCost(self._rows, self._n_threads)(w)[0]
+        return SquaredCost(self._rows, self._n_threads)(w)[0]
 
     def optimum(self) -> tuple[Floats, float]:
         """Weights of the least cost, and that cost."""

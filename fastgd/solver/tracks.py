@@ -1,8 +1,4 @@
-"""From an objective and a rule to the stepper that runs them, and what translates its points back.
-
-There are two tracks. The lesson's steppers take squared errors by single steps: in other coordinates they
-read rows that are made as they are read. The others take any objective by any rule.
-"""
+"""Prepare runs: the problem, the learning rates, the steppers, and what translates their points to w."""
 
 from __future__ import annotations
 
@@ -18,22 +14,21 @@ import numpy as np
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate, TimesAuto, is_automatic
-from fastgd.solver import planner, preconditioning
+from fastgd.solver import preconditioning
 from fastgd.solver.loop import Run
 from fastgd.solver.moments import Moments
 from fastgd.solver.objective import LESSON, Objective
 from fastgd.solver.options import Plan, Solver
 from fastgd.solver.orders import Order
-from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
 from fastgd.solver.rates import mean_square, rates_of
 from fastgd.solver.scaling import Model, Scaling, starting_at
 from fastgd.solver.state import State, goes_on, identity_of, problem_of, resumed, resumed_point
-from fastgd.solver.steppers.base import Stepper, new_state
-from fastgd.solver.steppers.choose import for_descent, for_sgd, for_sgds
+from fastgd.solver.steppers.base import Stepper, StepperState, new_state
+from fastgd.solver.steppers.choose import choose_steppers, descent_method, is_lesson
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
-from fastgd.solver.steppers.proximal import StreamedProximal, SummaryProximal, Until
-from fastgd.solver.steppers.streaming_sgd import ScannedSgd
+from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
+from fastgd.solver.steppers.summary import SummaryProximal
 
 OUTGROWN = 1e4
 """Scores this many times beyond what steps without amplification reach are of a rate that is too large."""
@@ -94,7 +89,7 @@ class Track:
 
     def result_point(self) -> Floats:
         """Where the run ended: the average, where there is one."""
-        average = self.stepper.average() if isinstance(self.stepper, (ScannedSgd, PlainSgd)) else None
+        average = self.stepper.average() if isinstance(self.stepper, (StreamingSgd, PlainSgd)) else None
         return self.stepper.w if average is None else average
 
     def constant(self) -> tuple[int, ...]:
@@ -132,9 +127,9 @@ class Track:
         return size > OUTGROWN * target * max(1.0, steps) and size > GROWN * earlier
 
     def state(self, done: int, order: Order) -> State:
-        memory = getattr(self.stepper, "memory", None)
-        if memory is None and self.scaling is not None:
-            memory = new_state(self.stepper.w)
+        memory = None
+        if self.scaling is not None:
+            memory = getattr(self.stepper, "memory", None) or new_state(self.stepper.w)
         return State(
             self.kind,
             self.epoch + done,
@@ -151,18 +146,15 @@ class Track:
 
 
 def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
-    """The lesson's steppers where they serve, else those of any objective."""
-    plan, is_lessons = _resolved(plan, rows)
-    about = () if is_lessons and plan.goal.is_plain else identity_of(plan, rows)
+    """The stepper of a run that begins at w and intercept, or continues the run of `state`."""
+    plan = _resolved(plan, rows)
+    about = _identity(plan, rows)
     if state is not None and (state.solver != plan.solver or not goes_on(plan, state, about)):
         state = None
     if state is not None and plan.how.method == "auto":
         plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
-    ground = (_Lessons if is_lessons and plan.backend == "numba" else _Any)(
-        plan, rows, w, intercept, plan.how.n_epochs, state
-    )
-    taken = ground.track(w, intercept, ground.rates(plan.how.learning_rate))
-    taken.about, taken.goal = about, plan.goal
+    runs = _Runs(plan, rows, (w, intercept), plan.how.n_epochs, state)
+    taken = runs.tracks([(w, intercept)], [runs.rates(plan.how.learning_rate)], about)[0]
     _backtrack(taken, plan, plan.how.learning_rate)
     if state is not None:
         taken.first_rate = state.first_rate
@@ -172,17 +164,13 @@ def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | N
 def tracks(
     plan: Plan, rows: Table, starts: list[Floats], learning_rates: Sequence[LearningRate]
 ) -> list[Track]:
-    """One for each learning rate, and start: they share the coordinates and what is learnt of the data."""
-    plan, is_lessons = _resolved(plan, rows)
-    about = () if is_lessons and plan.goal.is_plain else identity_of(plan, rows)
+    """The steppers of runs that share a problem: one for each learning rate, and start."""
+    plan = _resolved(plan, rows)
     n_epochs = len(starts) * (plan.how.n_epochs + 1) - 1  # as many reads as one run of so many epochs
-    ground = (_Lessons if is_lessons and plan.backend == "numba" else _Any)(
-        plan, rows, starts[0], 0.0, n_epochs
-    )
-    rates = [ground.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
-    taken = ground.tracks(starts, rates)
+    runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs)
+    rates = [runs.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
+    taken = runs.tracks([(w, 0.0) for w in starts], rates, _identity(plan, rows))
     for each, rate in zip(taken, learning_rates, strict=True):
-        each.about, each.goal = about, plan.goal
         _backtrack(each, plan, rate)
     return taken
 
@@ -191,16 +179,21 @@ def _backtrack(taken: Track, plan: Plan, learning_rate: LearningRate) -> None:
     """Let automatic rates be found by backtracking where the curvature of a smooth loss has no bound."""
     has_no_bound = plan.goal.is_smooth and not plan.goal.is_bounded
     if has_no_bound and is_automatic(learning_rate):
-        if isinstance(taken.stepper, (StreamedProximal, PlainDescent)):
+        if isinstance(taken.stepper, (StreamingDescent, PlainDescent)):
             taken.stepper.backtracks = True
         taken.rates = np.array(taken.rates)
 
 
-def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:
-    """The plan with the solver that it comes to, and whether the lesson's steppers serve."""
+def _identity(plan: Plan, rows: Table) -> tuple[Any, ...]:
+    """Momentum, averages and counts of the lesson's runs are none, and continue on any data."""
+    return () if is_lesson(plan) and plan.goal.is_plain else identity_of(plan, rows)
+
+
+def _resolved(plan: Plan, rows: Table) -> Plan:
+    """The plan with `precondition` decided, and SGD by batches of all rows as full-batch descent."""
     if plan.goal.precondition:
         plan = _preconditioned(plan, rows)
-    goal, rule = plan.goal, plan.rule
+    rule = plan.rule
     if (
         plan.solver == "sgd"
         and rule.batch_size > 1
@@ -209,12 +202,9 @@ def _resolved(plan: Plan, rows: Table) -> tuple[Plan, bool]:
         and not plan.how.is_part
     ):
         plan = dataclasses.replace(plan, solver="gradient_descent")
-    if plan.solver == "sgd":
-        return plan, goal.is_quadratic and rule.is_plain
-    if rule.batch_size > 1:
+    if plan.solver != "sgd" and rule.batch_size > 1:
         plan = dataclasses.replace(plan, rule=dataclasses.replace(rule, batch_size=1))
-    is_lessons = goal.is_plain and plan.rule.is_plain and plan.how.tol is None and not goal.precondition
-    return plan, is_lessons
+    return plan
 
 
 def _preconditioned(plan: Plan, rows: Table) -> Plan:
@@ -226,79 +216,33 @@ def _preconditioned(plan: Plan, rows: Table) -> Plan:
     return dataclasses.replace(plan, goal=goal, rule=rule)
 
 
-class _Lessons:
-    """What runs of squared errors by single steps share."""
+class _Runs:
+    """The problem of one or several runs, and their method."""
 
     def __init__(
-        self, plan: Plan, rows: Table, w: Floats, intercept: float, n_epochs: int, state: State | None = None
+        self,
+        plan: Plan,
+        rows: Table,
+        start: tuple[Floats, float],
+        n_epochs: int,
+        state: State | None = None,
     ):
-        """`w` and `intercept` begin the first run. `n_epochs` is the number of epochs of all runs."""
-        self._plan, self._n_epochs, self._state = plan, n_epochs, state
+        """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs."""
+        self._plan, self._state, self._n_epochs = plan, state, n_epochs
         self._epoch = state.epoch if state is not None else 0
-        self._to: Scaling | None = None
         problem = self._problem = problem_of(plan, rows, state)
-        if not plan.goal.is_plain:
-            self._to = problem.scaling
-        self._scale = rows.n / problem.total if rows.has_weights else 1.0
-        self._summaries = problem.begin_single_steps(self._point(w, intercept))
-
-    def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
-        return rates_of(self._plan, self._problem, learning_rate, self._epoch, name)
-
-    def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
-        plan, how, rows = self._plan, self._plan.how, self._problem.descent_rows
-        start, w = (w, intercept), self._point(w, intercept)
-        stepper: Stepper
-        if plan.solver == "sgd":
-            stepper = for_sgd(
-                rows, w, rates, n_threads=how.n_threads, method=how.method,
-                summaries=self._summaries, order=plan.order, track_cost=how.track_cost,
-                keeps_samples=how.history == "samples", epoch=self._epoch,
-            )  # fmt: skip
-        else:
-            stepper = for_descent(
-                rows, w, self._n_epochs, n_threads=how.n_threads,
-                method=how.method, summaries=self._summaries,
-            )  # fmt: skip
-        return self._begun(stepper, rates, start)
-
-    def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
-        plan, how = self._plan, self._plan.how
-        if plan.solver != "sgd":
-            return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
-        points = [self._point(w, 0.0) for w in starts]
-        steppers = for_sgds(
-            self._problem.descent_rows, points, rates, n_threads=how.n_threads,
-            method=how.method, summaries=self._summaries, order=plan.order, track_cost=how.track_cost,
-        )  # fmt: skip
-        begun = zip(steppers, rates, starts, strict=True)
-        return [self._begun(stepper, own, (w, 0.0)) for stepper, own, w in begun]
-
-    def _point(self, w: Floats, intercept: float) -> Floats:
-        return w if self._to is None else resumed_point(self._state, self._to, self._to.theta(w, intercept))
-
-    def _begun(self, stepper: Stepper, rates: Floats, start: tuple[Floats, float]) -> Track:
-        to = self._to
-        model = None if to is None else starting_at(stepper.w, start, to, to.model)
-        return Track(self._plan.solver, stepper, rates, model, self._problem, self._epoch, to, self._scale)
-
-
-class _Any:
-    """What runs of any objective by any rule share."""
-
-    def __init__(
-        self, plan: Plan, rows: Table, w: Floats, intercept: float, n_epochs: int, state: State | None = None
-    ):
-        """As of `_Lessons`."""
-        self._plan, self._state, self._epoch = plan, state, state.epoch if state is not None else 0
-        problem = self._problem = problem_of(plan, rows, state)
-        self._is_summary = (
-            plan.solver != "sgd"
-            and plan.backend == "numba"
-            and _pays(plan, rows, n_epochs)
-            and problem.holds_digits
-        )
-        problem.check_metric()
+        self._is_lesson = is_lesson(plan) and plan.backend == "numba"
+        self._scaling: Scaling | None = None
+        self._cost_scale = 1.0
+        if self._is_lesson:
+            if not plan.goal.is_plain:
+                self._scaling = problem.scaling
+            if rows.has_weights:
+                self._cost_scale = rows.n / problem.total
+            problem.begin_single_steps(self._lesson_point(start))
+        else:  # statistics before the rates and the scaling, which follow from them
+            self._method = descent_method(plan, problem, n_epochs)
+            problem.check_metric()
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
         plan = self._plan
@@ -307,57 +251,53 @@ class _Any:
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
         return rates_of(plan, self._problem, learning_rate, self._epoch, name)
 
-    def tracks(self, starts: list[Floats], rates: list[Floats]) -> list[Track]:
-        return [self.track(w, 0.0, own) for w, own in zip(starts, rates, strict=True)]
+    def tracks(
+        self, starts: list[tuple[Floats, float]], rates: list[Floats], about: tuple[Any, ...]
+    ) -> list[Track]:
+        plan, problem = self._plan, self._problem
+        if self._is_lesson:  # automatic rates may have read statistics
+            self._method = descent_method(plan, problem, self._n_epochs)
+        else:
+            self._scaling = problem.scaling
+        to = self._scaling
+        states = [self._stepper_state(start) for start in starts]
+        steppers = choose_steppers(plan, problem, self._method, states, rates, self._epoch)
+        taken = []
+        for start, own, stepper in zip(starts, rates, steppers, strict=True):
+            model: Model | None = None
+            if to is not None:
+                is_moved = not self._is_lesson and self._method == "summary"
+                model = starting_at(stepper.w, start, to, problem.model if is_moved else to.model)
+            one = Track(plan.solver, stepper, own, model, problem, self._epoch, to, self._cost_scale)
+            one.about, one.goal = about, plan.goal
+            taken.append(one)
+        return taken
 
-    def track(self, w: Floats, intercept: float, rates: Floats) -> Track:
-        plan, problem, state, epoch = self._plan, self._problem, self._state, self._epoch
-        rule, how, is_sgd, is_summary = plan.rule, plan.how, plan.solver == "sgd", self._is_summary
-        to = problem.scaling
-        point = to.theta(w, intercept)
+    def _lesson_point(self, start: tuple[Floats, float]) -> Floats:
+        to = self._scaling
+        return start[0] if to is None else resumed_point(self._state, to, to.theta(*start))
+
+    def _stepper_state(self, start: tuple[Floats, float]) -> StepperState:
+        """Where a run begins: on statistics v = θ − θ_ref, else θ."""
+        if self._is_lesson:
+            return new_state(self._lesson_point(start))
+        plan, problem, state, to = self._plan, self._problem, self._state, self._problem.scaling
+        rule, is_summary = plan.rule, self._method == "summary"
+        point = to.theta(*start)
         if is_summary:
             point -= problem.statistics.w_ref
             null = problem.null_part(point)
             if state is not None and state.null is not None and problem.is_resumed and null.any():
                 null = state.null
             problem.null, point = null, point - null
-        method: Method = "summary" if is_summary else "stream"
-        is_known = not is_summary or problem.is_resumed
         average_from = -1
-        if is_sgd and rule.average is not False:
-            average_from = rule.average_from(how.n_epochs * -(-problem.rows.n // rule.batch_size))
-        memory = new_state(point, average_from)
-        kept = resumed(state, to) if is_known and state is not None and state.method == method else None
-        if kept is not None and (kept.counts[1] >= 0) == (memory.counts[1] >= 0):
-            memory = kept
-        stepper: Stepper
-        patience = 1 if plan.goal.precondition else how.patience
-        if rule.momentum and not rule.nesterov:  # one small gradient may be on the way through the optimum
-            patience = max(patience, 2)
-        until = Until(how.tolerance(method), patience) if plan.goal.is_smooth else Until()
-        if is_sgd:
-            if plan.backend == "python":
-                stepper = PlainSgd(problem, memory, rule, plan.order, epoch)
-            else:
-                stepper = ScannedSgd(problem, memory, rule, plan.order, epoch, how.n_threads)
-        elif plan.backend == "python":
-            stepper = PlainDescent(problem, memory, rule, until)
-        elif is_summary:
-            stepper = SummaryProximal(problem, memory, rule, until)
-        else:
-            stepper = StreamedProximal(problem, memory, rule, until, how.n_threads)
-        model: Model = problem.model if is_summary else to.model
-        model = starting_at(memory.point, (w, intercept), to, model)
-        return Track(plan.solver, stepper, rates, model, problem, epoch, to)
-
-
-def _pays(plan: Plan, rows: Table, n_epochs: int) -> bool:
-    """Whether statistics are to be made: squared errors alone have them."""
-    if not plan.goal.is_squared or plan.how.method == "stream":
-        return False
-    if plan.how.method == "summary" or plan.goal.precondition:
-        return True
-    return planner.descent_of(rows, rows.d + plan.goal.fit_intercept, n_epochs) == "summary"
+        if plan.solver == "sgd" and rule.average is not False:
+            average_from = rule.average_from(plan.how.n_epochs * -(-problem.rows.n // rule.batch_size))
+        begun = new_state(point, average_from)
+        is_known = not is_summary or problem.is_resumed
+        is_same = is_known and state is not None and state.method == self._method
+        kept = resumed(state, to) if is_same else None
+        return begun if kept is None or (kept.counts[1] >= 0) != (begun.counts[1] >= 0) else kept
 
 
 def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, problem: Problem) -> bool:

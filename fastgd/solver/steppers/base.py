@@ -1,15 +1,15 @@
 """The `Stepper` protocol: what the epoch loop asks of the data, and the values that they exchange.
 
 A stepper holds the parameters and advances them by epochs. `exact.py` has one block of rows, compiled as the
-textbook has it; `summary.py` statistics or affine maps, made by one read; `streaming.py` and
-`streaming_sgd.py` a read an epoch; `plain.py` the loops in pure Python.
+textbook has it; `summary.py` statistics or affine maps, made by one read; `streaming.py` a read an epoch;
+`plain.py` the loops in pure Python.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,28 @@ class StallRule:
         return bool((np.abs(w - before) <= few * np.abs(w)).all())
 
 
-OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
+@dataclass(frozen=True)
+class Until:
+    """When full-batch descent has converged: see `kernels/proximal.step`; tol < 0 is never."""
+
+    tol: float = -1.0
+    patience: int = 1
+
+
+class GradientRule(StallRule):
+    """The stopping rule of full-batch descent, by the norms of the gradients that `_momentum` holds."""
+
+    _until: Until
+    _momentum: Any
+    """Six numbers: see `StepperState.momentum`."""
+
+    @property
+    def has_stalled(self) -> bool:
+        _, quiet, first, last, *_ = self._momentum
+        if first < 0.0:  # no step computed a norm
+            return super().has_stalled
+        is_quiet = self._until.tol < 0.0 and quiet > 0.0
+        return bool(is_quiet or (last == 0.0 and np.array_equal(self.w, self.before)))
 
 
 @dataclass
@@ -64,9 +85,9 @@ class EpochBatch:
 class StepperState:
     """The parameters, and what else the next epoch needs of those before it.
 
-    point, before (size,): the weights, and those before the last step; momentum (6,): the state of
-    `kernels/proximal.py`, then the scale and the growth of `backtracking.py`; average (size,) and counts
-    (2,): of SGD, see `kernels/steps.py`.
+    point, before (size,): the weights, and those before the last step. momentum (6,): the t of Nesterov's
+    rule, quiet epochs in a row, the norms of the first and the last gradient (`kernels/proximal.py`), then
+    the scale and the growth of `backtracking.py`. average (size,) and counts (2,): see `kernels/steps.py`.
     """
 
     point: Floats

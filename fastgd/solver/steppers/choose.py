@@ -1,125 +1,137 @@
-"""Which stepper answers: by backend, by the number of rows, and by what the planner says."""
+"""Choose the steppers of runs, by backend, objective, update rule, size of the data and cost model."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.solver import planner
-from fastgd.solver.orders import Order
-from fastgd.solver.planner import Choice
-from fastgd.solver.steppers.base import Stepper
+from fastgd.solver.options import Plan
+from fastgd.solver.planner import Method
+from fastgd.solver.problem import Problem
+from fastgd.solver.steppers.base import Stepper, StepperState, Until
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
-from fastgd.solver.steppers.streaming import StreamedDescent, StreamedSgd
-from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
-from fastgd.solver.summaries import Summaries
+from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
+from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
+from fastgd.solver.steppers.summary import MapSgd, SummaryDescent, SummaryProximal
 
 RATES = 1e-50, 1e50
-"""Of rates beyond these, and of the x that they are for, products of several overflow or vanish."""
+"""For rates beyond these, and the x that they suit, products of several overflow or vanish."""
 MOST_SCANNED = 0.125
 """Where more of the blocks than this would have to be scanned, all are."""
 
 
-def for_descent(
-    rows: Table,
-    w: Floats,
-    n_epochs: int,
-    *,
-    n_threads: int | None,
-    method: Choice,
-    summaries: Summaries,
-) -> Stepper:
-    """The stepper of full-batch descent for these rows; `n_epochs` counts those of all runs on them."""
-    is_one_block = rows.is_one_block
-    if method == "auto" and is_one_block:
-        method = "stream"
-    if method == "auto":
-        method = "summary" if summaries.has_statistics else planner.descent_of(rows, rows.d, n_epochs)
-    if method == "summary" and summaries.statistics.is_finite():
-        return SummaryDescent(w, summaries)
-    return BlockDescent(rows, w) if is_one_block else StreamedDescent(rows, w, n_threads)
+def is_lesson(plan: Plan) -> bool:
+    """Whether the lesson's steps serve: squared errors by single steps, without a rule on the gradient.
+
+    In other coordinates such runs read rows that are made as they are read.
+    """
+    objective = plan.goal
+    if not plan.rule.is_plain:
+        return False
+    if plan.solver == "sgd":
+        return objective.is_quadratic
+    return objective.is_plain and plan.how.tol is None and not objective.precondition
 
 
-def for_sgd(
-    rows: Table,
-    w: Floats,
-    rates: Floats,
-    *,
-    n_threads: int | None,
-    method: Choice,
-    summaries: Summaries,
-    order: Order,
-    track_cost: bool,
-    keeps_samples: bool,
-    epoch: int = 0,
-) -> Stepper:
-    """The stepper of SGD for these rows; the orders drawn are those of epoch number `epoch` and on."""
-    if order.shuffle is True or keeps_samples or not len(rates) or (method == "auto" and rows.is_one_block):
-        method = "stream"
-    distinct = distinct_rates(rates)
-    if method == "auto":
-        method = planner.sgd(
-            rows.n, rows.d, len(rates), len(distinct), track_cost, rows.row_bytes, order.shuffle is False
-        )
-    if method == "summary":
-        by_maps = map_sgd(rows, w, summaries, distinct, distinct, order, track_cost, epoch)
-        if by_maps is not None:
-            return by_maps
-    if rows.is_one_block:
-        return BlockSgd(rows, w, order, epoch)
-    return StreamedSgd(rows, w, n_threads, order, epoch)
+def descent_method(plan: Plan, problem: Problem, n_epochs: int) -> Method:
+    """The method of full-batch descent of so many epochs. Of squared errors alone there are statistics."""
+    objective, method, rows = plan.goal, plan.how.method, problem.rows
+    if plan.backend == "python" or plan.solver == "sgd" or not objective.is_squared or method == "stream":
+        return "stream"
+    if problem.summaries is not None:
+        if method == "auto" and rows.is_one_block:
+            return "stream"
+        if method == "auto" and not problem.has_statistics:
+            method = planner.descent_of(rows, rows.d, n_epochs)
+        return "summary" if method != "stream" and problem.statistics.is_finite() else "stream"
+    if method == "auto" and not objective.precondition:
+        method = planner.descent_of(rows, rows.d + objective.fit_intercept, n_epochs)
+    return "summary" if method != "stream" and problem.holds_digits else "stream"
 
 
-def for_sgds(
-    rows: Table,
-    starts: list[Floats],
-    rates: list[Floats],
-    *,
-    n_threads: int | None,
-    method: Choice,
-    summaries: Summaries,
-    order: Order,
-    track_cost: bool,
+def choose_steppers(
+    plan: Plan, problem: Problem, method: Method, states: list[StepperState], rates: list[Floats], epoch: int
 ) -> list[Stepper]:
-    """Of several runs: maps for the rates of all by one read, or a scan an epoch for each run."""
+    """A stepper for each state and array of rates. The first epoch has number `epoch`.
+
+    `method` is that of full-batch descent.
+    """
+    rule, order, n_threads = plan.rule, plan.order, plan.how.n_threads
+    is_sgd, is_python, summaries = plan.solver == "sgd", plan.backend == "python", problem.summaries
+    if is_sgd and is_python:
+        return [PlainSgd(problem, state, rule, order, epoch) for state in states]
+    if is_sgd and summaries is not None:
+        return _affine_sgd(plan, problem, states, rates, epoch)
+    if is_sgd:
+        return [StreamingSgd(problem, state, rule, order, epoch, n_threads) for state in states]
+    until = _until(plan, method)
+    if is_python:
+        return [PlainDescent(problem, state, rule, until) for state in states]
+    if method == "summary" and summaries is not None:
+        return [SummaryDescent(state.point, summaries) for state in states]
+    if method == "summary":
+        return [SummaryProximal(problem, state, rule, until) for state in states]
+    if summaries is not None and problem.rows.is_one_block:
+        return [BlockDescent(problem.rows, state.point) for state in states]
+    return [StreamingDescent(problem, state, rule, until, n_threads) for state in states]
+
+
+def _until(plan: Plan, method: Method) -> Until:
+    """When full-batch descent has converged; descent of kinked losses is judged by its costs."""
+    if not plan.goal.is_smooth:
+        return Until()
+    patience = 1 if plan.goal.precondition else plan.how.patience
+    if plan.rule.momentum and not plan.rule.nesterov:
+        patience = max(patience, 2)  # one small gradient may be on the way through the optimum
+    return Until(plan.how.tolerance(method), patience)
+
+
+def _affine_sgd(
+    plan: Plan, problem: Problem, states: list[StepperState], rates: list[Floats], epoch: int
+) -> list[Stepper]:
+    """SGD of squared errors by single steps: one read makes the maps of all runs, or a scan an epoch each."""
+    rows, how, order = problem.descent_rows, plan.how, plan.order
     own = [distinct_rates(each) for each in rates]
     together = np.unique(np.concatenate([each for each in own if _has_maps(each)] or [np.empty(0)]))
     n_epochs = sum(map(len, rates))
-    by_maps = order.shuffle is not True and n_epochs > 0
-    if by_maps and method == "auto":
-        plan = planner.sgd(
-            rows.n, rows.d, n_epochs, len(together), track_cost, rows.row_bytes, order.shuffle is False
+    by_maps = order.shuffle is not True and how.history != "samples" and n_epochs > 0
+    by_maps &= how.method != "stream"
+    if by_maps and how.method == "auto":
+        by_maps = (
+            not rows.is_one_block
+            and planner.sgd(
+                rows.n,
+                rows.d,
+                n_epochs,
+                len(together),
+                how.track_cost,
+                rows.row_bytes,
+                order.shuffle is False,
+            )
+            == "summary"
         )
-        by_maps = plan == "summary" and not rows.is_one_block
     steppers: list[Stepper] = []
-    for w, each, distinct in zip(starts, rates, own, strict=True):
+    for state, distinct in zip(states, own, strict=True):
         stepper: Stepper | None = None
-        if by_maps and method != "stream":
-            stepper = map_sgd(rows, w, summaries, together, distinct, order, track_cost)
+        if by_maps and _has_maps(distinct):
+            stepper = _map_sgd(plan, problem, state, together, distinct, epoch)
+        if stepper is None and rows.is_one_block:
+            stepper = BlockSgd(rows, state.point, order, epoch)
         if stepper is None:
-            stepper = for_sgd(
-                rows, w, each, n_threads=n_threads, method="stream", summaries=summaries,
-                order=order, track_cost=track_cost, keeps_samples=False,
-            )  # fmt: skip
+            stepper = StreamingSgd(problem, state, plan.rule, order, epoch, how.n_threads)
         steppers.append(stepper)
     return steppers
 
 
-def map_sgd(
-    rows: Table,
-    w: Floats,
-    summaries: Summaries,
-    all_rates: Floats,
-    rates: Floats,
-    order: Order,
-    track_cost: bool,
-    epoch: int = 0,
+def _map_sgd(
+    plan: Plan, problem: Problem, state: StepperState, all_rates: Floats, rates: Floats, epoch: int
 ) -> MapSgd | None:
     """SGD by maps; None where most digits would be lost, or squares overflow."""
-    if not _has_maps(rates):
-        return None
-    stepper = MapSgd(rows, w, summaries, all_rates, rates, order, track_cost, epoch)
+    summaries = problem.summaries
+    assert summaries is not None
+    of_run = all_rates, rates, plan.order, plan.how.track_cost, epoch
+    stepper = MapSgd(problem.descent_rows, state.point, summaries, *of_run)
     can = summaries.statistics.is_finite() and np.mean(~stepper.is_safe) <= MOST_SCANNED
     return stepper if can else None
 

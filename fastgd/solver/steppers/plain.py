@@ -17,8 +17,7 @@ from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
 from fastgd.solver.steppers.backtracking import backtracked
-from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState
-from fastgd.solver.steppers.proximal import Until
+from fastgd.solver.steppers.base import EpochBatch, GradientRule, StallRule, StepperState, Until
 
 
 class _Plain:
@@ -45,7 +44,7 @@ class _Plain:
         return math.isfinite(cost) and all(map(math.isfinite, theta))
 
 
-class PlainDescent(_Plain):
+class PlainDescent(GradientRule, _Plain):
     """Full-batch descent; the update rule is that of `kernels/proximal.py`."""
 
     state_attributes = ("w", "before", "_momentum", "passes", "has_converged")
@@ -62,13 +61,6 @@ class PlainDescent(_Plain):
     @property
     def memory(self) -> StepperState:
         return replace(self._state, point=self.w, before=self.before, momentum=np.array(self._momentum))
-
-    @property
-    def has_stalled(self) -> bool:
-        _, quiet, _, last, _, _ = self._momentum
-        return (self._until.tol < 0.0 and quiet > 0.0) or (
-            last == 0.0 and np.array_equal(self.w, self.before)
-        )
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w.tolist())

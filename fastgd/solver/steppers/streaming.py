@@ -1,148 +1,237 @@
-"""Any number of rows, read once an epoch: a fold for full-batch descent, a scan for SGD."""
+"""One read of the data an epoch: full-batch descent and SGD, of any number of rows and any objective."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.dataset import Table
-from fastgd.engine import reduce, scan
+from fastgd import reference
+from fastgd.data.transform import TransformedRows
+from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats, Step, block_rows
+from fastgd.losses import Loss
+from fastgd.solver.cost import OVERFLOW_IS_SEEN, Cost, SquaredCost
+from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
+from fastgd.solver.problem import Problem
 from fastgd.solver.statistics import FEW
-from fastgd.solver.steppers.base import OVERFLOW_IS_SEEN, EpochBatch, StallRule
-
-FEW_SINGLE = 8
-"""Up to so many columns of float32 the compiler keeps a row, w and the sums in registers; FEW of float64."""
+from fastgd.solver.steppers.backtracking import backtracked
+from fastgd.solver.steppers.base import EpochBatch, GradientRule, StallRule, StepperState, Until
 
 
-class FoldedCost:
-    """cost_and_gradient(w) by one fold over the rows."""
+class StreamingDescent(GradientRule):
+    """Full-batch descent: a read gives the cost at θ and the gradient at the point of the next step.
 
-    def __init__(self, rows: Table, n_threads: int | None):
-        from fastgd.kernels import fused
+    The lesson's step, w − α gradient, is NumPy's: its runs wait for no other kernel to compile.
+    """
 
-        self._kernels = fused
-        self._rows = rows
-        self._n_threads = n_threads
-
-    @OVERFLOW_IS_SEEN
-    def __call__(self, w: Floats) -> tuple[float, Floats]:
-        rows, kernels, d = self._rows, self._kernels, self._rows.d
-        leaf = leaf_rows(d)
-        few = tuple(w) if d <= FEW_SINGLE else ()
-
-        def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-            if d <= (FEW_SINGLE if X.itemsize == 4 else FEW):
-                return kernels.run_few(X.reshape(-1), y, few, leaf)
-            return kernels.run(X, y, w, leaf)
-
-        sums = reduce.fold(rows, task, self._n_threads, d + 1)
-        return cost_and_gradient_from(sums, rows.n)
-
-
-def leaf_rows(d: int) -> int:
-    """Rows that a kernel adds up running before it adds pairwise: few for accuracy, enough for speed."""
-    return 512 if d <= FEW else min(128, block_rows(d))
-
-
-def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
-    """(1/n) Σ r² and (2/n) Σ x r from [Σ r², Σ x r]."""
-    gradient = sums[1:]
-    gradient *= 2.0
-    gradient /= n
-    return float(sums[0]) / n, gradient
-
-
-class StreamedDescent(StallRule):
-    """Full-batch descent on any number of rows: a fold an epoch."""
-
-    state_attributes = ("w", "before", "_gradient", "passes")
-    epochs_per_call = 1
+    state_attributes = ("w", "before", "_momentum", "_at", "_gradient", "passes", "has_converged")
     has_costs = True
+    has_converged = False
     method: Method = "stream"
+    epochs_per_call = 1
+    backtracks = False
+    """Whether rates are scaled by backtracking."""
+    _tried: tuple[Floats, float, Floats] | None = None
+    """The last point that backtracking tried, and the cost and its gradient there, without penalties."""
 
-    def __init__(self, rows: Table, w: Floats, n_threads: int | None):
-        self.w, self.before, self.passes = w, w, 0
-        self._cost_and_gradient = FoldedCost(rows, n_threads)
+    def __init__(
+        self, problem: Problem, state: StepperState, rule: Rule, until: Until, n_threads: int | None
+    ):
+        objective, scaling = problem.objective, problem.scaling
+        self._rule, self._until, self._state = rule, until, state
+        self.w, self.before, self._momentum, self.passes = state.point, state.before, state.momentum, 0
+        self._penalty, self._zeros = scaling.penalty(objective.l1, objective.l2), np.zeros(scaling.size)
+        self._kernels: ModuleType | None = None
+        self._cost_and_gradient: Cost | SquaredCost
+        if problem.is_plain and rule.is_plain and until.tol < 0.0:
+            self._cost_and_gradient = SquaredCost(problem.rows, n_threads)
+        else:
+            from fastgd.kernels import proximal
+
+            self._kernels = proximal
+            self._cost_and_gradient = Cost(problem.rows, objective.loss, scaling, n_threads)
+
+    @property
+    def memory(self) -> StepperState:
+        return replace(self._state, point=self.w, before=self.before, momentum=self._momentum)
 
     def start(self, want_cost: bool) -> float | None:
+        return self._look(self.w, self.before)
+
+    @OVERFLOW_IS_SEEN
+    def _look(self, theta: Floats, before: Floats) -> float:
+        """The cost at θ, and into `_gradient` that of the smooth part at `_at`."""
         self.passes += 1
-        value, self._gradient = self._cost_and_gradient(self.w)
-        return value
+        beta = 0.0
+        if self._kernels is not None:
+            beta = self._kernels.pull(self._momentum, self._rule.momentum, self._rule.nesterov)
+        self._at = theta + beta * (theta - before) if beta else theta
+        if not beta and self._tried is not None and np.array_equal(theta, self._tried[0]):
+            self.passes -= 1
+            _, cost, self._gradient = self._tried
+        else:
+            cost, self._gradient = self._cost_and_gradient(theta, self._at if beta else None)
+        self._tried = None
+        if self._penalty.l2.any():
+            self._gradient += self._penalty.l2 * self._at
+        return cost + self._penalty.value(theta)
 
     @OVERFLOW_IS_SEEN
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        w = rates[0] * self._gradient
-        np.subtract(self.w, w, out=w)
-        self.passes += 1
-        value, gradient = self._cost_and_gradient(w)
-        if not (allow_divergence or (math.isfinite(value) and np.isfinite(w).all())):
+        momentum, at, gradient = self._momentum.copy(), self._at, self._gradient
+        if self.backtracks:
+            scale, growth = momentum[4:].tolist()
+            rates[0], scale, growth = backtracked(float(rates[0]), scale, growth, self._attempt)
+            self._momentum[4:] = scale, growth
+        theta, before, has_converged = self._step(self._momentum, float(rates[0]))
+        norm = self._momentum[3]
+        cost = self._look(theta, before)
+        if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
+            self._momentum, self._at, self._gradient = momentum, at, gradient
             return 0
-        self.before, self.w, self._gradient = self.w, w, gradient
-        batch.costs[:] = value
-        batch.weights[:] = w
+        self.w, self.before, self.has_converged = theta, before, has_converged
+        batch.costs[:] = cost
+        batch.weights[:] = theta
+        batch.norms[:] = norm
         return 1
 
+    def _attempt(self, rate: float) -> tuple[Floats, Floats]:
+        """What a step at this rate adds to the point, and to the gradient: a read."""
+        self.passes += 1
+        theta = self._step(self._momentum.copy(), rate)[0]
+        cost, gradient = self._cost_and_gradient(theta)
+        self._tried = theta, cost, gradient.copy()
+        return theta - self._at, gradient + self._penalty.l2 * theta - self._gradient
 
-class StreamedSgd(StallRule):
-    """SGD on any number of rows: a scan an epoch; the cost is one more read."""
+    def _step(self, momentum: Floats, rate: float) -> tuple[Floats, Floats, bool]:
+        """θ after the step, θ before it, and whether the run has converged; moves `momentum` on."""
+        if self._kernels is None:
+            theta = rate * self._gradient
+            np.subtract(self.w, theta, out=theta)
+            return theta, self.w, False
+        theta, before, gradient = self.w.copy(), self.before.copy(), self._gradient
+        has_converged = self._kernels.step(
+            theta, before, self._at, gradient, gradient, gradient, rate, self._rule.momentum,
+            self._rule.nesterov, self._penalty.l1, self._zeros, momentum, self._until.tol, 0.0,
+            self._zeros, self._until.patience,
+        )  # fmt: skip
+        return theta, before, bool(has_converged)
 
-    state_attributes = ("w", "before", "_epoch", "passes")
+
+class StreamingSgd(StallRule):
+    """SGD in any order: a read an epoch, and one more for its cost.
+
+    Single rows' steps of squared errors have kernels of their own, on rows of the descent. Of other losses
+    single rows' steps without l1 are taken several together; momentum, batches and averages one by one.
+    """
+
+    state_attributes = ("w", "before", "memory", "_epoch", "passes")
     epochs_per_call = 1
     has_costs = False
     method: Method = "stream"
 
-    def __init__(self, rows: Table, w: Floats, n_threads: int | None, order: Order, epoch: int):
-        from fastgd.kernels import strict
-
-        self.w, self.before, self.passes = w, w, 0
-        self._rows, self._order, self._epoch = rows, order, epoch
-        self._strict = strict
-        self._cost_and_gradient = FoldedCost(rows, n_threads)
+    def __init__(
+        self,
+        problem: Problem,
+        state: StepperState,
+        rule: Rule,
+        order: Order,
+        epoch: int,
+        n_threads: int | None,
+    ):
+        objective, scaling = problem.objective, problem.scaling
+        self._loss, self._l2, self._rule = objective.loss, float(objective.l2), rule
+        self._order, self._epoch = order, epoch
+        self._penalty = scaling.penalty(objective.l1, objective.l2)
+        self.w, self.before, self.memory, self.passes = state.point, state.before, state, 0
+        self._is_affine = objective.is_quadratic and rule.is_plain
+        self._cost_and_gradient: Cost | SquaredCost
+        if self._is_affine:
+            self._rows, self._has_intercept = problem.descent_rows, False
+            self._cost_and_gradient = SquaredCost(self._rows, n_threads)
+        else:
+            self._rows, self._has_intercept = problem.rows, scaling.has_intercept
+            self._cost_and_gradient = Cost(problem.rows, objective.loss, scaling, n_threads)
+            if objective.standardize:
+                self._rows = TransformedRows(
+                    problem.rows, scaling.shift, scaling.scale, has_ones=False, is_weighted=False
+                )
+        is_even = not objective.l2 or not objective.standardize
+        self._is_blocked = rule.is_plain and not objective.l1 and is_even
 
     def start(self, want_cost: bool) -> float | None:
         return self._cost(self.w) if want_cost else None
 
-    def _cost(self, w: Floats) -> float:
+    def _cost(self, theta: Floats) -> float:
         self.passes += 1
-        return self._cost_and_gradient(w)[0]
+        return self._cost_and_gradient(theta)[0] + self._penalty.value(theta)
 
+    def average(self) -> Floats | None:
+        """The mean of the iterates that count, where there are any."""
+        done, first = self.memory.counts
+        return self.memory.average if 0 <= first < done else None
+
+    @OVERFLOW_IS_SEEN
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        w, rate = self.w.copy(), float(rates[0])
-        is_plain = len(batch.gradients) > 0
-        last_X, last_y = self._steps(w, rate, batch.gradients, is_plain)
-        if not is_plain and not np.isfinite(w).all() and np.isfinite(self.w).all():
-            # Products of several rows overflow before the steps do: these have the last word.
-            w = self.w.copy()
-            last_X, last_y = self._steps(w, rate, batch.gradients, True)
-        value = self._cost(w) if len(batch.costs) else 0.0
-        if not (allow_divergence or (math.isfinite(value) and np.isfinite(w).all())):
+        is_blocked = self._is_blocked and not len(batch.gradients)
+        state, last = self._steps(float(rates[0]), is_blocked, batch.gradients)
+        if is_blocked and not np.isfinite(state.point).all() and np.isfinite(self.w).all():
+            # Products of several rows overflow before single steps do.
+            state, last = self._steps(float(rates[0]), False, batch.gradients)
+        theta = state.point
+        cost = self._cost(theta) if len(batch.costs) else 0.0
+        if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
             return 0
-        self.before, self.w = self.w, w
+        self.memory, self.before, self.w = state, self.w, theta
         self._epoch += 1
-        batch.costs[:] = value
-        batch.weights[:] = w
+        batch.costs[:] = cost
+        batch.weights[:] = theta
         if len(batch.losses):
-            batch.losses[0] = self._strict.cost(last_X, last_y, w, 2.0)
+            *x, y, weight = last.tolist()
+            x += [1.0] * self._has_intercept
+            batch.losses[0] = weight * reference.value(self._loss, reference.score(x, theta.tolist()), y)
         return 1
 
-    def _steps(self, w: Floats, rate: float, gradients: Floats, is_plain: bool) -> tuple[Array, Array]:
-        """One epoch of steps on w, by the plain loop or several rows at once; returns the last row."""
+    def _steps(self, rate: float, is_blocked: bool, gradients: Floats) -> tuple[StepperState, Floats]:
+        """The state after the steps of one epoch, and x, y and the weight of its last row."""
         self.passes += 1
+        old, rows, rule, d = self.memory, self._rows, self._rule, self._rows.d
+        state = replace(
+            old, point=self.w.copy(), before=old.before.copy(), average=old.average.copy(),
+            counts=old.counts.copy(),
+        )  # fmt: skip
+        theta, last = state.point, np.empty(d + 2)
+        moving: list[Any] = [theta[:d], _or_one(theta[d:])]
+        steps: Callable[..., None]
+        if self._is_affine and is_blocked:
+            steps = _AffineSteps(rate)
+        elif self._is_affine:
+            steps = _LessonSteps(rate)
+            moving += [gradients, np.zeros(1, np.int64)]
+        elif is_blocked:
+            steps = _BlockedSteps(self._loss, rate, self._l2, self._has_intercept)
+        else:
+            steps = _SingleSteps(
+                self._loss, rate, self._penalty.l1[:d], self._penalty.l2[:d], rule.momentum, rule.nesterov,
+                rule.batch_size, self._has_intercept, rows.n,
+            )  # fmt: skip
+            before, average = state.before, state.average
+            moving += [before[:d], _or_one(before[d:]), np.zeros(d + 3)]
+            moving += [average[:d], _or_one(average[d:]), state.counts, np.zeros(1, np.int64)]
+        self._scan(_Last(steps), [last, *moving])
+        return state, last
+
+    def _scan(self, step: Step, state: list[Any]) -> None:
+        """Call `step` on the rows in the order of this epoch."""
         rows, order = self._rows, self._order
-        last = np.empty(rows.d + 1)
-        state: list[Any] = [w, last]
-        step: Step = functools.partial(_take_steps, rate)
-        if is_plain:
-            state += [gradients, np.zeros(1, np.int64)]
-            step = functools.partial(_take_plain_steps, rate)
         if order.shuffle is True:
             scan.scan_rows(rows, step, order.rows(self._epoch, rows.n), state)
         elif order.shuffle == "blocks":
@@ -151,31 +240,95 @@ class StreamedSgd(StallRule):
             scan.scan_blocks(rows, step, blocks, state)
         else:
             scan.scan(rows, step, state)
-        return last[None, :-1], last[-1:]
 
 
-def _take_steps(
-    rate: float, _start: int, X: Array, y: Array, _weights: Floats, w: Floats, last: Floats
-) -> None:
-    """Several rows at once."""
-    in_order_steps(X.shape[1])(X, y, w, rate)
-    last[:-1], last[-1] = X[-1], y[-1]
+def _or_one(part: Floats) -> Floats:
+    """The kernels' array for an intercept, also where there is none."""
+    return part if len(part) else np.zeros(1)
 
 
-def _take_plain_steps(
-    rate: float, _start: int, X: Array, y: Array, _weights: Floats,
-    w: Floats, last: Floats, gradients: Floats, done: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """The plain loop."""
-    from fastgd.kernels import strict
+@dataclass(frozen=True)
+class _Last:
+    """Steps that also record x, y and the weight of the last row."""
 
-    none, no_weights, taken = np.empty(0), np.empty((0, 0)), int(done[0])
-    part = gradients[:, taken : taken + len(y)]
-    strict.descend_in_order(
-        X, y, w, np.empty_like(w), np.array([rate]), 2.0, True, none, none, no_weights, part
-    )
-    done += len(y)
-    last[:-1], last[-1] = X[-1], y[-1]
+    steps: Callable[..., None]
+
+    def __call__(self, _start: int, X: Array, y: Array, weights: Floats, last: Floats, *moving: Any) -> None:
+        self.steps(X, y, weights, *moving)
+        last[:-2], last[-2], last[-1] = X[-1], y[-1], weights[-1] if len(weights) else 1.0
+
+
+@dataclass(frozen=True)
+class _AffineSteps:
+    """Steps of squared errors, several together."""
+
+    rate: float
+
+    def __call__(self, X: Array, y: Array, _weights: Floats, w: Floats, _b: Floats) -> None:
+        in_order_steps(X.shape[1])(X, y, w, self.rate)
+
+
+@dataclass(frozen=True)
+class _LessonSteps:
+    """Steps of squared errors one by one, as the lesson has them; also into `gradients`."""
+
+    rate: float
+
+    def __call__(
+        self, X: Array, y: Array, _weights: Floats, w: Floats, _b: Floats, gradients: Floats,
+        done: NDArray[np.int64],
+    ) -> None:  # fmt: skip
+        from fastgd.kernels import strict
+
+        none, no_weights, taken = np.empty(0), np.empty((0, 0)), int(done[0])
+        part = gradients[:, taken : taken + len(y)]
+        rates = np.array([self.rate])
+        strict.descend_in_order(X, y, w, np.empty_like(w), rates, 2.0, True, none, none, no_weights, part)
+        done += len(y)
+
+
+@dataclass(frozen=True)
+class _BlockedSteps:
+    """Steps of single rows, several together."""
+
+    loss: Loss
+    rate: float
+    l2: float
+    has_intercept: bool
+
+    def __call__(self, X: Array, y: Array, weights: Floats, w: Floats, b: Floats) -> None:
+        from fastgd.kernels import steps
+
+        steps.run_blocked(X, y, weights, w, b, self.loss, self.rate, self.l2, self.has_intercept)
+
+
+@dataclass(frozen=True)
+class _SingleSteps:
+    """Steps one by one, by any update rule."""
+
+    loss: Loss
+    rate: float
+    l1: Floats
+    l2: Floats
+    momentum: float
+    nesterov: bool
+    batch_size: int
+    has_intercept: bool
+    n: int
+
+    def __call__(
+        self, X: Array, y: Array, weights: Floats, w: Floats, b: Floats, before: Floats, before_b: Floats,
+        pending: Floats, average: Floats, average_b: Floats, counts: NDArray[np.int64],
+        taken: NDArray[np.int64],
+    ) -> None:  # fmt: skip
+        from fastgd.kernels import steps
+
+        taken += len(y)
+        steps.run_plain(
+            X, y, weights, w, b, before, before_b, self.loss, self.rate, self.l1, self.l2,
+            self.momentum, self.nesterov, self.batch_size, pending, average, average_b, counts,
+            self.has_intercept, bool(taken[0] == self.n),
+        )  # fmt: skip
 
 
 def in_order_steps(d: int) -> Callable[[Array, Array, Floats, float], None]:

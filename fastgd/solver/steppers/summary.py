@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +11,19 @@ from numpy.typing import NDArray
 from fastgd.data.dataset import Table
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats
+from fastgd.solver.objective import Rule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import EpochBatch, StallRule
+from fastgd.solver.problem import Problem
+from fastgd.solver.steppers.base import EpochBatch, GradientRule, StallRule, StepperState, Until
 from fastgd.solver.steppers.streaming import in_order_steps
 from fastgd.solver.summaries import Summaries
 
 # An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
-_EPOCH_NS = 50
+_EPOCH_NS = 100
 _CALL_NS = 50_000_000
+ROUNDING = 2.0**-52
+"""A point that is within this part of its size from the optimum has got there."""
 FAR_WEIGHTS = 2.0**7
 """Weights that stay so many times below w_ref would lose their digits in w_ref + u."""
 
@@ -72,6 +76,52 @@ class SummaryDescent(StallRule):
             sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
             rates, allow_divergence, far, batch.costs, batch.weights,
         )  # fmt: skip
+
+
+class SummaryProximal(GradientRule):
+    """Squared errors: an epoch is a product of the statistics with v. The reads are the problem's."""
+
+    state_attributes = ("w", "before", "_momentum", "has_converged")
+    has_costs = True
+    has_converged = False
+    method: Method = "summary"
+    passes = 0
+
+    def __init__(self, problem: Problem, memory: StepperState, rule: Rule, until: Until):
+        from fastgd.kernels import proximal
+
+        self._kernels, self._rule, self._until = proximal, rule, until
+        self._sums = problem.penalised
+        self._floor, self._units = 0.0, np.zeros(len(memory.point))
+        if until.tol >= 0.0:
+            self._floor = ROUNDING * problem.least_alike
+            self._units = problem.units
+        self._metric = problem.metric
+        self._l1 = problem.scaling.penalty(problem.objective.l1, 0.0).l1
+        self._memory = memory
+        self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
+
+    @property
+    def memory(self) -> StepperState:
+        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
+
+    def start(self, want_cost: bool) -> float | None:
+        sums, h = self._sums, np.empty(len(self.w))
+        self._kernels.product(sums.G, sums.c, self.w, h)
+        cost: float = self._kernels.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, self.w, h)
+        return cost
+
+    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+        sums, rule, until = self._sums, self._rule, self._until
+        done: int
+        done, self.has_converged = self._kernels.descend(
+            sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
+            self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
+            until.tol, self._floor, self._units, self._metric, until.patience, allow_divergence, batch.costs,
+            batch.weights, batch.norms,
+        )  # fmt: skip
+        return done
 
 
 class MapSgd(StallRule):

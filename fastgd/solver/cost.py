@@ -1,0 +1,98 @@
+"""The cost and its gradient by one read of the data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastgd.data.dataset import Table
+from fastgd.data.transform import TransformedRows
+from fastgd.engine import reduce
+from fastgd.engine.blocks import Array, Floats, block_rows
+from fastgd.losses import Loss
+from fastgd.solver.scaling import Scaling, plain
+from fastgd.solver.statistics import FEW
+
+FEW_SINGLE = 8
+"""Up to so many columns of float32 the compiler keeps a row, w and the sums in registers; FEW of float64."""
+OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
+FAR_OFF = 2.0**10
+"""Where a column lies more than so many deviations from 0, Σ φ x − shift Σ φ would lose more than ten bits.
+Such rows are centred as they are read."""
+_NONE: Floats = np.empty(0)
+
+
+def leaf_rows(d: int) -> int:
+    """Rows that a kernel adds up running before it adds pairwise: few for accuracy, enough for speed."""
+    return 512 if d <= FEW else min(128, block_rows(d))
+
+
+class SquaredCost:
+    """(1/n) Σ (x·w − y)² and its gradient, by kernels that are faster than those of any loss."""
+
+    def __init__(self, rows: Table, n_threads: int | None):
+        from fastgd.kernels import fused
+
+        self._kernels = fused
+        self._rows = rows
+        self._n_threads = n_threads
+
+    @OVERFLOW_IS_SEEN
+    def __call__(self, w: Floats, at: Floats | None = None) -> tuple[float, Floats]:
+        """The cost and the gradient at w; there is no other point for the gradient."""
+        assert at is None
+        rows, kernels, d = self._rows, self._kernels, self._rows.d
+        leaf = leaf_rows(d)
+        few = tuple(w) if d <= FEW_SINGLE else ()
+
+        def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
+            if d <= (FEW_SINGLE if X.itemsize == 4 else FEW):
+                return kernels.run_few(X.reshape(-1), y, few, leaf)
+            return kernels.run(X, y, w, leaf)
+
+        sums = reduce.fold(rows, task, self._n_threads, d + 1)
+        return cost_and_gradient_from(sums, rows.n)
+
+
+def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
+    """(1/n) Σ r² and (2/n) Σ x r from [Σ r², Σ x r]."""
+    gradient = sums[1:]
+    gradient *= 2.0
+    gradient /= n
+    return float(sums[0]) / n, gradient
+
+
+class Cost:
+    """(1/Σ s) Σ s·loss at θ, without penalties, and its gradient there or at another point."""
+
+    def __init__(
+        self,
+        rows: Table,
+        loss: Loss,
+        scaling: Scaling,
+        n_threads: int | None,
+    ):
+        from fastgd.kernels import scored
+
+        self._kernels, self._loss = scored, loss
+        self._rows: Table = rows
+        self._scaling, self._n_threads = scaling, n_threads
+        if (np.abs(scaling.shift) * scaling.scale > FAR_OFF).any():
+            self._rows = TransformedRows(
+                rows, scaling.shift, scaling.scale, has_ones=False, is_weighted=False
+            )
+            self._scaling = plain(rows.d, scaling.has_intercept)
+
+    @OVERFLOW_IS_SEEN
+    def __call__(self, theta: Floats, at: Floats | None = None) -> tuple[float, Floats]:
+        """The cost at θ, and the gradient at `at` (at θ by default)."""
+        to, kernels, leaf, loss = self._scaling, self._kernels, leaf_rows(self._rows.d), self._loss
+        w, intercept = to.model(theta)
+        w_at, intercept_at = (_NONE, _NONE.sum()) if at is None else to.model(at)
+        point = w, float(intercept), w_at, float(intercept_at)
+
+        def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
+            return kernels.run(X, y, weights, *point, loss, leaf)
+
+        sums = reduce.fold(self._rows, task, self._n_threads, self._rows.d + 2)
+        sums /= self._rows.total_weight
+        return float(sums[0]), to.gradient(sums[2:], float(sums[1]))
