@@ -65,16 +65,16 @@ _HOMES = {
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
-    "load": "io.model",
+    "load": "solver.model",
     "show_versions": "versions",
     "warmup": "warm",
     "read_table": "data.tables",
-    "FitResult": "results",
-    "SweepResult": "results",
+    "FitResult": "solver.results",
+    "SweepResult": "solver.sweep",
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
     "ConvergenceWarning": "solver.options",
-    "DivergenceError": "results",
+    "DivergenceError": "solver.results",
 }
 _ROOMS = ("estimators", "losses", "schedules")
 """Public modules: `fastgd.losses.Huber(2.0)`."""
@@ -111,11 +111,11 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
-    from fastgd.io.model import load
-    from fastgd.results import DivergenceError, FitResult, SweepResult
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
-    from fastgd.solver.sweep import sweep
+    from fastgd.solver.results import DivergenceError, FitResult
+    from fastgd.solver.sweep import SweepResult, sweep
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from fastgd import checks
 from fastgd.data.chunks import Source
 from fastgd.losses import Loss
-from fastgd.results import FitResult
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop
 from fastgd.solver.fit import fit
@@ -19,6 +18,7 @@ from fastgd.solver.objective import as_rule
 from fastgd.solver.options import OnDivergence, Options, Tolerance
 from fastgd.solver.orders import Shuffle
 from fastgd.solver.planner import Choice
+from fastgd.solver.results import FitResult
 
 Path = str | os.PathLike[str]
 

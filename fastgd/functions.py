@@ -16,18 +16,14 @@ from fastgd.data.chunks import Source
 from fastgd.data.dataset import Table
 from fastgd.data.frames import names_of
 from fastgd.data.transform import TransformedRows
-from fastgd.engine import reduce, threads
+from fastgd.engine import threads
 from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import Loss, SquaredError, as_loss
 from fastgd.solver import scaling
-from fastgd.solver.cost import Cost, SquaredCost, cost_and_gradient_from, leaf_rows
-from fastgd.solver.each_row import as_plain, each_row, predict
+from fastgd.solver.cost import Cost, squared_cost
+from fastgd.solver.each_row import each_row, predict
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.objective import Objective, as_objective, check_loss
-
-ACCURATE_ROWS = 4096
-"""Up to this number of rows, cost and gradient have twice the working precision. Over more rows rounding
-errors average out."""
 
 
 def forward(
@@ -298,34 +294,8 @@ def cost_and_gradient(
     intercept = checks.number("intercept", intercept)
     if not goal.is_plain or intercept != 0.0:
         return _of_any(rows, weights, intercept, goal, resolve(backend), n_threads)
-    value: float
-    grad: Any
-    if resolve(backend) == "python":
-        plain = as_plain(weights, rows)
-        xs, ys, _ = rows.lists()
-        value, grad = reference.cost(xs, ys, plain), reference.gradient(xs, ys, plain)
-        grad = np.atleast_1d(grad)
-    else:
-        value, grad = math.nan, None
-        if rows.has_at_most(ACCURATE_ROWS):
-            value, grad = _accurate(rows, weights, n_threads)
-        if not (math.isfinite(value) and np.isfinite(grad).all()):  # more rows, or an overflow
-            value, grad = SquaredCost(rows, n_threads)(weights)
-    if not math.isfinite(value):
-        rows.refuse_nonfinite()
-    return value, float(grad[0]) if rows.is_scalar else grad
-
-
-def _accurate(rows: Table, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
-    from fastgd.kernels import accurate
-
-    leaf = leaf_rows(rows.d)
-
-    def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-        return accurate.run(X, y, w, leaf, False)
-
-    sums = reduce.fold(rows, task, n_threads, rows.d + 1)
-    return cost_and_gradient_from(sums, rows.n)
+    value, gradient = squared_cost(rows, weights, resolve(backend), n_threads)
+    return value, float(gradient[0]) if rows.is_scalar else gradient
 
 
 def _of_any(

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd import checks
 from fastgd.engine.blocks import Floats
-from fastgd.functions import cost_and_gradient
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from fastgd.data.dataset import Table
-    from fastgd.results import FitResult, SweepResult
 
 HIGHEST = 1e200
 """Costs from here on count as overflowed: axes need room above what they show."""
@@ -34,7 +29,23 @@ MINIMUM: Style = {"marker": "+", "markersize": 16, "markeredgewidth": 1.5}
 END: Style = {"marker": "s", "markersize": 6, "markerfacecolor": "#D55E00"}
 
 
-def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axes:
+class Run(Protocol):
+    """What a plot shows: attributes of a `FitResult`."""
+
+    w: float | Floats
+    w_history: Floats | None
+    cost_history: Floats | None
+    loss_history: Floats | None
+    learning_rates: Floats
+    n_epochs: int
+    solver: Any
+    _rows: Any
+    _is_lesson: bool
+
+    def _cost_and_gradient(self, w: Floats, y: Floats | None = None) -> tuple[float, Floats]: ...
+
+
+def plot(fit: Run, kind: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw the run and return the axes; see `FitResult.plot`.
 
     Notes
@@ -55,7 +66,7 @@ def plot(fit: FitResult, kind: str | None = None, ax: Axes | None = None) -> Axe
     return ax
 
 
-def save(fit: FitResult, file: str, kinds: tuple[str, ...] = ("cost", "path")) -> None:
+def save(fit: Run, file: str, kinds: tuple[str, ...] = ("cost", "path")) -> None:
     """Pictures of a run side by side, into a file; its ending is the format."""
     _require_matplotlib()
     from matplotlib.figure import Figure
@@ -76,7 +87,7 @@ def check_file(file: str) -> None:
         raise ValueError(f"{file} is no picture: name a file that ends in .png, .svg or .pdf")
 
 
-def plot_sweep(sweep: SweepResult, ax: Axes | None = None) -> Axes:
+def plot_sweep(sweep: Any, ax: Axes | None = None) -> Axes:
     """The cost against the epoch, a curve for each run; see `SweepResult.plot`."""
     curves = [fit.cost_history for fit in sweep.fits]
     if any(curve is None for curve in curves):
@@ -106,7 +117,7 @@ def plot_sweep(sweep: SweepResult, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _plot_cost(fit: FitResult, ax: Axes | None) -> Axes:
+def _plot_cost(fit: Run, ax: Axes | None) -> Axes:
     values, first, label = fit.cost_history, 0, "cost"
     if values is None:
         values, first, label = fit.loss_history, 1, "loss of the last sample"
@@ -125,7 +136,7 @@ def _plot_cost(fit: FitResult, ax: Axes | None) -> Axes:
     return ax
 
 
-def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
+def _plot_path(fit: Run, ax: Axes | None) -> Axes:
     if np.size(fit.w) > 2:
         raise ValueError(f'plot(kind="path") draws 1 weight or 2, not {np.size(fit.w)}: use kind="cost"')
     if not fit._is_lesson:
@@ -140,7 +151,7 @@ def _plot_path(fit: FitResult, ax: Axes | None) -> Axes:
         raise ValueError(
             'plot(kind="path") needs the data, and this result was stored without its data: use kind="cost"'
         )
-    bowl = Bowl.of(fit._rows, path[0], fit.backend)
+    bowl = Bowl.of(fit, path[0])
     costs = bowl(path) if fit.cost_history is None else fit.cost_history
     shown = _finite_part(costs)
     path, costs = path[:shown], costs[:shown]
@@ -200,19 +211,15 @@ class Bowl:
     H: Floats
 
     @classmethod
-    def of(cls, rows: Table, start: Floats, backend: str) -> Bowl:
-        """The bowl of these rows, by d + 2 reads."""
-
-        def at(w: Floats, y: NDArray[Any]) -> tuple[float, Floats]:
-            cost, gradient = cost_and_gradient(rows.X, y, w[0] if rows.is_scalar else w, backend=backend)
-            return cost, np.atleast_1d(gradient)
-
+    def of(cls, fit: Run, start: Floats) -> Bowl:
+        """The bowl of the rows of this fit, by d + 2 reads."""
+        at, no_targets = fit._cost_and_gradient, np.zeros(fit._rows.n)
         # With targets of zero the gradient is Hw: a column of H, with no difference taken.
-        H = np.stack([at(unit, np.zeros(rows.n))[1] for unit in np.eye(rows.d)])
+        H = np.stack([at(unit, no_targets)[1] for unit in np.eye(len(start))])
         if not np.isfinite(H).all():
             raise ValueError('X is too large for its bowl to be drawn: scale it, or use kind="cost"')
-        centre = start - _pseudo_inverse(H) @ at(start, rows.y)[1]
-        return cls(centre, *at(centre, rows.y), H)
+        centre = start - _pseudo_inverse(H) @ at(start)[1]
+        return cls(centre, *at(centre), H)
 
     def __call__(self, w: Floats) -> Floats:
         """The cost at each w of an array (..., d)."""
@@ -258,7 +265,7 @@ def _require_matplotlib() -> None:
         raise ModuleNotFoundError("plots need matplotlib: pip install 'fastgd[plot]'") from error
 
 
-def _title(fit: FitResult) -> str:
+def _title(fit: Run) -> str:
     name = _NAMES[fit.solver]
     epochs = "1 epoch" if fit.n_epochs == 1 else f"{fit.n_epochs} epochs"
     if fit.n_epochs == 0:
@@ -266,7 +273,7 @@ def _title(fit: FitResult) -> str:
     return f"{name}\nlearning rate {_rates(fit)}, {epochs}"
 
 
-def _rates(fit: FitResult) -> str:
+def _rates(fit: Run) -> str:
     if not len(fit.learning_rates):
         return "–"
     first, last = (f"{rate:.3g}" for rate in fit.learning_rates[[0, -1]])

@@ -3,103 +3,25 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
-FLOORS = [
-    ["display", "domains", "callers", "wording"],
-    ["losses", "penalties", "reference", "kernels.compiling", "lazy", "checks", "data.dialect"],
-    ["kernels._jit", "solver.progress", "data.files"],
-    [
-        "io.npz",
-        "kernels.arithmetic",
-        "kernels.vectors",
-        "kernels.tree",
-        "kernels.plain_read",
-        "kernels.random",
-    ],
-    [
-        "kernels.in_order",
-        "kernels.norms",
-        "kernels.shuffling",
-        "kernels.losses",
-        "kernels.convert",
-    ],
-    [
-        "kernels.strict",
-        "kernels.fused",
-        "kernels.accurate",
-        "kernels.gram",
-        "kernels.prepare",
-    ],
-    ["kernels.pointwise", "kernels.maps", "kernels.scored", "kernels.steps_few"],
-    ["kernels.epochs", "kernels.one_read", "kernels.steps"],
-    ["engine.blocks", "engine.threads", "solver.blas"],
-    ["solver.linalg"],
-    ["engine.reduce", "engine.journal"],
-    ["engine.scan"],
-    ["kernels.proximal", "solver.scaling", "solver.forecast"],
-    ["data.backend", "data.columns", "schedules", "solver.orders"],
-    ["data.rounding"],
-    ["data.formats", "data.frames"],
-    ["data.csv"],
-    ["data.finding"],
-    ["data.validation", "data.conversion"],
-    ["data.dataset"],
-    ["data.arrays"],
-    ["data.batches", "data.chunks", "data.framed", "data.synthetic"],
-    ["data.streams", "data.tables"],
-    [
-        "data.transform",
-        "data.split",
-        "distributed.held",
-        "distributed.shares",
-        "distributed.collections",
-        "data.labels",
-        "solver.objective",
-    ],
-    ["distributed.cluster", "distributed.tasks"],
-    ["distributed.layout"],
-    ["distributed.executor"],
-    ["solver.inputs"],
-    ["solver.statistics"],
-    ["solver.maps"],
-    ["solver.planner"],
-    ["solver.steppers.backtracking"],
-    ["solver.steppers.base"],
-    ["solver.steppers.exact", "solver.cost"],
-    ["solver.centring"],
-    ["solver.curvature"],
-    ["solver.summaries", "solver.moments"],
-    ["solver.problem"],
-    ["solver.steppers.plain", "solver.steppers.streaming"],
-    ["solver.steppers.summary"],
-    ["solver.each_row"],
-    ["functions", "solver.loop"],
-    ["solver.options"],
-    ["solver.steppers.choose"],
-    ["solver.preconditioning", "solver.rates", "solver.state"],
-    ["solver.tracks"],
-    ["trace"],
-    ["results"],
-    ["io.checkpoint", "io.model", "solver.outcome", "solver.caveats"],
-    ["solver.fit"],
-    ["plots", "api", "solver.diagnose"],
-    ["solver.sweep", "cli.lesson", "estimators.inputs", "estimators.probabilities", "versions"],
-    ["estimators.linear"],
-    ["estimators.regressors", "estimators.classifiers"],
-    ["cli.demo", "warm", "cli.data", "cli.report"],
-    ["cli.commands"],
-    ["cli.main"],
+LAYERS = [
+    ["callers", "display", "wording", "domains", "lazy", "reference", "penalties"],
+    ["checks", "losses"],
+    ["engine", "schedules", "kernels"],
+    ["plots", "data", "versions"],
+    ["distributed", "io", "trace"],
+    ["solver"],
+    ["api", "functions"],
+    ["cli", "estimators", "warm"],
     ["__main__"],
 ]
-"""From the ground up: a module imports only from floors below its own."""
-
-HANDS_ON = {("results", "plots"), ("results", "io.model")}
-"""Methods of a result that only call on the floor above."""
+"""Folders and single modules, from the ground up: each imports only from layers below its own."""
 
 
 def name_of(path: Path) -> str:
@@ -124,30 +46,28 @@ def imports(path: Path) -> set[str]:
     return found - {""}
 
 
-def test_every_module_has_its_floor():
-    assert sorted(module for floor in FLOORS for module in floor) == sorted(map(name_of, MODULES))
+def layer_of(path: Path) -> str:
+    return name_of(path).split(".")[0]
+
+
+def test_every_folder_and_module_has_its_layer():
+    assert sorted(name for layer in LAYERS for name in layer) == sorted({layer_of(path) for path in MODULES})
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_down(path):
-    floor_of = {module: number for number, floor in enumerate(FLOORS) for module in floor}
-    name = name_of(path)
+    number_of = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+    own = layer_of(path)
     for imported in imports(path):
-        if (name, imported) in HANDS_ON:
-            continue
-        assert floor_of[imported] < floor_of[name], f"{name} imports {imported}, which stands above it"
+        other = imported.split(".")[0]
+        if other != own:
+            assert number_of[other] < number_of[own], f"{name_of(path)} imports {imported}, a layer above"
 
 
-FOLDERS = ["kernels", "engine", "data", "distributed", "solver", "estimators", "cli"]
-"""Folders from the ground up; without `io`, which solver imports and which imports the state of solver."""
-
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_folders_import_from_folders_below(path):
-    folder, *_ = name_of(path).split(".")
-    if folder in FOLDERS:
-        above = FOLDERS[FOLDERS.index(folder) + 1 :]
-        assert [one for one in imports(path) if one.split(".")[0] in above] == []
+def test_no_modules_import_each_other_in_a_circle():
+    imported_by = {name_of(path): imports(path) - {name_of(path)} for path in MODULES}
+    order = list(graphlib.TopologicalSorter(imported_by).static_order())  # raises CycleError for a circle
+    assert set(imported_by) <= set(order)
 
 
 def test_the_command_line_rewrites_no_message():

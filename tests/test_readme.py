@@ -37,7 +37,7 @@ def test_the_examples_of_the_readme():
         "data.synthetic",
         "data.chunks",
         "data.tables",
-        "io.model",
+        "solver.model",
         "versions",
         "warm",
         "estimators.regressors",

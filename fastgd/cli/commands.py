@@ -19,15 +19,15 @@ from fastgd.cli import report
 from fastgd.cli.data import Data, open_data, parts
 from fastgd.domains import CLASSES
 from fastgd.functions import forward
-from fastgd.io.model import load
 from fastgd.io.npz import replacing
 from fastgd.losses import NAMED
-from fastgd.results import DivergenceError, FitResult
 from fastgd.solver.diagnose import diagnose
 from fastgd.solver.fit import fit as fit_rows
+from fastgd.solver.model import load
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
+from fastgd.solver.results import DivergenceError, FitResult
 from fastgd.wording import printable
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000

@@ -23,8 +23,8 @@ from fastgd.data.synthetic import make_linear
 from fastgd.engine import blocks, reduce
 from fastgd.engine.blocks import Floats
 from fastgd.engine.threads import default_threads
-from fastgd.results import FitResult
 from fastgd.solver.diagnose import diagnose
+from fastgd.solver.results import FitResult
 
 PYTHON_ROWS = 50_000
 N_EPOCHS = 100

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastgd.api import gradient_descent, sgd
-from fastgd.results import FitResult
+from fastgd.solver.results import FitResult
 
 X_DATA = [1.0, 2.0, 3.0]
 Y_DATA = [2.0, 4.0, 6.0]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgd.results import FitResult
 from fastgd.solver.diagnose import Diagnosis
+from fastgd.solver.results import FitResult
 from fastgd.wording import SHOWN as SHOWN_NAMES
 from fastgd.wording import Words, printable
 

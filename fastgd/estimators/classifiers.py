@@ -29,9 +29,9 @@ from fastgd.estimators.inputs import (
 )
 from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
 from fastgd.estimators.probabilities import log_probabilities, probabilities
-from fastgd.results import FitResult
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.options import Report, of_kind
+from fastgd.solver.results import FitResult
 
 
 def _gives_probabilities(classifier: _Classifier) -> bool:

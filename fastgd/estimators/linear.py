@@ -27,11 +27,11 @@ from fastgd.data.chunks import Source
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_start, as_targets, check_source
 from fastgd.functions import forward
-from fastgd.results import FitResult
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto
 from fastgd.solver.fit import fit
 from fastgd.solver.objective import Rule, as_rule
 from fastgd.solver.options import ConvergenceWarning, Options, Report, Start
+from fastgd.solver.results import FitResult
 from fastgd.wording import Words
 
 

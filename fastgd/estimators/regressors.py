@@ -16,8 +16,8 @@ from fastgd.api import gradient_descent
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_weights, like
 from fastgd.estimators.linear import Linear, Stochastic
-from fastgd.results import FitResult
 from fastgd.solver.planner import MOST_COLUMNS
+from fastgd.solver.results import FitResult
 
 
 class _Regressor(RegressorMixin, Linear):

@@ -37,6 +37,8 @@ FEW = 16
 """Longer lists of numbers are arrays in the file."""
 KINDS = "biufc"
 """Kinds of NumPy's numbers."""
+FEW_BYTES = MAX_HEADER_BYTES // 4
+"""A value that the caller gave takes at most this part of the header."""
 _hints = functools.cache(typing.get_type_hints)
 _FROM_ARRAY: dict[str, Callable[[NDArray[Any]], Any]] = {
     "array": lambda array: array,
@@ -93,6 +95,19 @@ def read(path: Path, kind: str, *classes: type) -> Any:
         return unpack(about.get("value"), arrays, *classes)
     except InvalidDataError as error:
         raise InvalidDataError(f"{name} {error}") from None
+
+
+def storable(value: Any) -> Any:
+    """The value, or its numbers where files cannot hold its type."""
+    arrays: Arrays = {}
+    try:
+        if len(str(pack(value, arrays, "value"))) <= FEW_BYTES and len(arrays) <= 16:
+            return value
+    except TypeError:
+        pass
+    if isinstance(value, tuple):
+        return tuple(np.asarray(part, np.float64).tolist() for part in value)
+    return np.asarray(value, np.float64)
 
 
 def _parsed(header: bytes) -> Any:

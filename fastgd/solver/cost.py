@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from fastgd import reference
+from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, block_rows
 from fastgd.losses import Loss
+from fastgd.solver.each_row import as_plain
 from fastgd.solver.scaling import Scaling, plain
 from fastgd.solver.statistics import FEW
 
@@ -19,6 +24,9 @@ FAR_OFF = 2.0**10
 """Where a column lies more than so many deviations from 0, Σ φ x − shift Σ φ would lose more than ten bits.
 Such rows are centred as they are read."""
 _NONE: Floats = np.empty(0)
+ACCURATE_ROWS = 4096
+"""Up to this number of rows, cost and gradient have twice the working precision. Over more rows rounding
+errors average out."""
 
 
 def leaf_rows(d: int) -> int:
@@ -59,6 +67,35 @@ def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
     gradient *= 2.0
     gradient /= n
     return float(sums[0]) / n, gradient
+
+
+def squared_cost(rows: Table, w: Floats, backend: Backend, n_threads: int | None) -> tuple[float, Floats]:
+    """(1/n) Σ (x·w − y)² and its gradient (d,), as accurate as `fastgd.cost_and_gradient` says."""
+    if backend == "python":
+        plain = as_plain(w, rows)
+        xs, ys, _ = rows.lists()
+        value, gradient = reference.cost(xs, ys, plain), np.atleast_1d(reference.gradient(xs, ys, plain))
+    else:
+        value, gradient = math.nan, w
+        if rows.has_at_most(ACCURATE_ROWS):
+            value, gradient = _accurate(rows, w, n_threads)
+        if not (math.isfinite(value) and np.isfinite(gradient).all()):  # more rows, or an overflow
+            value, gradient = SquaredCost(rows, n_threads)(w)
+    if not math.isfinite(value):
+        rows.refuse_nonfinite()
+    return value, gradient
+
+
+def _accurate(rows: Table, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
+    from fastgd.kernels import accurate
+
+    leaf = leaf_rows(rows.d)
+
+    def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
+        return accurate.run(X, y, w, leaf, False)
+
+    sums = reduce.fold(rows, task, n_threads, rows.d + 1)
+    return cost_and_gradient_from(sums, rows.n)
 
 
 class Cost:

@@ -18,11 +18,10 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.dataset import Table
 from fastgd.data.frames import differ
 from fastgd.engine.blocks import Floats
-from fastgd.io.checkpoint import Checkpoint, vars_of
 from fastgd.losses import as_loss, identity
-from fastgd.results import DivergenceError, FitResult
 from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver import caveats, forecast, loop, objective, scaling
+from fastgd.solver.checkpoint import Checkpoint, vars_of
 from fastgd.solver.cost import Cost
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.loop import Run, Watch
@@ -31,6 +30,7 @@ from fastgd.solver.options import Options, Plan, Solver, Start
 from fastgd.solver.orders import Order, as_order
 from fastgd.solver.outcome import from_run, not_begun
 from fastgd.solver.planner import Choice
+from fastgd.solver.results import DivergenceError, FitResult
 from fastgd.solver.state import State
 from fastgd.solver.tracks import Track, has_grown, track
 from fastgd.wording import listed

@@ -11,11 +11,11 @@ import numpy as np
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
-from fastgd.results import FitResult
 from fastgd.solver.loop import Run
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
 from fastgd.solver.planner import Method
+from fastgd.solver.results import FitResult
 from fastgd.solver.state import State
 
 MAPPED = 1 << 12

@@ -6,7 +6,8 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +19,6 @@ from fastgd.data.chunks import Source
 from fastgd.data.dataset import Table
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
-from fastgd.results import FitResult, SweepResult
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop, objective
 from fastgd.solver.fit import check_method, scale_costs
@@ -28,7 +28,91 @@ from fastgd.solver.options import ConvergenceWarning, Options, Plan, Solver
 from fastgd.solver.orders import Shuffle, as_order
 from fastgd.solver.outcome import from_run
 from fastgd.solver.planner import Choice
+from fastgd.solver.results import FitResult
 from fastgd.solver.tracks import Track, has_grown, tracks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SweepResult:
+    """The fits of a sweep, one for each learning rate, in the given order.
+
+    Attributes
+    ----------
+    fits : list of FitResult
+        The fits with their histories. A fit that diverged has its finite part. `n_passes` and `elapsed` of
+        each fit are those of the sweep.
+    costs : ndarray (K,)
+        The final cost of each fit; inf if it diverged.
+    n_passes : int
+        Passes over the data, all fits together.
+    elapsed : float
+        Seconds, all fits together.
+    """
+
+    fits: list[FitResult]
+    costs: Floats
+    n_passes: int
+    elapsed: float
+
+    def __repr__(self) -> str:
+        return f"SweepResult({self._outcome})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (_span(fit.learning_rates), str(fit.n_epochs), f"{cost:.3g}", fit._ending)
+            for fit, cost in zip(self.fits, self.costs.tolist(), strict=True)
+        ]
+        return display.table(
+            f"SweepResult: {self._outcome}", ("learning rate", "epochs", "cost", "outcome"), rows
+        )
+
+    @property
+    def _outcome(self) -> str:
+        """The number of fits, the number of diverged fits, and the best fit."""
+        parts = [display.count(len(self.fits), "fit")]
+        n_diverged = sum(fit.diverged for fit in self.fits)
+        if n_diverged:
+            parts.append(f"{n_diverged} diverged")
+        if np.isfinite(self.costs).any():
+            best, cost = self.best, self.costs.min()
+            parts.append(f"best at learning rate {_span(best.learning_rates)}: cost {cost:.3g}")
+        return ", ".join(parts)
+
+    @property
+    def best(self) -> FitResult:
+        """The fit with the lowest final cost, the first one of equal fits."""
+        if not np.isfinite(self.costs).any():
+            raise ValueError("every run of this sweep diverged: sweep smaller learning rates")
+        return self.fits[int(np.argmin(self.costs))]
+
+    @property
+    def learning_rates(self) -> list[Floats]:
+        """The learning rates of each fit, one for each epoch done."""
+        return [fit.learning_rates for fit in self.fits]
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw cost against epoch with matplotlib, one curve for each fit, and return the axes.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib axes
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If matplotlib is not installed: pip install 'fastgd[plot]'.
+        """
+        from fastgd.plots import plot_sweep
+
+        return plot_sweep(self, ax)
 
 
 def sweep(
@@ -226,3 +310,11 @@ def _starts(w0: Any, n_runs: int, rows: Table) -> list[Floats]:
             raise ValueError(f"w0 has {len(given)} starts for {n_runs} learning rates; they must agree")
         return [as_weights(f"w0[{k}]", start, rows.d, rows.is_scalar) for k, start in enumerate(given)]
     return [as_weights("w0", w0, rows.d, rows.is_scalar) for _ in range(n_runs)]
+
+
+def _span(rates: Floats) -> str:
+    """The learning rates of a fit as text: one number, or the first and the last."""
+    if not len(rates):
+        return "(no epochs)"
+    first, last = display.number(rates[0]), display.number(rates[-1])
+    return first if first == last else f"{first} … {last}"

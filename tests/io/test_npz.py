@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 import fastgd
 from fastgd.checks import InvalidDataError
 from fastgd.data.files import npz_members
-from fastgd.io import checkpoint, npz
+from fastgd.io import npz
+from fastgd.solver import checkpoint
 from fastgd.solver.steppers.base import StepperState
 from tests.helpers import ROOT, Trap, about, forge, refusals, run, same
 

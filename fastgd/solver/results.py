@@ -1,4 +1,4 @@
-"""The results of fits and sweeps, and `DivergenceError`."""
+"""The result of a fit, and `DivergenceError`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import display
+from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Table
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
+from fastgd.io import npz
+from fastgd.solver.cost import squared_cost
 from fastgd.solver.each_row import predict
 from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
@@ -23,6 +26,9 @@ from fastgd.solver.state import State
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+KIND = "fit"
+"""The kind of file that `FitResult.save` writes."""
 
 
 @dataclass(slots=True, eq=False)
@@ -247,15 +253,20 @@ class FitResult:
 
         return plot(self, kind, ax)
 
+    def _cost_and_gradient(self, w: Floats, y: Floats | None = None) -> tuple[float, Floats]:
+        """(1/n) Σ (x·w − y)² and its gradient on the rows of the fit, with other targets if `y` is given."""
+        assert self._rows is not None
+        rows = ArrayRows(self._rows.X, self._rows.y if y is None else y)
+        return squared_cost(rows, w, self.backend, None)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything but X and y to a file for `fastgd.load`.
 
         The path is used as given. The file is written whole or not at all. It is an npz file: `np.load` shows
         its arrays, and its JSON header as bytes.
         """
-        from fastgd.io.model import save
-
-        save(self, path)
+        w0, samples = npz.storable(self._w0), npz.storable(self._samples)
+        npz.write(path, KIND, replace(self, _rows=None, _w0=w0, _samples=samples))
 
     def __copy__(self) -> FitResult:
         return replace(self)
@@ -268,86 +279,6 @@ class FitResult:
         self._rows = None
         for name, value in state.items():
             setattr(self, name, value)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SweepResult:
-    """The fits of a sweep, one for each learning rate, in the given order.
-
-    Attributes
-    ----------
-    fits : list of FitResult
-        The fits with their histories. A fit that diverged has its finite part. `n_passes` and `elapsed` of
-        each fit are those of the sweep.
-    costs : ndarray (K,)
-        The final cost of each fit; inf if it diverged.
-    n_passes : int
-        Passes over the data, all fits together.
-    elapsed : float
-        Seconds, all fits together.
-    """
-
-    fits: list[FitResult]
-    costs: Floats
-    n_passes: int
-    elapsed: float
-
-    def __repr__(self) -> str:
-        return f"SweepResult({self._outcome})"
-
-    def _repr_html_(self) -> str:
-        rows = [
-            (_span(fit.learning_rates), str(fit.n_epochs), f"{cost:.3g}", fit._ending)
-            for fit, cost in zip(self.fits, self.costs.tolist(), strict=True)
-        ]
-        return display.table(
-            f"SweepResult: {self._outcome}", ("learning rate", "epochs", "cost", "outcome"), rows
-        )
-
-    @property
-    def _outcome(self) -> str:
-        """The number of fits, the number of diverged fits, and the best fit."""
-        parts = [display.count(len(self.fits), "fit")]
-        n_diverged = sum(fit.diverged for fit in self.fits)
-        if n_diverged:
-            parts.append(f"{n_diverged} diverged")
-        if np.isfinite(self.costs).any():
-            best, cost = self.best, self.costs.min()
-            parts.append(f"best at learning rate {_span(best.learning_rates)}: cost {cost:.3g}")
-        return ", ".join(parts)
-
-    @property
-    def best(self) -> FitResult:
-        """The fit with the lowest final cost, the first one of equal fits."""
-        if not np.isfinite(self.costs).any():
-            raise ValueError("every run of this sweep diverged: sweep smaller learning rates")
-        return self.fits[int(np.argmin(self.costs))]
-
-    @property
-    def learning_rates(self) -> list[Floats]:
-        """The learning rates of each fit, one for each epoch done."""
-        return [fit.learning_rates for fit in self.fits]
-
-    def plot(self, *, ax: Axes | None = None) -> Axes:
-        """Draw cost against epoch with matplotlib, one curve for each fit, and return the axes.
-
-        Parameters
-        ----------
-        ax : matplotlib axes, optional
-            Where to draw; by default a new figure.
-
-        Returns
-        -------
-        matplotlib axes
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If matplotlib is not installed: pip install 'fastgd[plot]'.
-        """
-        from fastgd.plots import plot_sweep
-
-        return plot_sweep(self, ax)
 
 
 class DivergenceError(ArithmeticError):
@@ -386,11 +317,3 @@ class DivergenceError(ArithmeticError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (str(self), self.result, self.epoch, self.limit, self.safe_rate)
-
-
-def _span(rates: Floats) -> str:
-    """The learning rates of a fit as text: one number, or the first and the last."""
-    if not len(rates):
-        return "(no epochs)"
-    first, last = display.number(rates[0]), display.number(rates[-1])
-    return first if first == last else f"{first} … {last}"

@@ -6,7 +6,6 @@ fields; this module checks the sizes of the arrays.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any
 
@@ -15,31 +14,8 @@ import numpy as np
 from fastgd.checks import InvalidDataError
 from fastgd.data.files import Path
 from fastgd.io import npz
-from fastgd.results import FitResult
+from fastgd.solver.results import KIND, FitResult
 from fastgd.solver.state import State
-
-KIND = "fit"
-FEW_BYTES = npz.MAX_HEADER_BYTES // 4
-"""The most bytes of the header that w0 or the samples may take in their own types."""
-
-
-def save(fit: FitResult, path: Path) -> None:
-    """The body of `FitResult.save`."""
-    w0, samples = _as_given(fit._w0), _as_given(fit._samples)
-    npz.write(path, KIND, dataclasses.replace(fit, _rows=None, _w0=w0, _samples=samples))
-
-
-def _as_given(value: Any) -> Any:
-    """The value, or its numbers where files cannot hold its type."""
-    arrays: npz.Arrays = {}
-    try:
-        if len(str(npz.pack(value, arrays, "value"))) <= FEW_BYTES and len(arrays) <= 16:
-            return value
-    except TypeError:
-        pass
-    if isinstance(value, tuple):
-        return tuple(np.asarray(part, np.float64).tolist() for part in value)
-    return np.asarray(value, np.float64)
 
 
 def load(path: Path) -> FitResult:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.io import checkpoint, npz
+from fastgd.io import npz
+from fastgd.solver import checkpoint
 from tests.conftest import JIT_IS_OFF
 from tests.crashes import BLOCK, bits, fate, small_runs  # noqa: F401 - fixtures
 from tests.helpers import about, forge

@@ -23,12 +23,12 @@ from fastgd.data.files import Path
 from fastgd.engine.blocks import Floats, Place, block_rows
 from fastgd.engine.journal import Journal
 from fastgd.io import npz
-from fastgd.results import FitResult
 from fastgd.solver.loop import Run, Watch
 from fastgd.solver.options import Options
 from fastgd.solver.orders import Order
 from fastgd.solver.problem import Problem
 from fastgd.solver.progress import Progress
+from fastgd.solver.results import FitResult
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
 
 KIND = "checkpoint"
