@@ -58,7 +58,7 @@ class Problem:
         self._centred: Statistics | None = None
         self.is_resumed = False
         """Whether the statistics are about the reference of an earlier run."""
-        self.null: Floats = np.zeros(1)
+        self.null: Floats | None = None
         """Added to every v: a part of the start that no step changes, and that no cost depends on."""
 
     @property
@@ -237,7 +237,7 @@ class Problem:
         d, to, centred, theta = self.rows.d, self.scaling, self.centred, self.statistics.w_ref
         is_moved = self.statistics is not self._about_reference
         base = np.where((to.scale != 0.0) & ~np.array(is_moved), centred.w_ref[:d], 0.0)
-        v = v + self.null
+        v = v + (0.0 if self.null is None else self.null)
         w = np.where(v[..., :d] == -theta[:d], 0.0, base + v[..., :d] * to.scale)
         if not to.has_intercept:
             return w, np.zeros(v.shape[:-1])

@@ -130,6 +130,7 @@ class Track:
         memory = None
         if self.scaling is not None:
             memory = getattr(self.stepper, "memory", None) or new_state(self.stepper.w)
+        null = self.problem.null
         return State(
             self.kind,
             self.epoch + done,
@@ -140,7 +141,7 @@ class Track:
             self.problem.reference,
             self.first_rate,
             self.about,
-            self.problem.null.copy() if self.problem.null.any() else None,
+            null if null is not None and null.any() else None,
             self._moments(),
         )
 
@@ -177,8 +178,7 @@ def tracks(
 
 def _backtrack(taken: Track, plan: Plan, learning_rate: LearningRate) -> None:
     """Let automatic rates be found by backtracking where the curvature of a smooth loss has no bound."""
-    has_no_bound = plan.goal.is_smooth and not plan.goal.is_bounded
-    if has_no_bound and is_automatic(learning_rate):
+    if is_automatic(learning_rate) and plan.goal.is_smooth and not plan.goal.is_bounded:
         if isinstance(taken.stepper, (StreamingDescent, PlainDescent)):
             taken.stepper.backtracks = True
         taken.rates = np.array(taken.rates)

@@ -134,7 +134,7 @@ SCALARS = {
     "tol": np.float64(-0.25),
     "validation_fraction": np.float64(0.75),
     "history": np.str_("all"),
-    "loss": np.str_("hinge"),
+    "loss": np.str_("hunger"),
     "fit_intercept": np.int64(1),
     "callback": np.int64(3),
     "n_threads": np.int64(0),

@@ -97,13 +97,16 @@ class StepperState:
     counts: NDArray[np.int64]
 
 
+_NO_EPOCH = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])
+_NO_AVERAGE, _NO_COUNTS = np.zeros(0), np.array([0, -1])
+
+
 def new_state(point: Floats, average_from: int = -1) -> StepperState:
     """The state of a run that begins at this point."""
-    momentum = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])  # no epoch yet
-    counts = np.array([0, average_from])
-    return StepperState(
-        point, point.copy(), momentum, np.zeros(len(point) if average_from >= 0 else 0), counts
-    )
+    average, counts = _NO_AVERAGE, _NO_COUNTS.copy()
+    if average_from >= 0:
+        average, counts[1] = np.zeros(len(point)), average_from
+    return StepperState(point, point.copy(), _NO_EPOCH.copy(), average, counts)
 
 
 class Stepper(Protocol):

@@ -57,8 +57,10 @@ def choose_steppers(
 
     `method` is that of full-batch descent.
     """
-    rule, order, n_threads = plan.rule, plan.order, plan.how.n_threads
     is_sgd, is_python, summaries = plan.solver == "sgd", plan.backend == "python", problem.summaries
+    if not is_sgd and summaries is not None and method == "stream" and problem.rows.is_one_block:
+        return [BlockDescent(problem.rows, state.point) for state in states]
+    rule, order, n_threads = plan.rule, plan.order, plan.how.n_threads
     if is_sgd and is_python:
         return [PlainSgd(problem, state, rule, order, epoch) for state in states]
     if is_sgd and summaries is not None:
@@ -72,8 +74,6 @@ def choose_steppers(
         return [SummaryDescent(state.point, summaries) for state in states]
     if method == "summary":
         return [SummaryProximal(problem, state, rule, until) for state in states]
-    if summaries is not None and problem.rows.is_one_block:
-        return [BlockDescent(problem.rows, state.point) for state in states]
     return [StreamingDescent(problem, state, rule, until, n_threads) for state in states]
 
 
