@@ -129,7 +129,7 @@ def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
     if default_threads() < 2 or resolve("auto") == "python" or not _can_compile_beside():
         yield
         return
-    program = f"from fastgd import demo\nfor what in {[*runs]!r}: demo._warm_up(what)"
+    program = f"from fastgd.cli import demo\nfor what in {[*runs]!r}: demo._warm_up(what)"
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(
         os.pathsep
     )

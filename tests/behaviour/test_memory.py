@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 
 PROGRAM = """
 import numpy as np
-import fastgd.engine
+import fastgd
+from fastgd.engine.blocks import block_rows
 
 def peak():
     with open("/proc/self/status") as status:
@@ -29,7 +30,7 @@ def work(X, y, method="auto"):
 
 shape, dtype, order = {case}
 d = int(np.prod(shape[1:]))
-small = np.ones((3 * fastgd.engine.blocks.block_rows(d), *shape[1:]), dtype, order=order)
+small = np.ones((3 * block_rows(d), *shape[1:]), dtype, order=order)
 for method in ("stream", "summary") if d <= 20 else ("stream",):  # the compiler's own memory
     work(small, np.ones(len(small), dtype), method)
 X, y = np.ones(shape, dtype, order=order), np.ones(shape[0], dtype)

@@ -67,7 +67,7 @@ def children(monkeypatch, tmp_path):
     """The processes that are started, with an empty cache."""
     monkeypatch.setattr(Child, "started", [])
     monkeypatch.setattr(demo.subprocess, "Popen", Child)
-    monkeypatch.setattr(demo.pool, "default_threads", lambda: 2)
+    monkeypatch.setattr(demo, "default_threads", lambda: 2)
     monkeypatch.setenv("FASTGD_CACHE_DIR", str(tmp_path / "cache"))
     return Child.started
 
@@ -116,7 +116,7 @@ def test_no_process_is_started_where_its_code_would_be_lost(children, monkeypatc
 @pytest.mark.parametrize("why", ["one thread", "no Numba"])
 def test_no_process_is_started_where_it_is_no_help(children, monkeypatch, why):
     if why == "one thread":
-        monkeypatch.setattr(demo.pool, "default_threads", lambda: 1)
+        monkeypatch.setattr(demo, "default_threads", lambda: 1)
     else:
         monkeypatch.setattr(backend, "_has_numba", lambda: False)
     with demo._compiled_beside(EVERY[1:]):

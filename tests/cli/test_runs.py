@@ -92,7 +92,7 @@ def test_blocks_of_a_table_that_cannot_be_shuffled(told, run):
     ]  # fmt: skip
     code, _, err = run(*arguments, "--shuffle", "--epochs", 1, "--seed", 1)
     assert code == 2
-    assert err.endswith(": pass --shuffle rows, which holds them in memory\n")
+    assert err.endswith("; pass --shuffle rows, which holds them in memory\n")
     found = told(*arguments, "--shuffle", "rows", "--seed", 3, "--epochs", 1)
     ref = fastgd.sgd(
         x[:, None], x > 3, loss="log_loss", shuffle=True, seed=3, n_epochs=1, **PYTHON | dict(tol=None)

@@ -513,7 +513,8 @@ class TestBadInput:
         weights = np.ones(len(y))
         weights[7000] = -1.0
         parts = [put(client, part, [5000]) for part in (X, y, weights)]
-        with pytest.raises(fastgd.InvalidDataError, match="weight of row 7000 is -1"):
+        sentence = r"^sample_weight\[7000\] is -1; weights must be finite and not negative$"
+        with pytest.raises(fastgd.InvalidDataError, match=sentence):
             fastgd.gradient_descent(*parts[:2], sample_weight=parts[2])
 
     @pytest.mark.parametrize("how", [dict(shuffle=True), dict(shuffle="blocks", method="stream")])

@@ -123,10 +123,10 @@ def test_as_scikit_learn_does():
     [
         (dict(coef_init=[1.0, 2.0]), [r"coef_init has shape \(2,\)", r"\(3,\) or \(1, 3\)"]),
         (dict(coef_init=[[1.0], [2.0], [3.0]]), [r"coef_init has shape \(3, 1\)"]),
-        (dict(coef_init=[0.0, np.nan, 0.0]), [r"coef_init\[0, 1\] is not finite"]),
+        (dict(coef_init=[0.0, np.nan, 0.0]), [r"coef_init\[0, 1\] is NaN; a fit begins at finite numbers"]),
         (dict(coef_init="x"), ["coef_init"]),
         (dict(intercept_init=[1.0, 2.0]), [r"intercept_init has shape \(2,\)", r"a number or \(1,\)"]),
-        (dict(intercept_init=np.inf), [r"intercept_init\[0\] is not finite"]),
+        (dict(intercept_init=np.inf), [r"intercept_init\[0\] is inf"]),
     ],
 )
 def test_other_starts_are_refused(model, given, parts):

@@ -32,7 +32,7 @@ OUT_OF_RANGE = [
     ("n_iter_no_change", [0, 2.5]),
     ("warm_start", ["x", 3]),
     ("n_jobs", [0, -2, 1.5, "x"]),
-    ("loss", ["hinge"]),
+    ("loss", ["hunger"]),
     ("epsilon", [0.0, -1.0, "x"]),
     ("quantile", [0.0, 1.0, 1.5, "x"]),
     ("class_weight", ["x", 3.0]),

@@ -157,7 +157,7 @@ def test_the_command_line_and_progress_say_that_they_compile_and_functions_do_no
     lesson = "fastgd.gradient_descent([1.0, 2.0], [2.0, 4.0], learning_rate=0.01, progress=PROGRESS)"
     for number, (program, lines) in enumerate(
         [
-            ("from fastgd import cli; cli.main(['lesson'])", 1),
+            ("from fastgd.cli.main import main; main(['lesson'])", 1),
             ("import fastgd; " + lesson.replace("PROGRESS", "True"), 1),
             ("import fastgd; " + lesson.replace("PROGRESS", "False"), 0),
         ]
