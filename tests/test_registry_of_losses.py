@@ -98,6 +98,7 @@ def test_nan_is_seen(name, backend):
     assert math.isnan(losses.NAMED[name].value(math.nan, y[0]))
 
 
+@pytest.mark.slow  # compiles every kernel for every loss
 @every
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_compiled_fits_are_the_plain_ones(name, dtype, rng):
