@@ -76,7 +76,8 @@ class Table:
 
     @property
     def is_one_block(self) -> bool:
-        return self.has_at_most(block_rows(self.d))
+        block, n = block_rows(self.d), self.known_n
+        return self.has_at_most(block) if n is None else n <= block
 
     def reader(self) -> Reader:
         """For one thread, in any order."""

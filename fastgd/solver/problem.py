@@ -147,7 +147,8 @@ class Problem:
 
     def begin_single_steps(self, start: Floats) -> Summaries:
         """Use statistics and maps about a reference that moves, for single steps from near `start`."""
-        self.summaries = Summaries(self.descent_rows, start, self._backend, self._n_threads, self._saved)
+        rows = self.rows if self.is_plain else self.descent_rows
+        self.summaries = Summaries(rows, start, self._backend, self._n_threads, self._saved)
         return self.summaries
 
     @property
@@ -318,17 +319,16 @@ class Problem:
     @lazy_property
     def curvatures(self) -> tuple[float, float]:
         """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
-        curvature = self.objective.curvature
         if not self.objective.is_bounded:
             return math.nan, math.nan
+        curvature = self.objective.curvature
         if self.objective.precondition:
             return self._in_metric(curvature)
         smallest, largest, is_estimate = self.eigenvalues
         if not self.objective.l2:
             return curvature * smallest, curvature * largest
-        l2 = self._l2
-        if is_estimate or not l2.any():
-            return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
+        if is_estimate or not (l2 := self._l2).any():
+            return curvature * smallest + float(self._l2.min()), curvature * largest + float(self._l2.max())
         H, parted = (curvature / self.total) * self.statistics.G + np.diag(l2), self._parted
         if parted is not None:
             parted = Parted(curvature * parted.S + np.diag(l2[:-1]), parted.means, curvature)

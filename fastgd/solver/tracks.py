@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -149,12 +150,13 @@ class Track:
 def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
     """The stepper of a run that begins at w and intercept, or continues the run of `state`."""
     plan = _resolved(plan, rows)
-    about = _identity(plan, rows)
+    by_lesson = is_lesson(plan)
+    about = _identity(plan, rows, by_lesson)
     if state is not None and (state.solver != plan.solver or not goes_on(plan, state, about)):
         state = None
     if state is not None and plan.how.method == "auto":
         plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
-    runs = _Runs(plan, rows, (w, intercept), plan.how.n_epochs, state)
+    runs = _Runs(plan, rows, (w, intercept), plan.how.n_epochs, by_lesson, state)
     taken = runs.tracks([(w, intercept)], [runs.rates(plan.how.learning_rate)], about)[0]
     _backtrack(taken, plan, plan.how.learning_rate)
     if state is not None:
@@ -168,9 +170,10 @@ def tracks(
     """The steppers of runs that share a problem: one for each learning rate, and start."""
     plan = _resolved(plan, rows)
     n_epochs = len(starts) * (plan.how.n_epochs + 1) - 1  # as many reads as one run of so many epochs
-    runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs)
+    by_lesson = is_lesson(plan)
+    runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, by_lesson)
     rates = [runs.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
-    taken = runs.tracks([(w, 0.0) for w in starts], rates, _identity(plan, rows))
+    taken = runs.tracks([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
     for each, rate in zip(taken, learning_rates, strict=True):
         _backtrack(each, plan, rate)
     return taken
@@ -184,9 +187,9 @@ def _backtrack(taken: Track, plan: Plan, learning_rate: LearningRate) -> None:
         taken.rates = np.array(taken.rates)
 
 
-def _identity(plan: Plan, rows: Table) -> tuple[Any, ...]:
+def _identity(plan: Plan, rows: Table, by_lesson: bool) -> tuple[Any, ...]:
     """Momentum, averages and counts of the lesson's runs are none, and continue on any data."""
-    return () if is_lesson(plan) and plan.goal.is_plain else identity_of(plan, rows)
+    return () if by_lesson and plan.goal.is_plain else identity_of(plan, rows)
 
 
 def _resolved(plan: Plan, rows: Table) -> Plan:
@@ -225,13 +228,15 @@ class _Runs:
         rows: Table,
         start: tuple[Floats, float],
         n_epochs: int,
+        by_lesson: bool,
         state: State | None = None,
     ):
-        """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs."""
+        """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs.
+        `by_lesson` is whether the lesson's steps serve."""
         self._plan, self._state, self._n_epochs = plan, state, n_epochs
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
-        self._is_lesson = is_lesson(plan) and plan.backend == "numba"
+        self._is_lesson = by_lesson and plan.backend == "numba"
         self._scaling: Scaling | None = None
         self._cost_scale = 1.0
         if self._is_lesson:
@@ -260,8 +265,9 @@ class _Runs:
         else:
             self._scaling = problem.scaling
         to = self._scaling
-        states = [self._stepper_state(start) for start in starts]
-        steppers = choose_steppers(plan, problem, self._method, states, rates, self._epoch)
+        points = [self._lesson_point(start) for start in starts] if self._is_lesson else []
+        begin = partial(self._begin, starts, points)
+        steppers = choose_steppers(plan, problem, self._method, points, begin, rates, self._epoch)
         taken = []
         for start, own, stepper in zip(starts, rates, steppers, strict=True):
             model: Model | None = None
@@ -277,10 +283,11 @@ class _Runs:
         to = self._scaling
         return start[0] if to is None else resumed_point(self._state, to, to.theta(*start))
 
+    def _begin(self, starts: list[tuple[Floats, float]], points: list[Floats]) -> list[StepperState]:
+        return [new_state(point) for point in points] or [self._stepper_state(start) for start in starts]
+
     def _stepper_state(self, start: tuple[Floats, float]) -> StepperState:
         """Where a run begins: on statistics v = θ − θ_ref, else θ."""
-        if self._is_lesson:
-            return new_state(self._lesson_point(start))
         plan, problem, state, to = self._plan, self._problem, self._state, self._problem.scaling
         rule, is_summary = plan.rule, self._method == "summary"
         point = to.theta(*start)

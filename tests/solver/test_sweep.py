@@ -336,7 +336,7 @@ def test_bad_sweeps_get_one_sentence():
         ),
         (dict(learning_rates=[0.1], batch_size=2), ValueError, "^batch_size is of the steps of SGD: pass"),
         (dict(learning_rates=[0.1], l2=-1.0), ValueError, "^l2 must not be negative, not -1.0$"),
-        (dict(learning_rates=[0.1], loss="hinge"), ValueError, "^loss must be"),
+        (dict(learning_rates=[0.1], loss="hunger"), ValueError, "^loss must be"),
         (dict(learning_rates=[0.1], loss="huber", method="summary"), ValueError, "other losses stream$"),
         (
             dict(learning_rates=[0.1], w0=fastgd.sgd(XS, YS)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fastgd.engine.blocks import Floats
@@ -9,7 +11,7 @@ from fastgd.solver import planner
 from fastgd.solver.options import Plan
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
-from fastgd.solver.steppers.base import Stepper, StepperState, Until
+from fastgd.solver.steppers.base import Stepper, StepperState, Until, new_state
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
 from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
@@ -51,27 +53,35 @@ def descent_method(plan: Plan, problem: Problem, n_epochs: int) -> Method:
 
 
 def choose_steppers(
-    plan: Plan, problem: Problem, method: Method, states: list[StepperState], rates: list[Floats], epoch: int
+    plan: Plan,
+    problem: Problem,
+    method: Method,
+    points: list[Floats],
+    begin: Callable[[], list[StepperState]],
+    rates: list[Floats],
+    epoch: int,
 ) -> list[Stepper]:
-    """A stepper for each state and array of rates. The first epoch has number `epoch`.
+    """A stepper for each run, which has an array of rates. The first epoch has number `epoch`.
 
-    `method` is that of full-batch descent.
+    `method` is that of full-batch descent. `points` are the starts of the lesson's steps, which keep no
+    state from epoch to epoch; `begin` makes the states of the other steppers.
     """
     is_sgd, is_python, summaries = plan.solver == "sgd", plan.backend == "python", problem.summaries
     if not is_sgd and summaries is not None and method == "stream" and problem.rows.is_one_block:
-        return [BlockDescent(problem.rows, state.point) for state in states]
+        return [BlockDescent(problem.rows, point) for point in points]
     rule, order, n_threads = plan.rule, plan.order, plan.how.n_threads
+    if is_sgd and summaries is not None:
+        return _affine_sgd(plan, problem, points, rates, epoch)
+    if method == "summary" and summaries is not None:
+        return [SummaryDescent(point, summaries) for point in points]
+    states = begin()
     if is_sgd and is_python:
         return [PlainSgd(problem, state, rule, order, epoch) for state in states]
-    if is_sgd and summaries is not None:
-        return _affine_sgd(plan, problem, states, rates, epoch)
     if is_sgd:
         return [StreamingSgd(problem, state, rule, order, epoch, n_threads) for state in states]
     until = _until(plan, method)
     if is_python:
         return [PlainDescent(problem, state, rule, until) for state in states]
-    if method == "summary" and summaries is not None:
-        return [SummaryDescent(state.point, summaries) for state in states]
     if method == "summary":
         return [SummaryProximal(problem, state, rule, until) for state in states]
     return [StreamingDescent(problem, state, rule, until, n_threads) for state in states]
@@ -88,7 +98,7 @@ def _until(plan: Plan, method: Method) -> Until:
 
 
 def _affine_sgd(
-    plan: Plan, problem: Problem, states: list[StepperState], rates: list[Floats], epoch: int
+    plan: Plan, problem: Problem, points: list[Floats], rates: list[Floats], epoch: int
 ) -> list[Stepper]:
     """SGD of squared errors by single steps: one read makes the maps of all runs, or a scan an epoch each."""
     rows, how, order = problem.descent_rows, plan.how, plan.order
@@ -112,26 +122,26 @@ def _affine_sgd(
             == "summary"
         )
     steppers: list[Stepper] = []
-    for state, distinct in zip(states, own, strict=True):
+    for point, distinct in zip(points, own, strict=True):
         stepper: Stepper | None = None
         if by_maps and _has_maps(distinct):
-            stepper = _map_sgd(plan, problem, state, together, distinct, epoch)
+            stepper = _map_sgd(plan, problem, point, together, distinct, epoch)
         if stepper is None and rows.is_one_block:
-            stepper = BlockSgd(rows, state.point, order, epoch)
+            stepper = BlockSgd(rows, point, order, epoch)
         if stepper is None:
-            stepper = StreamingSgd(problem, state, plan.rule, order, epoch, how.n_threads)
+            stepper = StreamingSgd(problem, new_state(point), plan.rule, order, epoch, how.n_threads)
         steppers.append(stepper)
     return steppers
 
 
 def _map_sgd(
-    plan: Plan, problem: Problem, state: StepperState, all_rates: Floats, rates: Floats, epoch: int
+    plan: Plan, problem: Problem, point: Floats, all_rates: Floats, rates: Floats, epoch: int
 ) -> MapSgd | None:
     """SGD by maps; None where most digits would be lost, or squares overflow."""
     summaries = problem.summaries
     assert summaries is not None
     of_run = all_rates, rates, plan.order, plan.how.track_cost, epoch
-    stepper = MapSgd(problem.descent_rows, state.point, summaries, *of_run)
+    stepper = MapSgd(problem.descent_rows, point, summaries, *of_run)
     can = summaries.statistics.is_finite() and np.mean(~stepper.is_safe) <= MOST_SCANNED
     return stepper if can else None
 
