@@ -36,7 +36,7 @@ def test_it_is_quiet_where_nobody_looks_and_changes_nothing(capfd, solver, metho
 PROGRAM = """
 import time
 import numpy as np, fastgd
-from fastgd import progress
+from fastgd.solver import progress
 progress.DELAY = 0.0
 X, y = np.ones(30), np.ones(30)
 def parts():
