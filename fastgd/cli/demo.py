@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastgd import reference
 from fastgd.api import gradient_descent, sgd
 from fastgd.cli import lesson
 from fastgd.data.arrays import ArrayRows
@@ -91,14 +92,28 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
         fit, seconds = _timed(partial(fit_by, X, y, n_epochs=n_epochs))
         fits.append(fit)
         timings.append(Timing(what, seconds, n_samples, n_epochs, fit.n_passes))
-    few, few_y = X[:PYTHON_ROWS], y[:PYTHON_ROWS]
-    for what, fit_by in (("plain Python, full batch", gradient_descent), ("plain Python, sgd", sgd)):
-        _, seconds = _timed(partial(fit_by, few, few_y, learning_rate=1e-4, n_epochs=1, backend="python"))
+    few, few_y = X[:PYTHON_ROWS].tolist(), y[:PYTHON_ROWS].tolist()
+    for what, epoch in (("plain Python, full batch", _plain_descent), ("plain Python, sgd", _plain_sgd)):
+        _, seconds = _timed(partial(epoch, few, few_y))
         timings.append(Timing(what, seconds, len(few), 1, 1))
     yield from _table(timings)
     yield f"(plain Python: one epoch of {len(few):,} rows)"
     found = ", ".join(f"{what.split(',')[0]} {fit.w:.6f}" for what, fit in zip(_RUNS, fits, strict=True))
     yield f"true w {w:.6f}; found by {found}"
+
+
+def _plain_descent(xs: list[float], ys: list[float]) -> tuple[float, float]:
+    """An epoch of the lesson's full-batch program: w and its cost."""
+    w = 0.0 - 1e-4 * float(reference.gradient(xs, ys, 0.0))
+    return w, reference.cost(xs, ys, w)
+
+
+def _plain_sgd(xs: list[float], ys: list[float]) -> tuple[float, float]:
+    """An epoch of the lesson's stochastic program: w and the last loss."""
+    w = 0.0
+    for x, y in zip(xs, ys, strict=True):
+        w -= 1e-4 * float(reference.sample_gradient(x, y, w))
+    return w, reference.loss(xs[-1], ys[-1], w)
 
 
 _RUNS: dict[str, Callable[..., FitResult]] = {
