@@ -213,8 +213,8 @@ def is_of_type(value: Any, hint: Any) -> bool:
         return any(is_of_type(value, one) for one in arguments)
     if origin is Literal:
         return any(type(value) is type(one) and value == one for one in arguments)
-    if origin is np.ndarray:
-        (item,) = get_args(arguments[1])
+    if origin in (np.ndarray, NDArray):  # from NumPy 2.5 on, NDArray[item] keeps its own name
+        item = arguments[0] if origin is NDArray else get_args(arguments[1])[0]
         return type(value) is np.ndarray and (item is Any or value.dtype == item)
     if origin is tuple and arguments[-1] is not ...:
         pairs = list(zip(value, arguments, strict=False)) if type(value) is tuple else []
