@@ -19,6 +19,7 @@ of loops, and give its objects other numbers.
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
 import uuid
@@ -38,6 +39,11 @@ MOST_EXPONENT = 709.4
 def exp(x: float) -> float:
     """eˣ, infinite where x is above MOST_EXPONENT."""
     return math.inf if x > MOST_EXPONENT else math.exp(x)
+
+
+def square(x: float) -> float:
+    """x²; of Python's float with the digits of the lesson's `** 2`."""
+    return x**2
 
 
 def exp_of_negative(x: float) -> float:
@@ -104,7 +110,7 @@ class SquaredError(Loss, namedtuple("SquaredError", "")):
     scikit_learn = 0.5
 
     def value(self, score: float, y: float) -> float:
-        return (score - y) ** 2
+        return square(score - y)
 
     def slope(self, score: float, y: float) -> float:
         return 2.0 * (score - y)
@@ -380,7 +386,7 @@ def _own(given: Any, kind: type) -> Any:
     if not values.setdefault("curvature", math.inf) > 0.0:
         raise ValueError(f"loss {kind.__name__}: curvature must be positive, not {values['curvature']!r}")
     # A static method stays one: it is called as type.value(score, y), without self.
-    methods = {name: _plain(kind, name) for name in ("value", "slope")}
+    methods = {name: inspect.getattr_static(kind, name) for name in ("value", "slope")}
     key = kind, tuple(values), is_smooth, *methods.values()
     if key not in _own_types:
         # Numba tells named tuples apart by their names alone: no two have one, of any process of a cluster.
@@ -388,11 +394,3 @@ def _own(given: Any, kind: type) -> Any:
         fields = namedtuple(name, list(values))  # type: ignore[misc]
         _own_types[key] = type(name, (fields, Loss), methods | {"is_smooth": is_smooth})
     return _own_types[key](**values)
-
-
-def _plain(kind: type, name: str) -> Any:
-    """The method as the class has it, a static one as a static one."""
-    for base in kind.__mro__:
-        if name in vars(base):
-            return vars(base)[name]
-    raise AttributeError(name)

@@ -40,7 +40,8 @@ def evaluate(G, c, s, n, v, h):
 
 @kernel
 def loss(x, y, w):
-    return (score(x, w) - y) ** 2
+    r = score(x, w) - y
+    return r * r
 
 
 @kernel

@@ -4,8 +4,8 @@ A loss is a named tuple of `fastgd/losses.py`, and its methods are compiled here
 kernel's signature, so that each loss has its own machine code, which the next process finds on disk. The
 machine code of a loss of the user's own stays in this process.
 
-The helpers exp, exp_of_negative and log1p_of_part of `fastgd/losses.py` have their compiled forms here. They
-have no branch and call nothing, so that a loop over samples takes eight at a time.
+The helpers square, exp, exp_of_negative and log1p_of_part of `fastgd/losses.py` have their compiled forms
+here. They have no branch and call nothing, so that a loop over samples takes eight at a time.
 """
 
 from __future__ import annotations
@@ -120,6 +120,11 @@ def _exp(x):
     return lambda x: exp(x)
 
 
+@overload(losses.square, jit_options=INLINED)
+def _square(x):  # not x**2: Numba compiles a power once, with the fastmath flags of whoever asks first
+    return lambda x: x * x
+
+
 @overload(losses.exp_of_negative, jit_options=INLINED)
 def _exp_of_negative(x):
     return lambda x: exp_of_negative(x)
@@ -152,7 +157,7 @@ def _own(method):
     )
 
 
-@overload(value)
+@overload(value, jit_options=INLINED)
 def _value(loss, score, y):
     if isinstance(loss, types.BaseNamedTuple):
         compiled = _functions(loss)[0]
@@ -160,7 +165,7 @@ def _value(loss, score, y):
     return None
 
 
-@overload(slope)
+@overload(slope, jit_options=INLINED)
 def _slope(loss, score, y):
     if isinstance(loss, types.BaseNamedTuple):
         compiled = _functions(loss)[1]

@@ -40,7 +40,7 @@ def run_few(X, x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
     d = len(w_ref)
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)
-    stack = tree.new_stack(n_parts, gram.lines(d) ** 2)
+    stack = tree.new_stack(n_parts, gram.lines(d) * gram.lines(d))
     top = tree.EMPTY
     for part in range(n_parts):
         blocks = slice(part * near, (part + 1) * near)
@@ -57,7 +57,7 @@ def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
     d = len(w_ref)
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)
-    stack = tree.new_stack(n_parts, gram.lines(d) ** 2)
+    stack = tree.new_stack(n_parts, gram.lines(d) * gram.lines(d))
     top = tree.EMPTY
     for part in range(n_parts):
         blocks = slice(part * near, (part + 1) * near)

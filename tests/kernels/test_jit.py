@@ -218,3 +218,22 @@ def test_the_folder_follows_numbas_when_none_is_named(tmp_path):
     done = run(LESSON, Path(""), FASTGD_CACHE_DIR="", NUMBA_CACHE_DIR=str(tmp_path))
     assert done.stdout.strip() == EXPECTED
     assert list((tmp_path / "fastgd").glob("strict.descend-*.kernel"))
+
+
+def test_code_that_was_compiled_before_changes_no_bit(tmp_path):
+    """Numba compiles a power once, with the fastmath flags of whoever asks first: the user, for example."""
+    fit = """
+import numpy as np
+import fastgd
+rng = np.random.default_rng(0)
+for _ in range(8):
+    X = rng.standard_normal((4097, 5))
+    y = X.sum(axis=1) + rng.standard_normal(4097)
+    print(fastgd.gradient_descent(X, y, n_epochs=6, l1=0.1).cost_history.tobytes().hex())
+"""
+    before = """
+import numba
+assert numba.njit(error_model="numpy", FLAGS)(lambda r: r ** 2)(2.0) == 4.0
+"""
+    strict, fast = (before.replace("FLAGS", f"fastmath={flags}") for flags in (False, True))
+    assert output(strict + fit, tmp_path / "strict") == output(fast + fit, tmp_path / "fast")
