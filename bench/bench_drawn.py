@@ -8,7 +8,7 @@ import pytest
 import fastgd
 from bench.harness import SMOKE, measure_calls
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine import blocks
 from fastgd.engine.blocks import NOTHING
 from fastgd.kernels import random
@@ -18,7 +18,7 @@ SIZES = [10_000] if SMOKE else [10**7, 10**8, 10**9]
 W, NOISE, SEED = np.array([1.5]), 0.1, 1
 
 
-class DrawnRows(Table):
+class DrawnRows(Dataset):
     """The rows of `make_linear(n, noise=0.1, dtype="float32")`, drawn run by run into one buffer for each
     thread."""
 

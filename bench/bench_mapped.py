@@ -1,5 +1,5 @@
-"""Arrays in files: a fold and a whole fit, compared with a plain sequential read of the files, in the page
-cache.
+"""Arrays in files: a reduction and a whole fit, compared with a plain sequential read of the files, in the
+page cache.
 
 The plain sequential read calls `readinto` with a buffer of 1 MB on one thread and computes nothing. "mapped
 anew" opens the files in each round, so that every page is touched for the first time.

@@ -1,6 +1,6 @@
-"""Other losses than squared errors: a streamed fold of each, and an epoch of SGD with log_loss.
+"""Other losses than squared errors: a streamed reduction of each, and an epoch of SGD with log_loss.
 
-The fold of squared errors is timed beside them. SGDClassifier takes the same steps in the same order.
+The reduction of squared errors is timed beside them. SGDClassifier takes the same steps in the same order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.harness import SMOKE, Case, assert_close, data, measure_whole, second
 
 TOLERANCE = 1e-9
 LOSSES = ("log_loss", "huber", "quantile")
-FOLDED = [Case(5000, 10)] if SMOKE else [Case(1_000_000, 10), Case(500_000, 32), Case(500_000, 100)]
+REDUCED = [Case(5000, 10)] if SMOKE else [Case(1_000_000, 10), Case(500_000, 32), Case(500_000, 100)]
 STEPPED = [Case(5000, 10)] if SMOKE else [Case(1_000_000, 10), Case(200_000, 100)]
 RATE, L2 = 0.01, 1e-4
 
@@ -33,7 +33,7 @@ def target(case, loss):
 
 @pytest.mark.short
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("case", FOLDED, ids=str)
+@pytest.mark.parametrize("case", REDUCED, ids=str)
 def test_fold_of_a_loss(benchmark, case, loss):
     X, y, w = data(case)[0], target(case, loss), np.full(case.d, 0.1)
     call = functools.partial(fastgd.cost_and_gradient, X, y, w, loss=loss)

@@ -1,9 +1,9 @@
 """Contenders: alternatives that a user would write or choose.
 
-`COST`, `GRADIENT`, `COST_AND_GRADIENT` and the contenders of a fold have prepare(X, y) → f(w) → value. The
-others have prepare(X, y) → f(w0, rate, n_epochs) → w; direct solvers ignore the arguments. X has shape (n,)
-and w is a number, or (n, d) and (d,). A library is imported when its contender is prepared. Contenders whose
-library is not installed are left out. Each is written with care: the timed call copies nothing that could be
+`COST`, `GRADIENT`, `COST_AND_GRADIENT` and the contenders of a reduction have prepare(X, y) → f(w) → value.
+The others have prepare(X, y) → f(w0, rate, n_epochs) → w; direct solvers ignore the arguments. X has shape
+(n,) and w is a number, or (n, d) and (d,). A library is imported when its contender is prepared. Contenders
+whose library is not installed are left out. Each is written with care: the timed call copies nothing that could be
 prepared before it.
 """
 
@@ -266,17 +266,17 @@ SGD = [
     Contender("torch", frameworks.torch_sgd, "torch", most_numbers=1000),
     Contender("jax", frameworks.jax_sgd, "jax"),
 ]
-FOLD = [
+REDUCE = [
     Contender("fastgd", fastgd_function(fastgd.cost_and_gradient)),
     Contender("numpy", numpy_cost_and_gradient),
     Contender("numba-parallel", NUMBA_PARALLEL, "numba"),
 ]
-FOLD_LONG = [contender for contender in FOLD if contender.name != "numpy"]
-FOLD_ONE_THREAD = [
+REDUCE_LONG = [contender for contender in REDUCE if contender.name != "numpy"]
+REDUCE_ONE_THREAD = [
     Contender("fastgd, one thread", fastgd_function(fastgd.cost_and_gradient, n_threads=1)),
     Contender("numba", numba_cost_and_gradient, "numba"),
 ]
-FOLD_AUTOGRAD = [
+REDUCE_AUTOGRAD = [
     Contender("torch", frameworks.torch_cost_and_gradient, "torch"),
     Contender("jax", frameworks.jax_cost_and_gradient, "jax"),
 ]

@@ -13,7 +13,7 @@ from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.chunks import Source
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.frames import names_of
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import threads
@@ -290,29 +290,29 @@ def cost_and_gradient(
     rows = as_dataset(X, y, sample_weight)
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     n_threads = threads.checked_threads(n_threads)
-    goal = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)
+    objective = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)
     intercept = checks.number("intercept", intercept)
-    if not goal.is_plain or intercept != 0.0:
-        return _of_any(rows, weights, intercept, goal, resolve(backend), n_threads)
+    if not objective.is_plain or intercept != 0.0:
+        return _of_any(rows, weights, intercept, objective, resolve(backend), n_threads)
     value, gradient = squared_cost(rows, weights, resolve(backend), n_threads)
     return value, float(gradient[0]) if rows.is_scalar else gradient
 
 
 def _of_any(
-    rows: Table, w: Floats, intercept: float, goal: Objective, backend: Backend, n_threads: int | None
+    rows: Dataset, w: Floats, intercept: float, objective: Objective, backend: Backend, n_threads: int | None
 ) -> tuple[float, float | Floats]:
     """The cost and gradient of any objective."""
     check_weights(rows)
-    check_loss(goal.loss, rows, backend)
+    check_loss(objective.loss, rows, backend)
     to = scaling.plain(rows.d, True)
-    theta, penalty = np.append(w, intercept), to.penalty(goal.l1, goal.l2)
+    theta, penalty = np.append(w, intercept), to.penalty(objective.l1, objective.l2)
     if backend == "python":
         seen = TransformedRows(rows, to.shift, to.scale, has_ones=True, is_weighted=False)
         xs, ys, weights = seen.lists()
-        value = reference.mean_loss(xs, ys, weights, theta.tolist(), goal.loss)
-        gradient = np.array(reference.mean_slope(xs, ys, weights, theta.tolist(), goal.loss))
+        value = reference.mean_loss(xs, ys, weights, theta.tolist(), objective.loss)
+        gradient = np.array(reference.mean_slope(xs, ys, weights, theta.tolist(), objective.loss))
     else:
-        value, gradient = Cost(rows, goal.loss, to, n_threads)(theta)
+        value, gradient = Cost(rows, objective.loss, to, n_threads)(theta)
     if not math.isfinite(value):
         rows.refuse_nonfinite()
     gradient += penalty.l1 * np.sign(theta) + penalty.l2 * theta

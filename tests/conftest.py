@@ -97,7 +97,7 @@ def threads_for_all(monkeypatch) -> set[str]:
     monkeypatch.setattr(reduce, "LEAST_RUN_NUMBERS", 1)
     monkeypatch.setattr(reduce, "LEAST_THREAD_NUMBERS", 1)
     took_part: set[str] = set()
-    fold = reduce.fold
+    reduce_unwatched = reduce.reduce
 
     def watched(rows, task, *how, **which):
         def seen(*block):
@@ -105,7 +105,7 @@ def threads_for_all(monkeypatch) -> set[str]:
             time.sleep(0.0002)  # leave some runs to the other threads
             return task(*block)
 
-        return fold(rows, seen, *how, **which)
+        return reduce_unwatched(rows, seen, *how, **which)
 
-    monkeypatch.setattr(reduce, "fold", watched)
+    monkeypatch.setattr(reduce, "reduce", watched)
     return took_part

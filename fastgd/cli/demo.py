@@ -48,7 +48,7 @@ def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
     def task(_start: int, X: blocks.Array, y: blocks.Array, _weights: Floats) -> Floats:
         return kernel.run(X.reshape(-1), y)
 
-    return reduce.fold(rows, task, n_threads)
+    return reduce.reduce(rows, task, n_threads)
 
 
 def demo(n_samples: int) -> Iterator[str]:

@@ -20,7 +20,7 @@ from fastgd import display
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data import frames, rounding
 from fastgd.data.conversion import filler
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.validation import Facts, look
 from fastgd.engine.blocks import NOTHING, Array, Floats, Reader, block_rows
 from fastgd.lazy import lazy_property
@@ -121,7 +121,7 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
     return floats
 
 
-class ArrayRows(Table):
+class ArrayRows(Dataset):
     """n rows of d numbers, their targets and weights, in arrays.
 
     Attributes

@@ -15,7 +15,7 @@ from fastgd.engine.blocks import Array, Executor, Floats, Log, Pass, Piece, Read
 from fastgd.wording import Text
 
 
-class Table:
+class Dataset:
     """Rows of d numbers, their targets and weights."""
 
     if TYPE_CHECKING:  # read-only in a table: some classes store these, and others compute them
@@ -154,7 +154,7 @@ def _look(start: int, X: Array, y: Array, _weights: Floats, found: Floats) -> No
         found[:] = start + row, -1.0 if column is None else column, value
 
 
-class Elsewhere(Table):
+class Elsewhere(Dataset):
     """Rows that lie in no array of this process: brought together whole where plain Python asks."""
 
     def whole(self) -> tuple[Array, Array, Floats]:
@@ -174,10 +174,10 @@ class Elsewhere(Table):
         return X.tolist(), y.tolist(), self.whole()[2].tolist()
 
 
-class View(Table):
+class View(Dataset):
     """A table made of another's rows as they are read."""
 
-    def __init__(self, rows: Table):
+    def __init__(self, rows: Dataset):
         self.rows = rows
         self.is_random, self.has_weights = rows.is_random, rows.has_weights
         self.log, self.executor, self.columns = rows.log, rows.executor, rows.columns

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.dataset import Table, View
+from fastgd.data.dataset import Dataset, View
 from fastgd.data.streams import StreamRows
 from fastgd.data.validation import Facts, look_at_rows
 from fastgd.engine import scan
@@ -22,7 +22,7 @@ COPIED_NUMBERS = 1 << 18
 """Up to so many numbers are copied rather than pieced together at every read."""
 
 
-def split(rows: Table, fraction: float) -> tuple[Table, Table]:
+def split(rows: Dataset, fraction: float) -> tuple[Dataset, Dataset]:
     """(training rows, validation rows).
 
     Every round(1/fraction)-th is held out, of the blocks of the grid; of too few rows for that, of single
@@ -83,7 +83,7 @@ class Part:
 class Copied(ArrayRows):
     """The rows of a part, copied: where there are few of them."""
 
-    def __init__(self, rows: Table, part: Part):
+    def __init__(self, rows: Dataset, part: Part):
         X, y, weights = rows.whole()
         numbers = part.numbers()
         X, weights = X[numbers], weights[numbers] if rows.has_weights else weights
@@ -99,7 +99,7 @@ class Copied(ArrayRows):
 class PartRows(View):
     """The rows of a part, read where they are."""
 
-    def __init__(self, rows: Table, part: Part):
+    def __init__(self, rows: Dataset, part: Part):
         super().__init__(rows)
         self.part = part
         self.is_scalar, self.d, self.row_bytes = rows.is_scalar, rows.d, rows.row_bytes

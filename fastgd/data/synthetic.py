@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastgd import checks, display, reference
 from fastgd.data.backend import resolve
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine import blocks, reduce
 from fastgd.engine.blocks import Floats
 from fastgd.engine.threads import default_threads
@@ -186,8 +186,8 @@ def _fill_plain(
     X[...], y[...] = reference.make_linear(len(y), d, plain_w, intercept, noise, seed, block_rows, single)
 
 
-class _Output(Table):
-    """The arrays to fill, as `engine.fold` cuts rows: each run is written by the thread that was given it."""
+class _Output(Dataset):
+    """The arrays to fill, cut as `engine.reduce` cuts rows: a run is written by the thread that gets it."""
 
     run_numbers = 1 << 17  # half a millisecond: X is still in the cache when y is made of it
 
@@ -230,4 +230,4 @@ def _fill_compiled(
         random.targets(X, w, intercept, noise, errors, y)
         return blocks.NOTHING
 
-    reduce.fold(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)
+    reduce.reduce(_Output(X.reshape(len(y), len(w)), y), fill, n_threads)

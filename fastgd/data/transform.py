@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastgd import reference
 from fastgd.data.arrays import ArrayReader
-from fastgd.data.dataset import Table, View
+from fastgd.data.dataset import Dataset, View
 from fastgd.engine.blocks import NOTHING, Array, Floats, Pass, Piece, Reader, Run, block_rows
 
 RUN_NUMBERS = 1 << 15
@@ -24,7 +24,7 @@ class TransformedRows(View):
     """
 
     def __init__(
-        self, rows: Table, shift: Floats, scale: Floats, *, has_ones: bool, is_weighted: bool = True
+        self, rows: Dataset, shift: Floats, scale: Floats, *, has_ones: bool, is_weighted: bool = True
     ):
         super().__init__(rows)
         self.shift, self.scale = shift, scale

@@ -1,9 +1,9 @@
-"""Fold and scan on a Dask cluster. Rows stay on the workers; nodes or a state come back.
+"""`reduce` and `scan` on a Dask cluster. Rows stay on the workers; nodes or a state come back.
 
 With a running `Client` each pass sends one task to each worker that holds partitions. Partitions that are not
 in memory are computed once for the call and must fit into the workers' memory. Rows travel only if a border
-between two workers divides their block, and only once. A fold returns at most 2·log2(blocks) nodes for each
-stretch of rows. Nodes are added in the grid's tree, so the bits equal those of the same rows in memory.
+between two workers divides their block, and only once. A reduction returns at most 2·log2(blocks) nodes for
+each stretch of rows. Nodes are added in the grid's tree, so the bits equal those of the same rows in memory.
 
 The README of this folder gives the cost of a pass for different numbers of workers.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import OrderError
-from fastgd.data.dataset import Elsewhere, Table, View
+from fastgd.data.dataset import Dataset, Elsewhere, View
 from fastgd.data.split import PartRows
 from fastgd.data.streams import StreamRows
 from fastgd.data.validation import Facts, look_at_rows
@@ -27,9 +27,9 @@ from fastgd.distributed import cluster
 from fastgd.distributed.collections import Partitions, PartitionSource
 from fastgd.distributed.held import Shape, ranges_of
 from fastgd.distributed.layout import Placement, Seat, place
-from fastgd.distributed.tasks import Folding, Rooms, Scanning, join, run_fold, run_scan
+from fastgd.distributed.tasks import Reducing, Rooms, Scanning, join, run_reduction, run_scan
 from fastgd.engine import reduce
-from fastgd.engine.blocks import Array, Executor, Floats, Fold, Piece, Reader, Step, Summary, block_rows
+from fastgd.engine.blocks import Array, Executor, Floats, Piece, Reader, Reduction, Step, Summary, block_rows
 from fastgd.engine.scan import scan
 
 MOST_ANSWERS, FAN_IN = 64, 32
@@ -38,7 +38,7 @@ LARGE = 1 << 17
 """A larger task, in bytes, is sent once to each worker, not with each task."""
 
 
-def dask_rows(X: Any, y: Any, sample_weight: Any) -> Table:
+def dask_rows(X: Any, y: Any, sample_weight: Any) -> Dataset:
     """The rows of Dask collections: on the cluster of the current Client, or computed here in each pass."""
     partitions = Partitions(X, y, sample_weight)
     found = cluster.current()
@@ -132,14 +132,14 @@ class Workers:
     def __init__(self, placement: Placement):
         self._placement, self._cluster = placement, placement.cluster
 
-    def fold(self, rows: Any, order: Fold, n_threads: int | None) -> Summary:
+    def reduce(self, rows: Any, order: Reduction, n_threads: int | None) -> Summary:
         kept = order.kept
         rooms = None if kept is None else Rooms.like(kept)
-        task = Folding(self._view(rows), dataclasses.replace(order, kept=None), rooms, n_threads)
+        task = Reducing(self._view(rows), dataclasses.replace(order, kept=None), rooms, n_threads)
         sent = self._sent(task)
         submit = self._cluster.submit
         answers = [
-            submit(run_fold, seat.held, sent, seat.shares, home=seat.home) for seat in self._seats(rows)
+            submit(run_reduction, seat.held, sent, seat.shares, home=seat.home) for seat in self._seats(rows)
         ]
         while len(answers) > MOST_ANSWERS:
             answers = [

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.arrays import read_only
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import NOTHING, Array, Floats, Pass, Piece, RunsAnywhere, block_rows
 
 LEAST_ALIGNED = 1024
-"""Equals `statistics.ROWS_TOGETHER`. Only the last node of a fold may have fewer rows."""
+"""Equals `statistics.ROWS_TOGETHER`. Only the last node of a reduction may have fewer rows."""
 RUN_NUMBERS = 1 << 21
 CONVERTED_NUMBERS = 1 << 17
 BORROWED = 16
@@ -23,12 +23,12 @@ BORROWED = 16
 
 
 def aligned_rows(d: int) -> int:
-    """If rows are cut at multiples of this number, every fold has whole nodes, also for views with one more
-    column."""
+    """If rows are cut at multiples of this number, every reduction has whole nodes, also for views with one
+    more column."""
     return max(block_rows(d), LEAST_ALIGNED)
 
 
-class Shape(Table):
+class Shape(Dataset):
     """The shape of a table without its rows. Views are sent to workers over a Shape."""
 
     known_n: int

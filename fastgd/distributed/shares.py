@@ -1,7 +1,7 @@
 """Shares of the rows for several processes that hold partitions, cut so that no node is divided.
 
-Partitions may end at any row, but nodes of a fold have `aligned_rows` rows. If a unit of this many rows lies
-in several processes, the process with most of its rows gets the unit, and the other rows are sent there.
+Partitions may end at any row, but nodes of a reduction have `aligned_rows` rows. If a unit of this many rows
+lies in several processes, the process with most of its rows gets the unit, and the other rows are sent there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Tasks that run on the workers of a cluster: a fold or scan over the rows that a worker holds.
+"""Tasks that run on the workers of a cluster: a reduction or scan over the rows that a worker holds.
 
-A fold returns at most 2·log2(blocks) nodes for each stretch of rows. A scan returns its state.
+A reduction returns at most 2·log2(blocks) nodes for each stretch of rows. A scan returns its state.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.distributed.held import Held
 from fastgd.engine import reduce
-from fastgd.engine.blocks import Fold, Kept, Piece, Step, Summary, block_rows, pieces
+from fastgd.engine.blocks import Kept, Piece, Reduction, Step, Summary, block_rows, pieces
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ Answer = tuple[list[Nodes], list[Filled]]
 
 @dataclass(slots=True)
 class Rooms:
-    """The shapes of the arrays in `Fold.kept`, without their numbers."""
+    """The shapes of the arrays in `Reduction.kept`, without their numbers."""
 
     shapes: list[tuple[int, ...]]
     types: list[np.dtype[Any]]
@@ -62,11 +62,11 @@ class Rooms:
 
 
 @dataclass(slots=True)
-class Folding:
-    """A fold over some stretches of a view."""
+class Reducing:
+    """A reduction over some stretches of a view."""
 
-    view: Table
-    order: Fold
+    view: Dataset
+    order: Reduction
     rooms: Rooms | None
     n_threads: int | None
 
@@ -90,7 +90,7 @@ class Folding:
 class Scanning:
     """A scan over a stretch of a view, or over some of its blocks."""
 
-    view: Table
+    view: Dataset
     step: Step
 
     def __call__(
@@ -109,7 +109,7 @@ class Scanning:
         return moved
 
 
-def run_fold(held: Held, task: bytes, pieces: Sequence[Piece]) -> Answer:
+def run_reduction(held: Held, task: bytes, pieces: Sequence[Piece]) -> Answer:
     from distributed import get_worker
 
     with np.errstate(all="ignore"):  # as in the calling process

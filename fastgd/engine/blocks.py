@@ -1,4 +1,4 @@
-"""The grid of blocks, and what `fold` and `scan` need of rows.
+"""The grid of blocks, and what `reduce` and `scan` need of rows.
 
 A block is `block_rows(d)` rows, counted from row 0. Row numbers and d alone decide where a block begins.
 Kernels are called on runs: 2^k whole blocks, aligned.
@@ -62,7 +62,7 @@ class Pass(Protocol):
 
 
 class Rows(Protocol):
-    """What `fold` and `scan` read: rows of d numbers, each with a target."""
+    """What `reduce` and `scan` read: rows of d numbers, each with a target."""
 
     d: int
     run_numbers: int
@@ -123,7 +123,7 @@ class Log(Protocol):
 class Executor(Protocol):
     """Runs folds and scans on the processes that hold the rows."""
 
-    def fold(self, rows: Any, order: Fold, n_threads: int | None) -> Summary: ...
+    def reduce(self, rows: Any, order: Reduction, n_threads: int | None) -> Summary: ...
 
     def scan(self, rows: Any, step: Step, state: Sequence[Any], blocks: NDArray[np.integer] | None) -> None:
         """Scan all rows, or the blocks with these numbers."""
@@ -151,8 +151,8 @@ class Kept:
 
 
 @dataclass(slots=True)
-class Fold:
-    """The arguments of a fold."""
+class Reduction:
+    """The arguments of a reduction."""
 
     task: Task
     node_size: int = 1

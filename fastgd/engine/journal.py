@@ -1,7 +1,7 @@
 """Partial results of a pass, saved so that an interrupted fit can resume.
 
 A fit is a sequence of reads, and everything between two reads follows from their results to the bit. So the
-journal keeps the results of finished reads and the state of the current one: the nodes of a fold, or the
+journal keeps the results of finished reads and the state of the current one: the nodes of a reduction, or the
 state of a scan. A resumed fit takes the results from the journal and reads the rest. After each epoch the
 journal drops the reads of that epoch, since the state of the epoch loop replaces them.
 """

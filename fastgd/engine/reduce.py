@@ -1,4 +1,4 @@
-"""`fold`: a small summary of each block, made in parallel and added in one fixed tree.
+"""`reduce`: a small summary of each block, made in parallel and added in one fixed tree.
 
 Summaries are added as a binary counter counts: a node of 2^k blocks is the sum of its two halves. At the
 end the remaining nodes are added from the right. A kernel does the same inside its run (`kernels/tree.py`).
@@ -19,10 +19,10 @@ import numpy as np
 from fastgd.checks import InvalidDataError
 from fastgd.engine.blocks import (
     Entry,
-    Fold,
     Kept,
     Pass,
     Place,
+    Reduction,
     Rows,
     Summary,
     Task,
@@ -70,7 +70,7 @@ class Counter:
         return total
 
 
-def fold(
+def reduce(
     rows: Rows,
     task: Task,
     n_threads: int | None,
@@ -103,7 +103,7 @@ def fold(
     n = rows.known_n
     if n is not None and n <= block_rows(rows.d) and not (rows.log or rows.executor or kept):
         return task(0, *rows.head(n))  # one block, as in the lesson: no overhead
-    order = Fold(task, node_size, effort, least_rows, add, kept)
+    order = Reduction(task, node_size, effort, least_rows, add, kept)
     entry = None if rows.log is None else rows.log.read(rows)
     counter = Counter(add=add)
     if entry is not None and entry.found is not None:
@@ -116,7 +116,7 @@ def fold(
     if counter.stop == rows.known_n:
         total = counter.total()
     elif rows.executor is not None:
-        total = rows.executor.fold(rows, order, n_threads)
+        total = rows.executor.reduce(rows, order, n_threads)
     else:
         push_nodes(rows, order, n_threads, counter, entry=entry)
         total = counter.total()
@@ -129,7 +129,7 @@ def fold(
 
 def push_nodes(
     rows: Rows,
-    order: Fold,
+    order: Reduction,
     n_threads: int | None,
     counter: Counter,
     stop: int | None = None,
@@ -193,7 +193,7 @@ def run_rows(rows: Rows, n: int, n_threads: int, effort: int) -> int:
 
 def _push_parallel(
     reading: Pass,
-    order: Fold,
+    order: Reduction,
     n_threads: int,
     counter: Counter,
     push: Callable[[Summary, int], None],

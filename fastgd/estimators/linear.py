@@ -29,7 +29,7 @@ from fastgd.estimators.inputs import as_matrix, as_start, as_targets, check_sour
 from fastgd.functions import forward
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto
 from fastgd.solver.fit import fit
-from fastgd.solver.objective import Rule, as_rule
+from fastgd.solver.objective import UpdateRule, as_rule
 from fastgd.solver.options import ConvergenceWarning, Options, Report, Start
 from fastgd.solver.results import FitResult
 from fastgd.wording import Words
@@ -121,13 +121,13 @@ class Linear(BaseEstimator):
             raise ValueError('penalty="elasticnet" needs an l1_ratio from 0 to 1, not None')
         ratio = {"l2": 0.0, "l1": 1.0, "elasticnet": self.l1_ratio, None: 0.0}[self.penalty]
         alpha = 0.0 if self.penalty is None else self.alpha / half
-        goal: dict[str, Any] = dict(
+        objective: dict[str, Any] = dict(
             loss=loss, l1=alpha * ratio, l2=alpha * (1.0 - ratio), fit_intercept=self.fit_intercept,
             standardize=self.standardize,
         )  # fmt: skip
         if self._solver == "gradient_descent":
-            goal["precondition"] = self.precondition
-        return goal, half
+            objective["precondition"] = self.precondition
+        return objective, half
 
     def _rate(self, half: float) -> LearningRate:
         """A rate for each epoch: eta0, or eta0/(k + 1)^power_t in epoch k."""
@@ -163,7 +163,7 @@ class Linear(BaseEstimator):
                 raise ValueError("fit_intercept=False fits no intercept: leave intercept_init out")
         return [Start(w, float(b)) for w, b in zip(coef, intercepts, strict=True)]
 
-    def _rule(self) -> Rule:
+    def _rule(self) -> UpdateRule:
         return as_rule(self.momentum, self.nesterov)
 
     def _fitted(
@@ -177,25 +177,25 @@ class Linear(BaseEstimator):
         reports: list[Report] | None = None,
     ) -> FitResult:
         """One model, from where `before` ended; of a part of the data one pass, without stopping rules."""
-        goal, half = self._translated()
+        objective, half = self._translated()
         how: dict[str, Any] = dict(
             w0=before, learning_rate=self._rate(half), n_epochs=self.max_iter, tol=self.tol,
             patience=self.n_iter_no_change,
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
             n_threads=self._threads(), warning=EstimatorConvergenceWarning,
-            words=self._words(goal, half), reports=reports,
+            words=self._words(objective, half), reports=reports,
         )  # fmt: skip
         how |= self._of_sgd(half, before, is_part)
-        result = fit(self._solver, X, y, weights, goal, self._rule(), Options(**how))
+        result = fit(self._solver, X, y, weights, objective, self._rule(), Options(**how))
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
 
-    def _words(self, goal: dict[str, Any], half: float) -> Words:
+    def _words(self, objective: dict[str, Any], half: float) -> Words:
         """scikit-learn's names of what fastgd's sentences name."""
         has_l2 = self.penalty == "l2" or (self.penalty == "elasticnet" and self.l1_ratio < 1.0)
         penalty = "alpha" if has_l2 else 'penalty="l2" with an alpha'
-        unit = self.alpha / goal["l2"] if goal["l2"] else 1.0
+        unit = self.alpha / objective["l2"] if objective["l2"] else 1.0
         names = {"n_epochs": "max_iter", "learning_rate": "eta0", "l2": penalty}
         return Words(names, 1.0 / half, unit, self._solver == "sgd")
 
@@ -253,7 +253,7 @@ class Stochastic(Linear):
             how |= dict(learning_rate=TimesAuto(lambda _: 1.0, is_steady=True))
         return how
 
-    def _rule(self) -> Rule:
+    def _rule(self) -> UpdateRule:
         """scikit-learn averages from step number `average` on, counted from 1."""
         average = self.average
         if isinstance(average, numbers.Integral) and not isinstance(average, (bool, np.bool_)):

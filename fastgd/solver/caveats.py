@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.solver import blas, forecast, linalg, preconditioning
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
@@ -32,34 +32,34 @@ STRONG = 10.0
 """An l2 of more than this many curvatures of the loss leaves an intercept behind."""
 
 
-def condition(rows: Table, goal: Objective) -> float:
+def condition(rows: Dataset, objective: Objective) -> float:
     """A lower bound of the condition number that units, offsets and l2 make, from the first rows; 1 for none.
 
     With c the curvature of the loss, a column of mean m and variance σ² has the curvature c (m² + σ²) + l2,
     and c σ² + l2 where the intercept makes up for its mean. The intercept has c, and c/(1 + m²/(σ² + l2/c))
     where the column makes up for it. No eigenvalue is above the last of each pair, or below the first.
     """
-    if goal.is_standardized or (rows.d == 1 and not goal.fit_intercept):
+    if objective.is_standardized or (rows.d == 1 and not objective.fit_intercept):
         return 1.0
     X, _, weights = rows.head(FIRST_ROWS)
     X = X[weights > 0.0] if len(weights) else X
-    if len(X) <= rows.d + goal.fit_intercept:  # directions without data are not slow
+    if len(X) <= rows.d + objective.fit_intercept:  # directions without data are not slow
         return 1.0
     with np.errstate(all="ignore"):
         X, offset = np.asarray(X, np.float64), np.zeros(rows.d)
-        if goal.fit_intercept:  # about the first row, so that the means of far columns keep their digits
+        if objective.fit_intercept:  # about the first row, so that the means of far columns keep their digits
             first = X[0]
             X = X - first
             mean = X.mean(axis=0)
             X, offset = X - mean, (first + mean) ** 2
         variance = np.einsum("ij,ij->j", X, X) / len(X)
-        ridge = goal.l2 / goal.curvature if goal.is_smooth else 0.0
+        ridge = objective.l2 / objective.curvature if objective.is_smooth else 0.0
         counted = variance > 0.0
         if not counted.any() or not np.isfinite(variance).all():
             return 1.0
         own, offset = variance[counted] + ridge, offset[counted]
         most, least = float(np.max(own + offset)), float(np.min(own))
-        if goal.fit_intercept:
+        if objective.fit_intercept:
             most, least = max(most, 1.0), min(least, float(1.0 / np.max(1.0 + offset / own)))
         found = most / least if least > 0.0 else math.inf
         if found > HARMLESS:
@@ -71,18 +71,18 @@ def condition(rows: Table, goal: Objective) -> float:
     return found if found >= 1.0 else 1.0
 
 
-def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) -> float:
+def revoke(run: Run, taken: Track, rows: Dataset, options: Options, tolerance: float) -> float:
     """Take back that the run has converged, where its rule could not see the slowest weights.
 
     Returns the bound of the condition number, 1 where it was not computed. On statistics the rule of tol=0
     knows the units of columns.
     """
-    goal = taken.goal
-    if run.error is not None or run.diverged or not (run.converged or how.tol is not None):
+    objective = taken.objective
+    if run.error is not None or run.diverged or not (run.converged or options.tol is not None):
         return 1.0
     if run.converged and not run.has_stalled and tolerance == 0.0:
         return 1.0
-    found = condition(rows, goal)
+    found = condition(rows, objective)
     first, last = run.first_cost, run.last_cost
     is_exact = bool(
         taken.kind == "sgd" and first and last is not None and 0.0 <= last <= forecast.EXACT * first
@@ -91,7 +91,7 @@ def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) 
         return found
     if run.converged:
         by, most = (STILL, UNSEEN) if run.has_stalled else (tolerance, UNSEEN)
-        if not run.has_stalled and how.tol != "auto":
+        if not run.has_stalled and options.tol != "auto":
             most = UNSEEN_BY_OWN
         if found * by > most:
             what = "the last epoch moved no weight by more than rounding" if run.has_stalled else run.stopped
@@ -101,64 +101,67 @@ def revoke(run: Run, taken: Track, rows: Table, how: Options, tolerance: float) 
 
 
 def of(
-    run: Run, taken: Track, rows: Table, plan: Plan, tolerance: float, found: float
+    run: Run, taken: Track, rows: Dataset, plan: Plan, tolerance: float, found: float
 ) -> list[tuple[str, str, float]]:
     """The warnings of a run that did not diverge: kind, sentence, and how bad it is.
 
     `found` is the bound of the condition number that `revoke` returned.
     """
-    goal, how = taken.goal, plan.how
-    words = how.words
+    objective, options = taken.objective, plan.options
+    words = options.words
     told: list[tuple[str, str, float]] = []
-    if how.tol is not None and taken.is_off():
+    if options.tol is not None and taken.is_off():
         told.append(("is off", forecast.is_off(words), 0.0))
-    elif run.is_revoked and how.tol is not None:
-        told.append(("unlike", f"{run.stopped}: {_unlike(plan, goal, rows, found)}", found))
-    elif is_left_behind(run, taken, rows, how):
-        told.append(("left behind", forecast.left_behind(words, goal.l2), 0.0))
-    digits = taken.expected_digits() if how.tol is not None else math.inf
+    elif run.is_revoked and options.tol is not None:
+        told.append(("unlike", f"{run.stopped}: {_unlike(plan, objective, rows, found)}", found))
+    elif is_left_behind(run, taken, rows, options):
+        told.append(("left behind", forecast.left_behind(words, objective.l2), 0.0))
+    digits = taken.expected_digits() if options.tol is not None else math.inf
     if digits < FEW_DIGITS:
         columns = forecast.named(taken.dependent(), rows.columns) if digits <= 0.0 else ""
-        is_beside = goal.fit_intercept and not goal.is_standardized
+        is_beside = objective.fit_intercept and not objective.is_standardized
         told.append(("few digits", forecast.few_digits(digits, is_beside, columns, words), -digits))
-    if how.tol is not None and how.n_epochs and not (run.converged or run.stopped):
-        by_cost = taken.kind == "sgd" or not goal.is_smooth
+    if options.tol is not None and options.n_epochs and not (run.converged or run.stopped):
+        by_cost = taken.kind == "sgd" or not objective.is_smooth
         seen = np.empty(0) if run.changes is None else run.changes
         first_cost, last_cost = run.first_cost or 0.0, run.last_cost or 0.0
         share = last_cost / first_cost if by_cost and first_cost > 0.0 and last_cost > 0.0 else math.nan
         sentence = forecast.ran_out(
-            words, run.n_epochs, seen, tolerance, how.patience, by_cost, share, _remedies(plan, goal)
+            words, run.n_epochs, seen, tolerance, options.patience, by_cost, share, _remedies(plan, objective)
         )
         if found > UNLIKE:
-            sentence = f"{sentence}; {_unlike(plan, goal, rows, found)}"
+            sentence = f"{sentence}; {_unlike(plan, objective, rows, found)}"
         first = seen[0] if len(seen) and not by_cost else 1.0
         left = float(seen[-1] / first) if len(seen) and first else math.inf
         told.append(("ran out", sentence, left))
     return told
 
 
-def _unlike(plan: Plan, goal: Objective, rows: Table, found: float) -> str:
+def _unlike(plan: Plan, objective: Objective, rows: Dataset, found: float) -> str:
     is_served = not preconditioning.refused(plan, rows)
-    return forecast.unlike(found, goal.fit_intercept, goal.l2 > 0.0, is_served, plan.how.words)
+    return forecast.unlike(found, objective.fit_intercept, objective.l2 > 0.0, is_served, plan.options.words)
 
 
-def _remedies(plan: Plan, goal: Objective) -> str:
+def _remedies(plan: Plan, objective: Objective) -> str:
     """What to try where nothing falls: settings that are not in force, and that the solver has."""
-    words = plan.how.words
+    words = plan.options.words
     remedies = [f"another {words.name('learning_rate')}"]
-    if not goal.is_standardized:
+    if not objective.is_standardized:
         remedies.append(words.option("standardize", True))
     if plan.solver == "gradient_descent" and not plan.rule.nesterov:
         remedies.append(words.option("nesterov", True))
     return forecast.either(remedies)
 
 
-def is_left_behind(run: Run, taken: Track, rows: Table, how: Options) -> bool:
+def is_left_behind(run: Run, taken: Track, rows: Dataset, options: Options) -> bool:
     """Whether the automatic rate, made for a strong l2, was too small to move the intercept."""
-    goal = taken.goal
-    if not (goal.fit_intercept and goal.is_smooth and how.has_automatic_rate) or goal.is_standardized:
+    objective = taken.objective
+    if (
+        not (objective.fit_intercept and objective.is_smooth and options.has_automatic_rate)
+        or objective.is_standardized
+    ):
         return False
-    if not run.n_epochs or run.converged or goal.l2 <= STRONG * goal.curvature:
+    if not run.n_epochs or run.converged or objective.l2 <= STRONG * objective.curvature:
         return False
     steps = rows.n if taken.kind == "sgd" else 1
-    return goal.curvature * float(np.sum(taken.rates[: run.n_epochs])) * steps < 2.0
+    return objective.curvature * float(np.sum(taken.rates[: run.n_epochs])) * steps < 2.0

@@ -14,7 +14,7 @@ import numpy as np
 
 from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.solver.cost import leaf_rows
@@ -48,7 +48,7 @@ class Centred(NamedTuple):
 
 
 def read_centred(
-    rows: Table, has_intercept: bool, backend: Backend, n_threads: int | None, saved: Reference | None
+    rows: Dataset, has_intercept: bool, backend: Backend, n_threads: int | None, saved: Reference | None
 ) -> Centred:
     """`saved` is the reference of an earlier run. It is used where the data is the same."""
     reading = _Reading(rows, has_intercept, backend, n_threads)
@@ -64,7 +64,7 @@ def read_centred(
 
 
 class _Reading:
-    def __init__(self, rows: Table, has_intercept: bool, backend: Backend, n_threads: int | None):
+    def __init__(self, rows: Dataset, has_intercept: bool, backend: Backend, n_threads: int | None):
         self._rows, self._has_intercept = rows, has_intercept
         self._backend, self._n_threads = backend, n_threads
         self.n_passes = 0
@@ -75,7 +75,7 @@ class _Reading:
     def about(self, x_ref: Floats, w_ref: Floats) -> Statistics:
         """One pass."""
         self.n_passes += 1
-        rows: Table = self._centred(x_ref)
+        rows: Dataset = self._centred(x_ref)
         if self._backend == "python":
             X, y, _ = rows.lists()
             found = plain_statistics(np.array(X), np.array(y), w_ref)
@@ -137,7 +137,7 @@ class _Reading:
         return best
 
 
-def first_means(rows: Table, has_intercept: bool) -> Floats:
+def first_means(rows: Dataset, has_intercept: bool) -> Floats:
     """About the means of the first rows, with an intercept; zeros without."""
     X, _, weights = rows.head(max(2, FIRST_NUMBERS // rows.d))
     X = X.astype(np.float64)

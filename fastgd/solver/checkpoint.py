@@ -18,7 +18,7 @@ import numpy as np
 
 from fastgd import __version__, callers
 from fastgd.checks import InvalidDataError, path_text
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.files import Path
 from fastgd.engine.blocks import Floats, Place, block_rows
 from fastgd.engine.journal import Journal
@@ -63,32 +63,32 @@ class Content:
 class Checkpoint:
     """Writes the checkpoints of a run, and restores a run from one."""
 
-    def __init__(self, rows: Table, how: Options, others: dict[str, Any]):
-        """`others` are options that are not fields of `how`."""
-        self._rows, self._path, self._failure = rows, how.checkpoint, ""
+    def __init__(self, rows: Dataset, options: Options, others: dict[str, Any]):
+        """`others` are options that are not fields of `options`."""
+        self._rows, self._path, self._failure = rows, options.checkpoint, ""
         self._about: dict[str, Any] = {}
         self._found: Content | None = None
         places: list[Place] = []
-        if how.checkpoint is not None:
-            _check_folder(how.checkpoint)
-        if how.checkpoint is not None or how.resume is not None:
-            options = others | {name: getattr(how, name) for name in OPTIONS}
-            about = {name: described(value) for name, value in options.items()}
+        if options.checkpoint is not None:
+            _check_folder(options.checkpoint)
+        if options.checkpoint is not None or options.resume is not None:
+            all_options = others | {name: getattr(options, name) for name in OPTIONS}
+            about = {name: described(value) for name, value in all_options.items()}
             self._about = {"options": about, "data": data_marks(rows), "versions": _versions()}
-        if how.resume is not None:
-            self._found = _read(how.resume, self._about)
+        if options.resume is not None:
+            self._found = _read(options.resume, self._about)
             places = self._found.places[: self._found.before]
-        self._source = os.fspath(how.resume or "")
+        self._source = os.fspath(options.resume or "")
         self._seed: int | None = None if self._found is None else self._found.seed
         self._rates: Floats = np.empty(0)
         self._planned: Floats = np.empty(0)
         """The rates before backtracking scales them, where they are an array of their own."""
         self._problem: Problem | None = None
         self._cost_scale = 1.0
-        bar = Progress(how.n_epochs, others["solver"]) if how.progress else None
-        write = self._write if how.checkpoint is not None else None
+        bar = Progress(options.n_epochs, others["solver"]) if options.progress else None
+        write = self._write if options.checkpoint is not None else None
         end = None if self._found is None else self._found.n
-        self.journal = Journal(write, how.checkpoint_every, bar, places, end, self._at_end)
+        self.journal = Journal(write, options.checkpoint_every, bar, places, end, self._at_end)
 
     def _at_end(self, n: int) -> None:
         """Set the number of rows that a read of an earlier process has counted."""
@@ -268,7 +268,7 @@ def _check_folder(path: Path) -> None:
         )
 
 
-def data_marks(rows: Table) -> dict[str, Any]:
+def data_marks(rows: Dataset) -> dict[str, Any]:
     """Marks that identify the data: its shape, its dtypes, and a hash of some of its blocks."""
     X, y, weights = rows.head(min(block_rows(rows.d), 256))
     marks = dict(

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastgd import reference
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, block_rows
@@ -37,7 +37,7 @@ def leaf_rows(d: int) -> int:
 class SquaredCost:
     """(1/n) Σ (x·w − y)² and its gradient, by kernels that are faster than those of any loss."""
 
-    def __init__(self, rows: Table, n_threads: int | None):
+    def __init__(self, rows: Dataset, n_threads: int | None):
         from fastgd.kernels import fused
 
         self._kernels = fused
@@ -57,7 +57,7 @@ class SquaredCost:
                 return kernels.run_few(X.reshape(-1), y, few, leaf)
             return kernels.run(X, y, w, leaf)
 
-        sums = reduce.fold(rows, task, self._n_threads, d + 1)
+        sums = reduce.reduce(rows, task, self._n_threads, d + 1)
         return cost_and_gradient_from(sums, rows.n)
 
 
@@ -69,7 +69,7 @@ def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
     return float(sums[0]) / n, gradient
 
 
-def squared_cost(rows: Table, w: Floats, backend: Backend, n_threads: int | None) -> tuple[float, Floats]:
+def squared_cost(rows: Dataset, w: Floats, backend: Backend, n_threads: int | None) -> tuple[float, Floats]:
     """(1/n) Σ (x·w − y)² and its gradient (d,), as accurate as `fastgd.cost_and_gradient` says."""
     if backend == "python":
         plain = as_plain(w, rows)
@@ -86,7 +86,7 @@ def squared_cost(rows: Table, w: Floats, backend: Backend, n_threads: int | None
     return value, gradient
 
 
-def _accurate(rows: Table, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
+def _accurate(rows: Dataset, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
     from fastgd.kernels import accurate
 
     leaf = leaf_rows(rows.d)
@@ -94,7 +94,7 @@ def _accurate(rows: Table, w: Floats, n_threads: int | None) -> tuple[float, Flo
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
         return accurate.run(X, y, w, leaf, False)
 
-    sums = reduce.fold(rows, task, n_threads, rows.d + 1)
+    sums = reduce.reduce(rows, task, n_threads, rows.d + 1)
     return cost_and_gradient_from(sums, rows.n)
 
 
@@ -103,7 +103,7 @@ class Cost:
 
     def __init__(
         self,
-        rows: Table,
+        rows: Dataset,
         loss: Loss,
         scaling: Scaling,
         n_threads: int | None,
@@ -111,7 +111,7 @@ class Cost:
         from fastgd.kernels import scored
 
         self._kernels, self._loss = scored, loss
-        self._rows: Table = rows
+        self._rows: Dataset = rows
         self._scaling, self._n_threads = scaling, n_threads
         if (np.abs(scaling.shift) * scaling.scale > FAR_OFF).any():
             self._rows = TransformedRows(
@@ -130,6 +130,6 @@ class Cost:
         def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
             return kernels.run(X, y, weights, *point, loss, leaf)
 
-        sums = reduce.fold(self._rows, task, self._n_threads, self._rows.d + 2)
+        sums = reduce.reduce(self._rows, task, self._n_threads, self._rows.d + 2)
         sums /= self._rows.total_weight
         return float(sums[0]), to.gradient(sums[2:], float(sums[1]))

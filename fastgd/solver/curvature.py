@@ -17,7 +17,7 @@ import numpy as np
 
 from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import SquaredError
@@ -45,7 +45,7 @@ class Eigenvalues(NamedTuple):
     """Whether they come from Lanczos' iteration: the largest to about 0.1 %, the smallest only from above."""
 
 
-def largest_square(rows: Table, backend: Backend, n_threads: int | None) -> float:
+def largest_square(rows: Dataset, backend: Backend, n_threads: int | None) -> float:
     """max ‖x‖² over the rows, by one pass; rows with NaN or infinity are refused."""
     if backend == "python":
         with np.errstate(all="ignore"):
@@ -56,13 +56,13 @@ def largest_square(rows: Table, backend: Backend, n_threads: int | None) -> floa
         def task(_start: int, X: Array, _y: Array, _weights: Floats) -> Floats:
             return np.array([norms.largest_square(X)])
 
-        largest = float(reduce.fold(rows, task, n_threads, add=np.maximum)[0])
+        largest = float(reduce.reduce(rows, task, n_threads, add=np.maximum)[0])
     if not math.isfinite(largest):
         rows.refuse_nonfinite()
     return largest
 
 
-def table_of(rows: Table) -> Floats:
+def table_of(rows: Dataset) -> Floats:
     """X as an array (n, d) of float64, for the pure-Python backend."""
     return np.asarray(rows.X.astype(np.float64).reshape(rows.n, rows.d))
 
@@ -86,18 +86,20 @@ def least_in_units(H: Floats, units: Floats, by_parts: Parted | None, l2: Floats
     return linalg.extreme_eigenvalues(H / np.outer(units, units), by_parts)[0]
 
 
-def estimated_eigenvalues(rows: Table, to: Scaling | None, n_threads: int | None) -> tuple[Eigenvalues, int]:
+def estimated_eigenvalues(
+    rows: Dataset, to: Scaling | None, n_threads: int | None
+) -> tuple[Eigenvalues, int]:
     """Eigenvalues in this scaling by Lanczos' iteration, and how many passes it took."""
-    fold: Callable[[Floats], tuple[float, Floats]]
-    fold, d = SquaredCost(rows, n_threads), rows.d
+    cost_and_gradient: Callable[[Floats], tuple[float, Floats]]
+    cost_and_gradient, d = SquaredCost(rows, n_threads), rows.d
     if to is not None:
-        fold, d = Cost(rows, SquaredError(), to, n_threads), to.size
+        cost_and_gradient, d = Cost(rows, SquaredError(), to, n_threads), to.size
     n_passes = 0
 
     def gradient(theta: Floats) -> Floats:
         nonlocal n_passes
         n_passes += 1
-        return fold(theta)[1]
+        return cost_and_gradient(theta)[1]
 
     smallest, largest = lanczos(gradient, d)
     if not math.isfinite(largest):

@@ -202,17 +202,17 @@ def diagnose(
         learning_rate = checks.positive("learning_rate", learning_rate)
     rows = as_dataset(X, y, sample_weight)
     check_weights(rows)
-    goal = as_objective(
+    objective = as_objective(
         "squared_error", 0.0, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
         has_weights=rows.has_weights,
     )  # fmt: skip
-    for name, value in (("l2", goal.l2), ("precondition", goal.precondition)):
+    for name, value in (("l2", objective.l2), ("precondition", objective.precondition)):
         if value and solver == "sgd":
             raise ValueError(f'{name} counts in full-batch descent only: solver="gradient_descent"')
-    if goal.precondition and (reason := unserved(goal, rows)):
+    if objective.precondition and (reason := unserved(objective, rows)):
         raise ValueError(f"precondition=True cannot be served: {reason}")
     has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
-    problem = Problem(rows, goal, SINGLE_STEPS, runs_on, n_threads)
+    problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
     if problem.is_plain:
         problem.begin_single_steps(np.zeros(rows.d))
     # SGD's maps come with the statistics of plain rows; the scaling of others follows from the statistics.

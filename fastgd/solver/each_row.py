@@ -12,7 +12,7 @@ from fastgd import checks, reference
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.frames import names_of
 from fastgd.engine import reduce, threads
 from fastgd.engine.blocks import NOTHING, Array, Floats
@@ -63,12 +63,12 @@ def each_row(
             compiled(X, y, weights, out[start : start + len(y)])
             return NOTHING
 
-        reduce.fold(rows, task, n_threads)
+        reduce.reduce(rows, task, n_threads)
     if not np.isfinite(out).all():
         rows.refuse_nonfinite()
     return out
 
 
-def as_plain(weights: Floats, rows: Table) -> Any:
+def as_plain(weights: Floats, rows: Dataset) -> Any:
     """The weights for reference.py: a number in the lesson's case, otherwise a list."""
     return float(weights[0]) if rows.is_scalar else weights.tolist()

@@ -10,27 +10,26 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd import callers, reference
+from fastgd import reference
 from fastgd.checks import InvalidDataError
 from fastgd.data import split
 from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.frames import differ
 from fastgd.engine.blocks import Floats
 from fastgd.losses import as_loss, identity
-from fastgd.schedules import OfSteps, is_automatic
-from fastgd.solver import caveats, forecast, loop, objective, scaling
+from fastgd.solver import caveats, forecast, loop, scaling
 from fastgd.solver.checkpoint import Checkpoint, vars_of
 from fastgd.solver.cost import Cost
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.loop import Run, Watch
-from fastgd.solver.objective import Objective, Rule
+from fastgd.solver.objective import Objective, UpdateRule, as_objective, check_loss, lone_class
 from fastgd.solver.options import Options, Plan, Solver, Start
 from fastgd.solver.orders import Order, as_order
-from fastgd.solver.outcome import from_run, not_begun
+from fastgd.solver.outcome import from_run, not_begun, report_divergence
 from fastgd.solver.planner import Choice
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.results import FitResult
 from fastgd.solver.state import State
 from fastgd.solver.tracks import Track, has_grown, track
 from fastgd.wording import listed
@@ -41,30 +40,38 @@ LEAST_RATE = 1e-6
 
 
 def fit(
-    solver: Solver, X: Any, y: Any, sample_weight: Any, given: dict[str, Any], rule: Rule, how: Options
+    solver: Solver,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    given: dict[str, Any],
+    rule: UpdateRule,
+    options: Options,
 ) -> FitResult:
-    """`given` are the arguments of `objective.as_objective`."""
+    """`given` are the arguments of `as_objective`."""
     began = time.perf_counter()
-    how.check()
-    backend, rows = resolve(how.backend), as_dataset(X, y, sample_weight)
+    options.check()
+    backend, rows = resolve(options.backend), as_dataset(X, y, sample_weight)
     checkpoint = None
     try:
-        if how.is_kept:
+        if options.is_kept:
             loss = {"loss": str(identity(as_loss(given["loss"])))}
             others = {"solver": solver, "backend": backend} | given | loss | vars_of(rule)
-            checkpoint = Checkpoint(rows, how, others)
+            checkpoint = Checkpoint(rows, options, others)
             rows.log = checkpoint.journal
-        samples = (_listed(X), _listed(y)) if how.history == "samples" and rows.is_random else None
-        return _fit(solver, rows, samples, given, rule, how, backend, checkpoint, began)
+        samples = (_listed(X), _listed(y)) if options.history == "samples" and rows.is_random else None
+        return _fit(solver, rows, samples, given, rule, options, backend, checkpoint, began)
     except KeyboardInterrupt as interrupt:
         if not hasattr(interrupt, "result"):  # before the first epoch
             if checkpoint is not None:
                 checkpoint.write()
-            result = not_begun(solver, rows, _start(how.w0, rows)[:2], backend, time.perf_counter() - began)
+            result = not_begun(
+                solver, rows, _start(options.w0, rows)[:2], backend, time.perf_counter() - began
+            )
             _raise_with(interrupt, result)
         raise
     except InvalidDataError as error:
-        error.reword(how.words)
+        error.reword(options.words)
         raise
     finally:
         if checkpoint is not None:
@@ -73,70 +80,70 @@ def fit(
 
 def _fit(
     solver: Solver,
-    everything: Table,
+    everything: Dataset,
     samples: tuple[list[Any], list[Any]] | None,
     given: dict[str, Any],
-    rule: Rule,
-    how: Options,
+    rule: UpdateRule,
+    options: Options,
     backend: Backend,
     checkpoint: Checkpoint | None,
     began: float,
 ) -> FitResult:
     rows = everything
-    goal = objective.as_objective(**given, has_weights=rows.has_weights)
+    objective = as_objective(**given, has_weights=rows.has_weights)
     check_weights(rows)
-    objective.check_loss(goal.loss, rows, backend)
-    if not how.is_part and (sentence := objective.lone_class(goal, rows)):
-        how.warn("one class", sentence)
-    w, intercept, state = _start(how.w0, rows)
-    order = as_order(how.shuffle, how.seed)
-    if state is not None and how.seed is None and how.shuffle == state.order.shuffle:
+    check_loss(objective.loss, rows, backend)
+    if not options.is_part and (sentence := lone_class(objective, rows)):
+        options.warn("one class", sentence)
+    w, intercept, state = _start(options.w0, rows)
+    order = as_order(options.shuffle, options.seed)
+    if state is not None and options.seed is None and options.shuffle == state.order.shuffle:
         order = state.order
     if checkpoint is not None:
         order = checkpoint.order(order)
-    if intercept and not goal.fit_intercept:
+    if intercept and not objective.fit_intercept:
         raise ValueError(
             f"w0 is a fit with the intercept {intercept:.6g}: pass fit_intercept=True, or its weights, "
             "w0=fit.w"
         )
-    check_method(solver, how, backend, order, goal, rule)
-    if how.history == "samples" and not rows.is_random:
+    check_method(solver, options, backend, order, objective, rule)
+    if options.history == "samples" and not rows.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # which refuses
     held = None
-    if how.validation_fraction is not None:
-        rows, held = _held_out(rows, goal, how.validation_fraction, backend, how.n_threads)
-    n_samples = rows.n if how.history == "samples" else 0
-    loop.check_history(how.history, how.n_epochs, n_samples, rows.d)
-    plan = Plan(solver, goal, rule, how, order, backend)
+    if options.validation_fraction is not None:
+        rows, held = _held_out(rows, objective, options.validation_fraction, backend, options.n_threads)
+    n_samples = rows.n if options.history == "samples" else 0
+    loop.check_history(options.history, options.n_epochs, n_samples, rows.d)
+    plan = Plan(solver, objective, rule, options, order, backend)
     taken = track(plan, rows, w, intercept, state)
     stepper, is_sgd = taken.stepper, taken.kind == "sgd"
-    before = stepper.w.copy() if how.is_part else stepper.w
+    before = stepper.w.copy() if options.is_part else stepper.w
     if checkpoint is not None:
         checkpoint.watch(taken.rates, taken.problem, taken.cost_scale)
-    tolerance = how.tolerance("stream" if taken.kind == "sgd" else stepper.method)
-    by_cost = how.tol is not None and (is_sgd or not goal.is_smooth)
+    tolerance = options.tolerance("stream" if taken.kind == "sgd" else stepper.method)
+    by_cost = options.tol is not None and (is_sgd or not objective.is_smooth)
     run = loop.run_epochs(
         stepper,
         taken.rates,
-        how.history,
-        want_costs=how.track_cost or stepper.has_costs or how.n_epochs == 0 or by_cost,
+        options.history,
+        want_costs=options.track_cost or stepper.has_costs or options.n_epochs == 0 or by_cost,
         want_losses=is_sgd,
         n_samples=n_samples,
-        stop_when_diverged=how.on_divergence != "ignore",
+        stop_when_diverged=options.on_divergence != "ignore",
         check_data=rows.refuse_nonfinite,
-        watch=_watch(taken, how, held, rows.is_scalar, by_cost),
-        want_norms=how.tol is not None and not by_cost,
+        watch=_watch(taken, options, held, rows.is_scalar, by_cost),
+        want_norms=options.tol is not None and not by_cost,
         keeper=checkpoint,
     )
-    if run.converged and not run.has_stalled and how.tol is not None:
-        run.stopped = forecast.reached(tolerance, how.patience, by_cost)
-    condition = caveats.revoke(run, taken, rows, how, tolerance)
+    if run.converged and not run.has_stalled and options.tol is not None:
+        run.stopped = forecast.reached(tolerance, options.patience, by_cost)
+    condition = caveats.revoke(run, taken, rows, options, tolerance)
     scale_costs(run, taken.cost_scale)
     grown = False
     try:
-        if how.is_part:
+        if options.is_part:
             grown = not (run.diverged or run.is_interrupted) and taken.has_outgrown(before)
         else:
             grown = not (is_sgd or run.is_interrupted) and has_grown(
@@ -158,15 +165,15 @@ def _fit(
         is_scalar=everything.is_scalar,
         n_samples=rows.known_n or 0,
         steps=steps,
-        has_intercept=goal.fit_intercept,
-        is_lesson=goal.is_plain,
+        has_intercept=objective.fit_intercept,
+        is_lesson=objective.is_plain,
         solver=solver,
         backend=backend,
         method=stepper.method,
         n_passes=taken.passes + everything.passes + _validating(run, everything),
         elapsed=time.perf_counter() - began,
         samples=samples,
-        w0=None if isinstance(how.w0, FitResult) else how.w0,
+        w0=None if isinstance(options.w0, FitResult) else options.w0,
         order=order,
         state=None if run.is_interrupted else taken.state(run.n_epochs, order),
         constant=taken.constant(),
@@ -176,20 +183,22 @@ def _fit(
         _raise_with(run.error, result)
     if run.diverged:
         try:
-            if how.on_divergence != "ignore":
-                _report_divergence(result, run.first_cost, taken, grown, rule.is_plain, how, goal.has_weights)
+            if options.on_divergence != "ignore":
+                report_divergence(
+                    result, run.first_cost, taken, grown, rule.is_plain, options, objective.has_weights
+                )
         except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
             _raise_with(interrupt, result)
         return result
-    is_small = goal.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
-    if how.tol is not None and is_small and everything.facts.squares_vanish:
-        how.warn("small y", f"y is {everything.facts.largest:g} at most: {forecast.VANISHES}")
+    is_small = objective.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
+    if options.tol is not None and is_small and everything.facts.squares_vanish:
+        options.warn("small y", f"y is {everything.facts.largest:g} at most: {forecast.VANISHES}")
     for kind, sentence, badness in caveats.of(run, taken, everything, plan, tolerance, condition):
-        how.warn(kind, sentence, badness)
+        options.warn(kind, sentence, badness)
     return result
 
 
-def _validating(run: Run, rows: Table) -> int:
+def _validating(run: Run, rows: Dataset) -> int:
     """The reads of the held-out rows, which in a source lie between the others: each goes through all."""
     return 0 if rows.is_random or run.validation_costs is None else len(run.validation_costs)
 
@@ -203,19 +212,19 @@ def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
 
 
 def check_method(
-    solver: Solver, how: Options, backend: Backend, order: Order, goal: Objective, rule: Rule
+    solver: Solver, options: Options, backend: Backend, order: Order, objective: Objective, rule: UpdateRule
 ) -> None:
     """Refuse a method, or a history, that cannot do what is asked."""
-    if how.history == "samples" and not (goal.is_plain and rule.is_plain):
+    if options.history == "samples" and not (objective.is_plain and rule.is_plain):
         raise ValueError(
             'history="samples" keeps the steps of the lesson\'s loop: of squared errors, without intercept, '
             "weights, penalty, momentum and batches"
         )
-    check_summary(how.method, backend, how.history, order)
-    if how.method == "summary" and not goal.is_squared:
+    check_summary(options.method, backend, options.history, order)
+    if options.method == "summary" and not objective.is_squared:
         raise ValueError('method="summary" knows squared errors alone; other losses stream')
-    is_single = rule.is_plain and goal.is_quadratic
-    if how.method == "summary" and solver == "sgd" and not is_single:
+    is_single = rule.is_plain and objective.is_quadratic
+    if options.method == "summary" and solver == "sgd" and not is_single:
         raise ValueError(
             'method="summary" of SGD takes the single steps of squared errors; penalties, momentum, batches '
             "and averages stream"
@@ -238,7 +247,7 @@ def check_summary(method: Choice, backend: Backend, history: loop.History, order
         )
 
 
-def _start(w0: Any, rows: Table) -> tuple[Floats, float, State | None]:
+def _start(w0: Any, rows: Dataset) -> tuple[Floats, float, State | None]:
     """The weights and the intercept to begin with, and where an earlier run stood."""
     if w0 is None:
         return np.zeros(rows.d), 0.0, None
@@ -263,11 +272,11 @@ def _start(w0: Any, rows: Table) -> tuple[Floats, float, State | None]:
 class _Held:
     """The cost of the held-out rows, without penalties."""
 
-    def __init__(self, rows: Any, goal: Objective, backend: Backend, n_threads: int | None):
-        self._rows, self._goal, self._backend = rows, goal, backend
+    def __init__(self, rows: Any, objective: Objective, backend: Backend, n_threads: int | None):
+        self._rows, self._goal, self._backend = rows, objective, backend
         if backend == "numba":
             to = scaling.plain(rows.d, True)
-            self._fold = Cost(rows, goal.loss, to, n_threads)
+            self._fold = Cost(rows, objective.loss, to, n_threads)
 
     def __call__(self, w: Floats, intercept: float) -> float:
         cost = self._cost(w, intercept)
@@ -285,18 +294,20 @@ class _Held:
 
 
 def _held_out(
-    rows: Table, goal: Objective, fraction: float, backend: Backend, n_threads: int | None
-) -> tuple[Table, _Held]:
+    rows: Dataset, objective: Objective, fraction: float, backend: Backend, n_threads: int | None
+) -> tuple[Dataset, _Held]:
     """The rows that are left, and the cost of those held out."""
     kept, held = split.split(rows, fraction)
     for which, part in (("held-out", held), ("other", kept)):
         if part.has_weights and not part.total_weight:
             raise InvalidDataError(f"sample_weight is zero for every one of the {which} rows")
-    return kept, _Held(held, goal, backend, n_threads)
+    return kept, _Held(held, objective, backend, n_threads)
 
 
-def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_cost: bool) -> Watch | None:
-    if how.callback is None and held is None and not by_cost:
+def _watch(
+    taken: Track, options: Options, held: _Held | None, is_scalar: bool, by_cost: bool
+) -> Watch | None:
+    if options.callback is None and held is None and not by_cost:
         return None
 
     def model() -> tuple[Floats, float]:
@@ -312,13 +323,13 @@ def _watch(taken: Track, how: Options, held: _Held | None, is_scalar: bool, by_c
         return (float(w[0]) if is_scalar else w.copy()), intercept
 
     return Watch(
-        tol=how.tolerance("stream") if by_cost else None,
-        patience=how.patience,
-        is_adaptive=how.is_adaptive,
-        least_rate=LEAST_RATE / how.words.rate_unit,
-        callback=how.callback,
+        tol=options.tolerance("stream") if by_cost else None,
+        patience=options.patience,
+        is_adaptive=options.is_adaptive,
+        least_rate=LEAST_RATE / options.words.rate_unit,
+        callback=options.callback,
         validate=None if held is None else lambda: held(*model()),
-        improvement=max(0.0, how.tolerance("stream")),
+        improvement=max(0.0, options.tolerance("stream")),
         model=shaped,
         first_epoch=taken.epoch,
         cost_scale=taken.cost_scale,
@@ -337,63 +348,3 @@ def scale_costs(run: Run, scale: float) -> None:
 def _listed(values: ArrayLike) -> list[Any]:
     """The numbers as they were given, in a list of their own, for the trace."""
     return list(values) if isinstance(values, (list, tuple)) else np.asarray(values).tolist()
-
-
-def _report_divergence(
-    result: FitResult,
-    first_cost: float | None,
-    taken: Track,
-    grown: bool,
-    is_plain: bool,
-    how: Options,
-    has_weights: bool,
-) -> None:
-    words = how.words
-    epoch, rates = result.n_epochs, taken.rates * words.rate_unit
-    limit = rate = None
-    if first_cost is not None and not np.isfinite(first_cost):
-        data = "X, y and sample_weight" if has_weights else "X and y"
-        message = f"the cost at w0 overflows: scale {data} before {result.solver}, or take a smaller w0"
-    else:
-        limit, rate = _safe(taken)
-        if limit is not None and rate is not None:
-            limit, rate = limit * words.rate_unit, rate * words.rate_unit
-        if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
-            limit = rate = None
-        if grown and how.is_part:
-            message = (
-                f"the weights outgrow the data at learning rate {rates[0]:g}: scores are far beyond "
-                "every target so far"
-            )
-        elif grown:
-            message = f"{result.solver} ended above its start at learning rate {np.max(rates):g}"
-        else:
-            message = (
-                f"{result.solver} diverged in epoch {epoch} at learning rate {rates[epoch]:g}: "
-                "w or its cost is no longer finite"
-            )
-        own = how.learning_rate.remedy if isinstance(how.learning_rate, OfSteps) else ""
-        if rate is None:
-            message += f"; {own or 'take a smaller learning rate'}"
-        else:
-            what = "the stability limit"
-            if taken.kind == "sgd":
-                what = "the limit of every single step" + ", 1/max‖x‖²," * (result._is_lesson and is_plain)
-            here = "" if words.is_steady else f", here {rate:.6g}"
-            automatic = f"take {words.option('learning_rate', 'auto')}{here}"
-            if is_automatic(how.learning_rate):
-                automatic = f"pass {words.option('learning_rate', float(rate))}"
-            message += f"; {what} is {limit:.6g}: {own or automatic}"
-    if how.on_divergence == "raise":
-        message += words.aside(" (the finite part of the run is in the error's .result)")
-        raise DivergenceError(message, result, epoch, limit, rate)
-    callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
-
-
-def _safe(taken: Track) -> tuple[float, float] | tuple[None, None]:
-    """The limit and a safe rate, where the data has them."""
-    try:
-        limit = taken.problem.limit(taken.kind)
-        return (limit, taken.problem.auto_rate(taken.kind)) if limit > 0.0 else (None, None)
-    except InvalidDataError:  # X overflows when squared
-        return None, None

@@ -11,13 +11,13 @@ from fastgd.checks import InvalidDataError
 from fastgd.data import frames
 from fastgd.data.arrays import ArrayRows, as_sample_weight, vanish
 from fastgd.data.chunks import Source
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.framed import FrameRows
 from fastgd.data.streams import StreamRows
 from fastgd.distributed.collections import is_dask
 
 
-def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Table:
+def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
     """The dataset of X, y and sample_weight.
 
     X is an array, a data frame, a Dask collection, or a source, which has its own targets and weights.
@@ -44,7 +44,7 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Table:
     return rows
 
 
-def check_weights(rows: Table) -> None:
+def check_weights(rows: Dataset) -> None:
     """Refuse weights of a source or a Dask collection that are negative, not finite or all zero."""
     if not rows.has_weights or isinstance(rows, ArrayRows):
         return

@@ -93,5 +93,5 @@ def read_maps(
             return one_read.run_few(X, X.reshape(-1), y, few, w_ref, *out)
         return one_read.run_nd(X, y, w_ref, *out)
 
-    sums = reduce.fold(rows, task, n_threads, node_size(d), effort(d, n_rates), kept=kept)
+    sums = reduce.reduce(rows, task, n_threads, node_size(d), effort(d, n_rates), kept=kept)
     return AffineMaps(unpacked(sums, rows.n, w_ref), rates, a, b, growth, last_x, last_y)

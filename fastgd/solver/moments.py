@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
@@ -101,7 +101,7 @@ class Moments(NamedTuple):
 
 @np.errstate(over="ignore", invalid="ignore")
 def read_column_sums(
-    rows: Table, x_ref: Floats | None, has_intercept: bool, backend: Backend, n_threads: int | None
+    rows: Dataset, x_ref: Floats | None, has_intercept: bool, backend: Backend, n_threads: int | None
 ) -> tuple[ColumnSums, int]:
     """The sums for standardising, and how many passes they took.
 
@@ -122,7 +122,7 @@ def read_column_sums(
     return ColumnSums(total, x_ref, m * total, squares + total * m * m), 2
 
 
-def read_about(rows: Table, x_ref: Floats, backend: Backend, n_threads: int | None) -> ColumnSums:
+def read_about(rows: Dataset, x_ref: Floats, backend: Backend, n_threads: int | None) -> ColumnSums:
     """Σ s u and Σ s u² about this x_ref: one pass."""
     d = rows.d
     if backend == "python":
@@ -136,7 +136,7 @@ def read_about(rows: Table, x_ref: Floats, backend: Backend, n_threads: int | No
     def task(_start: int, X: Array, _y: Array, weights: Floats) -> Floats:
         return prepare.moments(X, weights, x_ref, leaf_rows(d))
 
-    sums = reduce.fold(rows, task, n_threads, 1 + 2 * d)
+    sums = reduce.reduce(rows, task, n_threads, 1 + 2 * d)
     if not np.isfinite(sums).all():
         rows.refuse_nonfinite()
     return ColumnSums(rows.total_weight, x_ref, sums[1 : d + 1], sums[d + 1 :])

@@ -17,7 +17,7 @@ import numpy as np
 from fastgd import checks, display
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.domains import CLASSES, NUMBERS, Domain
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats
@@ -76,7 +76,7 @@ class Objective:
 
 
 @dataclass(slots=True)
-class Rule:
+class UpdateRule:
     """How a step is taken: momentum μ, looking ahead or not, over how many rows; and what is averaged."""
 
     momentum: float = 0.0
@@ -105,7 +105,7 @@ class Rule:
 
 LESSON = Objective(SquaredError(), 0.0, 0.0, False, False, False)
 """(1/n) Σ (x·w − y)²."""
-SINGLE_STEPS = Rule()
+SINGLE_STEPS = UpdateRule()
 """w ← w − α gradient, a row at a time in SGD."""
 
 
@@ -129,7 +129,7 @@ def as_objective(
     return Objective(as_loss(loss), l1, l2, fit_intercept, standardize, has_weights, precondition)
 
 
-def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> Rule:
+def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = False) -> UpdateRule:
     if (
         nesterov is average is False
         and type(momentum) is float
@@ -151,10 +151,10 @@ def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = Fa
             )
     else:
         average = checks.whole("average", average, 0)
-    return Rule(momentum, nesterov, batch_size, average)
+    return UpdateRule(momentum, nesterov, batch_size, average)
 
 
-def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
+def check_loss(loss: Loss, rows: Dataset, backend: Backend) -> None:
     """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
     if isinstance(loss, SquaredError):
         return
@@ -169,13 +169,13 @@ def check_loss(loss: Loss, rows: Table, backend: Backend) -> None:
         _checked.add(one)
 
 
-def lone_class(goal: Objective, rows: Table) -> str:
+def lone_class(objective: Objective, rows: Dataset) -> str:
     """A warning where all targets are one that leaves the cost without minimum (one class, say); else "".
 
     A penalty gives it one, unless there is an intercept, which is not penalised.
     """
-    loss, domain = goal.loss, goal.loss.domain
-    if not loss.without_minimum or (not goal.fit_intercept and (goal.l1 or goal.l2)):
+    loss, domain = objective.loss, objective.loss.domain
+    if not loss.without_minimum or (not objective.fit_intercept and (objective.l1 or objective.l2)):
         return ""
     if isinstance(rows, ArrayRows):
         parts = (rows.y[start : start + PART_ROWS] for start in range(0, rows.n, PART_ROWS))
@@ -190,7 +190,7 @@ def lone_class(goal: Objective, rows: Table) -> str:
     )
 
 
-def _first_outside(domain: Domain, rows: Table, backend: Backend) -> tuple[int, float] | None:
+def _first_outside(domain: Domain, rows: Dataset, backend: Backend) -> tuple[int, float] | None:
     """The first row whose target is outside the domain, and that target."""
     if not isinstance(rows, ArrayRows) or backend == "python":
         if domain is CLASSES:
@@ -208,7 +208,7 @@ def _first_outside(domain: Domain, rows: Table, backend: Backend) -> tuple[int, 
     return None
 
 
-def _scanned(domain: Domain, rows: Table) -> tuple[int, float] | None:
+def _scanned(domain: Domain, rows: Dataset) -> tuple[int, float] | None:
     """The same by a read of the rows."""
     found = np.array([-1.0, 0.0])
     scan.scan(rows, functools.partial(_look_outside, domain), [found])

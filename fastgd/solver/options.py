@@ -13,7 +13,7 @@ from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop
 from fastgd.solver.loop import Callback
-from fastgd.solver.objective import Objective, Rule
+from fastgd.solver.objective import Objective, UpdateRule
 from fastgd.solver.orders import Order, Shuffle
 from fastgd.solver.planner import CHOICES, Choice, Method
 from fastgd.wording import PYTHON, Words
@@ -161,8 +161,8 @@ class Plan:
     """Everything that a fit asks for, checked."""
 
     solver: Solver
-    goal: Objective
-    rule: Rule
-    how: Options
+    objective: Objective
+    rule: UpdateRule
+    options: Options
     order: Order
     backend: Backend

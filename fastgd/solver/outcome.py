@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from fastgd import callers
+from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
+from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver.loop import Run
-from fastgd.solver.options import Solver
+from fastgd.solver.options import Options, Solver
 from fastgd.solver.orders import IN_ORDER, Order
 from fastgd.solver.planner import Method
-from fastgd.solver.results import FitResult
+from fastgd.solver.results import DivergenceError, FitResult
 from fastgd.solver.state import State
+from fastgd.solver.tracks import Track
 
 MAPPED = 1 << 12
 """Epochs whose points are translated at once."""
@@ -29,7 +33,7 @@ def from_run(
     result_point: Floats | None = None,
     model: Callable[[Floats], tuple[Floats, Floats]] | None = None,
     rates: Floats,
-    rows: Table | None,
+    rows: Dataset | None,
     is_scalar: bool,
     n_samples: int,
     steps: int,
@@ -101,7 +105,7 @@ def from_run(
 
 
 def not_begun(
-    solver: Solver, rows: Table, start: tuple[Floats, float], backend: Backend, elapsed: float
+    solver: Solver, rows: Dataset, start: tuple[Floats, float], backend: Backend, elapsed: float
 ) -> FitResult:
     """Of a run that was interrupted before its first epoch."""
     run = Run(0, None, None, None, None, False, False, None, None, stopped="it was interrupted")
@@ -122,3 +126,64 @@ def _mapped(
         part = slice(start, start + MAPPED)
         points[part, :d], intercepts[part] = model(points[part])
     return points[:, :d], intercepts
+
+
+def report_divergence(
+    result: FitResult,
+    first_cost: float | None,
+    taken: Track,
+    grown: bool,
+    is_plain: bool,
+    options: Options,
+    has_weights: bool,
+) -> None:
+    """Raise or warn that the run diverged, with the limit and a safe rate where the data has them."""
+    words = options.words
+    epoch, rates = result.n_epochs, taken.rates * words.rate_unit
+    limit = rate = None
+    if first_cost is not None and not np.isfinite(first_cost):
+        data = "X, y and sample_weight" if has_weights else "X and y"
+        message = f"the cost at w0 overflows: scale {data} before {result.solver}, or take a smaller w0"
+    else:
+        limit, rate = _safe(taken)
+        if limit is not None and rate is not None:
+            limit, rate = limit * words.rate_unit, rate * words.rate_unit
+        if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
+            limit = rate = None
+        if grown and options.is_part:
+            message = (
+                f"the weights outgrow the data at learning rate {rates[0]:g}: scores are far beyond "
+                "every target so far"
+            )
+        elif grown:
+            message = f"{result.solver} ended above its start at learning rate {np.max(rates):g}"
+        else:
+            message = (
+                f"{result.solver} diverged in epoch {epoch} at learning rate {rates[epoch]:g}: "
+                "w or its cost is no longer finite"
+            )
+        own = options.learning_rate.remedy if isinstance(options.learning_rate, OfSteps) else ""
+        if rate is None:
+            message += f"; {own or 'take a smaller learning rate'}"
+        else:
+            what = "the stability limit"
+            if taken.kind == "sgd":
+                what = "the limit of every single step" + ", 1/max‖x‖²," * (result._is_lesson and is_plain)
+            here = "" if words.is_steady else f", here {rate:.6g}"
+            automatic = f"take {words.option('learning_rate', 'auto')}{here}"
+            if is_automatic(options.learning_rate):
+                automatic = f"pass {words.option('learning_rate', float(rate))}"
+            message += f"; {what} is {limit:.6g}: {own or automatic}"
+    if options.on_divergence == "raise":
+        message += words.aside(" (the finite part of the run is in the error's .result)")
+        raise DivergenceError(message, result, epoch, limit, rate)
+    callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
+
+
+def _safe(taken: Track) -> tuple[float, float] | tuple[None, None]:
+    """The limit and a safe rate, where the data has them."""
+    try:
+        limit = taken.problem.limit(taken.kind)
+        return (limit, taken.problem.auto_rate(taken.kind)) if limit > 0.0 else (None, None)
+    except InvalidDataError:  # X overflows when squared
+        return None, None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine import reduce
 from fastgd.engine.blocks import block_rows
 from fastgd.solver.maps import MAPS_BYTES, maps_bytes
@@ -25,9 +25,9 @@ IN_CACHE = 16_000_000
 """Data with fewer bytes is read faster the second time."""
 THREADS = 1.8
 """Speed-up by two threads if there is enough work. The model assumes two threads on every machine."""
-FOLD_NS = 33_000.0
+REDUCE_NS = 33_000.0
 SCAN_NS = 24_000.0
-"""Overhead of a fold (FOLD_NS) and of a scan (SCAN_NS)."""
+"""Overhead of a reduction (REDUCE_NS) and of a scan (SCAN_NS)."""
 ORDER_NS, BLOCK_NS = 45_000.0, 3_300.0
 """Overhead of a scan with shuffled blocks: for its order, and for each block."""
 
@@ -37,7 +37,7 @@ def threads(n: int, d: int, work: int = 1) -> float:
 
 
 def row_ns(n: int, d: int, row_bytes: int) -> float:
-    """Time per row of a streamed fold on one thread, for arithmetic or for reading its bytes."""
+    """Time per row of a streamed reduction on one thread, for arithmetic or for reading its bytes."""
     is_near = n * row_bytes <= IN_CACHE
     if d <= (3 if row_bytes >= 8 * (d + 1) else 2):
         return max(0.16 * (d + 1), 0.0 if is_near else 0.044 * row_bytes)
@@ -46,8 +46,8 @@ def row_ns(n: int, d: int, row_bytes: int) -> float:
 
 
 def fold_ns(n: int, d: int, row_bytes: int) -> float:
-    """Time of a streamed fold."""
-    return FOLD_NS + n * row_ns(n, d, row_bytes) / threads(n, d)
+    """Time of a streamed reduction."""
+    return REDUCE_NS + n * row_ns(n, d, row_bytes) / threads(n, d)
 
 
 def statistics_ns(d: int) -> float:
@@ -87,7 +87,7 @@ def descent(n: int, d: int, n_epochs: int, row_bytes: int) -> Method:
     return "summary" if once < (n_epochs + 1) * fold_ns(n, d, row_bytes) else "stream"
 
 
-def descent_of(rows: Table, d: int, n_epochs: int) -> Method:
+def descent_of(rows: Dataset, d: int, n_epochs: int) -> Method:
     """`descent` for these rows in d coordinates. Rows are not counted if their number does not change the
     method."""
     n = rows.known_n

@@ -6,43 +6,48 @@ anywhere, whatever the condition number of X.
 
 from __future__ import annotations
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.solver import planner
 from fastgd.solver.objective import Objective
 from fastgd.solver.options import Plan
 
 
-def resolved(plan: Plan, rows: Table) -> bool:
+def resolved(plan: Plan, rows: Dataset) -> bool:
     """`precondition` as True or False; True with an option that it cannot serve raises ValueError."""
-    goal, how = plan.goal, plan.how
-    if goal.precondition is False:
+    objective, options = plan.objective, plan.options
+    if objective.precondition is False:
         return False
     reason = refused(plan, rows)
-    if goal.precondition is True:
+    if objective.precondition is True:
         if reason:
             raise ValueError(f"precondition=True cannot be served: {reason}")
         return True
-    if reason or not how.has_automatic_rate or plan.rule.momentum or how.validation_fraction is not None:
+    if (
+        reason
+        or not options.has_automatic_rate
+        or plan.rule.momentum
+        or options.validation_fraction is not None
+    ):
         return False
-    size = rows.d + goal.fit_intercept
-    return how.method == "summary" or planner.descent_of(rows, size, how.n_epochs) == "summary"
+    size = rows.d + objective.fit_intercept
+    return options.method == "summary" or planner.descent_of(rows, size, options.n_epochs) == "summary"
 
 
-def refused(plan: Plan, rows: Table) -> str:
+def refused(plan: Plan, rows: Dataset) -> str:
     """Why precondition=True is refused; empty where it is served."""
     if plan.solver != "gradient_descent":
         return 'it is for full-batch descent, and not for "sgd"'
-    reason = unserved(plan.goal, rows)
-    if not reason and plan.how.method == "stream":
+    reason = unserved(plan.objective, rows)
+    if not reason and plan.options.method == "stream":
         reason = 'method="stream" has no statistics; pass method="auto"'
     return reason
 
 
-def unserved(goal: Objective, rows: Table) -> str:
+def unserved(objective: Objective, rows: Dataset) -> str:
     """Why this objective has no metric on these rows; empty where it has."""
-    if not goal.is_squared:
+    if not objective.is_squared:
         return 'it takes loss="squared_error" alone, whose curvature is the same everywhere'
-    if goal.l1:
+    if objective.l1:
         return "it takes no l1 penalty: steps towards 0 are those of single weights"
     if rows.d > planner.MOST_COLUMNS:
         return f"it takes at most {planner.MOST_COLUMNS} columns, and X has {rows.d}"

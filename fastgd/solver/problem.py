@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.lazy import lazy_property
@@ -20,7 +20,7 @@ from fastgd.solver import blas, centring, curvature, linalg, planner, scaling
 from fastgd.solver.curvature import SLOWEST, Eigenvalues, ratio, usable
 from fastgd.solver.linalg import EPS, Parted, extreme_eigenvalues
 from fastgd.solver.moments import ColumnSums, Moments, read_about, read_column_sums
-from fastgd.solver.objective import Objective, Rule
+from fastgd.solver.objective import Objective, UpdateRule
 from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import Reference, Statistics
 from fastgd.solver.summaries import Summaries
@@ -40,9 +40,9 @@ class Problem:
 
     def __init__(
         self,
-        rows: Table,
+        rows: Dataset,
         objective: Objective,
-        rule: Rule,
+        rule: UpdateRule,
         backend: Backend,
         n_threads: int | None,
         saved: Reference | None = None,
@@ -108,7 +108,7 @@ class Problem:
         return l2 / self.objective.curvature if self.objective.is_bounded else l2 * self.reach
 
     @lazy_property
-    def descent_rows(self) -> Table:
+    def descent_rows(self) -> Dataset:
         """The rows that the descent moves in: √s·[x̃, 1], or the rows themselves."""
         if self.is_plain:
             return self.rows

@@ -10,20 +10,20 @@ from fastgd.engine.blocks import Floats
 from fastgd.losses import name_of
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto, as_rates
 from fastgd.solver.curvature import ratio
-from fastgd.solver.objective import Rule
+from fastgd.solver.objective import UpdateRule
 from fastgd.solver.options import Plan
 from fastgd.solver.problem import Problem
 
 
 def rates_of(plan: Plan, problem: Problem, learning_rate: LearningRate, epoch: int, name: str) -> Floats:
     """The rates of a run whose first epoch has this number."""
-    if type(learning_rate) is float and not plan.how.is_adaptive:  # the lesson's call: no overhead
-        return as_rates(learning_rate, plan.how.n_epochs, name=name)
+    if type(learning_rate) is float and not plan.options.is_adaptive:  # the lesson's call: no overhead
+        return as_rates(learning_rate, plan.options.n_epochs, name=name)
     moments, batch = problem.given_moments, plan.rule.batch_size
 
     def auto() -> float:
-        if plan.solver == "sgd" and plan.goal.is_smooth and not plan.goal.is_bounded:
-            option, loss = plan.how.words.option, name_of(plan.goal.loss)
+        if plan.solver == "sgd" and plan.objective.is_smooth and not plan.objective.is_bounded:
+            option, loss = plan.options.words.option, name_of(plan.objective.loss)
             raise ValueError(
                 f"{option('learning_rate', 'auto')} of SGD needs a bound of the curvature of the loss, and "
                 f"{loss} has none: pass a number, {option('learning_rate', 0.01)} say"
@@ -48,11 +48,11 @@ def rates_of(plan: Plan, problem: Problem, learning_rate: LearningRate, epoch: i
 
     rate: LearningRate = of_steps if isinstance(learning_rate, OfSteps) else learning_rate
     is_steady = isinstance(rate, TimesAuto) and rate.is_steady
-    rates = as_rates(rate, plan.how.n_epochs, epoch, steady if is_steady else auto, name)
-    return np.array(rates) if plan.how.is_adaptive else rates
+    rates = as_rates(rate, plan.options.n_epochs, epoch, steady if is_steady else auto, name)
+    return np.array(rates) if plan.options.is_adaptive else rates
 
 
-def steady_rate(problem: Problem, rule: Rule, n_steps: int) -> float:
+def steady_rate(problem: Problem, rule: UpdateRule, n_steps: int) -> float:
     """A rate of SGD that keeps its noise small over epochs of so many steps.
 
     1/(L √(2 n_steps)), L the usual curvature of the loss times the mean square: near 1/√n_steps the steps'

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from fastgd import display
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
 from fastgd.io import npz
@@ -97,7 +97,7 @@ class FitResult:
     method: Method
     elapsed: float
     feature_names: tuple[str, ...] = ()
-    _rows: Table | None = field(default=None, repr=False)
+    _rows: Dataset | None = field(default=None, repr=False)
     """The caller's arrays, not copied and not pickled."""
     _samples: tuple[list[Any], list[Any]] | None = field(default=None, repr=False)
     """X and y with history="samples", for the trace."""

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.losses import identity
 from fastgd.solver.moments import Moments
@@ -39,29 +39,35 @@ class State:
     """Moments of the rows so far, for `partial_fit`."""
 
 
-def identity_of(plan: Plan, rows: Table) -> tuple[Any, ...]:
+def identity_of(plan: Plan, rows: Dataset) -> tuple[Any, ...]:
     """What a run shares with the one it goes on from; the parts of `partial_fit` are parts of one run."""
-    goal, rule = plan.goal, plan.rule
-    options: tuple[Any, ...] = identity(goal.loss)
-    options += (goal.l1, goal.l2, goal.fit_intercept, goal.standardize, goal.precondition)
+    objective, rule = plan.objective, plan.rule
+    options: tuple[Any, ...] = identity(objective.loss)
+    options += (
+        objective.l1,
+        objective.l2,
+        objective.fit_intercept,
+        objective.standardize,
+        objective.precondition,
+    )
     options += (rule.momentum, rule.nesterov, rule.batch_size, rule.average)
-    if plan.how.is_part:
+    if plan.options.is_part:
         return options
     return *options, rows.d, *rows.mark()
 
 
 def goes_on(plan: Plan, state: State, about: tuple[Any, ...]) -> bool:
     """Whether this is the run of that state, or another part of its data."""
-    if plan.how.is_part:
+    if plan.options.is_part:
         return state.moments is not None and state.about[: len(about)] == about
     return state.about == about
 
 
-def problem_of(plan: Plan, rows: Table, state: State | None) -> Problem:
+def problem_of(plan: Plan, rows: Dataset, state: State | None) -> Problem:
     """The problem of a run; for a part of the data with the moments of the parts before it."""
     saved, earlier = (state.reference, state.scaling) if state is not None else (None, None)
-    of_data = rows, plan.goal, plan.rule, plan.backend, plan.how.n_threads
-    if not plan.how.is_part:
+    of_data = rows, plan.objective, plan.rule, plan.backend, plan.options.n_threads
+    if not plan.options.is_part:
         return Problem(*of_data, saved, earlier=earlier)
     own = Problem(*of_data)
     moments = own.moments()._replace(largest_target=rows.facts.largest)

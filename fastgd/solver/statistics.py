@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, Rows, block_rows
 from fastgd.lazy import lazy_property
@@ -145,7 +145,7 @@ def read_statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statist
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
         return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, together)
 
-    sums = reduce.fold(rows, task, n_threads, size, effort(d), together)
+    sums = reduce.reduce(rows, task, n_threads, size, effort(d), together)
     return unpacked(sums, rows.n, w_ref)
 
 
@@ -185,7 +185,7 @@ def unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
     return Statistics(n, w_ref, G, table[d, :d].copy(), float(table[d, d]))
 
 
-def first_reference(rows: Table, w0: Floats) -> Floats:
+def first_reference(rows: Dataset, w0: Floats) -> Floats:
     """A w_ref for these rows: what fits the first of them best of w0 and their least-squares weights.
 
     Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.

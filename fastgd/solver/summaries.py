@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd.data.backend import Backend
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.cost import SquaredCost
 from fastgd.solver.curvature import table_of
@@ -22,7 +22,7 @@ class Summaries:
 
     def __init__(
         self,
-        rows: Table,
+        rows: Dataset,
         start: Floats,
         backend: Backend,
         n_threads: int | None,

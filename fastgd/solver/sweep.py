@@ -16,14 +16,15 @@ from fastgd import callers, checks, display
 from fastgd.data.arrays import as_array, as_weights
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
 from fastgd.schedules import LearningRate
-from fastgd.solver import loop, objective
+from fastgd.solver import loop
 from fastgd.solver.fit import check_method, scale_costs
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.loop import Run
+from fastgd.solver.objective import as_objective, as_rule, check_loss, lone_class
 from fastgd.solver.options import ConvergenceWarning, Options, Plan, Solver
 from fastgd.solver.orders import Shuffle, as_order
 from fastgd.solver.outcome import from_run
@@ -192,26 +193,26 @@ def sweep(
     checks.choice("history", history, ("epochs", "costs", None))
     if solver == "gradient_descent" and shuffle is not False:
         raise ValueError('shuffle orders the steps of SGD: pass solver="sgd", or leave it out')
-    rule = objective.as_rule(momentum, nesterov, batch_size)
+    rule = as_rule(momentum, nesterov, batch_size)
     if solver == "gradient_descent" and rule.batch_size > 1:
         raise ValueError('batch_size is of the steps of SGD: pass solver="sgd", or leave it out')
-    how = Options(
+    options = Options(
         w0=None, learning_rate="auto", n_epochs=n_epochs, tol=None, patience=1, validation_fraction=None,
         callback=None, method=method, history=history, on_divergence="ignore", backend=backend,
         n_threads=n_threads, shuffle=shuffle, seed=seed, track_cost=track_cost,
     )  # fmt: skip
-    how.check()
+    options.check()
     runs_on, order = resolve(backend), as_order(shuffle, seed)
     rows = as_dataset(X, y, sample_weight)
     check_weights(rows)
-    goal = objective.as_objective(
+    objective = as_objective(
         loss, l1, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
         has_weights=rows.has_weights,
     )  # fmt: skip
-    objective.check_loss(goal.loss, rows, runs_on)
-    if sentence := objective.lone_class(goal, rows):
+    check_loss(objective.loss, rows, runs_on)
+    if sentence := lone_class(objective, rows):
         callers.warn(sentence, ConvergenceWarning)
-    check_method(solver, how, runs_on, order, goal, rule)
+    check_method(solver, options, runs_on, order, objective, rule)
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))
         or getattr(learning_rates, "shape", True) == ()
@@ -222,31 +223,31 @@ def sweep(
     if not len(learning_rates):
         raise ValueError("learning_rates is empty; a sweep needs at least one")
     starts = _starts(w0, len(learning_rates), rows)
-    loop.check_history(history, how.n_epochs, 0, rows.d, len(learning_rates))
+    loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # which refuses
-    plan = Plan(solver, goal, rule, how, order, runs_on)
+    plan = Plan(solver, objective, rule, options, order, runs_on)
     taken = tracks(plan, rows, starts, learning_rates)
     check_data = functools.cache(rows.refuse_nonfinite)  # data without fault is read for it once
     done: dict[int, tuple[Run, float]] = {}
     try:
         # One that hardly moves may have the data read anew about its start: after those that go far.
         for k in sorted(range(len(taken)), key=lambda k: -taken[k].first_rate if solver == "sgd" else k):
-            done[k] = _run(taken[k], how, rows, check_data)
+            done[k] = _run(taken[k], options, rows, check_data)
     except KeyboardInterrupt as interrupt:
         vars(interrupt)["result"] = _result(plan, rows, taken, done, began)
         raise
     return _result(plan, rows, taken, done, began)
 
 
-def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]) -> tuple[Run, float]:
+def _run(track: Track, options: Options, rows: Dataset, check_data: Callable[[], None]) -> tuple[Run, float]:
     """A run, and the cost that it ended with; inf where it diverged."""
     stepper, is_sgd = track.stepper, track.kind == "sgd"
     run = loop.run_epochs(
         stepper,
         track.rates,
-        how.history,
-        want_costs=how.track_cost or stepper.has_costs or not how.n_epochs,
+        options.history,
+        want_costs=options.track_cost or stepper.has_costs or not options.n_epochs,
         want_losses=is_sgd,
         n_samples=0,
         stop_when_diverged=True,
@@ -265,11 +266,11 @@ def _run(track: Track, how: Options, rows: Table, check_data: Callable[[], None]
 
 
 def _result(
-    plan: Plan, rows: Table, taken: list[Track], done: dict[int, tuple[Run, float]], began: float
+    plan: Plan, rows: Dataset, taken: list[Track], done: dict[int, tuple[Run, float]], began: float
 ) -> SweepResult:
     n_passes = rows.passes + taken[0].problem.n_passes + sum(track.stepper.passes for track in taken)
     elapsed = time.perf_counter() - began
-    is_sgd, goal, order = plan.solver == "sgd", plan.goal, plan.order
+    is_sgd, objective, order = plan.solver == "sgd", plan.objective, plan.order
     fits = [
         from_run(
             run,
@@ -280,8 +281,8 @@ def _result(
             is_scalar=rows.is_scalar,
             n_samples=rows.n,
             steps=-(-rows.n // plan.rule.batch_size) if is_sgd else 1,
-            has_intercept=goal.fit_intercept,
-            is_lesson=goal.is_plain,
+            has_intercept=objective.fit_intercept,
+            is_lesson=objective.is_plain,
             solver=plan.solver,
             backend=plan.backend,
             method=track.stepper.method,
@@ -298,7 +299,7 @@ def _result(
     return SweepResult(fits, costs, n_passes, elapsed)
 
 
-def _starts(w0: Any, n_runs: int, rows: Table) -> list[Floats]:
+def _starts(w0: Any, n_runs: int, rows: Dataset) -> list[Floats]:
     """A new array of weights for each run."""
     if isinstance(w0, FitResult):
         raise TypeError("a sweep begins anew: pass the weights of the fit, w0=fit.w")

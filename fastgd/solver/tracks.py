@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate, TimesAuto, is_automatic
 from fastgd.solver import preconditioning
@@ -55,7 +55,7 @@ class Track:
     about: tuple[Any, ...] = ()
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
-    goal: Objective = LESSON
+    objective: Objective = LESSON
 
     def __post_init__(self) -> None:
         if len(self.rates):
@@ -147,29 +147,29 @@ class Track:
         )
 
 
-def track(plan: Plan, rows: Table, w: Floats, intercept: float, state: State | None) -> Track:
+def track(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: State | None) -> Track:
     """The stepper of a run that begins at w and intercept, or continues the run of `state`."""
     plan = _resolved(plan, rows)
     by_lesson = is_lesson(plan)
     about = _identity(plan, rows, by_lesson)
     if state is not None and (state.solver != plan.solver or not goes_on(plan, state, about)):
         state = None
-    if state is not None and plan.how.method == "auto":
-        plan = dataclasses.replace(plan, how=dataclasses.replace(plan.how, method=state.method))
-    runs = _Runs(plan, rows, (w, intercept), plan.how.n_epochs, by_lesson, state)
-    taken = runs.tracks([(w, intercept)], [runs.rates(plan.how.learning_rate)], about)[0]
-    _backtrack(taken, plan, plan.how.learning_rate)
+    if state is not None and plan.options.method == "auto":
+        plan = dataclasses.replace(plan, options=dataclasses.replace(plan.options, method=state.method))
+    runs = _Runs(plan, rows, (w, intercept), plan.options.n_epochs, by_lesson, state)
+    taken = runs.tracks([(w, intercept)], [runs.rates(plan.options.learning_rate)], about)[0]
+    _backtrack(taken, plan, plan.options.learning_rate)
     if state is not None:
         taken.first_rate = state.first_rate
     return taken
 
 
 def tracks(
-    plan: Plan, rows: Table, starts: list[Floats], learning_rates: Sequence[LearningRate]
+    plan: Plan, rows: Dataset, starts: list[Floats], learning_rates: Sequence[LearningRate]
 ) -> list[Track]:
     """The steppers of runs that share a problem: one for each learning rate, and start."""
     plan = _resolved(plan, rows)
-    n_epochs = len(starts) * (plan.how.n_epochs + 1) - 1  # as many reads as one run of so many epochs
+    n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # as many reads as one run of so many epochs
     by_lesson = is_lesson(plan)
     runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, by_lesson)
     rates = [runs.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
@@ -181,20 +181,20 @@ def tracks(
 
 def _backtrack(taken: Track, plan: Plan, learning_rate: LearningRate) -> None:
     """Let automatic rates be found by backtracking where the curvature of a smooth loss has no bound."""
-    if is_automatic(learning_rate) and plan.goal.is_smooth and not plan.goal.is_bounded:
+    if is_automatic(learning_rate) and plan.objective.is_smooth and not plan.objective.is_bounded:
         if isinstance(taken.stepper, (StreamingDescent, PlainDescent)):
             taken.stepper.backtracks = True
         taken.rates = np.array(taken.rates)
 
 
-def _identity(plan: Plan, rows: Table, by_lesson: bool) -> tuple[Any, ...]:
+def _identity(plan: Plan, rows: Dataset, by_lesson: bool) -> tuple[Any, ...]:
     """Momentum, averages and counts of the lesson's runs are none, and continue on any data."""
-    return () if by_lesson and plan.goal.is_plain else identity_of(plan, rows)
+    return () if by_lesson and plan.objective.is_plain else identity_of(plan, rows)
 
 
-def _resolved(plan: Plan, rows: Table) -> Plan:
+def _resolved(plan: Plan, rows: Dataset) -> Plan:
     """The plan with `precondition` decided, and SGD by batches of all rows as full-batch descent."""
-    if plan.goal.precondition:
+    if plan.objective.precondition:
         plan = _preconditioned(plan, rows)
     rule = plan.rule
     if (
@@ -202,7 +202,7 @@ def _resolved(plan: Plan, rows: Table) -> Plan:
         and rule.batch_size > 1
         and rows.has_at_most(rule.batch_size)
         and rule.average is False
-        and not plan.how.is_part
+        and not plan.options.is_part
     ):
         plan = dataclasses.replace(plan, solver="gradient_descent")
     if plan.solver != "sgd" and rule.batch_size > 1:
@@ -210,13 +210,13 @@ def _resolved(plan: Plan, rows: Table) -> Plan:
     return plan
 
 
-def _preconditioned(plan: Plan, rows: Table) -> Plan:
+def _preconditioned(plan: Plan, rows: Dataset) -> Plan:
     """The plan with `precondition` resolved."""
-    goal = dataclasses.replace(plan.goal, precondition=preconditioning.resolved(plan, rows))
+    objective = dataclasses.replace(plan.objective, precondition=preconditioning.resolved(plan, rows))
     rule = plan.rule
-    if goal.precondition and not rule.momentum:
+    if objective.precondition and not rule.momentum:
         rule = dataclasses.replace(rule, nesterov=False)  # the first step leads to the optimum
-    return dataclasses.replace(plan, goal=goal, rule=rule)
+    return dataclasses.replace(plan, objective=objective, rule=rule)
 
 
 class _Runs:
@@ -225,7 +225,7 @@ class _Runs:
     def __init__(
         self,
         plan: Plan,
-        rows: Table,
+        rows: Dataset,
         start: tuple[Floats, float],
         n_epochs: int,
         by_lesson: bool,
@@ -240,7 +240,7 @@ class _Runs:
         self._scaling: Scaling | None = None
         self._cost_scale = 1.0
         if self._is_lesson:
-            if not plan.goal.is_plain:
+            if not plan.objective.is_plain:
                 self._scaling = problem.scaling
             if rows.has_weights:
                 self._cost_scale = rows.n / problem.total
@@ -251,7 +251,7 @@ class _Runs:
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
         plan = self._plan
-        if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.goal.is_smooth:
+        if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.objective.is_smooth:
             # Towards a kink, steps must become short.
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
         return rates_of(plan, self._problem, learning_rate, self._epoch, name)
@@ -275,7 +275,7 @@ class _Runs:
                 is_moved = not self._is_lesson and self._method == "summary"
                 model = starting_at(stepper.w, start, to, problem.model if is_moved else to.model)
             one = Track(plan.solver, stepper, own, model, problem, self._epoch, to, self._cost_scale)
-            one.about, one.goal = about, plan.goal
+            one.about, one.objective = about, plan.objective
             taken.append(one)
         return taken
 
@@ -299,7 +299,7 @@ class _Runs:
             problem.null, point = null, point - null
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
-            average_from = rule.average_from(plan.how.n_epochs * -(-problem.rows.n // rule.batch_size))
+            average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))
         begun = new_state(point, average_from)
         is_known = not is_summary or problem.is_resumed
         is_same = is_known and state is not None and state.method == self._method
@@ -307,7 +307,7 @@ class _Runs:
         return begun if kept is None or (kept.counts[1] >= 0) != (begun.counts[1] >= 0) else kept
 
 
-def has_grown(run: Run, rates: Floats, w: Floats, rows: Table, problem: Problem) -> bool:
+def has_grown(run: Run, rates: Floats, w: Floats, rows: Dataset, problem: Problem) -> bool:
     """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
     first, last = run.first_cost, run.last_cost
     if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):

@@ -385,9 +385,9 @@ class TestFaults:
                 for x, target in zip(X[:, 0].tolist(), y.tolist(), strict=True):
                     state[0] += 1e-3 * x * state[0] + target
 
-            there = reduce.fold(rows, task, None)
+            there = reduce.reduce(rows, task, None)
             assert os.path.exists(flag)
-            here = reduce.fold(ArrayRows(X, y), task, None)
+            here = reduce.reduce(ArrayRows(X, y), task, None)
             assert there.tobytes() == here.tobytes()
             os.unlink(flag)
             state = np.ones(1)
@@ -427,7 +427,7 @@ class TestFaults:
 
                 threading.Timer(0.3, both[0].kill).start()
                 with pytest.raises(RuntimeError, match="connection to the Dask scheduler .* is lost"):
-                    reduce.fold(rows, task, None)
+                    reduce.reduce(rows, task, None)
                 with pytest.raises(RuntimeError, match="is lost: connect a new Client"):
                     fastgd.gradient_descent(dX, dy)
         finally:
@@ -447,7 +447,7 @@ class TestFaults:
 
         threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
         with pytest.raises(KeyboardInterrupt):
-            reduce.fold(rows, task, None)
+            reduce.reduce(rows, task, None)
         assert_same_bits(
             fastgd.gradient_descent(put(client, X, [5000]), put(client, y, [5000])),
             fastgd.gradient_descent(X, y),
@@ -460,7 +460,7 @@ class TestFaults:
             raise ZeroDivisionError(f"at row {start}")
 
         with pytest.raises(ZeroDivisionError, match="at row"):
-            reduce.fold(rows, task, None)
+            reduce.reduce(rows, task, None)
 
     def test_workers_of_another_kind(self, client, data, monkeypatch):
         here = cluster.about()

@@ -51,17 +51,17 @@ def mixed(start, X, y, weights, w, order):
     order[:] = np.append(order[len(X) :], X[:, 0])
 
 
-def fold(rows, n_threads=1):
-    return [reduce.fold(rows, sums, n_threads, 2)]
+def reduce_once(rows, n_threads=1):
+    return [reduce.reduce(rows, sums, n_threads, 2)]
 
 
-def fold_in_threads(rows):
-    return fold(rows, 2)
+def reduce_in_threads(rows):
+    return reduce_once(rows, 2)
 
 
-def fold_that_keeps(rows):
+def reduce_that_keeps(rows):
     kept = Kept([np.zeros((2, 7)), np.zeros(7)], [1, 0], BLOCK)
-    return [reduce.fold(rows, sums, 2, 2, kept=kept), *kept.arrays]
+    return [reduce.reduce(rows, sums, 2, 2, kept=kept), *kept.arrays]
 
 
 def state():
@@ -88,7 +88,7 @@ def scan_rows(rows):
     return moved
 
 
-READS = [fold, fold_in_threads, fold_that_keeps, scan, scan_blocks, scan_some_blocks, scan_rows]
+READS = [reduce_once, reduce_in_threads, reduce_that_keeps, scan, scan_blocks, scan_some_blocks, scan_rows]
 
 
 @pytest.mark.parametrize("read", READS)
@@ -141,11 +141,11 @@ def test_what_was_found_is_valid_until_more_is_known(read):
 def test_reads_are_known_by_their_number():
     log = journal()
     rows = rows_of(log)
-    first, second = fold(rows)[0], scan(rows)
+    first, second = reduce_once(rows)[0], scan(rows)
     assert [place.row for place in log.places] == [N, N]
     later = journal(log.places)
     rows = rows_of(later)
-    assert np.array_equal(fold(rows)[0], first)
+    assert np.array_equal(reduce_once(rows)[0], first)
     assert [place.row for place in later.places] == [N, N]  # also before the second is asked for again
     assert all(map(np.array_equal, scan(rows), second))
 
@@ -153,7 +153,7 @@ def test_reads_are_known_by_their_number():
 def test_reads_of_an_epoch_are_forgotten_after_it():
     log = journal()
     rows = rows_of(log)
-    fold(rows)
+    reduce_once(rows)
     log.has_started([])
     for epoch in range(3):
         log.at_epoch(epoch, None, dict)
@@ -162,7 +162,7 @@ def test_reads_of_an_epoch_are_forgotten_after_it():
         assert len(log.places) == 2
     later = journal(log.places[:1])
     rows = rows_of(later)
-    fold(rows)
+    reduce_once(rows)
     later.has_started(log.places[1:])
     later.at_epoch(2, None, dict)
     assert [place.row for place in later.places] == [N, N]
@@ -176,10 +176,10 @@ def test_a_checkpoint_is_written_when_it_is_due(monkeypatch):
     written = []
     log = journal(every=10.0, written=written)
     rows = rows_of(log)
-    fold(rows)
+    reduce_once(rows)
     assert not written
     now[0] = 10.0
-    fold(rows)
+    reduce_once(rows)
     assert len(written) == 1  # at its first run; the next is due ten seconds later
     assert [place.row for place in written[0]] == [N, BLOCK]
 
@@ -203,7 +203,7 @@ def test_one_that_only_shows_a_bar_keeps_nothing(monkeypatch):
     log = Journal(None, 0.0, Bar(), [])
     created = next(now)
     rows = rows_of(log)
-    assert np.array_equal(fold(rows)[0], fold(rows_of(None))[0])
+    assert np.array_equal(reduce_once(rows)[0], reduce_once(rows_of(None))[0])
     assert log.places == [Place(0, [], [])]
     log.at_epoch(1, 2.0, dict)
     assert shown == [*((0, min(row, N), N) for row in range(BLOCK, N + BLOCK, BLOCK)), (0, N, N), 1]

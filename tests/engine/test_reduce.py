@@ -1,4 +1,4 @@
-"""The grid, fold, scan and the pool: one answer, whatever reads."""
+"""The grid, reduce, scan and the pool: one answer, whatever reads."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_fold_sees_every_row_once_in_aligned_runs(threads_for_all, n, n_threads)
         starts.append(start)
         return np.array([X.sum(), float(len(y))])
 
-    total = reduce.fold(rows, task, n_threads)
+    total = reduce.reduce(rows, task, n_threads)
     assert total.tolist() == [n * (n - 1) / 2, n]
     assert len(set(starts)) == len(starts)
     assert len(threads_for_all) > 1 or n_threads == 1 or n < 50_000
@@ -100,10 +100,10 @@ def test_an_error_in_a_thread_reaches_the_caller_and_stops_the_others(threads_fo
         return np.zeros(1)
 
     with pytest.raises(RuntimeError, match="row"):
-        reduce.fold(rows, task, n_threads)
+        reduce.reduce(rows, task, n_threads)
     assert len(calls) <= 1 + n_threads
     assert (
-        reduce.fold(rows, lambda s, X, y, weights: X.sum(keepdims=True)[0], n_threads)[0] == 0.0
+        reduce.reduce(rows, lambda s, X, y, weights: X.sum(keepdims=True)[0], n_threads)[0] == 0.0
     )  # still works
 
 
@@ -119,7 +119,7 @@ def test_folds_of_many_threads_from_many_threads(threads_for_all):
     results = []
 
     def user():
-        results.append(reduce.fold(rows, lambda s, X, y, weights: np.array([X.sum()]), 100)[0])
+        results.append(reduce.reduce(rows, lambda s, X, y, weights: np.array([X.sum()]), 100)[0])
 
     users = [threading.Thread(target=user) for _ in range(8)]
     for thread in users:
@@ -143,11 +143,11 @@ def test_a_helper_that_nobody_waits_for_takes_no_run(threads_for_all, monkeypatc
     monkeypatch.setattr(threading.Thread, "start", refuse)
 
     def task(start, X, y, weights):
-        busy.set()  # the blocked threads become free in the middle of the fold
+        busy.set()  # the blocked threads become free in the middle of the reduction
         return np.array([X.sum()])
 
     for _ in range(20):
-        assert reduce.fold(rows, task, 4)[0] == 64 * 4096.0
+        assert reduce.reduce(rows, task, 4)[0] == 64 * 4096.0
     monkeypatch.undo()
     for blocker in blockers:
         blocker.result()
@@ -183,7 +183,7 @@ def test_an_interrupt_anywhere_in_the_caller_stops_the_helpers(monkeypatch, wher
         reader = ArrayRows.reader
         monkeypatch.setattr(ArrayRows, "reader", lambda self: (interrupt_the_caller(), reader(self))[1])
     with pytest.raises(KeyboardInterrupt):
-        reduce.fold(rows, task, 4)
+        reduce.reduce(rows, task, 4)
     done = len(runs)
     assert done < 100
     time.sleep(0.05)
@@ -192,14 +192,14 @@ def test_an_interrupt_anywhere_in_the_caller_stops_the_helpers(monkeypatch, wher
 
 def _fold_in_child(queue):
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
-    queue.put(reduce.fold(rows, lambda s, X, y, weights: np.array([X.sum()]), 4)[0])
+    queue.put(reduce.reduce(rows, lambda s, X, y, weights: np.array([X.sum()]), 4)[0])
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_the_pool_is_made_anew_in_a_forked_child(threads_for_all):
     rows = ArrayRows(np.ones(64 * 4096), np.zeros(64 * 4096))
     assert (
-        reduce.fold(rows, lambda s, X, y, weights: np.array([X.sum()]), 4)[0] == 64 * 4096.0
+        reduce.reduce(rows, lambda s, X, y, weights: np.array([X.sum()]), 4)[0] == 64 * 4096.0
     )  # the parent has a pool
     context = multiprocessing.get_context("fork")
     queue = context.Queue()

@@ -1,4 +1,4 @@
-"""The fold of any loss of a linear score: exact sums of the Python methods, and the bits of cut runs."""
+"""The reduction of any loss of a linear score: exact sums of the Python methods, and the bits of cut runs."""
 
 from __future__ import annotations
 

@@ -118,16 +118,19 @@ def test_the_estimate_is_a_lower_bound_of_the_condition_number(rng):
         X = rng.normal(size=(50, 3)) * 10 ** rng.uniform(-2, 2, 3) + rng.normal(size=3) * 3
         for has_intercept in (False, True):
             for l2 in (0.0, 3.0):
-                goal = as_objective("squared_error", 0.0, l2, has_intercept, False, has_weights=False)
+                objective = as_objective("squared_error", 0.0, l2, has_intercept, False, has_weights=False)
                 A = np.column_stack([X, np.ones(50)]) if has_intercept else X
                 H = 2 * A.T @ A / 50 + np.diag([l2, l2, l2, 0.0][: A.shape[1]])
                 values = np.linalg.eigvalsh(H)
-                found = caveats.condition(ArrayRows(X, np.zeros(50)), goal)
+                found = caveats.condition(ArrayRows(X, np.zeros(50)), objective)
                 assert 1.0 <= found <= values[-1] / values[0] * (1 + 1e-9)
-    goal = as_objective("squared_error", 0.0, 0.0, False, False, has_weights=False)
+    objective = as_objective("squared_error", 0.0, 0.0, False, False, has_weights=False)
     for no_slow_direction in (np.array([[1.0, 1e7]]), np.outer(np.arange(9.0), [1.0, 1e7])):
-        assert caveats.condition(ArrayRows(no_slow_direction, np.zeros(len(no_slow_direction))), goal) == 1.0
-    units = caveats.condition(ArrayRows(rng.normal(size=(99, 2)) * [1.0, 1e5], np.zeros(99)), goal)
+        assert (
+            caveats.condition(ArrayRows(no_slow_direction, np.zeros(len(no_slow_direction))), objective)
+            == 1.0
+        )
+    units = caveats.condition(ArrayRows(rng.normal(size=(99, 2)) * [1.0, 1e5], np.zeros(99)), objective)
     assert units > 1e8
 
 

@@ -10,7 +10,7 @@ import pytest
 import fastgd
 from fastgd import losses
 from fastgd.data.arrays import ArrayRows, as_sample_weight
-from fastgd.solver.objective import Objective, Rule, as_objective, as_rule
+from fastgd.solver.objective import Objective, UpdateRule, as_objective, as_rule
 from tests.conftest import JIT_IS_OFF
 
 NAMES = ("w", "intercept", "w_history", "intercept_history", "cost_history", "loss_history")
@@ -66,7 +66,7 @@ def problem(rng, n, d, loss="squared_error"):
 
 
 def with_weights(rng, how, n):
-    """`how` with weights in place of "some": among them a 0."""
+    """`options` with weights in place of "some": among them a 0."""
     if isinstance(how.get("sample_weight"), str):
         how = how | dict(sample_weight=np.where(np.arange(n) == 2, 0.0, 0.2 + rng.random(n)))
     return how
@@ -157,15 +157,15 @@ def test_kinds_of_arrays(rng, kind):
 
 
 def test_what_an_objective_knows_of_itself():
-    goal = as_objective("squared_error", 0.0, 0, False, False, has_weights=False)
-    assert goal.is_plain
-    assert goal.is_quadratic
+    objective = as_objective("squared_error", 0.0, 0, False, False, has_weights=False)
+    assert objective.is_plain
+    assert objective.is_quadratic
     weighted = as_objective("squared_error", 0.0, 0.0, True, False, has_weights=True)
     assert not weighted.is_plain
     assert weighted.is_quadratic
     assert not as_objective("squared_error", 0.0, 0.1, False, False, has_weights=False).is_quadratic
     assert not as_objective("huber", 0.0, 0.0, False, False, has_weights=False).is_squared
-    assert isinstance(goal, Objective)
+    assert isinstance(objective, Objective)
 
 
 def test_the_total_weight_is_the_rows():
@@ -176,14 +176,14 @@ def test_the_total_weight_is_the_rows():
 
 
 def test_from_which_step_iterates_are_averaged():
-    assert Rule().average_from(10) == -1
-    assert Rule(average=True).average_from(10) == 0
-    assert Rule(average=3).average_from(10) == 3
-    assert Rule(average=0.25).average_from(10) == 7  # of 2.5 steps three
-    assert Rule(average=1.0).average_from(10) == 0
-    assert Rule().is_plain
-    assert not Rule(average=True).is_plain
-    assert not Rule(batch_size=2).is_plain
+    assert UpdateRule().average_from(10) == -1
+    assert UpdateRule(average=True).average_from(10) == 0
+    assert UpdateRule(average=3).average_from(10) == 3
+    assert UpdateRule(average=0.25).average_from(10) == 7  # of 2.5 steps three
+    assert UpdateRule(average=1.0).average_from(10) == 0
+    assert UpdateRule().is_plain
+    assert not UpdateRule(average=True).is_plain
+    assert not UpdateRule(batch_size=2).is_plain
 
 
 BAD_OBJECTIVES = [
@@ -253,6 +253,6 @@ def test_targets_that_log_loss_does_not_take_are_named_by_their_row():
 
 
 def test_rules_and_weights_are_taken_in_any_kind_of_number():
-    assert as_rule(np.float32(0.5), False, np.int64(3), np.bool_(True)) == Rule(0.5, False, 3, True)
+    assert as_rule(np.float32(0.5), False, np.int64(3), np.bool_(True)) == UpdateRule(0.5, False, 3, True)
     assert as_sample_weight(np.array([1, 0, 2], ">i4"), 3).tolist() == [1.0, 0.0, 2.0]
     assert as_sample_weight([True, False], 2).dtype == np.float64

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine import blocks
 from fastgd.solver import planner
 from tests.conftest import JIT_IS_OFF
@@ -68,7 +68,7 @@ def test_what_ran_is_what_the_planner_says(rng):
 
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 10, 17, 60, 100, 300])
 def test_rows_are_counted_only_where_their_number_matters(d):
-    class Uncounted(Table):
+    class Uncounted(Dataset):
         known_n = None
         counts = 0
 

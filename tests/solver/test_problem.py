@@ -7,7 +7,7 @@ import pytest
 
 import fastgd
 from fastgd.data.arrays import ArrayRows
-from fastgd.solver.objective import Rule, as_objective
+from fastgd.solver.objective import UpdateRule, as_objective
 from fastgd.solver.problem import Problem
 from tests.conftest import JIT_IS_OFF
 from tests.solver.test_objective import Smooth
@@ -15,11 +15,11 @@ from tests.solver.test_objective import problem as data
 
 
 def problem(X, y, rule=None, *, loss="squared_error", l2=0.0, b=False, standardize=False, s=None):
-    goal = as_objective(loss, 0.0, l2, b, standardize, has_weights=s is not None)
+    objective = as_objective(loss, 0.0, l2, b, standardize, has_weights=s is not None)
     rows = ArrayRows(X, y)
     if s is not None:
         rows.set_weights(s)
-    return Problem(rows, goal, rule or Rule(), "numba", None)
+    return Problem(rows, objective, rule or UpdateRule(), "numba", None)
 
 
 def hessian(X, s, curvature, l2, standardize):
@@ -42,7 +42,7 @@ def test_limits_against_the_eigenvalues(rng, loss, curvature, standardize):
     assert at.curvatures[0] == pytest.approx(values[0], rel=1e-9)
     expected = 2 / (values[-1] + max(values[0], values[-1] / 10))
     assert at.auto_rate("gradient_descent") == pytest.approx(expected, rel=1e-12)
-    heavy = problem(X, y, Rule(0.5), loss=loss, l2=0.3, b=True, standardize=standardize, s=s)
+    heavy = problem(X, y, UpdateRule(0.5), loss=loss, l2=0.3, b=True, standardize=standardize, s=s)
     assert heavy.limit("gradient_descent") == pytest.approx(3 / values[-1], rel=1e-12)
     assert heavy.auto_rate("gradient_descent") == pytest.approx(1 / values[-1], rel=1e-12)
 

@@ -28,17 +28,17 @@ def is_lesson(plan: Plan) -> bool:
 
     In other coordinates such runs read rows that are made as they are read.
     """
-    objective = plan.goal
+    objective = plan.objective
     if not plan.rule.is_plain:
         return False
     if plan.solver == "sgd":
         return objective.is_quadratic
-    return objective.is_plain and plan.how.tol is None and not objective.precondition
+    return objective.is_plain and plan.options.tol is None and not objective.precondition
 
 
 def descent_method(plan: Plan, problem: Problem, n_epochs: int) -> Method:
     """The method of full-batch descent of so many epochs. Of squared errors alone there are statistics."""
-    objective, method, rows = plan.goal, plan.how.method, problem.rows
+    objective, method, rows = plan.objective, plan.options.method, problem.rows
     if plan.backend == "python" or plan.solver == "sgd" or not objective.is_squared or method == "stream":
         return "stream"
     if problem.summaries is not None:
@@ -69,7 +69,7 @@ def choose_steppers(
     is_sgd, is_python, summaries = plan.solver == "sgd", plan.backend == "python", problem.summaries
     if not is_sgd and summaries is not None and method == "stream" and problem.rows.is_one_block:
         return [BlockDescent(problem.rows, point) for point in points]
-    rule, order, n_threads = plan.rule, plan.order, plan.how.n_threads
+    rule, order, n_threads = plan.rule, plan.order, plan.options.n_threads
     if is_sgd and summaries is not None:
         return _affine_sgd(plan, problem, points, rates, epoch)
     if method == "summary" and summaries is not None:
@@ -89,25 +89,25 @@ def choose_steppers(
 
 def _until(plan: Plan, method: Method) -> Until:
     """When full-batch descent has converged; descent of kinked losses is judged by its costs."""
-    if not plan.goal.is_smooth:
+    if not plan.objective.is_smooth:
         return Until()
-    patience = 1 if plan.goal.precondition else plan.how.patience
+    patience = 1 if plan.objective.precondition else plan.options.patience
     if plan.rule.momentum and not plan.rule.nesterov:
         patience = max(patience, 2)  # one small gradient may be on the way through the optimum
-    return Until(plan.how.tolerance(method), patience)
+    return Until(plan.options.tolerance(method), patience)
 
 
 def _affine_sgd(
     plan: Plan, problem: Problem, points: list[Floats], rates: list[Floats], epoch: int
 ) -> list[Stepper]:
     """SGD of squared errors by single steps: one read makes the maps of all runs, or a scan an epoch each."""
-    rows, how, order = problem.descent_rows, plan.how, plan.order
+    rows, options, order = problem.descent_rows, plan.options, plan.order
     own = [distinct_rates(each) for each in rates]
     together = np.unique(np.concatenate([each for each in own if _has_maps(each)] or [np.empty(0)]))
     n_epochs = sum(map(len, rates))
-    by_maps = order.shuffle is not True and how.history != "samples" and n_epochs > 0
-    by_maps &= how.method != "stream"
-    if by_maps and how.method == "auto":
+    by_maps = order.shuffle is not True and options.history != "samples" and n_epochs > 0
+    by_maps &= options.method != "stream"
+    if by_maps and options.method == "auto":
         by_maps = (
             not rows.is_one_block
             and planner.sgd(
@@ -115,7 +115,7 @@ def _affine_sgd(
                 rows.d,
                 n_epochs,
                 len(together),
-                how.track_cost,
+                options.track_cost,
                 rows.row_bytes,
                 order.shuffle is False,
             )
@@ -129,7 +129,7 @@ def _affine_sgd(
         if stepper is None and rows.is_one_block:
             stepper = BlockSgd(rows, point, order, epoch)
         if stepper is None:
-            stepper = StreamingSgd(problem, new_state(point), plan.rule, order, epoch, how.n_threads)
+            stepper = StreamingSgd(problem, new_state(point), plan.rule, order, epoch, options.n_threads)
         steppers.append(stepper)
     return steppers
 
@@ -140,7 +140,7 @@ def _map_sgd(
     """SGD by maps; None where most digits would be lost, or squares overflow."""
     summaries = problem.summaries
     assert summaries is not None
-    of_run = all_rates, rates, plan.order, plan.how.track_cost, epoch
+    of_run = all_rates, rates, plan.order, plan.options.track_cost, epoch
     stepper = MapSgd(problem.descent_rows, point, summaries, *of_run)
     can = summaries.statistics.is_finite() and np.mean(~stepper.is_safe) <= MOST_SCANNED
     return stepper if can else None

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
@@ -25,7 +25,7 @@ class BlockDescent(StallRule):
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: Table, w: Floats):
+    def __init__(self, rows: Dataset, w: Floats):
         self.w, self.passes = w, 0
         self._kernels = _strict()
         self._X, self._y, _ = rows.whole()
@@ -60,7 +60,7 @@ class BlockSgd(StallRule):
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: Table, w: Floats, order: Order, epoch: int):
+    def __init__(self, rows: Dataset, w: Floats, order: Order, epoch: int):
         self.w, self.passes = w, 0
         self._kernels, self._order, self._epoch = _strict(), order, epoch
         self._X, self._y, _ = rows.whole()
@@ -104,5 +104,5 @@ def _strict() -> ModuleType:
     return strict
 
 
-def _epochs_per_call(rows: Table) -> int:
+def _epochs_per_call(rows: Dataset) -> int:
     return max(1, _CALL_NS // (_STRICT_NS * rows.n * (rows.d + 3)))

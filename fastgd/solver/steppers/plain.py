@@ -12,7 +12,7 @@ import numpy as np
 
 from fastgd import reference
 from fastgd.engine.blocks import Floats, block_rows
-from fastgd.solver.objective import Rule
+from fastgd.solver.objective import UpdateRule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
@@ -26,7 +26,7 @@ class _Plain:
     epochs_per_call = 1
     method: Method = "stream"
 
-    def __init__(self, problem: Problem, state: StepperState, rule: Rule):
+    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule):
         objective, scaling = problem.objective, problem.scaling
         self.w, self.before, self.passes = state.point, state.before, 0
         rows = problem.transformed(scaling.shift, scaling.scale, is_weighted=False)
@@ -52,7 +52,7 @@ class PlainDescent(GradientRule, _Plain):
     backtracks = False
     """Whether rates are scaled by backtracking."""
 
-    def __init__(self, problem: Problem, state: StepperState, rule: Rule, until: Until):
+    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule, until: Until):
         super().__init__(problem, state, rule)
         self._state, self._momentum = state, state.momentum.tolist()
         self._until, self.has_converged = until, False
@@ -126,7 +126,7 @@ class PlainSgd(StallRule, _Plain):
 
     state_attributes = ("w", "before", "memory", "_epoch", "passes")
 
-    def __init__(self, problem: Problem, state: StepperState, rule: Rule, order: Order, epoch: int):
+    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule, order: Order, epoch: int):
         super().__init__(problem, state, rule)
         self.has_costs = problem.objective.is_quadratic and rule.is_plain and problem.rows.is_one_block
         self.memory = state

@@ -17,7 +17,7 @@ from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats, Step, block_rows
 from fastgd.losses import Loss
 from fastgd.solver.cost import OVERFLOW_IS_SEEN, Cost, SquaredCost
-from fastgd.solver.objective import Rule
+from fastgd.solver.objective import UpdateRule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
@@ -43,7 +43,7 @@ class StreamingDescent(GradientRule):
     """The last point that backtracking tried, and the cost and its gradient there, without penalties."""
 
     def __init__(
-        self, problem: Problem, state: StepperState, rule: Rule, until: Until, n_threads: int | None
+        self, problem: Problem, state: StepperState, rule: UpdateRule, until: Until, n_threads: int | None
     ):
         objective, scaling = problem.objective, problem.scaling
         self._rule, self._until, self._state = rule, until, state
@@ -142,7 +142,7 @@ class StreamingSgd(StallRule):
         self,
         problem: Problem,
         state: StepperState,
-        rule: Rule,
+        rule: UpdateRule,
         order: Order,
         epoch: int,
         n_threads: int | None,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.data.dataset import Table
+from fastgd.data.dataset import Dataset
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats
-from fastgd.solver.objective import Rule
+from fastgd.solver.objective import UpdateRule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
@@ -87,7 +87,7 @@ class SummaryProximal(GradientRule):
     method: Method = "summary"
     passes = 0
 
-    def __init__(self, problem: Problem, memory: StepperState, rule: Rule, until: Until):
+    def __init__(self, problem: Problem, memory: StepperState, rule: UpdateRule, until: Until):
         from fastgd.kernels import proximal
 
         self._kernels, self._rule, self._until = proximal, rule, until
@@ -138,7 +138,7 @@ class MapSgd(StallRule):
 
     def __init__(
         self,
-        rows: Table,
+        rows: Dataset,
         w: Floats,
         summaries: Summaries,
         all_rates: Floats,

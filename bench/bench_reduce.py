@@ -1,4 +1,4 @@
-"""Streamed passes over few and over many columns: a fold (cost_and_gradient) and a scan (an epoch of SGD)."""
+"""Streamed passes over few and over many columns: cost_and_gradient, and an epoch of SGD."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def wide(columns, dtypes=("float64",)):
 
 
 LINES = [Case(3000 if SMOKE else n, None, dtype) for n in (10_000_000, 50_000_000) for dtype in DTYPES]
-FOLDED = wide((2, 4, 10) if SMOKE else (2, 4, 10, 32, 100, 300, 1000), DTYPES)
+REDUCED = wide((2, 4, 10) if SMOKE else (2, 4, 10, 32, 100, 300, 1000), DTYPES)
 SCANNED = wide((2, 10, 16) if SMOKE else (2, 4, 10, 16, 32, 64, 100, 300, 1000))
 
 
 @pytest.mark.short(contender=["fastgd"])
 @pytest.mark.parametrize(
     ("case", "contender"),
-    contenders.parameters(contenders.FOLD, LINES[:2] + FOLDED)
-    + contenders.parameters(contenders.FOLD_LONG, LINES[2:])
-    + contenders.parameters(contenders.FOLD_AUTOGRAD, LINES[:2]),
+    contenders.parameters(contenders.REDUCE, LINES[:2] + REDUCED)
+    + contenders.parameters(contenders.REDUCE_LONG, LINES[2:])
+    + contenders.parameters(contenders.REDUCE_AUTOGRAD, LINES[:2]),
     ids=str,
 )
 def test_fold(benchmark, case, contender):
@@ -36,7 +36,7 @@ def test_fold(benchmark, case, contender):
 
 
 @pytest.mark.parametrize(
-    ("case", "contender"), contenders.parameters(contenders.FOLD_ONE_THREAD, FOLDED[::2]), ids=str
+    ("case", "contender"), contenders.parameters(contenders.REDUCE_ONE_THREAD, REDUCED[::2]), ids=str
 )
 def test_fold_on_one_thread(benchmark, case, contender):
     tolerance = TOLERANCE[case.dtype]
