@@ -3,8 +3,8 @@
 `COST`, `GRADIENT`, `COST_AND_GRADIENT` and the contenders of a reduction have prepare(X, y) → f(w) → value.
 The others have prepare(X, y) → f(w0, rate, n_epochs) → w; direct solvers ignore the arguments. X has shape
 (n,) and w is a number, or (n, d) and (d,). A library is imported when its contender is prepared. Contenders
-whose library is not installed are left out. Each is written with care: the timed call copies nothing that could be
-prepared before it.
+whose library is not installed are left out. Each is written with care: the timed call copies nothing that
+could be prepared before it.
 """
 
 from __future__ import annotations
