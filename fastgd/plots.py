@@ -1,4 +1,4 @@
-"""The lesson's pictures: the cost against the epoch, and the steps of w down the bowl of the cost."""
+"""Pictures of a fit: the cost against the epoch, and the steps of w down the bowl of the cost."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HIGHEST = 1e200
-"""Costs from here on count as overflowed: axes need room above what they show."""
+"""Larger costs count as overflowed, since axes need room above the highest value."""
 FLAT = 1e-13
-"""Directions whose curvature is below this part of the largest are flat to rounding."""
+"""A direction is flat if its curvature is below this fraction of the largest."""
 
-# Two colours of Okabe and Ito's colour-blind-safe palette; shapes tell the marks apart in print.
+# Two colours of the colour-blind-safe palette of Okabe and Ito. In print the marks differ by their shapes.
 Style = dict[str, Any]
 _NAMES = {"gradient_descent": "gradient descent", "sgd": "stochastic gradient descent"}
 STEPS: Style = {"color": "#0072B2", "marker": "o", "markersize": 4, "linewidth": 1.2, "label": "each epoch"}
@@ -27,6 +27,16 @@ BOWL: Style = {"color": "0.6", "linewidth": 1.5, "zorder": 1}
 START: Style = {"marker": "o", "markersize": 8, "markerfacecolor": "white"}
 MINIMUM: Style = {"marker": "+", "markersize": 16, "markeredgewidth": 1.5}
 END: Style = {"marker": "s", "markersize": 6, "markerfacecolor": "#D55E00"}
+
+
+class Statistics(Protocol):
+    """Statistics of the squared errors: see `solver.statistics`."""
+
+    n: float
+    w_ref: Floats
+    G: Floats
+    c: Floats
+    s: float
 
 
 class Run(Protocol):
@@ -42,7 +52,7 @@ class Run(Protocol):
     _rows: Any
     _is_lesson: bool
 
-    def _cost_and_gradient(self, w: Floats, y: Floats | None = None) -> tuple[float, Floats]: ...
+    def _statistics(self) -> Statistics: ...
 
 
 def plot(fit: Run, kind: str | None = None, ax: Axes | None = None) -> Axes:
@@ -50,12 +60,10 @@ def plot(fit: Run, kind: str | None = None, ax: Axes | None = None) -> Axes:
 
     Notes
     -----
-    Without `ax` the figure is pyplot's, so that notebooks display it and `plt.show()` finds it, as with
-    other libraries; pyplot chooses its backend as ever, and nothing is shown here. It stays open until
-    `plt.close()`. A server passes an `ax` of its own `matplotlib.figure.Figure`: then pyplot is not
-    even imported.
+    Without `ax` pyplot makes the figure, so notebooks display it and `plt.show()` finds it. The figure stays
+    open until `plt.close()`. With `ax` pyplot is not imported.
 
-    "path" reads the data d + 2 times, however many steps it shows.
+    "path" reads the data once.
     """
     checks.choice("kind", kind, (None, "cost", "path"))
     has_data = fit.w_history is not None and fit._rows is not None
@@ -67,7 +75,7 @@ def plot(fit: Run, kind: str | None = None, ax: Axes | None = None) -> Axes:
 
 
 def save(fit: Run, file: str, kinds: tuple[str, ...] = ("cost", "path")) -> None:
-    """Pictures of a run side by side, into a file; its ending is the format."""
+    """Save pictures of a run, side by side. The ending of the file name is the format."""
     _require_matplotlib()
     from matplotlib.figure import Figure
 
@@ -78,7 +86,7 @@ def save(fit: Run, file: str, kinds: tuple[str, ...] = ("cost", "path")) -> None
 
 
 def check_file(file: str) -> None:
-    """Refuse what `save` could not write, before there is anything to draw."""
+    """Refuse a file name that `save` could not write."""
     _require_matplotlib()
     from matplotlib.backend_bases import FigureCanvasBase
 
@@ -88,7 +96,7 @@ def check_file(file: str) -> None:
 
 
 def plot_sweep(sweep: Any, ax: Axes | None = None) -> Axes:
-    """The cost against the epoch, a curve for each run; see `SweepResult.plot`."""
+    """Draw the cost of each run against the epoch; see `SweepResult.plot`."""
     curves = [fit.cost_history for fit in sweep.fits]
     if any(curve is None for curve in curves):
         remedy = " and, for SGD, track_cost=True" if sweep.fits[0].solver == "sgd" else ""
@@ -151,7 +159,7 @@ def _plot_path(fit: Run, ax: Axes | None) -> Axes:
         raise ValueError(
             'plot(kind="path") needs the data, and this result was stored without its data: use kind="cost"'
         )
-    bowl = Bowl.of(fit, path[0])
+    bowl = Bowl.of(fit._statistics())
     costs = bowl(path) if fit.cost_history is None else fit.cost_history
     shown = _finite_part(costs)
     path, costs = path[:shown], costs[:shown]
@@ -167,7 +175,7 @@ def _plot_path(fit: Run, ax: Axes | None) -> Axes:
 
 def _draw_on_parabola(ax: Axes, bowl: Bowl, path: Floats, costs: Floats, minimum: Floats) -> None:
     w, lowest = path[:, 0], minimum[0]
-    half = 1.1 * float(np.abs(w - lowest).max())  # both sides of the bowl, a little past the steps
+    half = 1.1 * float(np.abs(w - lowest).max())  # show both sides of the bowl, a little past the steps
     if half <= 1e-6 * abs(lowest):
         half = abs(lowest) or 1.0
     grid = np.linspace(lowest - half, lowest + half, 201)
@@ -182,7 +190,7 @@ def _draw_on_contours(ax: Axes, bowl: Bowl, path: Floats, minimum: Floats) -> No
     margin = np.maximum(0.15 * spread, 0.05 * spread.max()) if spread.any() else np.ones(2)
     horizontal, vertical = np.linspace(low - margin, high + margin, 121).T
     heights = bowl(np.stack(np.meshgrid(horizontal, vertical), axis=-1))
-    # The squares of even steps: ellipses at even distances.
+    # Squares of even steps give ellipses at even distances.
     lowest = float(bowl(minimum))
     levels = np.unique(lowest + (heights.max() - lowest) * (np.arange(1, 12) / 12) ** 2)
     contours = ax.contour(horizontal, vertical, heights, levels, colors="0.7", linewidths=0.8, zorder=1)
@@ -200,9 +208,9 @@ def _draw_steps(ax: Axes, across: Floats, up: Floats, minimum: tuple[float, floa
 
 @dataclass
 class Bowl:
-    """The cost as the quadratic of w that it is: cost + gradient·Δ + ½ ΔᵀHΔ, Δ = w − centre.
+    """The cost as a quadratic function of w: cost + gradient·Δ + ½ ΔᵀHΔ with Δ = w − centre.
 
-    The centre is the minimum to rounding, so that no digits cancel next to it.
+    The centre is near the minimum, so that no digits cancel there.
     """
 
     centre: Floats
@@ -211,15 +219,11 @@ class Bowl:
     H: Floats
 
     @classmethod
-    def of(cls, fit: Run, start: Floats) -> Bowl:
-        """The bowl of the rows of this fit, by d + 2 reads."""
-        at, no_targets = fit._cost_and_gradient, np.zeros(fit._rows.n)
-        # With targets of zero the gradient is Hw: a column of H, with no difference taken.
-        H = np.stack([at(unit, no_targets)[1] for unit in np.eye(len(start))])
+    def of(cls, statistics: Statistics) -> Bowl:
+        n, H = statistics.n, 2.0 * statistics.G / statistics.n
         if not np.isfinite(H).all():
             raise ValueError('X is too large for its bowl to be drawn: scale it, or use kind="cost"')
-        centre = start - _pseudo_inverse(H) @ at(start)[1]
-        return cls(centre, *at(centre), H)
+        return cls(statistics.w_ref, statistics.s / n, -2.0 * statistics.c / n, H)
 
     def __call__(self, w: Floats) -> Floats:
         """The cost at each w of an array (..., d)."""
@@ -229,19 +233,22 @@ class Bowl:
             return np.asarray(self.cost + delta @ self.gradient + curved)
 
     def minimum_next_to(self, w: Floats) -> Floats:
-        """The minimum; where the bowl is a valley, the one next to w."""
+        """The minimum. If the bowl is a valley, the minimum next to w."""
         return w - _pseudo_inverse(self.H) @ (self.gradient + self.H @ (w - self.centre))
 
 
 def _pseudo_inverse(H: Floats) -> Floats:
-    """The inverse of H, zero along flat directions; columns of X in unlike units are no flat direction."""
+    """The inverse of H, zero along flat directions.
+
+    H is scaled to a unit diagonal first, since a column of small numbers is no flat direction.
+    """
     scale = 1 / np.sqrt(np.where(np.diag(H) > 0, np.diag(H), 1))
     units = np.outer(scale, scale)
     return units * np.linalg.pinv(units * H, rcond=FLAT, hermitian=True)
 
 
 def _finite_part(values: Floats) -> int:
-    """How many values there are before the first that is not finite, or too high to draw."""
+    """The number of values before the first one that is not finite, or is too high to draw."""
     overflowed = ~(values < HIGHEST)
     length = int(overflowed.argmax()) if overflowed.any() else len(values)
     if length == 0:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastgd
+from fastgd.data.arrays import ArrayRows
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -204,6 +205,17 @@ def test_two_weights_on_contours(ax, table):
     assert (low < fit.w_history).all()
     assert (fit.w_history < high).all()
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("w[0]", "w[1]")
+
+
+def test_a_path_takes_one_read_of_the_data(ax, monkeypatch):
+    rng = np.random.default_rng(1)
+    X2 = rng.normal(size=(20_000, 2))
+    fit = fastgd.gradient_descent(X2, X2 @ [1.0, 2.0], n_epochs=3)
+    reads, begin = [], ArrayRows.begin
+    monkeypatch.setattr(ArrayRows, "begin", lambda rows, pieces: reads.append(1) or begin(rows, pieces))
+    fit.plot("path", ax=ax)
+    assert len(reads) == 1
+    np.testing.assert_allclose(np.ravel(line(ax, "minimum")), [1.0, 2.0], rtol=1e-9)
 
 
 @pytest.mark.parametrize(

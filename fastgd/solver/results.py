@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import display
-from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
 from fastgd.io import npz
-from fastgd.solver.cost import squared_cost
 from fastgd.solver.each_row import predict
 from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
 from fastgd.solver.planner import Method
 from fastgd.solver.state import State
+from fastgd.solver.statistics import Statistics
+from fastgd.solver.summaries import Summaries
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -253,11 +253,10 @@ class FitResult:
 
         return plot(self, kind, ax)
 
-    def _cost_and_gradient(self, w: Floats, y: Floats | None = None) -> tuple[float, Floats]:
-        """(1/n) Σ (x·w − y)² and its gradient on the rows of the fit, with other targets if `y` is given."""
+    def _statistics(self) -> Statistics:
+        """The statistics of the rows of the fit, by one pass."""
         assert self._rows is not None
-        rows = ArrayRows(self._rows.X, self._rows.y if y is None else y)
-        return squared_cost(rows, w, self.backend, None)
+        return Summaries(self._rows, np.zeros(self._rows.d), self.backend, None).statistics
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything but X and y to a file for `fastgd.load`.
