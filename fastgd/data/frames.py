@@ -168,9 +168,7 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
         return value
     if lacking := [one for one in wanted if one not in names]:
         raise InvalidDataError(f"lacks {listed(lacking)}: it has the columns {listed(names)}", what=name)
-    if twice := [one for one in wanted if names.count(one) > 1]:
-        problem = f"has {names.count(twice[0])} columns {listed(twice[:1])}"
-        raise InvalidDataError(problem, what=name, remedy="rename them")
+    refuse_repeated(name, wanted, names)
     chosen = [names.index(one) for one in wanted]
     if isinstance(value, ColumnTable):
         return ColumnTable(wanted, [value.parts[j] for j in chosen])
@@ -180,6 +178,13 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
         return value.iloc[:, chosen]
     labels = [_labels(value)[j] for j in chosen]
     return value[labels] if _is_dask_frame(value) else value.select(labels)
+
+
+def refuse_repeated(name: str, wanted: tuple[str, ...], names: tuple[str, ...]) -> None:
+    """Refuse a table with several columns of a wanted name."""
+    if repeated := [column for column in wanted if names.count(column) > 1]:
+        problem = f"has {names.count(repeated[0])} columns {listed(repeated[:1])}"
+        raise InvalidDataError(problem, what=name, remedy="rename them")
 
 
 def as_row(value: Any, wanted: tuple[str, ...]) -> NDArray[Any] | None:

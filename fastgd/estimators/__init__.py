@@ -1,4 +1,4 @@
-"""The scikit-learn face, in its terms: GDRegressor, GDClassifier, SGDRegressor, SGDClassifier."""
+"""Estimators for scikit-learn: GDRegressor, GDClassifier, SGDRegressor and SGDClassifier."""
 
 try:
     import sklearn  # noqa: F401

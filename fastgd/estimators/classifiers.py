@@ -23,25 +23,26 @@ from fastgd.estimators.inputs import (
     as_weights,
     class_weights,
     like,
+    listing,
     refuse_missing_labels,
     times_class_weights,
-    told,
 )
 from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stochastic
-from fastgd.estimators.probabilities import log_probabilities, probabilities
+from fastgd.losses import Loss
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.options import Report, of_kind
 from fastgd.solver.results import FitResult
 
 
 def _gives_probabilities(classifier: _Classifier) -> bool:
-    """Whether the loss gives probabilities; else the error of scikit-learn's SGDClassifier."""
+    """Return True if the loss gives probabilities. Otherwise raise scikit-learn's error."""
     if not classifier._loss().gives_probabilities:
         raise AttributeError(f"probability estimates are not available for loss={classifier.loss!r}")
     return True
 
 
 class _Classifier(ClassifierMixin, Linear):
+    class_weight: Any
     _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
         "loss": [StrOptions(set(losses.names(of_classes=True)))],
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -56,19 +57,20 @@ class _Classifier(ClassifierMixin, Linear):
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> Self:
-        """Fit to X (n, d) and labels y (n,), one class against the rest where there are more than two.
+        """Fit to X (n, d) and labels y (n,). More than two classes are each fitted against the rest.
 
-        coef_init and intercept_init, shaped as coef_ and intercept_, are where the fit begins; of two classes
-        also (d,) and a number. Without them it begins at 0, or with warm_start where the last fit ended. Pass
-        them as keywords: scikit-learn has them before sample_weight. A source in place of X
-        (`fastgd.chunks`, `fastgd.read_table`) has targets, which are whole numbers, and weights of its own;
-        one more read finds its classes.
+        The fit starts at coef_init and intercept_init, which have the shapes of coef_ and intercept_. For two
+        classes they may also be (d,) and a number. The default is 0, or the end of the last fit with
+        warm_start. Pass both as keywords, since scikit-learn puts them before sample_weight.
+
+        X may be a source (`fastgd.chunks`, `fastgd.read_table`), which has its own targets and weights. Its
+        targets must be whole numbers. One more pass finds its classes.
         """
         before = getattr(self, "results_", None) if self.warm_start else None
         X, y = self._checked_data(X, y, reset=before is None)
         codes: Any = None
         if isinstance(X, Source):
-            as_dataset(X, y, sample_weight)  # which refuses y and sample_weight
+            as_dataset(X, y, sample_weight)  # refuses y and sample_weight
             classes, sums = labels(X)
         else:
             refuse_missing_labels(y)
@@ -76,23 +78,24 @@ class _Classifier(ClassifierMixin, Linear):
             classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(
-                f"y holds one class only, {told(classes)}; {type(self).__name__} needs two or more"
+                f"y holds one class only, {listing(classes)}; {type(self).__name__} needs two or more"
             )
         known = classes if before is None else self.classes_
         if not np.array_equal(classes, known):
             raise ValueError(
-                f"y holds the classes {told(classes)}, and the warm start {told(known)}; they must agree"
+                f"y holds the classes {listing(classes)}, and the warm start {listing(known)}; "
+                "they must agree"
             )
         self.classes_: Any = classes
-        starts = self._starts(coef_init, intercept_init, before, len(self._chosen()))
+        starts = self._starts(coef_init, intercept_init, before, len(self._modelled()))
         if codes is None:
-            return self._fit_all(X, self._of_source(X, sums), starts)
-        return self._fit_all(X, self._of_arrays(X, codes, as_weights(sample_weight, X)), starts)
+            return self._fit_all(X, self._models_of_source(X, sums), starts)
+        return self._fit_all(X, self._models_of_arrays(X, codes, as_weights(sample_weight, X)), starts)
 
     def _fit_all(
-        self, given: Any, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False
+        self, all_X: Any, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False
     ) -> Self:
-        """A model for each X, y and weights; `given` is the X of all."""
+        """Fit a model for each (X, y, weights) in `models`. Results get the dtype of `all_X`."""
         results: list[FitResult] = []
         reports: list[list[Report]] = []
         for k, (X, y, weights) in enumerate(models):
@@ -100,8 +103,8 @@ class _Classifier(ClassifierMixin, Linear):
             start = before[k] if before else None
             results.append(self._fitted(X, y, weights, start, is_part=is_part, reports=reports[k]))
         self.results_ = results
-        self.coef_ = like(given, np.array([np.atleast_1d(result.w) for result in results]))
-        self.intercept_ = like(given, np.array([result.intercept for result in results]))
+        self.coef_ = like(all_X, np.array([np.atleast_1d(result.w) for result in results]))
+        self.intercept_ = like(all_X, np.array([result.intercept for result in results]))
         self.n_iter_ = max(result.n_epochs for result in results)
         costs = [self._costs(result) for result in results]
         self.history_ = costs[0] if len(results) == 1 else costs
@@ -109,29 +112,29 @@ class _Classifier(ClassifierMixin, Linear):
             callers.warn(warning)
         return self
 
-    def _chosen(self) -> range:
-        """The places in classes_ of those that have a model: each, or the second of two."""
+    def _modelled(self) -> range:
+        """The indices of the classes that have a model: all classes, or the second of two."""
         n_classes = len(self.classes_)
         return range(1, 2) if n_classes == 2 else range(n_classes)
 
-    def _of_arrays(self, X: Any, codes: Any, sample_weight: Any) -> Iterator[tuple[Any, Any, Any]]:
-        """What `_fit_all` takes; `codes` are places in classes_."""
+    def _models_of_arrays(self, X: Any, codes: Any, sample_weight: Any) -> Iterator[tuple[Any, Any, Any]]:
+        """X, y and weights of each model. `codes` are indices into classes_."""
         weights = sample_weight
         if self.class_weight is not None:
             n = len(codes)
-            each = np.ones(n) if sample_weight is None else as_sample_weight(sample_weight, n)
-            sums = np.bincount(codes, each, len(self.classes_)).astype(np.float64)
-            weights = times_class_weights(each, self._of_class(sums)[codes])
-        for k in self._chosen():
+            own = np.ones(n) if sample_weight is None else as_sample_weight(sample_weight, n)
+            sums = np.bincount(codes, own, len(self.classes_)).astype(np.float64)
+            weights = times_class_weights(own, self._class_factors(sums)[codes])
+        for k in self._modelled():
             yield X, (codes == k).astype(np.float64), weights
 
-    def _of_source(self, X: Source, sums: Floats) -> Iterator[tuple[Any, Any, Any]]:
-        of_class = None if self.class_weight is None else self._of_class(sums)
-        for k in self._chosen():
-            yield OneAgainstRest(X, float(self.classes_[k]), self.classes_, of_class), None, None
+    def _models_of_source(self, X: Source, sums: Floats) -> Iterator[tuple[Any, Any, Any]]:
+        factors = None if self.class_weight is None else self._class_factors(sums)
+        for k in self._modelled():
+            yield OneAgainstRest(X, float(self.classes_[k]), self.classes_, factors), None, None
 
-    def _of_class(self, sums: Floats) -> Floats:
-        """The weights of the classes; balanced ones make their `sums` equal."""
+    def _class_factors(self, sums: Floats) -> Floats:
+        """The weight of each class. "balanced" weights give all classes the same total weight."""
         if self.class_weight == "balanced":
             return np.divide(sums.sum(), len(sums) * sums, out=np.zeros(len(sums)), where=sums > 0.0)
         return class_weights(self.class_weight, self.classes_)
@@ -141,7 +144,7 @@ class _Classifier(ClassifierMixin, Linear):
         return scores[0] if len(scores) == 1 else np.column_stack(scores)
 
     def decision_function(self, X: Any) -> Floats:
-        """Scores X·coef_ᵀ + intercept_: (n,) for two classes, else (n, n_classes)."""
+        """Scores X·coef_ᵀ + intercept_: (n,) for two classes, otherwise (n, n_classes)."""
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
         return like(X, self._decision(X))
@@ -153,10 +156,10 @@ class _Classifier(ClassifierMixin, Linear):
 
     @available_if(_gives_probabilities)
     def predict_proba(self, X: Any) -> Floats:
-        """Probabilities, (n, n_classes); of more than two classes scaled so that a row adds up to 1.
+        """Probabilities (n, n_classes). For more than two classes each row is scaled to the sum 1.
 
-        1/(1 + exp(−score)) for log_loss, (1 + score)/2 cut to 0 and 1 for modified_huber. Other losses have
-        no such method.
+        The probability is 1/(1 + exp(−score)) for log_loss, and (1 + score)/2 clipped to [0, 1] for
+        modified_huber. Other losses have no such method.
         """
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
@@ -164,7 +167,10 @@ class _Classifier(ClassifierMixin, Linear):
 
     @available_if(_gives_probabilities)
     def predict_log_proba(self, X: Any) -> Floats:
-        """ln of `predict_proba`: for log_loss finite where a share underflows, and 0 where it rounds to 1."""
+        """The logarithm of `predict_proba`.
+
+        For log_loss it is finite even if the probability underflows, and 0 if the probability rounds to 1.
+        """
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
         loss, scores = self._loss(), self._decision(X)
@@ -173,37 +179,56 @@ class _Classifier(ClassifierMixin, Linear):
 
 
 def _summaries(reports: list[list[Report]], classes: Any) -> Iterator[EstimatorConvergenceWarning]:
-    """One warning of each kind: that of all models, or the worst, with its class and how many there are."""
-    found: dict[str, list[tuple[Report, int]]] = {}
-    for k, of_class in enumerate(reports):
-        for report in of_class:
-            found.setdefault(report.kind, []).append((report, k))
-    for kind, same in found.items():
+    """One warning of each kind. If models differ, it reports the worst class and the number of classes."""
+    by_kind: dict[str, list[tuple[Report, int]]] = {}
+    for k, class_reports in enumerate(reports):
+        for report in class_reports:
+            by_kind.setdefault(report.kind, []).append((report, k))
+    for kind, same in by_kind.items():
         worst, k = max(same, key=lambda pair: pair[0].badness)
         message = worst.message
         if len(same) < len(reports) or len({report.message for report, _ in same}) > 1:
-            label = told(classes[k : k + 1])
+            label = listing(classes[k : k + 1])
             message = f"{len(same)} of {len(reports)} classes, the worst {label}: {message}"
         yield of_kind(EstimatorConvergenceWarning, kind, message)
 
 
+def probabilities(loss: Loss, scores: Floats) -> Floats:
+    """Probabilities of all classes (n, n_classes) from scores (n,) or (n, n_classes)."""
+    share = loss.probability(scores)
+    if scores.ndim == 1:
+        return np.column_stack([loss.probability(-scores), share])
+    total = share.sum(axis=1, keepdims=True)
+    even = total == 0.0  # every probability underflows
+    return np.where(even, 1.0 / scores.shape[1], share / np.where(even, 1.0, total))
+
+
+def log_probabilities(loss: Loss, scores: Floats) -> Floats:
+    """The logarithm of `probabilities`, finite where these underflow."""
+    logarithms = loss.log_probability(scores)
+    if scores.ndim == 1:
+        return np.column_stack([loss.log_probability(-scores), logarithms])
+    total = np.logaddexp.reduce(logarithms, axis=1, keepdims=True)
+    even = np.isneginf(total)
+    return np.where(even, -np.log(scores.shape[1]), logarithms - np.where(even, 0.0, total))
+
+
 class GDClassifier(_Classifier):
-    """Linear classification by full-batch gradient descent, binary or one class against the rest.
+    """Linear classification by full-batch gradient descent, binary or one-vs-rest.
 
     Parameters
     ----------
     loss : str, default "log_loss"
-        A name of `fastgd.losses` whose y are classes: "log_loss" (logistic regression), "hinge" (a linear
-        support vector machine), "squared_hinge" or "modified_huber". "log_loss" and "modified_huber" give
-        probabilities.
+        "log_loss" (logistic regression), "hinge" (linear support vector machine), "squared_hinge" or
+        "modified_huber"; see `fastgd.losses`. "log_loss" and "modified_huber" give probabilities.
     alpha : float, default 1e-4
-        Strength of the penalty, as in SGDClassifier; LogisticRegression's C is 1/(alpha n).
+        Strength of the penalty, as in SGDClassifier. It is 1/(C n) for the C of LogisticRegression.
     class_weight : dict, "balanced" or None
-        Weights of the classes by their labels, multiplied with sample_weight; 1 for those it leaves out.
+        The weight of each class by its label, 1 if the label is left out. It multiplies sample_weight.
     precondition : bool or "auto", default "auto"
-        As in `GDRegressor`, for squared errors alone: "auto" does nothing here, and True is refused.
+        Only for squared errors, so "auto" means False here, and True is refused.
     max_iter : int, default 1000
-        Epochs at most, a read of the data each.
+        The largest number of epochs. Each epoch is a pass over the data.
     penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \
 early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
         As in `GDRegressor`.
@@ -212,13 +237,14 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
     ----------
     classes_ : ndarray (n_classes,)
     coef_ : ndarray (1, d) or (n_classes, d)
-        In X's dtype, float32 or float64, as `intercept_`, scores and probabilities are.
+        In X's dtype, float32 or float64, like `intercept_`, scores and probabilities.
     intercept_ : ndarray (1,) or (n_classes,)
     n_iter_ : int
-        Epochs of the model that took most.
-    history_ : ndarray, or a list with one a class
+        The largest number of epochs of a model.
+    history_ : ndarray, or list of ndarrays (one for each class)
         The objective at the start and after each epoch.
     results_ : list of FitResult
+        One for each model.
     n_features_in_, feature_names_in_
 
     Examples
@@ -257,32 +283,13 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
         warm_start: bool = False,
         n_jobs: int | None = None,
     ):
-        self.loss = loss
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.precondition = precondition
-        self.max_iter = max_iter
-        self.tol = tol
-        self.learning_rate = learning_rate
-        self.eta0 = eta0
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.class_weight = class_weight
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
+        self._set(locals())
 
 
 class SGDClassifier(Stochastic, _Classifier):
-    """Linear classification by stochastic gradient descent, binary or one class against the rest.
+    """Linear classification by stochastic gradient descent, binary or one-vs-rest.
 
-    Weights scale steps, as in `SGDRegressor`, with the same consequence for scikit-learn's checks.
+    Sample weights scale steps, as in `SGDRegressor`, with the same consequence for scikit-learn's checks.
 
     Parameters
     ----------
@@ -291,7 +298,7 @@ class SGDClassifier(Stochastic, _Classifier):
     loss, penalty, alpha, l1_ratio, fit_intercept, standardize, max_iter, tol, shuffle, random_state, \
 learning_rate, eta0, power_t, momentum, nesterov, batch_size, average, early_stopping, validation_fraction, \
 n_iter_no_change, warm_start, n_jobs
-        As in `SGDRegressor`; the loss is one of `GDClassifier`, "log_loss" by default.
+        As in `SGDRegressor`. The loss is one of those of `GDClassifier`, "log_loss" by default.
 
     Attributes
     ----------
@@ -338,33 +345,11 @@ n_iter_no_change, warm_start, n_jobs
         warm_start: bool = False,
         n_jobs: int | None = None,
     ):
-        self.loss = loss
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.max_iter = max_iter
-        self.tol = tol
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.learning_rate = learning_rate
-        self.eta0 = eta0
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.batch_size = batch_size
-        self.average = average
-        self.class_weight = class_weight
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
+        self._set(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """One epoch over these rows, see `SGDRegressor.partial_fit`; the first call names all classes."""
+        """Run one epoch over these rows, as `SGDRegressor.partial_fit`. The first call needs all classes."""
         if self.class_weight == "balanced":
             raise ValueError(
                 'class_weight="balanced" is not known from a part of the data: pass the weights as a dict'
@@ -378,19 +363,20 @@ n_iter_no_change, warm_start, n_jobs
             self.classes_ = np.unique(classes)
             if len(self.classes_) < 2:
                 raise ValueError(
-                    f"classes holds one class only, {told(self.classes_)}; two or more are needed"
+                    f"classes holds one class only, {listing(self.classes_)}; two or more are needed"
                 )
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes={display.value(classes, 60)} is not the same as on the last call to partial_fit: "
-                f"{told(self.classes_)}"
+                f"{listing(self.classes_)}"
             )
         codes = np.searchsorted(self.classes_, y)
-        known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == y
-        if not np.all(known):
-            row = int(np.argmin(known))
+        is_known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == y
+        if not np.all(is_known):
+            row = int(np.argmin(is_known))
             raise ValueError(
-                f"y[{row}] is {display.value(y[row])}, which is not among the classes {told(self.classes_)}"
+                f"y[{row}] is {display.value(y[row])}, which is not among the classes "
+                f"{listing(self.classes_)}"
             )
-        models = self._of_arrays(X, codes, as_weights(sample_weight, X))
+        models = self._models_of_arrays(X, codes, as_weights(sample_weight, X))
         return self._fit_all(X, models, before, is_part=True)

@@ -1,4 +1,4 @@
-"""X, y and weights as the estimators take them: scikit-learn's checks, with sentences that name columns."""
+"""The inputs of the estimators: scikit-learn's checks, with errors that name the column."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ Matrix = NDArray[Any] | NamedArray
 
 
 def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
-    """X as an array (n, d) of numbers, finite or not, with the names of its columns where it has some.
+    """X as an array (n, d) of numbers, with the names of its columns if it has any. NaN is allowed.
 
-    Sets or checks `n_features_in_` and `feature_names_in_`, as scikit-learn's `validate_data` does.
+    Sets `n_features_in_` and `feature_names_in_` of the estimator if `reset`, and checks them otherwise, as
+    scikit-learn's `validate_data` does.
     """
     if issparse(X):
         raise TypeError(
@@ -40,9 +41,7 @@ def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
     names, table = frames.names_of(X), frames.as_table("X", X)
     if table is None:
         return _floats(_checked(estimator, X, reset))
-    if twice := [one for one in names if names.count(one) > 1]:
-        problem = f"has {names.count(twice[0])} columns {listed(twice[:1])}"
-        raise InvalidDataError(problem, what="X", remedy="rename them")
+    frames.refuse_repeated("X", names, names)
     if isinstance(table, ColumnTable):
         table.warn_of_rounding("X")
     values = table.whole() if isinstance(table, ColumnTable) else _floats(table)
@@ -54,7 +53,7 @@ def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
 
 
 def check_source(estimator: Any, X: Source) -> None:
-    """Refuse a source of other columns than the estimator was fitted to, as `as_matrix` refuses arrays."""
+    """Refuse a source whose columns differ from those of the fit, as `as_matrix` refuses arrays."""
     if X.d != estimator.n_features_in_:
         raise InvalidDataError(
             f"X has {X.d} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
@@ -72,7 +71,7 @@ def _check_names(estimator: Any, names: tuple[str, ...]) -> None:
 
 
 def _floats(values: NDArray[Any]) -> NDArray[Any]:
-    """The array, or its floats where some whole number has been warned of: several fits warn once."""
+    """Convert integers that floats round, with a warning, so that later fits do not warn again."""
     if rounding.may_round(values.dtype) and rounding.first_rounded(values) is not None:
         rounding.warn_of_rounded(("X", values))
         return values.astype(np.float64)
@@ -85,7 +84,7 @@ def _checked(estimator: Any, X: Any, reset: bool) -> NDArray[Any]:
         values = validate_data(estimator, X, reset=reset, ensure_all_finite=False)
     except ValueError:
         if is_of_objects:
-            as_array("X", X)  # which names the place of what is no number
+            as_array("X", X)  # raises an error that names the place
         raise
     if is_of_objects:
         rounding.warn_of_objects(X, values, lambda at: cell("X", *at))
@@ -93,29 +92,29 @@ def _checked(estimator: Any, X: Any, reset: bool) -> NDArray[Any]:
 
 
 def as_targets(y: Any) -> NDArray[Any]:
-    """y as an array (n,), of numbers or of labels."""
+    """y as an array (n,) of numbers or labels."""
     if is_dask(y):
         y = y.compute()
     if not (type(y) is np.ndarray and y.ndim == 1):
         y = column_or_1d(y, warn=True)
-    if y.dtype.kind == "O" and all(isinstance(one, (numbers.Real, np.bool_)) for one in y):
+    if y.dtype.kind == "O" and all(isinstance(value, (numbers.Real, np.bool_)) for value in y):
         y = np.array(y.tolist())
     return y
 
 
 def as_weights(sample_weight: Any, X: Any) -> Any:
-    """Weights of the rows of X; one number is that of each row, as in scikit-learn."""
+    """The weights of the rows of X. A number is the weight of every row, as in scikit-learn."""
     if isinstance(sample_weight, numbers.Real) and not isinstance(X, Source):
         return np.full(len(X.values if isinstance(X, NamedArray) else X), float(sample_weight))
     return sample_weight
 
 
 def as_start(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
-    """Initial weights (n_models, d), or intercepts (n_models,); one model takes a row, or one number, too."""
+    """Initial weights (n_models, d) or intercepts (n_models,). One model needs no first axis."""
     values = as_array(name, value).astype(np.float64)
-    taken = [shape, shape[1:]] if shape[0] == 1 else [shape]
-    if values.shape not in taken:
-        expected = " or ".join("a number" if one == () else str(one) for one in reversed(taken))
+    allowed = [shape, shape[1:]] if shape[0] == 1 else [shape]
+    if values.shape not in allowed:
+        expected = " or ".join("a number" if size == () else str(size) for size in reversed(allowed))
         raise InvalidDataError(f"has shape {values.shape}; it must be {expected}", what=name)
     values = values.reshape(shape)
     if (bad := first_nonfinite(values.reshape(len(values), -1))) is not None:
@@ -128,7 +127,7 @@ def as_start(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
 
 
 def like(X: Any, values: Floats) -> NDArray[Any]:
-    """What was computed for X: in float32 for a float32 X, unless that overflows; else in float64."""
+    """`values` in float32 if X is float32 and no value overflows, otherwise in float64."""
     if isinstance(X, Source):
         dtype = X.dtypes[0]
     else:
@@ -139,38 +138,38 @@ def like(X: Any, values: Floats) -> NDArray[Any]:
 
 
 def refuse_missing_labels(y: NDArray[Any]) -> None:
-    """Labels may be numbers, but NaN, infinity and None are none."""
+    """Refuse NaN, infinity and None as labels."""
     if y.dtype.kind == "f" and (bad := first_nonfinite(y[:, None])) is not None:
         raise refused_nonfinite("y", bad[2], at=RowPlace("", bad[0]))
-    if y.dtype.kind == "O" and (rows := [i for i, one in enumerate(y) if one is None or one != one]):
+    if y.dtype.kind == "O" and (rows := [i for i, label in enumerate(y) if label is None or label != label]):
         raise InvalidDataError("is missing", what="y", remedy=DROP, at=RowPlace("", rows[0]))
 
 
-def told(classes: Any) -> str:
-    """Classes, for sentences: not more than a dozen."""
-    shown = [display.value(one, 60) for one in np.asarray(classes).tolist()[:SHOWN]]
+def listing(classes: Any) -> str:
+    """The first dozen classes as text for messages."""
+    shown = [display.value(label, 60) for label in np.asarray(classes).tolist()[:SHOWN]]
     more = f" and {len(classes) - SHOWN} more" if len(classes) > SHOWN else ""
     return ", ".join(shown) + more
 
 
-def class_weights(given: dict[Any, Any], classes: Any) -> Floats:
-    """The weight of each class: as `class_weight` gives it, 1 where it does not."""
-    known = np.asarray(classes).tolist()
-    for label, weight in given.items():
+def class_weights(weights: dict[Any, Any], classes: Any) -> Floats:
+    """The weight of each class, 1 for a class without an entry in `weights`."""
+    labels = np.asarray(classes).tolist()
+    for label, weight in weights.items():
         name = f"class_weight[{display.value(label)}]"
-        if label not in known:
-            raise ValueError(f"{name} names no class; the classes are {told(classes)}")
+        if label not in labels:
+            raise ValueError(f"{name} names no class; the classes are {listing(classes)}")
         if isinstance(weight, (bool, np.bool_)) or not isinstance(weight, numbers.Real):
             raise ValueError(f"{name} must be a number, not {display.value(weight, 60)}")
         if not 0.0 <= float(weight) < np.inf:
             raise ValueError(f"{name} is {display.value(weight)}; it must be finite and not negative")
-    return np.array([float(given.get(label, 1.0)) for label in known])
+    return np.array([float(weights.get(label, 1.0)) for label in labels])
 
 
-def times_class_weights(each: Floats, factors: Floats) -> Floats:
-    """The weights of rows times those of their classes."""
+def times_class_weights(sample_weight: Floats, factors: Floats) -> Floats:
+    """The weight of each row times the weight of its class."""
     with np.errstate(over="ignore"):
-        weights = each * factors
+        weights = sample_weight * factors
         total = np.sum(weights)
     if not np.isfinite(total):
         raise ValueError("class_weight times sample_weight adds up to more than a float holds; scale them")

@@ -1,10 +1,10 @@
-"""What the four estimators share: the translation between scikit-learn's terms and fastgd's, and one fit.
+"""The base classes of the estimators. They translate scikit-learn's parameters and objective to fastgd's.
 
-scikit-learn's objective halves squared errors,
+scikit-learn's objective halves squared errors:
 
     (1/Σ s) Σ s·loss + alpha·(l1_ratio Σ|w| + (1 − l1_ratio)/2 Σ w²),    loss = r²/2 (squared_error, huber),
 
-and fastgd's does not: `Loss.scikit_learn` is the factor, and `_translated` is where one becomes the other.
+fastgd's does not. The factor is `Loss.scikit_learn`, and `_translated` applies it.
 """
 
 from __future__ import annotations
@@ -36,16 +36,35 @@ from fastgd.wording import Words
 
 
 class EstimatorConvergenceWarning(ConvergenceWarning, SklearnConvergenceWarning):
-    """max_iter ran out before tol was reached, or few digits are to be expected: a warning of both."""
+    """max_iter was reached before tol, or the result has few digits. A warning of fastgd and scikit-learn."""
 
 
 Before = FitResult | Start | None
-"""Where a fit begins: where an earlier one ended, at weights of the caller's, or at zero."""
+"""The start of a fit: the end of an earlier fit, given weights, or zero."""
 
 
 class Linear(BaseEstimator):
-    """What the four share; the parameters that a class has of its own are in its `__init__`."""
+    """The base class of all estimators. The parameters are those of scikit-learn's SGD estimators."""
 
+    loss: Any
+    penalty: str | None
+    alpha: float
+    l1_ratio: float
+    fit_intercept: bool
+    standardize: bool
+    precondition: bool | str
+    max_iter: int
+    tol: Any
+    learning_rate: str
+    eta0: Any
+    power_t: float
+    momentum: float
+    nesterov: bool
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    warm_start: bool
+    n_jobs: int | None
     _solver: Literal["gradient_descent", "sgd"] = "gradient_descent"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "penalty": [StrOptions({"l2", "l1", "elasticnet"}), None],
@@ -71,14 +90,20 @@ class Linear(BaseEstimator):
         ],
     }
 
+    def _set(self, parameters: dict[str, Any]) -> None:
+        """Store the arguments of `__init__` under their names, as scikit-learn expects."""
+        for name, value in parameters.items():
+            if name != "self":
+                setattr(self, name, value)
+
     @classmethod
     @functools.cache
     def _get_param_names(cls) -> list[str]:
-        """scikit-learn looks at the signature in every fit, which takes longer than all its checks of X."""
+        """Cache the names. scikit-learn reads the signature in every fit, longer than it checks X."""
         return list(super()._get_param_names())
 
     def _checked_data(self, X: Any, y: Any, *, reset: bool, is_part: bool = False) -> tuple[Any, Any]:
-        """X and y as they are, but for shape and names; what is not finite the fit finds."""
+        """Check the shapes and names of X and y. The fit finds numbers that are not finite."""
         if isinstance(X, Source):
             if is_part:
                 raise TypeError(f"partial_fit takes arrays; {X.name} goes to fit")
@@ -92,29 +117,29 @@ class Linear(BaseEstimator):
                 del self.feature_names_in_
             return X, y
         if y is None:
-            return validate_data(self, X, y)  # which says that y is needed
+            return validate_data(self, X, y)  # raises the error that y is needed
         return as_matrix(self, X, reset=reset), as_targets(y)
 
     @property
     def _names(self) -> tuple[str, ...]:
-        """The names of the columns that the model was fitted to, of any type."""
+        """The names of the columns of the fit."""
         result = getattr(self, "result_", None) or getattr(self, "results_", (None,))[0]
         return () if result is None else result.feature_names
 
     def _validate_params(self) -> None:
-        with np.printoptions(legacy="1.25"):  # sentences show NumPy's scalars as Python's
+        with np.printoptions(legacy="1.25"):  # messages show NumPy scalars as Python numbers
             super()._validate_params()
 
     def _loss(self) -> losses.Loss:
-        """The loss of this name with the numbers that are parameters here, or the user's own."""
+        """The loss with its parameters, which are parameters of the estimator; or the user's own loss."""
         if not isinstance(self.loss, str):
             return losses.as_loss(self.loss)
         loss = losses.NAMED[self.loss]
-        given = {name: float(getattr(self, here)) for name, here in loss.in_estimators.items()}
-        return losses.as_loss(loss._replace(**given))
+        fields = {name: float(getattr(self, parameter)) for name, parameter in loss.in_estimators.items()}
+        return losses.as_loss(loss._replace(**fields))
 
     def _translated(self) -> tuple[dict[str, Any], float]:
-        """The objective in fastgd's terms, and what turns its cost into scikit-learn's."""
+        """The objective of fastgd, and the factor from its cost to scikit-learn's."""
         loss: Any = self._loss()
         half = loss.scikit_learn
         if self.penalty == "elasticnet" and self.l1_ratio is None:
@@ -140,14 +165,14 @@ class Linear(BaseEstimator):
         rate = half * float(self.eta0)
         return rate if power == 0.0 else lambda epoch: rate * (epoch + 1.0) ** -power
 
-    def _of_sgd(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
-        """The options that only SGD has."""
+    def _sgd_options(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
+        """Options that only SGD has."""
         return {}
 
     def _starts(
         self, coef_init: Any, intercept_init: Any, before: list[FitResult] | None, n_models: int
     ) -> list[Before]:
-        """Where each model begins: `coef_init` and `intercept_init` replace what `before` ended with."""
+        """The start of each model: the end of `before`, unless coef_init or intercept_init replace it."""
         if coef_init is None and intercept_init is None:
             return [None] * n_models if before is None else list(before)
         if before is None:
@@ -176,9 +201,9 @@ class Linear(BaseEstimator):
         is_part: bool = False,
         reports: list[Report] | None = None,
     ) -> FitResult:
-        """One model, from where `before` ended; of a part of the data one pass, without stopping rules."""
+        """Fit one model that starts at `before`. A part of the data gets one epoch without stopping rules."""
         objective, half = self._translated()
-        how: dict[str, Any] = dict(
+        options: dict[str, Any] = dict(
             w0=before, learning_rate=self._rate(half), n_epochs=self.max_iter, tol=self.tol,
             patience=self.n_iter_no_change,
             validation_fraction=self.validation_fraction if self.early_stopping else None,
@@ -186,13 +211,13 @@ class Linear(BaseEstimator):
             n_threads=self._threads(), warning=EstimatorConvergenceWarning,
             words=self._words(objective, half), reports=reports,
         )  # fmt: skip
-        how |= self._of_sgd(half, before, is_part)
-        result = fit(self._solver, X, y, weights, objective, self._rule(), Options(**how))
+        options |= self._sgd_options(half, before, is_part)
+        result = fit(self._solver, X, y, weights, objective, self._rule(), Options(**options))
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
 
     def _words(self, objective: dict[str, Any], half: float) -> Words:
-        """scikit-learn's names of what fastgd's sentences name."""
+        """scikit-learn's names of the options that fastgd's messages mention."""
         has_l2 = self.penalty == "l2" or (self.penalty == "elasticnet" and self.l1_ratio < 1.0)
         penalty = "alpha" if has_l2 else 'penalty="l2" with an alpha'
         unit = self.alpha / objective["l2"] if objective["l2"] else 1.0
@@ -211,8 +236,12 @@ class Linear(BaseEstimator):
 
 
 class Stochastic(Linear):
-    """What SGD has beside: the order of the rows, batches, averaging, and `partial_fit`."""
+    """The base class of the SGD estimators: the order of the rows, batches, averaging and `partial_fit`."""
 
+    shuffle: Any
+    random_state: Any
+    batch_size: int
+    average: Any
     _solver = "sgd"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "optimal"})],
@@ -223,7 +252,7 @@ class Stochastic(Linear):
     }
 
     def _rate(self, half: float) -> LearningRate:
-        """A rate for each epoch, see `SGDRegressor`."""
+        """A rate for each epoch; see `SGDRegressor`."""
         if self.learning_rate == "optimal":
             remedy = 'pass learning_rate="invscaling" or a larger alpha'
             return OfSteps(functools.partial(_optimal, half, self._optimal_alpha()), remedy)
@@ -237,24 +266,24 @@ class Stochastic(Linear):
             )
         return float(self.alpha)
 
-    def _of_sgd(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
+    def _sgd_options(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
         is_adaptive = self.learning_rate == "adaptive"
-        how: dict[str, Any] = dict(shuffle=self.shuffle, seed=self._seed(before), is_adaptive=is_adaptive)
+        options: dict[str, Any] = dict(shuffle=self.shuffle, seed=self._seed(before), is_adaptive=is_adaptive)
         if not is_part:
-            return how
+            return options
         if self.early_stopping:
             raise ValueError(
-                "early_stopping=True holds rows back, and partial_fit learns from every row it is given: "
+                "early_stopping=True holds rows out, but partial_fit learns from all its rows: "
                 "pass early_stopping=False, or call fit"
             )
-        how |= dict(n_epochs=1, tol=None, validation_fraction=None, is_part=True)
+        options |= dict(n_epochs=1, tol=None, validation_fraction=None, is_part=True)
         if isinstance(self.eta0, str) and self.learning_rate != "optimal":
-            # The automatic rate falls with the rows seen, not with the calls.
-            how |= dict(learning_rate=TimesAuto(lambda _: 1.0, is_steady=True))
-        return how
+            # The automatic rate depends on the number of rows, not on the number of calls.
+            options |= dict(learning_rate=TimesAuto(lambda _: 1.0, is_steady=True))
+        return options
 
     def _rule(self) -> UpdateRule:
-        """scikit-learn averages from step number `average` on, counted from 1."""
+        """The update rule. scikit-learn counts the first averaged step from 1."""
         average = self.average
         if isinstance(average, numbers.Integral) and not isinstance(average, (bool, np.bool_)):
             average = int(average) - 1
@@ -267,10 +296,10 @@ class Stochastic(Linear):
 
 
 def _optimal(half: float, alpha: float, before: int, n_steps: int) -> float:
-    """The mean over an epoch's steps of 1/(alpha (t0 + t)), scikit-learn's rate "optimal".
+    """scikit-learn's rate "optimal": the mean of 1/(alpha (t0 + t)) over the steps t of an epoch.
 
-    t0 = 1/(alpha·typical), typical = alpha^(−1/4) a guess at the size of a weight (L. Bottou, Stochastic
-    gradient descent tricks, 2012).
+    t0 = 1/(alpha·typical), where typical = alpha^(−1/4) estimates the size of a weight (L. Bottou,
+    "Stochastic gradient descent tricks", 2012).
     """
     t = alpha**0.25 / alpha + before
     return half * math.log1p(n_steps / t) / (alpha * n_steps)

@@ -36,12 +36,12 @@ class _Regressor(RegressorMixin, Linear):
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> Self:
-        """Fit the model to X (n, d) and y (n,); sample_weight, (n,) or one number, scales each sample's loss.
+        """Fit to X (n, d) and y (n,). sample_weight, (n,) or a number, multiplies the loss of each sample.
 
-        coef_init, (d,) or (1, d), and intercept_init, a number or (1,), are where the fit begins; without
-        them it begins at 0, or with warm_start where the last fit ended. Pass them as keywords: scikit-learn
-        has them before sample_weight. A source in place of X (`fastgd.chunks`, `fastgd.read_table`) has
-        targets and weights of its own.
+        The fit starts at coef_init, (d,) or (1, d), and intercept_init, a number or (1,). The default is 0,
+        or the end of the last fit with warm_start. Pass both as keywords, since scikit-learn puts them before
+        sample_weight. X may be a source (`fastgd.chunks`, `fastgd.read_table`), which has its own targets and
+        weights.
         """
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._checked_data(X, y, reset=before is None)
@@ -59,7 +59,7 @@ class _Regressor(RegressorMixin, Linear):
         return self._keep(X, self._fitted(X, y, sample_weight, begin))
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
-        """Where other losses start: bounded slopes would take many epochs from zero to a y far off."""
+        """The start for other losses. Their slopes are bounded, so a start at zero may take many epochs."""
         result = gradient_descent(
             X, y, fit_intercept=self.fit_intercept, standardize=self.standardize, sample_weight=weights,
             precondition="auto", n_epochs=1000, history=None, n_threads=self._threads(),
@@ -76,7 +76,7 @@ class _Regressor(RegressorMixin, Linear):
         return self
 
     def predict(self, X: Any) -> Floats:
-        """ŷ = X·coef_ + intercept_, or its exponential for a log link, (n,), in X's dtype."""
+        """Predictions ŷ = X·coef_ + intercept_ (n,) in X's dtype, or their exponentials for a log link."""
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
         scores = self._scores(X, self.coef_, np.ravel(self.intercept_)[0])
@@ -84,70 +84,71 @@ class _Regressor(RegressorMixin, Linear):
 
 
 class GDRegressor(_Regressor):
-    """Linear regression by full-batch gradient descent, with the history of its cost.
+    """Linear regression by full-batch gradient descent.
 
-    Minimises (1/Σ s) Σ s·loss(x·w + b, y) + alpha·(l1_ratio Σ|w| + (1 − l1_ratio)/2 Σ w²).
+    It minimises (1/Σ s) Σ s·loss(x·w + b, y) + alpha·(l1_ratio Σ|w| + (1 − l1_ratio)/2 Σ w²).
 
     Parameters
     ----------
     loss : str or a loss object, default "squared_error"
-        A name of `fastgd.losses` whose y are not classes: "squared_error" is r²/2; "huber" r²/2 up to
-        |r| = epsilon and linear beyond; "quantile"; "epsilon_insensitive"; "poisson", whose predictions are
-        exp(x·w + b) as those of PoissonRegressor. Or a loss of your own (see `fastgd.losses`).
-        Others than the first that predict y itself start from least squares (up to 1024 columns, and without
-        early_stopping: held-out rows must not have been seen), which counts in `result_.n_passes`.
+        "squared_error" is r²/2. "huber" is r²/2 for |r| up to epsilon, and linear beyond. The others are
+        "quantile", "epsilon_insensitive", and "poisson", which predicts exp(x·w + b) as PoissonRegressor
+        does. A loss object is described in `fastgd.losses`.
+        Losses other than "squared_error" and "poisson" start from least squares, if X has at most 1024
+        columns and early_stopping is False. Its passes count in `result_.n_passes`.
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
     alpha : float, default 0.0
-        Strength of the penalty (0: least squares).
+        Strength of the penalty. The default is least squares.
     l1_ratio : float or None, default 0.15
-        The share of l1 under penalty="elasticnet"; None with other penalties only.
+        The share of l1 if penalty="elasticnet". Other penalties ignore it.
     fit_intercept : bool, default True
     standardize : bool, default True
-        Descend in centred columns of variance 1. The result, and what is penalised, are w of X as it is.
+        Descend in centred columns of variance 1. The result and the penalty refer to the weights of X.
     precondition : bool or "auto", default "auto"
-        Descend in the metric XᵀX/n + alpha of the centred columns, in which an epoch or two lead to the
-        optimum, also where columns are nearly dependent. "auto" does so for squared errors without l1,
-        momentum, early stopping and an eta0 of your own. Columns that are sums of others get the weights of
-        least norm in units of their deviations.
+        Descend in the metric XᵀX/n + alpha of the centred columns. Then an epoch or two reach the optimum,
+        even if columns are nearly dependent. "auto" is True for squared errors without l1, momentum, early
+        stopping and a given eta0. If columns are linearly dependent, the weights of standardized columns have
+        the smallest norm.
     max_iter : int, default 10_000
-        Epochs at most. Of squared errors they cost next to nothing: all run on statistics made by one read.
+        The largest number of epochs. For squared errors all epochs run on statistics from one pass.
     tol : float, "auto" or None, default "auto"
-        Stop when the gradient's norm has been at most tol times the first for n_iter_no_change epochs.
-        "auto" is 0 on statistics (until w has all its digits) and 1e-6 otherwise.
+        Stop after n_iter_no_change epochs in which the norm of the gradient is at most tol times the first
+        one. "auto" is 0 on statistics (until w has all its digits) and 1e-6 otherwise.
     learning_rate : {"constant", "invscaling"}, default "constant"
-        eta0, or eta0/(k + 1)^power_t in epoch k.
+        The rate of epoch k: eta0, or eta0/(k + 1)^power_t.
     eta0 : float or "auto", default "auto"
-        "auto" is safe for the data.
+        "auto" computes a safe rate from the data.
     power_t : float, default 0.5
     momentum : float, default 0.0
     nesterov : bool, default True
-        With momentum=0 its momentum grows by itself, and starts anew where it overshoots.
+        With momentum=0 the momentum grows from epoch to epoch, and restarts if it overshoots.
     epsilon : float, default 1.35
-        Where "huber" becomes linear, and below which "epsilon_insensitive" is 0, in units of y.
+        The residual, in units of y, at which "huber" becomes linear, or up to which "epsilon_insensitive" is
+        0.
     quantile : float, default 0.5
-        The number of the loss "quantile".
+        The quantile of the loss "quantile".
     early_stopping : bool, default False
-        Stop when the loss of held-out rows (validation_fraction of all) has not fallen for n_iter_no_change
-        epochs.
+        Hold rows out, and stop when their loss has not fallen for n_iter_no_change epochs.
     validation_fraction : float, default 0.1
+        The share of rows that early_stopping holds out.
     n_iter_no_change : int, default 5
     warm_start : bool, default False
-        `fit` goes on where the last one ended.
+        Start `fit` at the end of the last fit.
     n_jobs : int, optional
-        Threads at most; as many as there are processors by default and with -1. No bit of the result
-        depends on it.
+        The largest number of threads. None and -1 stand for the number of processors. Results have the same
+        bits for any number.
 
     Attributes
     ----------
     coef_ : ndarray (d,)
-        In X's dtype, float32 or float64, as `intercept_` and predictions are.
+        In X's dtype, float32 or float64, like `intercept_` and predictions.
     intercept_ : NumPy scalar
     n_iter_ : int
-        Epochs done.
+        The number of epochs.
     history_ : ndarray (n_iter_ + 1,)
         The objective at the start and after each epoch.
     result_ : FitResult
-        Everything else: status, reads of the data, rates.
+        Status, passes, rates and more.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -188,77 +189,57 @@ class GDRegressor(_Regressor):
         warm_start: bool = False,
         n_jobs: int | None = None,
     ):
-        self.loss = loss
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.precondition = precondition
-        self.max_iter = max_iter
-        self.tol = tol
-        self.learning_rate = learning_rate
-        self.eta0 = eta0
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.epsilon = epsilon
-        self.quantile = quantile
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
+        self._set(locals())
 
 
 class SGDRegressor(Stochastic, _Regressor):
-    """Linear regression by stochastic gradient descent, row by row or batch by batch.
+    """Linear regression by stochastic gradient descent.
 
-    A sample's weight scales its step: weight 2 is not two steps, and weight 0 still decays w under l2. So no
-    method whose result depends on the order of the rows can pass scikit-learn's check that weights equal
-    repeated rows; all its other checks pass.
+    The weight of a sample multiplies its step. So weight 2 is not the same as two steps, and with an l2
+    penalty a sample of weight 0 still shrinks w. Therefore scikit-learn's check that weights equal repeated
+    rows does not pass. All its other checks pass.
 
     Parameters
     ----------
     alpha : float, default 1e-4
         Strength of the penalty.
     standardize : bool, default True
-        As in `GDRegressor`. In `partial_fit` the means and deviations are those of all rows so far: the
-        weights are re-expressed from call to call, and the model stays the same.
+        As in `GDRegressor`. `partial_fit` uses the means and deviations of all rows so far, and translates
+        the weights of earlier calls to them.
     max_iter : int, default 1000
     tol : float, "auto" or None, default 1e-3
-        Stop when n_iter_no_change epochs in a row have not brought the objective below its lowest value by
-        more than this part of it (a read of the data for each epoch's objective); "auto" is 1e-6.
+        Stop when the objective has not fallen below its lowest value by more than this fraction for
+        n_iter_no_change epochs. The objective takes one more pass for each epoch. "auto" is 1e-6.
     learning_rate : {"invscaling", "constant", "adaptive", "optimal"}, default "invscaling"
-        A rate for each epoch k, the same for all its steps. "invscaling": eta0/(k + 1)^power_t. "constant":
-        eta0. "adaptive": eta0, divided by 5 each time a stopping rule would end the fit, until it is below
-        1e-6. "optimal": the mean over the epoch's steps t of 1/(alpha (t0 + t)), t0 as in scikit-learn.
+        The rate of all steps of epoch k. "invscaling" is eta0/(k + 1)^power_t. "constant" is eta0. "adaptive"
+        is eta0, divided by 5 each time a stopping rule would end the fit, until it is below 1e-6. "optimal"
+        is the mean of 1/(alpha (t0 + t)) over the steps t of the epoch, with scikit-learn's t0.
     eta0 : float or "auto", default "auto"
-        "auto" is 1/(L √(2 n)) for n steps an epoch, L the usual curvature of the loss times the mean of
-        ‖x̃‖² (x̃ a row as the descent sees it, with a 1 for the intercept), and at most half the rate below
-        which every single step is stable. In `partial_fit` n counts all rows so far, and this rate does not
-        depend on the number of calls. "poisson" has no "auto": pass a number.
+        "auto" is 1/(L √(2 n)) for n steps in an epoch. L is the usual curvature of the loss times the mean of
+        ‖x̃‖², where x̃ is a standardized row with a 1 for the intercept. It is at most half the rate at which
+        every single step is stable. In `partial_fit` n is the number of all rows so far. "poisson" has no
+        "auto".
     power_t : float, default 0.5
     shuffle : {True, "blocks", False}, default True
-        Each epoch: all rows in a new order; the blocks of 4096 rows (fewer of wide ones), much cheaper; or
-        not.
+        The new order of each epoch: of all rows, of blocks of up to 4096 rows (much faster), or none.
     batch_size : int, default 1
         Rows of a step.
     average : bool, int or float, default False
-        coef_ is the mean of the weights after each step (True), from this step on (int, counted from 1 as
-        in scikit-learn), or of the last share of them (float below 1).
+        With averaging, coef_ is the mean of the weights after each step: after all steps (True), from this
+        step on (int, counted from 1 as in scikit-learn), or over this last share of the steps (float below
+        1).
     random_state : int, RandomState or None
-        Of the shuffling.
+        Seeds the shuffling.
     loss, penalty, l1_ratio, fit_intercept, momentum, nesterov, epsilon, quantile, early_stopping, \
 validation_fraction, n_iter_no_change, warm_start, n_jobs
-        As in `GDRegressor`; nesterov is False by default and needs a momentum.
+        As in `GDRegressor`. nesterov=True requires momentum > 0, and is not the default.
 
     Attributes
     ----------
     coef_ : ndarray (d,)
     intercept_ : ndarray (1,)
     n_iter_, history_, result_, n_features_in_, feature_names_in_
-        As in `GDRegressor`; history_ is None where the objective was not followed.
+        As in `GDRegressor`. history_ is None if the objective was not computed.
 
     Examples
     --------
@@ -301,34 +282,14 @@ validation_fraction, n_iter_no_change, warm_start, n_jobs
         warm_start: bool = False,
         n_jobs: int | None = None,
     ):
-        self.loss = loss
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.max_iter = max_iter
-        self.tol = tol
-        self.shuffle = shuffle
-        self.epsilon = epsilon
-        self.quantile = quantile
-        self.random_state = random_state
-        self.learning_rate = learning_rate
-        self.eta0 = eta0
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.batch_size = batch_size
-        self.average = average
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.n_jobs = n_jobs
+        self._set(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One epoch over these rows, from where the last call ended; means, deviations and rate follow."""
+        """Run one epoch over these rows, from the end of the last call.
+
+        Means, deviations and the automatic rate are those of all rows so far.
+        """
         before = getattr(self, "result_", None)
         X, y = self._checked_data(X, y, reset=before is None, is_part=True)
         result = self._fitted(X, y, as_weights(sample_weight, X), before, is_part=True)
