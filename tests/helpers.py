@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from fastgd.io import npz
 
@@ -101,3 +102,39 @@ def refusals(reader: str, paths: list[Path]) -> list[str]:
     for path, line in zip(paths, lines, strict=True):
         assert line.startswith(f"{path} ")
     return [line.removeprefix(f"{path} ") for path, line in zip(paths, lines, strict=True)]
+
+
+def refused(call, *matches, error=ValueError):
+    """The one-line message of what `call` raises."""
+    with pytest.raises(error) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message
+    for match in matches:
+        assert match in message
+    return message
+
+
+def output(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+WITHOUT_NUMBA = """
+import importlib.abc, importlib.util, sys
+class NoNumba(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in ("numba", "llvmlite"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "numba" else find_spec(name, *rest)
+sys.meta_path.insert(0, NoNumba())
+import fastgd
+"""

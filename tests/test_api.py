@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd.engine.blocks import block_rows
 from tests.conftest import JIT_IS_OFF
-from tests.test_functions import layouts
+from tests.problems import layouts
 
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
 FITS = [fastgd.gradient_descent, fastgd.sgd]

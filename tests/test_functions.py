@@ -13,6 +13,7 @@ import fastgd
 from fastgd import reference
 from fastgd.engine.blocks import block_rows
 from tests.conftest import JIT_IS_OFF
+from tests.problems import layouts
 
 EPS = np.finfo(float).eps
 BACKENDS = ["numba", "python"]
@@ -169,26 +170,6 @@ def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, d,
     assert fastgd.cost(X, y, w) == fastgd.cost_and_gradient(X, y, w)[0]
     np.testing.assert_array_equal(fastgd.gradient(X, y, w), fastgd.cost_and_gradient(X, y, w)[1])
     assert len(threads_for_all) > 1 or n <= block_rows(d or 1)
-
-
-def layouts(X, y):
-    """The same values in other orders, strides, byte orders and permissions."""
-    read_only = X.copy(), y.copy()
-    for array in read_only:
-        array.flags.writeable = False
-    strided = np.zeros((2 * X.shape[0], *[3 * s for s in X.shape[1:]]))[::2]
-    strided = strided[:, ::3] if X.ndim == 2 else strided
-    strided[...] = X
-    shifted = np.frombuffer(b"?" + X.tobytes(), dtype=np.uint8)[1:].view(np.float64).reshape(X.shape)
-    assert not shifted.flags.aligned
-    return {
-        "Fortran": (np.asfortranarray(X), y),
-        "read-only": read_only,
-        "strided": (strided, np.repeat(y, 2)[::2]),
-        "reversed": (X[::-1].copy()[::-1], y[::-1].copy()[::-1]),
-        "big-endian": (X.astype(">f8"), y.astype(">f8")),
-        "unaligned": (shifted, y),
-    }
 
 
 def test_lists_integers_and_memmaps(rng, tmp_path):

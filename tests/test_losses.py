@@ -15,7 +15,7 @@ import pytest
 import fastgd
 from fastgd import losses
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import LOSSES, Smooth, problem
+from tests.problems import LOSSES, Smooth, problem
 
 BACKENDS = ["numba", "python"]
 

@@ -10,7 +10,7 @@ import pytest
 import fastgd
 from fastgd.penalties import Penalty
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import problem
+from tests.problems import problem
 
 linear_model = pytest.importorskip("sklearn.linear_model")
 

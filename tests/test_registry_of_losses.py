@@ -16,12 +16,14 @@ import fastgd
 from fastgd import domains, losses
 from fastgd.kernels import pointwise
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import assert_alike
+from tests.problems import assert_alike
 
 every = pytest.mark.parametrize("name", losses.NAMED)
 BACKENDS = ["numba", "python"]
 smooth = pytest.mark.parametrize("name", [name for name, loss in losses.NAMED.items() if loss.is_smooth])
 FITS = [fastgd.gradient_descent, fastgd.sgd]
+D = 3
+"""Columns of nearly all data here, as kernels of few columns are compiled once for each number of them."""
 
 
 def targets(domain, rng, n):
@@ -98,31 +100,48 @@ def test_nan_is_seen(name, backend):
     assert math.isnan(losses.NAMED[name].value(math.nan, y[0]))
 
 
-@pytest.mark.slow  # compiles every kernel for every loss
-@every
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_compiled_fits_are_the_plain_ones(name, dtype, rng):
-    X, y = of(name, rng, 23, 3)
-    X, y, s = X.astype(dtype), y.astype(dtype), rng.random(23) + 0.1
-    base = dict(loss=name, n_epochs=3, fit_intercept=True, sample_weight=s, learning_rate=0.02)
-    for fit_by, rules in (
-        (fastgd.gradient_descent, [{}, dict(nesterov=True, l1=0.02, l2=0.1), dict(standardize=True)]),
-        (fastgd.sgd, [dict(track_cost=True), dict(batch_size=4, momentum=0.5), dict(l1=0.01)]),
-    ):
+def compare_backends(name, dtype, rng, descents, steps, weights=None):
+    """A pair of backends has the same fits by these rules."""
+    X, y = of(name, rng, 23, D)
+    X, y = X.astype(dtype), y.astype(dtype)
+    base = dict(loss=name, n_epochs=3, fit_intercept=True, learning_rate=0.02, sample_weight=weights)
+    for fit_by, rules in ((fastgd.gradient_descent, descents), (fastgd.sgd, steps)):
         for rule in rules:
-            fit, twin = (fit_by(X, y, backend=backend, **base, **rule) for backend in BACKENDS)
+            fit, twin = (fit_by(X, y, backend=backend, **base | rule) for backend in BACKENDS)
             assert_alike(fit, twin, f"{name} {rule}")
-    grid = dict(base, learning_rates=[0.01, 0.02])
-    del grid["learning_rate"]
-    fit = fastgd.gradient_descent(X, y, **base)
-    assert fastgd.sweep(X, y, **grid).fits[1].w.tobytes() == fit.w.tobytes()
+
+
+@pytest.mark.slow  # compiles kernels for every loss
+@every
+def test_compiled_fits_are_the_plain_ones(name, rng):
+    """Kernels get a loss as a type. Two losses by all rules, below, show that rules do not depend on it."""
+    descents = [{}, dict(nesterov=True, l1=0.02, l2=0.1)]
+    compare_backends(name, np.float64, rng, descents, [dict(track_cost=True), dict(l1=0.01)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["squared_hinge", "epsilon_insensitive"])  # a smooth one, and one with kinks
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_compiled_fits_are_the_plain_ones_by_every_rule(name, dtype, rng):
+    s = rng.random(23) + 0.1
+    descents = [{}, dict(nesterov=True, l1=0.02, l2=0.1), dict(standardize=True)]
+    steps = [dict(track_cost=True), dict(batch_size=4, momentum=0.5), dict(l1=0.01)]
+    compare_backends(name, dtype, rng, descents, steps, weights=s)
+
+
+@every
+def test_a_sweep_has_the_bits_of_the_fit(name, rng):
+    X, y = of(name, rng, 23, D)
+    base = dict(loss=name, n_epochs=3, fit_intercept=True)
+    fit = fastgd.gradient_descent(X, y, learning_rate=0.02, **base)
+    assert fastgd.sweep(X, y, learning_rates=[0.01, 0.02], **base).fits[1].w.tobytes() == fit.w.tobytes()
 
 
 @every
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_cost_and_gradient_are_those_of_the_formula(name, backend, rng):
-    X, y = of(name, rng, 40, 2)
-    w, loss = [0.3, -0.2], losses.NAMED[name]
+    X, y = of(name, rng, 40, D)
+    w, loss = [0.3, -0.2, 0.1], losses.NAMED[name]
     score = (X @ w + 0.1).tolist()
     each = [loss.value(s, t) for s, t in zip(score, y.tolist(), strict=True)]
     slopes = np.array([loss.slope(s, t) for s, t in zip(score, y.tolist(), strict=True)])
@@ -136,7 +155,7 @@ def test_cost_and_gradient_are_those_of_the_formula(name, backend, rng):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_automatic_rate_leads_to_a_zero_gradient(name, backend, rng):
     """By backtracking where the curvature has no bound."""
-    X, y = of(name, rng, 30, 2)
+    X, y = of(name, rng, 30, D)
     how = dict(loss=name, l2=0.1, fit_intercept=True, n_epochs=3000, tol=1e-7, backend=backend)
     for rule in ({}, dict(nesterov=True), dict(momentum=0.3)):
         fit = fastgd.gradient_descent(X, y, **how, **rule)
@@ -151,7 +170,7 @@ def test_a_y_outside_the_domain_is_named(name, backend, rng):
     loss = losses.NAMED[name]
     if loss.domain is domains.NUMBERS:
         pytest.skip("it takes any y")
-    X, y = of(name, rng, 50, 2)
+    X, y = of(name, rng, 50, D)
     bad = outside(loss.domain)
     y[41] = bad
     place = r"^(y\[41\]|row 41 of chunks\(\): y)"
@@ -162,7 +181,7 @@ def test_a_y_outside_the_domain_is_named(name, backend, rng):
             with pytest.raises(fastgd.InvalidDataError, match=sentence):
                 fit_by(*given, loss=name, learning_rate=0.01, backend=backend)
     with pytest.raises(fastgd.InvalidDataError, match=sentence):
-        fastgd.loss(X, y, [0.0, 0.0], loss=name, backend=backend)
+        fastgd.loss(X, y, np.zeros(D), loss=name, backend=backend)
 
 
 @every
@@ -170,7 +189,7 @@ def test_targets_without_minimum_are_warned_of(name):
     loss = losses.NAMED[name]
     for only in loss.without_minimum:
         with pytest.warns(fastgd.ConvergenceWarning, match=rf"^every y is {only:g}: {name} of .* no minimum"):
-            fastgd.gradient_descent([1.0, 2.0], [only, only], loss=name, n_epochs=1)
+            fastgd.gradient_descent([1.0, 2.0], [only, only], loss=name, n_epochs=1, backend="python")
 
 
 def test_estimators_and_the_command_line_take_every_name(capsys):

@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 
 import fastgd
-from tests.behaviour.test_start import WITHOUT_NUMBA, output
+from tests.helpers import WITHOUT_NUMBA, output
 
 
 def shown(text: str) -> dict[str, str]:

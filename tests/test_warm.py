@@ -7,8 +7,8 @@ import ast
 import pytest
 
 import fastgd
-from tests.behaviour.test_start import WITHOUT_NUMBA, output
 from tests.conftest import JIT_IS_OFF
+from tests.helpers import WITHOUT_NUMBA, output
 
 USUAL_CALLS = """
 import itertools, sys, warnings

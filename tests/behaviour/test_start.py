@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 import fastgd
-
-ROOT = Path(__file__).parents[2]
-
-
-def output(code: str, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+from tests.helpers import WITHOUT_NUMBA, output
 
 
 def test_importing_fastgd_loads_nothing_else():
@@ -43,19 +25,6 @@ print(before, "numba" in sys.modules, "matplotlib" in sys.modules)
 """
     expected = "False True False"
     assert output(code) == expected
-
-
-WITHOUT_NUMBA = """
-import importlib.abc, importlib.util, sys
-class NoNumba(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.split(".")[0] in ("numba", "llvmlite"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-find_spec = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == "numba" else find_spec(name, *rest)
-sys.meta_path.insert(0, NoNumba())
-import fastgd
-"""
 
 
 def test_without_numba_the_twins_run_and_say_so():

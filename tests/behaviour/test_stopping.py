@@ -10,7 +10,7 @@ import pytest
 
 import fastgd
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import problem
+from tests.problems import problem
 
 BACKENDS = ["numba", "python"]
 WAYS = [dict(method="summary"), dict(method="stream"), dict(backend="python")]

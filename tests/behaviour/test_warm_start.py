@@ -9,69 +9,7 @@ import pytest
 
 import fastgd
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import Smooth, problem
-
-RATE = dict(learning_rate=0.01)
-FULL = dict(fit_intercept=True, standardize=True, sample_weight="some")
-CASES = [
-    (fastgd.gradient_descent, how)
-    for how in (
-        dict(learning_rate=0.1),
-        dict(),
-        dict(method="summary"),
-        dict(method="stream"),
-        dict(fit_intercept=True),
-        FULL | dict(method="summary"),
-        FULL | dict(method="stream"),
-        dict(nesterov=True, method="summary"),
-        dict(nesterov=True, method="stream"),
-        dict(nesterov=True, momentum=0.8, method="summary"),
-        dict(momentum=0.5, method="summary"),
-        dict(momentum=0.5, method="stream"),
-        FULL | dict(momentum=0.5, loss="huber", nesterov=True),
-        FULL | dict(l1=0.05, method="summary", nesterov=True),
-        dict(l1=0.05, l2=0.1, method="stream"),
-        dict(loss="log_loss", fit_intercept=True, nesterov=True),
-        dict(loss=Smooth(), l2=0.1),
-        dict(loss="quantile"),
-        dict(learning_rate=lambda epoch: 0.1 / (1 + epoch), method="stream"),
-        dict(learning_rate=lambda epoch: 0.1 / (1 + epoch), fit_intercept=True, method="summary"),
-    )
-] + [
-    (fastgd.sgd, RATE | how)
-    for how in (
-        dict(),
-        dict(method="summary"),
-        dict(method="stream", track_cost=True),
-        FULL | dict(method="stream"),
-        FULL | dict(method="summary"),
-        dict(shuffle=True, seed=3),
-        dict(shuffle="blocks", seed=3),
-        dict(shuffle="blocks", seed=3, method="summary"),
-        dict(batch_size=7),
-        dict(batch_size=7, momentum=0.5, shuffle=True, seed=4),
-        dict(momentum=0.5, nesterov=True),
-        FULL | dict(momentum=0.5, batch_size=3, l1=0.01),
-        dict(average=True),
-        FULL | dict(average=9, shuffle=True, seed=2),
-        dict(loss="huber", l2=0.1, fit_intercept=True),
-        dict(loss=Smooth(), average=True),
-        dict(learning_rate=lambda epoch: 0.01 / (1 + epoch)),
-        dict(learning_rate=lambda epoch: 0.01 / (1 + epoch), method="summary"),
-        dict(batch_size=10**6, nesterov=True, momentum=0.5),
-    )
-]
-
-
-def data(rng, how, n):
-    X, y = problem(rng, n, 3, how.get("loss"))
-    if isinstance(how.get("sample_weight"), str):
-        how = how | dict(sample_weight=rng.random(n) + 0.1)
-    return X, y, how
-
-
-def bits(fit):
-    return np.float64(fit.w).tobytes() + np.float64(fit.intercept).tobytes() + fit.w_history[-1].tobytes()
+from tests.problems import RATE, RUNS, bits_of_end, data_of_run, problem
 
 
 def joined(name, first, second):
@@ -81,13 +19,13 @@ def joined(name, first, second):
 
 @pytest.mark.parametrize("backend", ["numba", "python"])
 @pytest.mark.parametrize("n", [60, 9000])
-@pytest.mark.parametrize(("fit_by", "how"), CASES, ids=lambda one: getattr(one, "__name__", str(one)[:60]))
+@pytest.mark.parametrize(("fit_by", "how"), RUNS, ids=lambda one: getattr(one, "__name__", str(one)[:60]))
 def test_two_runs_are_one_to_the_bit(rng, fit_by, how, n, backend):
     if backend == "python" and "method" in how:
         how = {name: value for name, value in how.items() if name != "method"}
     if n > 100 and (JIT_IS_OFF or backend == "python"):
         n = 70
-    X, y, how = data(rng, how, n)
+    X, y, how = data_of_run(rng, how, n)
     how = how | dict(backend=backend)
     whole = fit_by(X, y, n_epochs=7, **how)
     if backend == "numba" and not how.get("batch_size") and whole.method == "summary":
@@ -97,16 +35,16 @@ def test_two_runs_are_one_to_the_bit(rng, fit_by, how, n, backend):
     second = fit_by(X, y, w0=first, n_epochs=4, **how)
     assert pickle.dumps(first) == before
     assert second.method == whole.method
-    assert bits(second) == bits(whole)
+    assert bits_of_end(second) == bits_of_end(whole)
     for name in ("w_history", "intercept_history", "cost_history"):
         if getattr(whole, name) is not None:
             np.testing.assert_array_equal(joined(name, first, second), getattr(whole, name))
     rates = np.concatenate([first.learning_rates, second.learning_rates])
     assert rates.tolist() == whole.learning_rates.tolist()
     third = fit_by(X, y, w0=fit_by(X, y, w0=first, n_epochs=1, **how), n_epochs=3, **how)
-    assert bits(third) == bits(whole)
+    assert bits_of_end(third) == bits_of_end(whole)
     again = fit_by(X, y, w0=pickle.loads(before), n_epochs=4, **how)
-    assert bits(again) == bits(whole)
+    assert bits_of_end(again) == bits_of_end(whole)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +56,7 @@ def test_two_runs_are_one_to_the_bit(rng, fit_by, how, n, backend):
     ],
 )
 def test_tol_goes_on_from_the_first_gradient_of_all(rng, fit_by, how):
-    X, y, how = data(rng, how, 60)
+    X, y, how = data_of_run(rng, how, 60)
     whole = fit_by(X, y, n_epochs=5000, **how)
     with pytest.warns(fastgd.ConvergenceWarning):
         first = fit_by(X, y, n_epochs=9, **how)
@@ -126,7 +64,7 @@ def test_tol_goes_on_from_the_first_gradient_of_all(rng, fit_by, how):
     assert whole.converged
     assert second.converged
     assert first.n_epochs + second.n_epochs == whole.n_epochs
-    assert bits(second) == bits(whole)
+    assert bits_of_end(second) == bits_of_end(whole)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +80,7 @@ def test_tol_goes_on_from_the_first_gradient_of_all(rng, fit_by, how):
     ],
 )
 def test_on_other_data_a_run_starts_where_the_first_ended(rng, fit_by, how):
-    X, y, how = data(rng, how, 60)
+    X, y, how = data_of_run(rng, how, 60)
     first = fit_by(X, y, n_epochs=5, **how)
     other_X, other_y = problem(rng, 45, 3)
     other_X = other_X + 3.0
@@ -166,7 +104,7 @@ def test_one_epoch_at_a_time_draws_the_orders_of_one_run(rng):
     for _ in range(4):
         fit = fastgd.sgd(X, y, w0=fit, shuffle=True, n_epochs=1, **RATE)
     assert fit.seed == whole.seed
-    assert bits(fit) == bits(whole)
+    assert bits_of_end(fit) == bits_of_end(whole)
 
 
 def test_another_solver_starts_at_the_weights(rng):
@@ -196,7 +134,7 @@ def test_no_more_epochs_leave_a_fit_where_it_is(rng, d):
         np.testing.assert_array_equal(same.w, first.w)
         assert same.intercept == first.intercept
         after = fastgd.gradient_descent(X, y, w0=same, n_epochs=3, **how)
-        assert bits(after) == bits(fastgd.gradient_descent(X, y, n_epochs=7, **how))
+        assert bits_of_end(after) == bits_of_end(fastgd.gradient_descent(X, y, n_epochs=7, **how))
 
 
 STANDARDIZED = {

@@ -16,14 +16,7 @@ from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine import blocks, reduce, scan
 from fastgd.engine import threads as threads_module
-
-
-def plain_tree(nodes: list[float]) -> float:
-    """Σ by the definition: aligned power-of-two nodes, the rest added from the right."""
-    if len(nodes) == 1:
-        return nodes[0]
-    half = 1 << ((len(nodes) - 1).bit_length() - 1)
-    return plain_tree(nodes[:half]) + plain_tree(nodes[half:])
+from tests.problems import plain_tree
 
 
 @pytest.mark.parametrize(

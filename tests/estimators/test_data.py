@@ -24,7 +24,7 @@ from fastgd.estimators import (
     SGDClassifier,
     SGDRegressor,
 )
-from tests.estimators.test_input import refused
+from tests.helpers import refused
 
 RNG = np.random.default_rng(9)
 N = 60

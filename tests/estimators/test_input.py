@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 import fastgd
 from fastgd.estimators import GDClassifier, GDRegressor, SGDClassifier, SGDRegressor
+from tests.helpers import refused
 
 EVERY = [GDRegressor, GDClassifier, SGDRegressor, SGDClassifier]
 every = pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
@@ -55,17 +56,6 @@ def data(kind, n=30):
     X = rng.normal(size=(n, 2))
     y = X[:, 0] + rng.normal(size=n)
     return X, ((y > 0).astype(int) if issubclass(kind, (GDClassifier, SGDClassifier)) else y)
-
-
-def refused(call, *matches, error=ValueError):
-    """The one-line message of what `call` raises."""
-    with pytest.raises(error) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message
-    for match in matches:
-        assert match in message
-    return message
 
 
 @pytest.mark.parametrize(("kind", "name", "value"), CASES)

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from tests.conftest import JIT_IS_OFF
-from tests.kernels.test_jit import output
+from tests.kernels.processes import output
 
 pytestmark = pytest.mark.skipif(JIT_IS_OFF, reason="nothing is compiled under NUMBA_DISABLE_JIT")
 

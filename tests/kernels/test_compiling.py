@@ -9,7 +9,7 @@ import pytest
 
 from fastgd.kernels import compiling
 from tests.conftest import JIT_IS_OFF
-from tests.kernels.test_jit import output, run
+from tests.kernels.processes import output, run
 
 needs_compiler = pytest.mark.skipif(JIT_IS_OFF, reason="nothing is compiled under NUMBA_DISABLE_JIT")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import JIT_IS_OFF
+from tests.kernels.processes import PACKAGE, output, run, surroundings
 
 pytestmark = pytest.mark.skipif(JIT_IS_OFF, reason="there is no machine code under NUMBA_DISABLE_JIT")
 
-PACKAGE = Path(__file__).parents[2] / "fastgd"
 LESSON = """
 import warnings
 warnings.simplefilter("error")
@@ -27,24 +27,6 @@ COUNT = """
 from fastgd.kernels import strict
 print(sum(strict.descend.stats.cache_hits.values()), sum(strict.descend.stats.cache_misses.values()))
 """
-
-
-def surroundings(cache: Path, source: Path = PACKAGE.parent, **more: str) -> dict[str, str]:
-    fixed = {"PYTHONPATH": str(source), "FASTGD_CACHE_DIR": str(cache), "NUMBA_BOUNDSCHECK": "0"}
-    return os.environ | fixed | more
-
-
-def run(code: str, cache: Path, *, source: Path = PACKAGE.parent, **more: str) -> subprocess.CompletedProcess:
-    environment = surroundings(cache, source, **more)
-    return subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600, cwd=source
-    )
-
-
-def output(code: str, cache: Path, **how) -> str:
-    done = run(code, cache, **how)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")

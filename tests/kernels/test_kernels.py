@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fastgd.kernels import accurate, arithmetic, fused, in_order, plain_read, pointwise, strict, tree
 from tests.conftest import JIT_IS_OFF
-from tests.engine.test_reduce import plain_tree
+from tests.problems import plain_tree
 
 numbers = st.floats(-1e10, 1e10, allow_subnormal=False).map(lambda v: 0.0 if abs(v) < 1e-10 else v)
 

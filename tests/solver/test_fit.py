@@ -8,7 +8,7 @@ import pytest
 import fastgd
 from fastgd import losses
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import LOSSES, RULES, problem
+from tests.problems import LOSSES, RULES, problem
 
 SOME = [dict(), dict(fit_intercept=True, standardize=True), dict(l1=0.02, l2=0.1, fit_intercept=True)]
 

@@ -13,7 +13,7 @@ import fastgd
 from fastgd.solver.forecast import epochs_needed, ran_out
 from fastgd.wording import PYTHON
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import problem
+from tests.problems import problem
 
 
 @pytest.mark.parametrize("ratio", [0.5, 0.9, 0.999])

@@ -12,9 +12,8 @@ import pytest
 import fastgd
 from fastgd.checks import InvalidDataError
 from fastgd.io import npz
-from tests.behaviour.test_warm_start import CASES, bits, data
 from tests.helpers import about, forge, run, same
-from tests.solver.test_objective import problem
+from tests.problems import RUNS, bits_of_end, data_of_run, problem
 
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
 
@@ -37,17 +36,17 @@ def kept(fit: fastgd.FitResult, path: Path) -> fastgd.FitResult:
 
 
 @pytest.mark.parametrize("backend", ["numba", "python"])
-@pytest.mark.parametrize(("fit_by", "how"), CASES, ids=lambda one: getattr(one, "__name__", str(one)[:60]))
+@pytest.mark.parametrize(("fit_by", "how"), RUNS, ids=lambda one: getattr(one, "__name__", str(one)[:60]))
 def test_a_run_goes_on_from_a_file_to_the_bit(rng, fit_by, how, backend, path):
     if backend == "python":
         how = {name: value for name, value in how.items() if name != "method"}
-    X, y, how = data(rng, how, 60)
+    X, y, how = data_of_run(rng, how, 60)
     how = how | dict(backend=backend)
     first = fit_by(X, y, n_epochs=3, **how)
     again = kept(first, path)
     assert same(again.__getstate__(), first.__getstate__())
     straight, detour = (fit_by(X, y, w0=start, n_epochs=4, **how) for start in (first, again))
-    assert bits(detour) == bits(straight)
+    assert bits_of_end(detour) == bits_of_end(straight)
     assert detour.n_passes == straight.n_passes  # its references were known again
     for name in fastgd.FitResult.__slots__:
         if name not in ("elapsed", "_rows"):

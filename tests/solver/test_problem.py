@@ -10,8 +10,8 @@ from fastgd.data.arrays import ArrayRows
 from fastgd.solver.objective import UpdateRule, as_objective
 from fastgd.solver.problem import Problem
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import Smooth
-from tests.solver.test_objective import problem as data
+from tests.problems import Smooth
+from tests.problems import problem as data
 
 
 def problem(X, y, rule=None, *, loss="squared_error", l2=0.0, b=False, standardize=False, s=None):

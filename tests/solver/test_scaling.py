@@ -9,7 +9,7 @@ import pytest
 import fastgd
 from fastgd.solver.scaling import Scaling, plain, sums_of
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import problem
+from tests.problems import problem
 
 
 def some(rng, d, has_intercept):

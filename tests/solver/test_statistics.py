@@ -16,7 +16,7 @@ from fastgd.solver import statistics
 from fastgd.solver.maps import read_maps
 from fastgd.solver.statistics import first_reference, read_statistics
 from tests.conftest import JIT_IS_OFF
-from tests.test_functions import layouts
+from tests.problems import layouts, linear_problem
 
 few_digits = st.integers(-1000, 1000).map(lambda k: k / 64)
 
@@ -30,17 +30,11 @@ def exact_cost(X, y, w) -> Fraction:
     return sum(squares, Fraction(0)) / len(y)
 
 
-def problem(rng, n, d, noise=0.1):
-    X = rng.standard_normal((n, d))
-    w = rng.standard_normal(d)
-    return X, X @ w + noise * rng.standard_normal(n), w
-
-
 @pytest.mark.parametrize("d", [1, 2, 3, 7, 8, 11, 12, 64, 257, 512])
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
 def test_statistics_are_the_sums_that_they_say(rng, d, dtype):
     n = 60 if JIT_IS_OFF else 3 * block_rows(d) + 37
-    X, y, w_ref = problem(rng, n, d)
+    X, y, w_ref = linear_problem(rng, n, d)
     X, y = X.astype(dtype), y.astype(dtype)
     found = read_statistics(ArrayRows(X, y), w_ref, 1)
     X, r = X.astype(float), y - X.astype(float) @ w_ref
@@ -67,7 +61,7 @@ def test_statistics_of_short_numbers_are_exact(rows, w_ref, w):
 def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, d):
     n = many // 8 // d + 4097
     n = 200 if JIT_IS_OFF and d == 20 else n  # a block of which has 2048 rows
-    X, y, w_ref = problem(rng, n, d)
+    X, y, w_ref = linear_problem(rng, n, d)
     rates = np.array([1e-4, 1e-3])
 
     def bits(X, y, threads):
@@ -90,7 +84,7 @@ def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, d)
 @pytest.mark.parametrize("d", [1, 2, 10, 64])
 def test_the_reference_fits_the_first_rows(rng, d):
     n = 100 if JIT_IS_OFF else 20_000
-    X, y, _ = problem(rng, n, d)
+    X, y, _ = linear_problem(rng, n, d)
     w_ref = first_reference(ArrayRows(X, y), np.zeros(d))
     first = min(n, block_rows(d))
     best = np.linalg.lstsq(X[:first], y[:first])[0]
@@ -106,7 +100,7 @@ def test_the_reference_is_w0_where_that_fits_exactly_and_short_where_it_can_be(r
 
 
 def test_the_reference_of_fewer_rows_than_columns_is_the_solution_next_to_w0(rng):
-    X, y, w0 = problem(rng, 3, 8)
+    X, y, w0 = linear_problem(rng, 3, 8)
     w_ref = first_reference(ArrayRows(X, y), w0)
     expected = w0 + np.linalg.pinv(X) @ (y - X @ w0)
     np.testing.assert_allclose(w_ref, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
@@ -150,7 +144,7 @@ def test_an_odd_beginning_costs_at_most_one_more_read_and_no_digits(rng, beginni
 @pytest.mark.parametrize("d", [1, 5])
 def test_a_cost_is_as_good_as_the_direct_sum_down_to_nothing(rng, d, noise):
     """From mean(y²) to 1e-25 of it, against exact rational arithmetic."""
-    X, y, _ = problem(rng, 4200, d, noise)
+    X, y, _ = linear_problem(rng, 4200, d, noise)
     fit = fastgd.gradient_descent(X, y, n_epochs=40, learning_rate=0.35, method="summary")
     least = 1e-25 * np.mean(np.square(y))
     assert fit.n_passes == 1
@@ -170,7 +164,7 @@ def test_a_cost_far_below_the_reference_is_far_and_one_of_rounding_is_not():
 
 
 def test_the_optimum_is_where_the_gradient_is_zero(rng):
-    X, y, w_ref = problem(rng, 400, 4)
+    X, y, w_ref = linear_problem(rng, 400, 4)
     found = read_statistics(ArrayRows(X, y), w_ref, 1)
     w = found.optimum()
     np.testing.assert_allclose(2 / 400 * X.T @ (X @ w - y), 0, atol=1e-13)

@@ -8,8 +8,7 @@ import pytest
 import fastgd
 from fastgd.engine.blocks import block_rows
 from tests.conftest import JIT_IS_OFF
-from tests.solver.test_objective import problem
-from tests.test_functions import layouts
+from tests.problems import layouts, problem
 
 
 def quadratic(X, y):

@@ -1,0 +1,200 @@
+"""Data, losses and rules that several test files fit."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+import fastgd
+from fastgd import losses
+
+NAMES = ("w", "intercept", "w_history", "intercept_history", "cost_history", "loss_history")
+
+
+class Smooth:
+    """r²/√(1 + r²/c²): squared near 0, straight far away."""
+
+    curvature = 2.0
+
+    def __init__(self, c=1.5):
+        self.c = c
+
+    def value(self, score, y):
+        r = score - y
+        return 2.0 * self.c * self.c * ((1.0 + r * r / (self.c * self.c)) ** 0.5 - 1.0)
+
+    def slope(self, score, y):
+        r = score - y
+        return 2.0 * r / (1.0 + r * r / (self.c * self.c)) ** 0.5
+
+
+LOSSES = {
+    "squared_error": "squared_error",
+    "huber": losses.Huber(0.7),
+    "log_loss": "log_loss",
+    "quantile": losses.Quantile(0.3),
+    "own": Smooth(),
+}
+
+
+PENALTIES = [{}, dict(l1=0.05), dict(l2=0.3), dict(l1=0.05, l2=0.3)]
+
+
+RULES = [{}, dict(momentum=0.5), dict(nesterov=True), dict(momentum=0.5, nesterov=True)]
+
+
+STEPS = [
+    {},
+    dict(shuffle=True, seed=3),
+    dict(average=True),
+    dict(average=0.4, momentum=0.3),
+    dict(batch_size=4),
+    dict(batch_size=4, momentum=0.5, shuffle=True, seed=3, average=5),
+    dict(batch_size=2, momentum=0.5, nesterov=True, shuffle="blocks", seed=3),
+    dict(batch_size=100, momentum=0.5),
+]
+
+
+DATA = [
+    dict(fit_intercept=a, standardize=b, sample_weight=c)
+    for a, b, c in itertools.product([False, True], [False, True], [None, "some"])
+]
+
+
+def problem(rng, n, d, loss="squared_error"):
+    X = rng.standard_normal((n,) if d is None else (n, d)) * 0.6 + 0.3
+    w = 0.7 if d is None else rng.standard_normal(d) / np.sqrt(d)
+    y = (X * w if d is None else X @ w) + 0.5 + 0.3 * rng.standard_normal(n)
+    return X, (y > 0.5).astype(float) if loss == "log_loss" else y
+
+
+def with_weights(rng, how, n):
+    """`options` with weights in place of "some": among them a 0."""
+    if isinstance(how.get("sample_weight"), str):
+        how = how | dict(sample_weight=np.where(np.arange(n) == 2, 0.0, 0.2 + rng.random(n)))
+    return how
+
+
+def assert_alike(fit, twin, what, rtol=1e-11):
+    for name in NAMES:
+        found, expected = getattr(fit, name), getattr(twin, name)
+        if found is None or expected is None:
+            assert (found is None) == (expected is None) or name in ("cost_history", "loss_history"), what
+            continue
+        size = max(1.0, float(np.max(np.abs(expected))))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=rtol * size, err_msg=f"{name}: {what}")
+
+
+def compare(fit_by, X, y, how, *, rtol=1e-11, **more):
+    try:
+        fit = fit_by(X, y, backend="numba", **how, **more)
+        twin = fit_by(X, y, backend="python", **how)
+    except Exception as error:
+        error.add_note(f"{fit_by.__name__} {how} {more}")
+        raise
+    assert_alike(fit, twin, f"{fit_by.__name__} {how} {more}", rtol)
+    return fit
+
+
+def layouts(X, y):
+    """The same values in other orders, strides, byte orders and permissions."""
+    read_only = X.copy(), y.copy()
+    for array in read_only:
+        array.flags.writeable = False
+    strided = np.zeros((2 * X.shape[0], *[3 * s for s in X.shape[1:]]))[::2]
+    strided = strided[:, ::3] if X.ndim == 2 else strided
+    strided[...] = X
+    shifted = np.frombuffer(b"?" + X.tobytes(), dtype=np.uint8)[1:].view(np.float64).reshape(X.shape)
+    assert not shifted.flags.aligned
+    return {
+        "Fortran": (np.asfortranarray(X), y),
+        "read-only": read_only,
+        "strided": (strided, np.repeat(y, 2)[::2]),
+        "reversed": (X[::-1].copy()[::-1], y[::-1].copy()[::-1]),
+        "big-endian": (X.astype(">f8"), y.astype(">f8")),
+        "unaligned": (shifted, y),
+    }
+
+
+def plain_tree(nodes: list[float]) -> float:
+    """Σ by the definition: aligned power-of-two nodes, the rest added from the right."""
+    if len(nodes) == 1:
+        return nodes[0]
+    half = 1 << ((len(nodes) - 1).bit_length() - 1)
+    return plain_tree(nodes[:half]) + plain_tree(nodes[half:])
+
+
+RATE = dict(learning_rate=0.01)
+
+
+FULL = dict(fit_intercept=True, standardize=True, sample_weight="some")
+
+
+RUNS = [
+    (fastgd.gradient_descent, how)
+    for how in (
+        dict(learning_rate=0.1),
+        dict(),
+        dict(method="summary"),
+        dict(method="stream"),
+        dict(fit_intercept=True),
+        FULL | dict(method="summary"),
+        FULL | dict(method="stream"),
+        dict(nesterov=True, method="summary"),
+        dict(nesterov=True, method="stream"),
+        dict(nesterov=True, momentum=0.8, method="summary"),
+        dict(momentum=0.5, method="summary"),
+        dict(momentum=0.5, method="stream"),
+        FULL | dict(momentum=0.5, loss="huber", nesterov=True),
+        FULL | dict(l1=0.05, method="summary", nesterov=True),
+        dict(l1=0.05, l2=0.1, method="stream"),
+        dict(loss="log_loss", fit_intercept=True, nesterov=True),
+        dict(loss=Smooth(), l2=0.1),
+        dict(loss="quantile"),
+        dict(learning_rate=lambda epoch: 0.1 / (1 + epoch), method="stream"),
+        dict(learning_rate=lambda epoch: 0.1 / (1 + epoch), fit_intercept=True, method="summary"),
+    )
+] + [
+    (fastgd.sgd, RATE | how)
+    for how in (
+        dict(),
+        dict(method="summary"),
+        dict(method="stream", track_cost=True),
+        FULL | dict(method="stream"),
+        FULL | dict(method="summary"),
+        dict(shuffle=True, seed=3),
+        dict(shuffle="blocks", seed=3),
+        dict(shuffle="blocks", seed=3, method="summary"),
+        dict(batch_size=7),
+        dict(batch_size=7, momentum=0.5, shuffle=True, seed=4),
+        dict(momentum=0.5, nesterov=True),
+        FULL | dict(momentum=0.5, batch_size=3, l1=0.01),
+        dict(average=True),
+        FULL | dict(average=9, shuffle=True, seed=2),
+        dict(loss="huber", l2=0.1, fit_intercept=True),
+        dict(loss=Smooth(), average=True),
+        dict(learning_rate=lambda epoch: 0.01 / (1 + epoch)),
+        dict(learning_rate=lambda epoch: 0.01 / (1 + epoch), method="summary"),
+        dict(batch_size=10**6, nesterov=True, momentum=0.5),
+    )
+]
+
+
+def data_of_run(rng, how, n):
+    """X, y and the options of a run, with weights in place of "some"."""
+    X, y = problem(rng, n, 3, how.get("loss"))
+    if isinstance(how.get("sample_weight"), str):
+        how = how | dict(sample_weight=rng.random(n) + 0.1)
+    return X, y, how
+
+
+def bits_of_end(fit):
+    return np.float64(fit.w).tobytes() + np.float64(fit.intercept).tobytes() + fit.w_history[-1].tobytes()
+
+
+def linear_problem(rng, n, d, noise=0.1):
+    """X, y and the weights that made y."""
+    X = rng.standard_normal((n, d))
+    w = rng.standard_normal(d)
+    return X, X @ w + noise * rng.standard_normal(n), w
