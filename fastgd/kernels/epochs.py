@@ -60,36 +60,6 @@ def is_small(w, near):
 
 
 @kernel
-def descend(G, c, s, n, w_ref, w, before, v, h, rates, allow_divergence, far, costs, weights):
-    """Run full-batch epochs w ← w − α ∂cost/∂w, one for each rate.
-
-    Returns the number of epochs done and the reason to stop. An epoch is undone and ends the loop if w or its
-    cost is not finite (unless `allow_divergence`), or if its cost is below `far` (FAR_COST). before, v and h
-    are work arrays.
-    """
-    subtract(w, w_ref, v)
-    evaluate(G, c, s, n, v, h)
-    for epoch in range(len(rates)):
-        copy(w, before)
-        step = 2.0 * rates[epoch] / n
-        for j in range(len(w)):
-            w[j] += step * h[j]
-        subtract(w, w_ref, v)
-        value = evaluate(G, c, s, n, v, h)
-        if not (allow_divergence or (math.isfinite(value) and is_finite(w))):
-            copy(before, w)
-            return epoch, NOTHING
-        if value < far:
-            copy(before, w)
-            return epoch, FAR_COST
-        if len(costs):
-            costs[epoch] = value
-        if len(weights):
-            copy(w, weights[epoch])
-    return len(rates), NOTHING
-
-
-@kernel
 def apply_maps(a, b, order, u, moved):
     """Apply the maps a[k], b[k] to u for each k in `order`. `moved` is a work array."""
     for place in range(len(order)):

@@ -21,6 +21,7 @@ from fastgd.solver.moments import Moments
 from fastgd.solver.objective import LESSON, Objective
 from fastgd.solver.options import Plan, Solver
 from fastgd.solver.orders import Order
+from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
 from fastgd.solver.rates import mean_square, rates_of
 from fastgd.solver.scaling import Model, Scaling, starting_at
@@ -29,7 +30,7 @@ from fastgd.solver.steppers.base import Stepper, StepperState, new_state
 from fastgd.solver.steppers.choose import choose_steppers, descent_method, is_lesson
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
 from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
-from fastgd.solver.steppers.summary import SummaryProximal
+from fastgd.solver.steppers.summary import SummaryDescent
 
 OUTGROWN = 1e4
 """Scores this many times beyond what steps without amplification reach are of a rate that is too large."""
@@ -67,7 +68,7 @@ class Track:
 
     def expected_digits(self) -> float:
         """How many digits of the weights the data allows, where statistics tell."""
-        if isinstance(self.stepper, SummaryProximal):
+        if isinstance(self.stepper, SummaryDescent):
             return self.problem.digits
         return math.inf
 
@@ -156,9 +157,10 @@ def track(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: State |
         state = None
     if state is not None and plan.options.method == "auto":
         plan = dataclasses.replace(plan, options=dataclasses.replace(plan.options, method=state.method))
-    runs = _Runs(plan, rows, (w, intercept), plan.options.n_epochs, by_lesson, state)
-    taken = runs.tracks([(w, intercept)], [runs.rates(plan.options.learning_rate)], about)[0]
-    _backtrack(taken, plan, plan.options.learning_rate)
+    rate = plan.options.learning_rate
+    runs = _Runs(plan, rows, (w, intercept), plan.options.n_epochs, [rate], by_lesson, state)
+    taken = runs.tracks([(w, intercept)], [runs.rates(rate)], about)[0]
+    _backtrack(taken, plan, rate)
     if state is not None:
         taken.first_rate = state.first_rate
     return taken
@@ -171,7 +173,7 @@ def tracks(
     plan = _resolved(plan, rows)
     n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # as many reads as one run of so many epochs
     by_lesson = is_lesson(plan)
-    runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, by_lesson)
+    runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, learning_rates, by_lesson)
     rates = [runs.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
     taken = runs.tracks([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
     for each, rate in zip(taken, learning_rates, strict=True):
@@ -228,15 +230,18 @@ class _Runs:
         rows: Dataset,
         start: tuple[Floats, float],
         n_epochs: int,
+        learning_rates: Sequence[LearningRate],
         by_lesson: bool,
         state: State | None = None,
     ):
         """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs.
         `by_lesson` is whether the lesson's steps serve."""
-        self._plan, self._state, self._n_epochs = plan, state, n_epochs
+        self._plan, self._state = plan, state
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
+        if plan.solver != "sgd":  # the lesson's loop is for one block
+            self._is_lesson &= rows.is_one_block and plan.options.method != "summary"
         self._scaling: Scaling | None = None
         self._cost_scale = 1.0
         if self._is_lesson:
@@ -245,8 +250,10 @@ class _Runs:
             if rows.has_weights:
                 self._cost_scale = rows.n / problem.total
             problem.begin_single_steps(self._lesson_point(start))
+            self._method: Method = "stream"
         else:  # statistics before the rates and the scaling, which follow from them
-            self._method = descent_method(plan, problem, n_epochs)
+            is_automatic_rate = any(map(is_automatic, learning_rates))
+            self._method = descent_method(plan, problem, n_epochs, is_automatic_rate)
             problem.check_metric()
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
@@ -260,9 +267,7 @@ class _Runs:
         self, starts: list[tuple[Floats, float]], rates: list[Floats], about: tuple[Any, ...]
     ) -> list[Track]:
         plan, problem = self._plan, self._problem
-        if self._is_lesson:  # automatic rates may have read statistics
-            self._method = descent_method(plan, problem, self._n_epochs)
-        else:
+        if not self._is_lesson:
             self._scaling = problem.scaling
         to = self._scaling
         points = [self._lesson_point(start) for start in starts] if self._is_lesson else []

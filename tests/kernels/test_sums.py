@@ -85,55 +85,6 @@ def test_a_cost_that_rounds_below_nothing_is_nothing_and_nan_stays():
     assert math.isnan(epochs.evaluate(G, c, math.nan, 1, np.array([1.0]), h))
 
 
-@pytest.mark.parametrize("d", [1, 2, 10])
-def test_descending_by_hand(rng, d):
-    X, y, w_ref = data(rng, 50, d)
-    r = y - X @ w_ref
-    sums = X.T @ X, X.T @ r, r @ r, 50, w_ref
-    w, before, costs, weights = np.zeros(d), np.empty(d), np.empty(4), np.empty((4, d))
-    rates = np.array([0.01, 0.02, 0.01, 0.03])
-    room = np.empty(d), np.empty(d)
-    done, ended_by = epochs.descend(*sums, w, before, *room, rates, False, 0.0, costs, weights)
-    assert done == 4
-    assert ended_by == epochs.NOTHING
-    plain = np.zeros(d)
-    for epoch, rate in enumerate(rates):
-        plain = plain - rate * 2 / 50 * X.T @ (X @ plain - y)
-        np.testing.assert_allclose(weights[epoch], plain, rtol=1e-12, atol=1e-14)
-        assert costs[epoch] == pytest.approx(np.mean((X @ plain - y) ** 2), rel=1e-12)
-    np.testing.assert_array_equal(w, weights[-1])
-    np.testing.assert_array_equal(before, weights[-2])
-    w[:], far = 0.0, 0.5 * (costs[1] + costs[2])
-    assert epochs.descend(*sums, w, before, *room, rates, False, far, costs, weights) == (2, epochs.FAR_COST)
-    np.testing.assert_array_equal(w, weights[1])
-
-
-def test_an_epoch_that_overflows_is_undone_unless_divergence_is_allowed():
-    sums = np.array([[1.0]]), np.array([1.0]), 1.0, 1, np.zeros(1)
-    for allow_divergence in (False, True):
-        w, before = np.array([1e150]), np.empty(1)
-        costs = np.empty(9)
-        done, _ = epochs.descend(
-            *sums,
-            w,
-            before,
-            np.empty(1),
-            np.empty(1),
-            np.full(9, 100.0),
-            allow_divergence,
-            0.0,
-            costs,
-            NONE_2D,
-        )
-        if allow_divergence:
-            assert done == 9
-            assert costs[-1] == math.inf
-        else:
-            assert done < 9
-            assert np.isfinite(costs[:done]).all()
-            assert w[0] == before[0]
-
-
 def test_composing_stops_where_digits_would_be_lost(rng):
     """Growing by 2⁵, shrinking and growing again is fine; growing twice, by 2¹⁰, is not."""
     a = np.array([[[2.0**5]], [[2.0**-5]], [[2.0**5]]])

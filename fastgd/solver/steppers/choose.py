@@ -15,7 +15,7 @@ from fastgd.solver.steppers.base import Stepper, StepperState, Until, new_state
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
 from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
-from fastgd.solver.steppers.summary import MapSgd, SummaryDescent, SummaryProximal
+from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
 
 RATES = 1e-50, 1e50
 """For rates beyond these, and the x that they suit, products of several overflow or vanish."""
@@ -36,19 +36,20 @@ def is_lesson(plan: Plan) -> bool:
     return objective.is_plain and plan.options.tol is None and not objective.precondition
 
 
-def descent_method(plan: Plan, problem: Problem, n_epochs: int) -> Method:
-    """The method of full-batch descent of so many epochs. Of squared errors alone there are statistics."""
+def descent_method(plan: Plan, problem: Problem, n_epochs: int, has_automatic_rate: bool) -> Method:
+    """The method of full-batch descent of so many epochs. Of squared errors alone there are statistics.
+
+    An automatic rate needs the statistics, and where they are there the epochs use them.
+    """
     objective, method, rows = plan.objective, plan.options.method, problem.rows
     if plan.backend == "python" or plan.solver == "sgd" or not objective.is_squared or method == "stream":
         return "stream"
-    if problem.summaries is not None:
-        if method == "auto" and rows.is_one_block:
-            return "stream"
-        if method == "auto" and not problem.has_statistics:
-            method = planner.descent_of(rows, rows.d, n_epochs)
-        return "summary" if method != "stream" and problem.statistics.is_finite() else "stream"
+    if problem.summaries is not None:  # one block
+        return "stream"
     if method == "auto" and not objective.precondition:
-        method = planner.descent_of(rows, rows.d + objective.fit_intercept, n_epochs)
+        size = rows.d + objective.fit_intercept
+        is_read = has_automatic_rate and rows.d <= planner.MOST_COLUMNS
+        method = "summary" if is_read else planner.descent_of(rows, size, n_epochs)
     return "summary" if method != "stream" and problem.holds_digits else "stream"
 
 
@@ -72,8 +73,6 @@ def choose_steppers(
     rule, order, n_threads = plan.rule, plan.order, plan.options.n_threads
     if is_sgd and summaries is not None:
         return _affine_sgd(plan, problem, points, rates, epoch)
-    if method == "summary" and summaries is not None:
-        return [SummaryDescent(point, summaries) for point in points]
     states = begin()
     if is_sgd and is_python:
         return [PlainSgd(problem, state, rule, order, epoch) for state in states]
@@ -83,7 +82,7 @@ def choose_steppers(
     if is_python:
         return [PlainDescent(problem, state, rule, until) for state in states]
     if method == "summary":
-        return [SummaryProximal(problem, state, rule, until) for state in states]
+        return [SummaryDescent(problem, state, rule, until) for state in states]
     return [StreamingDescent(problem, state, rule, until, n_threads) for state in states]
 
 

@@ -28,57 +28,7 @@ FAR_WEIGHTS = 2.0**7
 """Weights that stay so many times below w_ref would lose their digits in w_ref + u."""
 
 
-class SummaryDescent(StallRule):
-    """Full-batch descent on the statistics: an epoch is a product of G with a vector.
-
-    Costs far below the reference's would lack digits: once, the data is read again about the optimum. The
-    reads are those of `summaries`.
-    """
-
-    state_attributes = ("about", "w", "before")
-    has_costs = True
-    method: Method = "summary"
-    passes = 0
-
-    def __init__(self, w: Floats, summaries: Summaries):
-        from fastgd.kernels import epochs
-
-        d = len(w)
-        self.w, self.before = w, np.empty(d)
-        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + d * d))
-        self._kernels, self._summaries = epochs, summaries
-        self._v, self._h = np.empty(d), np.empty(d)
-
-    @property
-    def about(self) -> Floats | None:
-        """What the data was read again about, if it was."""
-        return self._summaries.moved_reference
-
-    @about.setter
-    def about(self, w_ref: Floats | None) -> None:
-        if w_ref is not None:
-            self._summaries.recentre(w_ref)
-
-    def start(self, want_cost: bool) -> float | None:
-        return self._summaries.cost_with_digits(self.w)
-
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        done, ended_by = self._descend(rates, batch, allow_divergence)
-        if ended_by == self._kernels.FAR_COST:
-            self._summaries.recentre()
-            done += self._descend(rates[done:], batch.part(done, len(rates)), allow_divergence)[0]
-        return done
-
-    def _descend(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> tuple[int, int]:
-        sums = self._summaries.statistics
-        far = 0.0 if self._summaries.is_recentred else sums.far_cost
-        return self._kernels.descend(
-            sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
-            rates, allow_divergence, far, batch.costs, batch.weights,
-        )  # fmt: skip
-
-
-class SummaryProximal(GradientRule):
+class SummaryDescent(GradientRule):
     """Squared errors: an epoch is a product of the statistics with v. The reads are the problem's."""
 
     state_attributes = ("w", "before", "_momentum", "has_converged")
