@@ -60,6 +60,30 @@ def is_small(w, near):
 
 
 @kernel
+def descend(G, c, s, n, v, before, h, rates, go_on, costs, weights):
+    """Full-batch epochs v ← v − α ∂cost/∂v, one for each rate. Returns the number of epochs done.
+
+    An epoch after which v or its cost is not finite is undone and is the last, unless `go_on`. h (d,) is a
+    work array.
+    """
+    evaluate(G, c, s, n, v, h)
+    for epoch in range(len(rates)):
+        copy(v, before)
+        step = 2.0 * rates[epoch] / n
+        for j in range(len(v)):
+            v[j] += step * h[j]
+        value = evaluate(G, c, s, n, v, h)
+        if not (go_on or (math.isfinite(value) and is_finite(v))):
+            copy(before, v)
+            return epoch
+        if len(costs):
+            costs[epoch] = value
+        if len(weights):
+            copy(v, weights[epoch])
+    return len(rates)
+
+
+@kernel
 def apply_maps(a, b, order, u, moved):
     """Apply the maps a[k], b[k] to u for each k in `order`. `moved` is a work array."""
     for place in range(len(order)):

@@ -58,6 +58,7 @@ def read_centred(
         if found.s == saved.squares:
             return Centred(found, reading.n_passes, True)
     found = reading.about(*reading.first())
+    check_squares(rows, found.x_ref, np.diag(found.G)[: rows.d])
     if backend == "numba" and found.is_finite():
         found = reading.refined(reading.better(found), REFINEMENTS)
     return Centred(found, reading.n_passes, False)
@@ -69,19 +70,19 @@ class _Reading:
         self._backend, self._n_threads = backend, n_threads
         self.n_passes = 0
 
-    def _centred(self, x_ref: Floats) -> TransformedRows:
+    def _centred(self, x_ref: Floats) -> Dataset:
+        if not (self._has_intercept or self._rows.has_weights):  # nothing to transform
+            return self._rows
         return TransformedRows(self._rows, x_ref, np.ones(self._rows.d), has_ones=self._has_intercept)
 
     def about(self, x_ref: Floats, w_ref: Floats) -> Statistics:
         """One pass."""
         self.n_passes += 1
-        rows: Dataset = self._centred(x_ref)
+        rows = self._centred(x_ref)
         if self._backend == "python":
             X, y, _ = rows.lists()
             found = plain_statistics(np.array(X), np.array(y), w_ref)
         else:
-            if not (self._has_intercept or self._rows.has_weights):  # nothing to transform
-                rows = self._rows
             found = read_statistics(rows, w_ref, self._n_threads)
         if not found.is_finite():
             rows.refuse_nonfinite()
@@ -138,29 +139,41 @@ class _Reading:
 
 
 def first_means(rows: Dataset, has_intercept: bool) -> Floats:
-    """About the means of the first rows, with an intercept; zeros without."""
-    X, _, weights = rows.head(max(2, FIRST_NUMBERS // rows.d))
-    X = X.astype(np.float64)
-    if weights.any():
-        X = X[weights > 0.0]
+    """About the means of the first rows; zeros without an intercept."""
+    if not has_intercept:
+        return np.zeros(rows.d)
+    X = _first_rows(rows)
     with np.errstate(all="ignore"):
         first = X[0].copy()
-        if has_intercept:
-            X -= first
-        size = np.abs(X).max(axis=0)
+        X -= first
         mean, spread = first + np.mean(X, axis=0), np.std(X, axis=0)
         unit = SHIFT_BITS * np.exp2(np.floor(np.log2(spread)))
         x_ref = np.where(spread > 0.0, np.round(mean / unit) * unit, first)
-    if not np.isfinite(x_ref).all() and has_intercept:
+    if not np.isfinite(x_ref).all():
         rows.refuse_nonfinite()
         raise InvalidDataError("X is too large: its squares overflow; scale it")
+    return x_ref
+
+
+def _first_rows(rows: Dataset) -> Floats:
+    """A copy of the first rows with a weight above 0."""
+    X, _, weights = rows.head(max(2, FIRST_NUMBERS // rows.d))
+    first: Floats = X[weights > 0.0].astype(np.float64) if weights.any() else X.astype(np.float64)
+    return first
+
+
+def check_squares(rows: Dataset, x_ref: Floats, squares: Floats) -> None:
+    """Refuse columns that are so small that their squares vanish; `squares` (d,) are Σ (x − x_ref)²."""
+    if np.min(squares) > TINY:
+        return
+    X = _first_rows(rows)
+    size = np.abs(X - X[0] if x_ref.any() else X).max(axis=0)
     if ((size > 0.0) & (size < TINY)).any():
         j = int(((size > 0.0) & (size < TINY)).argmax())
         raise InvalidDataError(
             f"spans {size[j]:g}: its squares vanish", what="X", column=j, name=rows.name_of("X", j),
             remedy="scale X",
         )  # fmt: skip
-    return x_ref if has_intercept else np.zeros(rows.d)
 
 
 def scaled(centred: Statistics, to: Scaling, total: float, is_standardized: bool) -> Statistics:

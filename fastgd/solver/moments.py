@@ -19,7 +19,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
-from fastgd.solver.centring import first_means
+from fastgd.solver.centring import check_squares, first_means
 from fastgd.solver.cost import leaf_rows
 from fastgd.solver.curvature import CONSTANT
 from fastgd.solver.scaling import Scaling
@@ -109,6 +109,7 @@ def read_column_sums(
     """
     x_ref = first_means(rows, has_intercept) if x_ref is None else x_ref
     found = read_about(rows, x_ref, backend, n_threads)
+    check_squares(rows, x_ref, found.squares)
     total, sums, squares = found.total, found.sums, found.squares
     if not has_intercept:
         return found._replace(sums=0.0 * sums), 1

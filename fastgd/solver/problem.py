@@ -220,6 +220,8 @@ class Problem:
     @lazy_property
     def _about_reference(self) -> Statistics:
         centred = self.centred  # before the scaling, which follows from them
+        if self.is_plain:
+            return centred
         return centring.scaled(centred, self.scaling, self.total, self.objective.is_standardized)
 
     @lazy_property
@@ -235,6 +237,8 @@ class Problem:
     @np.errstate(over="ignore", invalid="ignore")
     def model(self, v: Floats) -> tuple[Floats, Floats]:
         """(w, intercept) of θ_ref + v, v (…, size): from the reference, with all digits of v."""
+        if self.is_plain and self.null is None:
+            return self.statistics.w_ref + v, np.zeros(v.shape[:-1])
         d, to, centred, theta = self.rows.d, self.scaling, self.centred, self.statistics.w_ref
         is_moved = self.statistics is not self._about_reference
         base = np.where((to.scale != 0.0) & ~np.array(is_moved), centred.w_ref[:d], 0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +87,7 @@ def resumed(state: State | None, to: Scaling) -> StepperState | None:
     """Where the run before stood, in this scaling; None where it is no part of this run."""
     if state is None or state.memory is None or state.scaling is None:
         return None
-    memory = copy.deepcopy(state.memory)
+    memory = state.memory.copied()
     if to.equals(state.scaling):
         return memory
     if state.moments is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -132,18 +131,17 @@ class Track:
         memory = None
         if self.scaling is not None:
             memory = getattr(self.stepper, "memory", None) or new_state(self.stepper.w)
-        null = self.problem.null
         return State(
             self.kind,
             self.epoch + done,
             order,
             self.stepper.method,
-            memory and copy.deepcopy(memory),
+            memory and memory.copied(),
             self.scaling,
             self.problem.reference,
             self.first_rate,
             self.about,
-            null if null is not None and null.any() else None,
+            self.problem.null,
             self._moments(),
         )
 
@@ -301,7 +299,7 @@ class _Runs:
             null = problem.null_part(point)
             if state is not None and state.null is not None and problem.is_resumed and null.any():
                 null = state.null
-            problem.null, point = null, point - null
+            problem.null, point = null if null.any() else None, point - null
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
             average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))

@@ -19,6 +19,15 @@ from fastgd.solver.planner import Method
 from fastgd.solver.steppers.backtracking import FIRST_GROWTH
 
 
+def hardly_differ(w: Floats, before: Floats) -> bool:
+    """Whether no weight differs by more than a few roundings."""
+    few = 4 * sys.float_info.epsilon
+    # In most runs the first weight decides.
+    if not abs(w[0] - before[0]) <= few * abs(w[0]):
+        return False
+    return bool((np.abs(w - before) <= few * np.abs(w)).all())
+
+
 class StallRule:
     """The end of runs without a stopping rule: the last epoch changed no weight by more than rounding."""
 
@@ -29,11 +38,7 @@ class StallRule:
     @property
     def has_stalled(self) -> bool:
         """Whether no weight moved by more than a few roundings."""
-        few, w, before = 4 * sys.float_info.epsilon, self.w, self.before
-        # In most runs the first weight decides.
-        if not abs(w[0] - before[0]) <= few * abs(w[0]):
-            return False
-        return bool((np.abs(w - before) <= few * np.abs(w)).all())
+        return hardly_differ(self.w, self.before)
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,9 @@ class StepperState:
     momentum: Floats
     average: Floats
     counts: NDArray[np.int64]
+
+    def copied(self) -> StepperState:
+        return StepperState(*(part.copy() for part in vars(self).values()))
 
 
 _NO_EPOCH = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])

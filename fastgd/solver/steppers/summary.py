@@ -15,7 +15,14 @@ from fastgd.solver.objective import UpdateRule
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
-from fastgd.solver.steppers.base import EpochBatch, GradientRule, StallRule, StepperState, Until
+from fastgd.solver.steppers.base import (
+    EpochBatch,
+    GradientRule,
+    StallRule,
+    StepperState,
+    Until,
+    hardly_differ,
+)
 from fastgd.solver.steppers.streaming import in_order_steps
 from fastgd.solver.summaries import Summaries
 
@@ -29,7 +36,10 @@ FAR_WEIGHTS = 2.0**7
 
 
 class SummaryDescent(GradientRule):
-    """Squared errors: an epoch is a product of the statistics with v. The reads are the problem's."""
+    """Full-batch descent on statistics: an epoch is a product of G with v. The reads are the problem's.
+
+    Steps without momentum, l1, metric and stopping rule have a kernel of their own, which is shorter.
+    """
 
     state_attributes = ("w", "before", "_momentum", "has_converged")
     has_costs = True
@@ -37,35 +47,55 @@ class SummaryDescent(GradientRule):
     method: Method = "summary"
     passes = 0
 
-    def __init__(self, problem: Problem, memory: StepperState, rule: UpdateRule, until: Until):
-        from fastgd.kernels import proximal
-
-        self._kernels, self._rule, self._until = proximal, rule, until
-        self._sums = problem.penalised
-        self._floor, self._units = 0.0, np.zeros(len(memory.point))
-        if until.tol >= 0.0:
-            self._floor = ROUNDING * problem.least_alike
-            self._units = problem.units
-        self._metric = problem.metric
+    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule, until: Until):
+        self._sums, self._metric = problem.penalised, problem.metric
+        self._rule, self._until, self._state = rule, until, state
         self._l1 = problem.scaling.penalty(problem.objective.l1, 0.0).l1
-        self._memory = memory
-        self.w, self.before, self._momentum = memory.point, memory.before, memory.momentum
+        self._is_plain = rule.is_plain and until.tol < 0.0 and not (problem.objective.l1 or len(self._metric))
+        self._floor, self._units = 0.0, np.zeros(len(state.point))
+        if until.tol >= 0.0:
+            self._floor, self._units = ROUNDING * problem.least_alike, problem.units
+        self.w, self.before, self._momentum = state.point, state.before, state.momentum
+        self._h = np.empty(len(self.w))
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
 
     @property
     def memory(self) -> StepperState:
-        return replace(self._memory, point=self.w, before=self.before, momentum=self._momentum)
+        return replace(self._state, point=self.w, before=self.before, momentum=self._momentum)
+
+    @property
+    def has_stalled(self) -> bool:
+        if not self._is_plain:
+            return super().has_stalled
+        return hardly_differ(self._sums.w_ref + self.w, self._sums.w_ref + self.before)
 
     def start(self, want_cost: bool) -> float | None:
-        sums, h = self._sums, np.empty(len(self.w))
-        self._kernels.product(sums.G, sums.c, self.w, h)
-        cost: float = self._kernels.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, self.w, h)
+        sums, v, h = self._sums, self.w, self._h
+        cost: float
+        if self._is_plain:
+            from fastgd.kernels import epochs
+
+            cost = epochs.evaluate(sums.G, sums.c, sums.s, sums.n, v, h)
+        else:
+            from fastgd.kernels import proximal
+
+            proximal.product(sums.G, sums.c, v, h)
+            cost = proximal.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, v, h)
         return cost
 
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         sums, rule, until = self._sums, self._rule, self._until
         done: int
-        done, self.has_converged = self._kernels.descend(
+        if self._is_plain:
+            from fastgd.kernels import epochs
+
+            return epochs.descend(
+                sums.G, sums.c, sums.s, sums.n, self.w, self.before, self._h,
+                rates, allow_divergence, batch.costs, batch.weights,
+            )  # fmt: skip
+        from fastgd.kernels import proximal
+
+        done, self.has_converged = proximal.descend(
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
             self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
             until.tol, self._floor, self._units, self._metric, until.patience, allow_divergence, batch.costs,
