@@ -81,7 +81,7 @@ class _Reading:
         rows = self._centred(x_ref)
         if self._backend == "python":
             X, y, _ = rows.lists()
-            found = plain_statistics(np.array(X), np.array(y), w_ref)
+            found = plain_statistics(np.array(X).reshape(len(y), -1), np.array(y), w_ref)
         else:
             found = read_statistics(rows, w_ref, self._n_threads)
         if not found.is_finite():

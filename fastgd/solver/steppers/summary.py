@@ -56,7 +56,9 @@ class SummaryDescent(GradientRule):
         if until.tol >= 0.0:
             self._floor, self._units = ROUNDING * problem.least_alike, problem.units
         self.w, self.before, self._momentum = state.point, state.before, state.momentum
-        self._h = np.empty(len(self.w))
+        self._h, self._origin = np.empty(len(self.w)), np.zeros(len(self.w))
+        if problem.is_plain:  # points are weights
+            self._origin = self._sums.w_ref
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
 
     @property
@@ -90,7 +92,7 @@ class SummaryDescent(GradientRule):
             from fastgd.kernels import epochs
 
             return epochs.descend(
-                sums.G, sums.c, sums.s, sums.n, self.w, self.before, self._h,
+                sums.G, sums.c, sums.s, sums.n, self._origin, self.w, self.before, self._h,
                 rates, allow_divergence, batch.costs, batch.weights,
             )  # fmt: skip
         from fastgd.kernels import proximal
