@@ -12,8 +12,8 @@ from fastgd.data.chunks import Source
 from fastgd.losses import Loss
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop
+from fastgd.solver.callbacks import EpochFunction
 from fastgd.solver.fit import fit
-from fastgd.solver.loop import Callback
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import OnDivergence, Options, Tolerance
 from fastgd.solver.orders import Shuffle
@@ -42,7 +42,7 @@ def gradient_descent(
     tol: Tolerance = None,
     patience: int = 5,
     validation_fraction: float | None = None,
-    callback: Callback | None = None,
+    callback: EpochFunction | None = None,
     method: Choice = "auto",
     history: loop.History = "epochs",
     on_divergence: OnDivergence = "raise",
@@ -195,7 +195,7 @@ def sgd(
     tol: Tolerance = None,
     patience: int = 5,
     validation_fraction: float | None = None,
-    callback: Callback | None = None,
+    callback: EpochFunction | None = None,
     method: Choice = "auto",
     history: loop.History = "epochs",
     track_cost: bool = False,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 
 from fastgd.data.dataset import Dataset
 from fastgd.solver import blas, forecast, linalg, preconditioning
+from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
 from fastgd.solver.options import Options, Plan
-from fastgd.solver.tracks import Track
 
 FEW_DIGITS = 7.5
 """Fewer digits of the weights than this are reported."""
@@ -71,13 +72,13 @@ def condition(rows: Dataset, objective: Objective) -> float:
     return found if found >= 1.0 else 1.0
 
 
-def revoke(run: Run, taken: Track, rows: Dataset, options: Options, tolerance: float) -> float:
+def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float:
     """Take back that the run has converged, where its rule could not see the slowest weights.
 
     Returns the bound of the condition number, 1 where it was not computed. On statistics the rule of tol=0
     knows the units of columns.
     """
-    objective = taken.objective
+    objective, tolerance = descent.objective, descent.tolerance(options)
     if run.error is not None or run.diverged or not (run.converged or options.tol is not None):
         return 1.0
     if run.converged and not run.has_stalled and tolerance == 0.0:
@@ -85,7 +86,7 @@ def revoke(run: Run, taken: Track, rows: Dataset, options: Options, tolerance: f
     found = condition(rows, objective)
     first, last = run.first_cost, run.last_cost
     is_exact = bool(
-        taken.kind == "sgd" and first and last is not None and 0.0 <= last <= forecast.EXACT * first
+        descent.kind == "sgd" and first and last is not None and 0.0 <= last <= forecast.EXACT * first
     )
     if is_exact and found <= UNSEEN_BY_EXACT:  # so small a cost leaves the slowest weights six digits
         return found
@@ -100,29 +101,30 @@ def revoke(run: Run, taken: Track, rows: Dataset, options: Options, tolerance: f
     return found
 
 
-def of(
-    run: Run, taken: Track, rows: Dataset, plan: Plan, tolerance: float, found: float
-) -> list[tuple[str, str, float]]:
+def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> list[tuple[str, str, float]]:
     """The warnings of a run that did not diverge: kind, sentence, and how bad it is.
 
     `found` is the bound of the condition number that `revoke` returned.
     """
-    objective, options = taken.objective, plan.options
-    words = options.words
+    objective, options = descent.objective, plan.options
+    words, tolerance = options.words, descent.tolerance(options)
     told: list[tuple[str, str, float]] = []
-    if options.tol is not None and taken.is_off():
+    is_small = objective.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
+    if options.tol is not None and is_small and rows.facts.squares_vanish:
+        told.append(("small y", f"y is {rows.facts.largest:g} at most: {forecast.VANISHES}", 0.0))
+    if options.tol is not None and descent.is_off():
         told.append(("is off", forecast.is_off(words), 0.0))
     elif run.is_revoked and options.tol is not None:
         told.append(("unlike", f"{run.stopped}: {_unlike(plan, objective, rows, found)}", found))
-    elif is_left_behind(run, taken, rows, options):
+    elif is_left_behind(run, descent, rows, options):
         told.append(("left behind", forecast.left_behind(words, objective.l2), 0.0))
-    digits = taken.expected_digits() if options.tol is not None else math.inf
+    digits = descent.expected_digits() if options.tol is not None else math.inf
     if digits < FEW_DIGITS:
-        columns = forecast.named(taken.dependent(), rows.columns) if digits <= 0.0 else ""
+        columns = forecast.named(descent.dependent(), rows.columns) if digits <= 0.0 else ""
         is_beside = objective.fit_intercept and not objective.is_standardized
         told.append(("few digits", forecast.few_digits(digits, is_beside, columns, words), -digits))
     if options.tol is not None and options.n_epochs and not (run.converged or run.stopped):
-        by_cost = taken.kind == "sgd" or not objective.is_smooth
+        by_cost = descent.kind == "sgd" or not objective.is_smooth
         seen = np.empty(0) if run.changes is None else run.changes
         first_cost, last_cost = run.first_cost or 0.0, run.last_cost or 0.0
         share = last_cost / first_cost if by_cost and first_cost > 0.0 and last_cost > 0.0 else math.nan
@@ -153,9 +155,9 @@ def _remedies(plan: Plan, objective: Objective) -> str:
     return forecast.either(remedies)
 
 
-def is_left_behind(run: Run, taken: Track, rows: Dataset, options: Options) -> bool:
+def is_left_behind(run: Run, descent: Descent, rows: Dataset, options: Options) -> bool:
     """Whether the automatic rate, made for a strong l2, was too small to move the intercept."""
-    objective = taken.objective
+    objective = descent.objective
     if (
         not (objective.fit_intercept and objective.is_smooth and options.has_automatic_rate)
         or objective.is_standardized
@@ -163,5 +165,5 @@ def is_left_behind(run: Run, taken: Track, rows: Dataset, options: Options) -> b
         return False
     if not run.n_epochs or run.converged or objective.l2 <= STRONG * objective.curvature:
         return False
-    steps = rows.n if taken.kind == "sgd" else 1
-    return objective.curvature * float(np.sum(taken.rates[: run.n_epochs])) * steps < 2.0
+    steps = rows.n if descent.kind == "sgd" else 1
+    return objective.curvature * float(np.sum(descent.rates[: run.n_epochs])) * steps < 2.0

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import os
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from fastgd.data.files import Path
 from fastgd.engine.blocks import Floats, Place, block_rows
 from fastgd.engine.journal import Journal
 from fastgd.io import npz
-from fastgd.solver.loop import Run, Watch
+from fastgd.solver.loop import Callback, Run
 from fastgd.solver.options import Options
 from fastgd.solver.orders import Order
 from fastgd.solver.problem import Problem
@@ -133,7 +134,7 @@ class Checkpoint:
                 RuntimeWarning,
             )
 
-    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> int:
+    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]) -> int:
         """See `solver.loop.Keeper`."""
         found = self._found
         point = None if found is None else found.point
@@ -142,7 +143,7 @@ class Checkpoint:
             return 0
         here = self._few_rates()
         try:
-            epoch, there = self._restored(found, point, run, batch, stepper, watch), point["rates"]
+            epoch, there = self._restored(found, point, run, batch, stepper, callbacks), point["rates"]
             if there.shape != here.shape:
                 raise ValueError
             if getattr(stepper, "backtracks", False):  # the rates of the epochs before were scaled
@@ -166,7 +167,7 @@ class Checkpoint:
         run: Run,
         batch: EpochBatch,
         stepper: Stepper,
-        watch: Watch | None,
+        callbacks: Sequence[Callback],
     ) -> int:
         epoch = int(point["epoch"])
         if not 0 <= epoch <= len(self._rates):
@@ -183,9 +184,8 @@ class Checkpoint:
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
         run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
         run.n_epochs = epoch
-        if watch is not None and point["watch"] is not None:
-            watch.quiet, watch.lowest, watch.best, watch.since, validations = point["watch"]
-            watch.validations = validations.tolist()
+        for callback, state in zip(callbacks, point["callbacks"], strict=True):
+            callback.restore(state)
         self.journal.has_started(found.places[found.before :])
         return epoch
 
@@ -193,7 +193,9 @@ class Checkpoint:
         """The rates of all epochs; only one rate where all are equal."""
         return self._rates[:1] if self._rates.strides == (0,) else self._rates
 
-    def between(self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> None:
+    def between(
+        self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]
+    ) -> None:
         """See `solver.loop.Keeper`."""
         self._warn_of_failure()
         journal = self.journal
@@ -206,8 +208,7 @@ class Checkpoint:
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             passes=self._problem.n_passes if self._problem else 0,
-            watch=watch
-            and [watch.quiet, watch.lowest, watch.best, watch.since, np.array(watch.validations)],
+            callbacks=[callback.state() for callback in callbacks],
             stepper=moving,
         )  # fmt: skip
 

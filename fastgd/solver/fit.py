@@ -1,9 +1,8 @@
-"""The one body of every fit: validate, take a track, run the epochs, make the result."""
+"""The body of every fit: check what is asked for, begin a descent, run its epochs, make the result."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from typing import Any, NoReturn
 
@@ -19,19 +18,19 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.frames import differ
 from fastgd.engine.blocks import Floats
 from fastgd.losses import as_loss, identity
-from fastgd.solver import caveats, forecast, loop, scaling
+from fastgd.solver import caveats, loop, scaling
+from fastgd.solver.callbacks import AdaptiveRate, CostRule, UserCallback, Validation
 from fastgd.solver.checkpoint import Checkpoint, vars_of
 from fastgd.solver.cost import Cost
+from fastgd.solver.descents import Descent, begin_descent, run_descent
 from fastgd.solver.inputs import as_dataset, check_weights
-from fastgd.solver.loop import Run, Watch
+from fastgd.solver.loop import Callback, Run
 from fastgd.solver.objective import Objective, UpdateRule, as_objective, check_loss, lone_class
 from fastgd.solver.options import Options, Plan, Solver, Start
-from fastgd.solver.orders import Order, as_order
-from fastgd.solver.outcome import from_run, not_begun, report_divergence
-from fastgd.solver.planner import Choice
+from fastgd.solver.orders import as_order
+from fastgd.solver.outcome import not_begun, report_divergence, result_of
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import State
-from fastgd.solver.tracks import Track, has_grown, track
 from fastgd.wording import listed
 
 NOTE = "fastgd: the run up to this epoch is this error's .result"
@@ -60,7 +59,8 @@ def fit(
             checkpoint = Checkpoint(rows, options, others)
             rows.log = checkpoint.journal
         samples = (_listed(X), _listed(y)) if options.history == "samples" and rows.is_random else None
-        return _fit(solver, rows, samples, given, rule, options, backend, checkpoint, began)
+        plan, start = _planned(solver, rows, given, rule, options, backend, checkpoint)
+        return _fit(plan, start, rows, samples, checkpoint, began)
     except KeyboardInterrupt as interrupt:
         if not hasattr(interrupt, "result"):  # before the first epoch
             if checkpoint is not None:
@@ -79,23 +79,64 @@ def fit(
 
 
 def _fit(
-    solver: Solver,
-    everything: Dataset,
+    plan: Plan,
+    start: tuple[Floats, float, State | None],
+    dataset: Dataset,
     samples: tuple[list[Any], list[Any]] | None,
+    checkpoint: Checkpoint | None,
+    began: float,
+) -> FitResult:
+    """Fit to the dataset what was asked for."""
+    options = plan.options
+    rows, held = _held_out(plan, dataset)
+    n_samples = rows.n if options.history == "samples" else 0
+    loop.check_history(options.history, options.n_epochs, n_samples, rows.d)
+    descent = begin_descent(plan, rows, *start)
+    before = descent.stepper.w.copy() if options.is_part else descent.stepper.w
+    callbacks, validation = _callbacks(descent, plan, held)
+    if checkpoint is not None:
+        checkpoint.watch(descent.rates, descent.problem, descent.cost_scale)
+    run = run_descent(
+        descent, plan, callbacks, rows.refuse_nonfinite, checkpoint,
+        stop_when_diverged=options.on_divergence != "ignore",
+    )  # fmt: skip
+    n_passes = descent.passes + dataset.passes
+    if validation is not None:
+        run.validation_costs = np.array(validation.costs)
+        n_passes += 0 if dataset.is_random else len(validation.costs)  # each goes through the whole source
+    condition = caveats.revoke(run, descent, rows, options)
+    grown = _has_grown(run, descent, before, options)
+    result = result_of(run, descent, plan, dataset, n_passes, began, samples)
+    if run.error is not None:
+        _raise_with(run.error, result)
+    if run.diverged:
+        try:
+            if options.on_divergence != "ignore":
+                report_divergence(result, run.first_cost, descent, grown, plan)
+        except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
+            _raise_with(interrupt, result)
+        return result
+    for kind, sentence, badness in caveats.of(run, descent, dataset, plan, condition):
+        options.warn(kind, sentence, badness)
+    return result
+
+
+def _planned(
+    solver: Solver,
+    dataset: Dataset,
     given: dict[str, Any],
     rule: UpdateRule,
     options: Options,
     backend: Backend,
     checkpoint: Checkpoint | None,
-    began: float,
-) -> FitResult:
-    rows = everything
-    objective = as_objective(**given, has_weights=rows.has_weights)
-    check_weights(rows)
-    check_loss(objective.loss, rows, backend)
-    if not options.is_part and (sentence := lone_class(objective, rows)):
+) -> tuple[Plan, tuple[Floats, float, State | None]]:
+    """What is asked for, checked, and where to begin."""
+    objective = as_objective(**given, has_weights=dataset.has_weights)
+    check_weights(dataset)
+    check_loss(objective.loss, dataset, backend)
+    if not options.is_part and (sentence := lone_class(objective, dataset)):
         options.warn("one class", sentence)
-    w, intercept, state = _start(options.w0, rows)
+    w, intercept, state = _start(options.w0, dataset)
     order = as_order(options.shuffle, options.seed)
     if state is not None and options.seed is None and options.shuffle == state.order.shuffle:
         order = state.order
@@ -106,101 +147,29 @@ def _fit(
             f"w0 is a fit with the intercept {intercept:.6g}: pass fit_intercept=True, or its weights, "
             "w0=fit.w"
         )
-    check_method(solver, options, backend, order, objective, rule)
-    if options.history == "samples" and not rows.is_random:
-        raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
-    if order.shuffle is True and not rows.is_random:
-        rows.reader()  # which refuses
-    held = None
-    if options.validation_fraction is not None:
-        rows, held = _held_out(rows, objective, options.validation_fraction, backend, options.n_threads)
-    n_samples = rows.n if options.history == "samples" else 0
-    loop.check_history(options.history, options.n_epochs, n_samples, rows.d)
     plan = Plan(solver, objective, rule, options, order, backend)
-    taken = track(plan, rows, w, intercept, state)
-    stepper, is_sgd = taken.stepper, taken.kind == "sgd"
-    before = stepper.w.copy() if options.is_part else stepper.w
-    if checkpoint is not None:
-        checkpoint.watch(taken.rates, taken.problem, taken.cost_scale)
-    tolerance = options.tolerance("stream" if taken.kind == "sgd" else stepper.method)
-    by_cost = options.tol is not None and (is_sgd or not objective.is_smooth)
-    run = loop.run_epochs(
-        stepper,
-        taken.rates,
-        options.history,
-        want_costs=options.track_cost or stepper.has_costs or options.n_epochs == 0 or by_cost,
-        want_losses=is_sgd,
-        n_samples=n_samples,
-        stop_when_diverged=options.on_divergence != "ignore",
-        check_data=rows.refuse_nonfinite,
-        watch=_watch(taken, options, held, rows.is_scalar, by_cost),
-        want_norms=options.tol is not None and not by_cost,
-        keeper=checkpoint,
-    )
-    if run.converged and not run.has_stalled and options.tol is not None:
-        run.stopped = forecast.reached(tolerance, options.patience, by_cost)
-    condition = caveats.revoke(run, taken, rows, options, tolerance)
-    scale_costs(run, taken.cost_scale)
+    check_method(plan)
+    if options.history == "samples" and not dataset.is_random:
+        raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
+    if order.shuffle is True and not dataset.is_random:
+        dataset.reader()  # which refuses
+    return plan, (w, intercept, state)
+
+
+def _has_grown(run: Run, descent: Descent, before: Floats, options: Options) -> bool:
+    """Whether a run that is finite has diverged all the same; the run then says so."""
     grown = False
     try:
         if options.is_part:
-            grown = not (run.diverged or run.is_interrupted) and taken.has_outgrown(before)
+            grown = not (run.diverged or run.is_interrupted) and descent.has_outgrown(before)
         else:
-            grown = not (is_sgd or run.is_interrupted) and has_grown(
-                run, taken.rates, stepper.w, rows, taken.problem
-            )
+            grown = not run.is_interrupted and descent.has_grown(run)
     except KeyboardInterrupt as interrupt:
         run.error, run.is_interrupted = interrupt, True
     if run.is_interrupted:
         run.stopped, run.is_revoked = "it was interrupted", False
     run.diverged |= grown
-    steps = -(-rows.n // rule.batch_size) if solver == "sgd" and rows.known_n is not None else 1
-    result = from_run(
-        run,
-        point=stepper.w,
-        result_point=taken.result_point(),
-        model=taken.model,
-        rates=taken.rates,
-        rows=everything if everything.is_random else None,
-        is_scalar=everything.is_scalar,
-        n_samples=rows.known_n or 0,
-        steps=steps,
-        has_intercept=objective.fit_intercept,
-        is_lesson=objective.is_plain,
-        solver=solver,
-        backend=backend,
-        method=stepper.method,
-        n_passes=taken.passes + everything.passes + _validating(run, everything),
-        elapsed=time.perf_counter() - began,
-        samples=samples,
-        w0=None if isinstance(options.w0, FitResult) else options.w0,
-        order=order,
-        state=None if run.is_interrupted else taken.state(run.n_epochs, order),
-        constant=taken.constant(),
-        feature_names=everything.columns,
-    )
-    if run.error is not None:
-        _raise_with(run.error, result)
-    if run.diverged:
-        try:
-            if options.on_divergence != "ignore":
-                report_divergence(
-                    result, run.first_cost, taken, grown, rule.is_plain, options, objective.has_weights
-                )
-        except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
-            _raise_with(interrupt, result)
-        return result
-    is_small = objective.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
-    if options.tol is not None and is_small and everything.facts.squares_vanish:
-        options.warn("small y", f"y is {everything.facts.largest:g} at most: {forecast.VANISHES}")
-    for kind, sentence, badness in caveats.of(run, taken, everything, plan, tolerance, condition):
-        options.warn(kind, sentence, badness)
-    return result
-
-
-def _validating(run: Run, rows: Dataset) -> int:
-    """The reads of the held-out rows, which in a source lie between the others: each goes through all."""
-    return 0 if rows.is_random or run.validation_costs is None else len(run.validation_costs)
+    return grown
 
 
 def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
@@ -211,39 +180,36 @@ def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
     raise error
 
 
-def check_method(
-    solver: Solver, options: Options, backend: Backend, order: Order, objective: Objective, rule: UpdateRule
-) -> None:
+def check_method(plan: Plan) -> None:
     """Refuse a method, or a history, that cannot do what is asked."""
-    if options.history == "samples" and not (objective.is_plain and rule.is_plain):
+    objective, rule, method = plan.objective, plan.rule, plan.options.method
+    if plan.options.history == "samples" and not (objective.is_plain and rule.is_plain):
         raise ValueError(
             'history="samples" keeps the steps of the lesson\'s loop: of squared errors, without intercept, '
             "weights, penalty, momentum and batches"
         )
-    check_summary(options.method, backend, options.history, order)
-    if options.method == "summary" and not objective.is_squared:
-        raise ValueError('method="summary" knows squared errors alone; other losses stream')
-    is_single = rule.is_plain and objective.is_quadratic
-    if options.method == "summary" and solver == "sgd" and not is_single:
-        raise ValueError(
-            'method="summary" of SGD takes the single steps of squared errors; penalties, momentum, batches '
-            "and averages stream"
-        )
-    if solver == "sgd" and rule.nesterov and not rule.momentum:
+    if method == "summary":
+        _check_summary(plan)
+    if plan.solver == "sgd" and rule.nesterov and not rule.momentum:
         raise ValueError("nesterov=True of SGD needs a momentum; pass one, momentum=0.9 say")
 
 
-def check_summary(method: Choice, backend: Backend, history: loop.History, order: Order) -> None:
+def _check_summary(plan: Plan) -> None:
     """Refuse method="summary" where there is none."""
-    if method != "summary":
-        return
-    if backend == "python":
+    if plan.backend == "python":
         raise ValueError('method="summary" needs the compiled kernels; backend="python" is the plain loop')
-    if history == "samples":
+    if plan.options.history == "samples":
         raise ValueError('history="samples" keeps every step, and method="summary" takes none: stream')
-    if order.shuffle is True:
+    if plan.order.shuffle is True:
         raise ValueError(
             'shuffle=True takes every row anew: method="summary" needs shuffle=False or "blocks"'
+        )
+    if not plan.objective.is_squared:
+        raise ValueError('method="summary" knows squared errors alone; other losses stream')
+    if plan.solver == "sgd" and not (plan.rule.is_plain and plan.objective.is_quadratic):
+        raise ValueError(
+            'method="summary" of SGD takes the single steps of squared errors; penalties, momentum, batches '
+            "and averages stream"
         )
 
 
@@ -293,56 +259,49 @@ class _Held:
         return reference.mean_loss(xs, ys, weights, [*w.tolist(), intercept], self._goal.loss)
 
 
-def _held_out(
-    rows: Dataset, objective: Objective, fraction: float, backend: Backend, n_threads: int | None
-) -> tuple[Dataset, _Held]:
-    """The rows that are left, and the cost of those held out."""
-    kept, held = split.split(rows, fraction)
+def _held_out(plan: Plan, dataset: Dataset) -> tuple[Dataset, _Held | None]:
+    """The rows to fit, and the cost of those held out."""
+    fraction = plan.options.validation_fraction
+    if fraction is None:
+        return dataset, None
+    kept, held = split.split(dataset, fraction)
     for which, part in (("held-out", held), ("other", kept)):
         if part.has_weights and not part.total_weight:
             raise InvalidDataError(f"sample_weight is zero for every one of the {which} rows")
-    return kept, _Held(held, objective, backend, n_threads)
+    return kept, _Held(held, plan.objective, plan.backend, plan.options.n_threads)
 
 
-def _watch(
-    taken: Track, options: Options, held: _Held | None, is_scalar: bool, by_cost: bool
-) -> Watch | None:
-    if options.callback is None and held is None and not by_cost:
-        return None
+def _callbacks(descent: Descent, plan: Plan, held: _Held | None) -> tuple[list[Callback], Validation | None]:
+    """What looks at each epoch of the run."""
+    options, callbacks = plan.options, list[Callback]()
+    is_scalar = descent.problem.rows.is_scalar
 
     def model() -> tuple[Floats, float]:
-        """Where the fit would end if it ended now."""
-        point = taken.result_point()
-        if taken.model is None:
+        """w and intercept of the fit if it ended now."""
+        point = descent.result_point()
+        if descent.model is None:
             return point, 0.0
-        w, intercept = taken.model(point)
+        w, intercept = descent.model(point)
         return w, float(intercept)
 
     def shaped() -> tuple[float | Floats, float]:
         w, intercept = model()
         return (float(w[0]) if is_scalar else w.copy()), intercept
 
-    return Watch(
-        tol=options.tolerance("stream") if by_cost else None,
-        patience=options.patience,
-        is_adaptive=options.is_adaptive,
-        least_rate=LEAST_RATE / options.words.rate_unit,
-        callback=options.callback,
-        validate=None if held is None else lambda: held(*model()),
-        improvement=max(0.0, options.tolerance("stream")),
-        model=shaped,
-        first_epoch=taken.epoch,
-        cost_scale=taken.cost_scale,
-    )
-
-
-def scale_costs(run: Run, scale: float) -> None:
-    """Costs that are means over rows, made means over weights."""
-    if scale == 1.0:
-        return
-    run.costs = None if run.costs is None else run.costs * scale
-    run.first_cost = None if run.first_cost is None else run.first_cost * scale
-    run.last_cost = None if run.last_cost is None else run.last_cost * scale
+    cost_rule = validation = None
+    tolerance = options.tolerance("stream")
+    if descent.is_judged_by_cost(options.tol):
+        cost_rule = CostRule(tolerance, options.patience)
+    if held is not None:
+        validation = Validation(lambda: held(*model()), max(0.0, tolerance), options.patience)
+    rules = [rule for rule in (cost_rule, validation) if rule is not None]
+    callbacks += rules
+    if rules and options.is_adaptive:
+        callbacks.append(AdaptiveRate(descent.rates, rules, LEAST_RATE / options.words.rate_unit))
+    if options.callback is not None:
+        shown = options.callback, shaped, descent.epoch, descent.cost_scale, validation
+        callbacks.append(UserCallback(*shown))
+    return callbacks, validation
 
 
 def _listed(values: ArrayLike) -> list[Any]:

@@ -1,25 +1,21 @@
-"""The one epoch loop: histories, divergence, stopping, callbacks, whatever answers for the data."""
+"""The one epoch loop: it advances a stepper and records what epochs leave, whatever answers for the data."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from fastgd.engine.blocks import Floats
-from fastgd.solver.forecast import EXACT
 from fastgd.solver.steppers.base import EpochBatch, Stepper
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
 HISTORY_BYTES = 1_000_000_000
-LOWERED = 5.0
-"""An adaptive rate is divided by it, as in scikit-learn."""
 _NO_LOSSES: Floats = np.empty(0)
 _NO_GRADIENTS = np.empty((0, 0, 0))
 
@@ -55,242 +51,208 @@ class Run:
     """Whether it came in the middle of an epoch, which was taken back."""
 
 
-@dataclass(frozen=True, slots=True)
-class EpochState:
-    """What a callback sees after an epoch.
+class Callback(Protocol):
+    """Looks at a run after each epoch, and may end it."""
 
-    epoch counts from 0; w and intercept are what the fit would come to if it ended now; cost is None where it
-    is not known.
-    """
+    def after(self, run: Run, rate: float) -> None:
+        """Look at the last epoch, which had this rate. `converged`, `stopped` or `error` end the run."""
 
-    epoch: int
-    w: float | Floats
-    intercept: float
-    cost: float | None
-    learning_rate: float
-    validation_cost: float | None = None
+    def state(self) -> list[Any]:
+        """What it must know to go on in another process."""
 
-
-Callback = Callable[[EpochState], object]
-
-
-@dataclass(slots=True)
-class Watch:
-    """What is looked at after each epoch, and may end the run."""
-
-    tol: float | None = None
-    """The cost has converged after `patience` quiet epochs in a row, see `_is_quiet`. (The steppers of
-    full-batch descent on smooth losses have a rule of their own, on the gradient.)"""
-    patience: int = 1
-    is_adaptive: bool = False
-    """Divide the rate by 5 where a rule would end the run, until it is at most `least_rate`."""
-    least_rate: float = 0.0
-    callback: Callback | None = None
-    validate: Callable[[], float] | None = None
-    """The cost of the held-out rows where the run stands: the run ends when it has not become lower, by more
-    than this part of it, for `patience` epochs."""
-    improvement: float = 0.0
-    cost_scale: float = 1.0
-    """What turns the stepper's costs into those that the callback sees."""
-    model: Callable[[], tuple[float | Floats, float]] | None = None
-    """w and intercept where the run stands, for the callback."""
-    first_epoch: int = 0
-    validations: list[float] = field(default_factory=list)
-    """The costs of the held-out rows so far."""
-    quiet: int = 0
-    lowest: float = math.inf
-    """Quiet epochs in a row, and the lowest cost so far."""
-    best: float = math.inf
-    since: int = 0
-    """The least cost of the held-out rows, and epochs since."""
-    _room: Floats = field(default_factory=lambda: np.empty(0))
-    """Holds `Run.changes`; its size doubles."""
-
-    @property
-    def wants_each_epoch(self) -> bool:
-        return self.callback is not None or self.validate is not None or self.tol is not None
-
-    def _is_quiet(self, cost: float, first: float, run: Run) -> bool:
-        """Whether an epoch has lowered the cost by no more than tol of the lowest before it.
-
-        A cost that rounding makes of an exact fit is quiet too. One that has risen to twice the lowest is
-        not: that run may be on its way to divergence.
-        """
-        assert self.tol is not None
-        if self.tol > 0.0 and 0.0 <= cost <= EXACT * first:
-            return True
-        fall = (self.lowest - cost) / max(abs(self.lowest), sys.float_info.min)
-        self._keep_change(run, max(0.0, fall))
-        return -1.0 <= fall <= self.tol
-
-    def _keep_change(self, run: Run, fall: float) -> None:
-        n = 0 if run.changes is None else len(run.changes)
-        if n >= len(self._room) or n == 0:
-            self._room = np.empty(max(64, 2 * n))
-            self._room[:n] = run.changes if n else 0.0
-        self._room[n] = fall
-        run.changes = self._room[: n + 1]
-
-    def after(self, run: Run, rate: float) -> bool:
-        """Look at the epoch just done, and set in the run what it says; whether to lower the rate."""
-        cost, first = run.last_cost, run.first_cost
-        if self.tol is not None and cost is not None and first is not None:
-            self.lowest = min(self.lowest, first)
-            self.quiet = self.quiet + 1 if self._is_quiet(cost, first, run) else 0
-            self.lowest = min(self.lowest, cost)
-            run.converged = self.quiet >= self.patience
-        if self.validate is not None:
-            self.validations.append(self.validate())
-            slack = self.improvement * abs(self.best) if math.isfinite(self.best) else 0.0
-            if self.validations[-1] < self.best - slack:
-                self.best, self.since = self.validations[-1], 0
-            else:
-                self.since += 1
-            if self.since >= self.patience:
-                run.stopped = f"the cost of the held-out rows has not fallen for {self.since} epochs"
-        lower = bool(run.converged or run.stopped) and self.is_adaptive and rate > self.least_rate
-        if lower:
-            run.converged, run.stopped, self.quiet, self.since = False, "", 0, 0
-        if self.callback is not None:
-            assert self.model is not None
-            state = EpochState(
-                self.first_epoch + run.n_epochs - 1,
-                *self.model(),
-                None if cost is None else cost * self.cost_scale,
-                rate,
-                self.validations[-1] if self.validations else None,
-            )
-            try:
-                answer = self.callback(state)
-                if isinstance(answer, (bool, np.bool_)) and answer:
-                    run.stopped = "the callback asked for it"
-            except BaseException as error:
-                run.error = error
-        return lower
+    def restore(self, state: list[Any]) -> None:
+        """Take the state of an earlier process."""
 
 
 class Keeper(Protocol):
-    """Keeps where a run stands, so that another process can go on from there."""
+    """Saves the progress of a run, so that another process can go on from there."""
 
-    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> int:
-        """Put all as an earlier process left it; the number of epochs done, 0 where there was none."""
+    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]) -> int:
+        """Restore what an earlier process has saved. Returns the number of epochs done, 0 for none."""
 
-    def between(self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, watch: Watch | None) -> None:
-        """So many epochs are done, and the next has not begun."""
+    def between(
+        self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]
+    ) -> None:
+        """Save the run, of which so many epochs are done; the next has not begun."""
 
     def write(self) -> None:
-        """There may be no later time for it."""
+        """Write what was saved. There may be no later time for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a run records."""
+
+    history: History
+    costs: bool
+    losses: bool
+    """Whether there are losses of single rows. Without them costs need no read of their own."""
+    norms: bool = False
+    """Whether the norms of gradients are kept for a stopping rule."""
+    n_samples: int = 0
+    """The number of gradients an epoch that history="samples" keeps."""
+
+
+class _Histories:
+    """The arrays of a run, with room for all epochs."""
+
+    def __init__(self, recorded: Recorded, n_epochs: int, d: int):
+        history = recorded.history
+        self.has_costs = recorded.costs and history is not None
+        self.has_losses = recorded.losses and history is not None
+        self.has_weights, self.has_gradients = history in ("epochs", "samples"), history == "samples"
+        self.costs = np.empty(n_epochs + 1 if self.has_costs else 0)
+        self.weights = np.empty((n_epochs + 1 if self.has_weights else 0, d))
+        self.losses = np.empty(n_epochs) if self.has_losses else _NO_LOSSES
+        size = n_epochs, recorded.n_samples, d
+        self.gradients = np.empty(size) if self.has_gradients else _NO_GRADIENTS
+        self.norms = np.empty(n_epochs) if recorded.norms else _NO_LOSSES
+        self.batch = EpochBatch(self.costs[1:], self.losses, self.weights[1:], self.gradients, self.norms)
+
+    def whole(self) -> EpochBatch:
+        """All of them, with the start as the first entry of costs and weights."""
+        return EpochBatch(self.costs, self.losses, self.weights, self.gradients, self.norms)
+
+    def begin(self, cost: float | None, w: Floats) -> None:
+        if self.has_costs:
+            self.costs[0] = cost
+        if self.has_weights:
+            self.weights[0] = w
+
+    def cut(self, run: Run) -> None:
+        """Hand the run the arrays, cut to the epochs that were done."""
+        n = run.n_epochs
+        run.costs = self.costs[: n + 1] if self.has_costs and run.first_cost is not None else None
+        run.losses = self.losses[:n] if self.has_losses else None
+        run.weights = self.weights[: n + 1] if self.has_weights else None
+        run.gradients = self.gradients[:n] if self.has_gradients else None
+        if len(self.norms):
+            run.changes = self.norms[:n]
 
 
 def run_epochs(
     stepper: Stepper,
     rates: Floats,
-    history: History,
+    recorded: Recorded,
+    callbacks: Sequence[Callback] = (),
     *,
-    want_costs: bool,
-    want_losses: bool,
-    n_samples: int,
-    stop_when_diverged: bool,
     check_data: Callable[[], None],
-    watch: Watch | None = None,
-    want_norms: bool = False,
+    stop_when_diverged: bool = True,
     keeper: Keeper | None = None,
 ) -> Run:
-    """Move the stepper's weights on by one epoch a rate, and keep what `history` asks for.
+    """Move the stepper's weights on by one epoch a rate, and record what is asked for.
 
-    `check_data` is called when the first epoch leaves something that is not finite; it raises where
-    the data is to blame. An interrupt ends the run after its last whole epoch, and is its `error`.
+    `check_data` is called when the first epoch leaves something that is not finite; it raises where the data
+    is to blame. An interrupt ends the run after its last whole epoch, and is its `error`.
     """
-    n_epochs, d = len(rates), len(stepper.w)
-    watch_costs = want_costs and (not want_losses or watch is not None)  # a descent's costs are free
-    want_costs = want_costs and history is not None
-    want_losses = want_losses and history is not None
-    want_weights = history in ("epochs", "samples")
-    want_gradients = history == "samples"
-
-    costs = np.empty(n_epochs + 1 if want_costs else 0)
-    weights = np.empty((n_epochs + 1 if want_weights else 0, d))
-    losses = np.empty(n_epochs) if want_losses else _NO_LOSSES
-    gradients = np.empty((n_epochs, n_samples, d)) if want_gradients else _NO_GRADIENTS
-    norms = np.empty(n_epochs) if want_norms else _NO_LOSSES
-    batch = EpochBatch(costs[1:], losses, weights[1:], gradients, norms)
+    histories = _Histories(recorded, len(rates), len(stepper.w))
     run = Run(0, None, None, None, None, False, False, None, None)
-    epoch, allow_divergence, diverged = 0, not stop_when_diverged, False
-    stood, memory = (
-        stepper.w.copy(),
-        vars(stepper).get("memory"),
-    )  # which steppers with one replace, not change
+    knows_costs = recorded.costs and (not recorded.losses or bool(callbacks))
+    progress = _Progress(
+        stepper, rates, histories, callbacks, knows_costs, not stop_when_diverged, check_data
+    )
     try:
-        first = stepper.start(want_costs or watch_costs or n_epochs == 0)
-        run.first_cost, run.last_cost = first, first if watch_costs or want_costs else None
-        if want_costs:
-            costs[0] = first
-        if want_weights:
-            weights[0] = stepper.w
-        diverged = first is not None and not math.isfinite(first)
-        if diverged:
-            check_data()
+        progress.start(run, keeper)
+        progress.advance(run, keeper)
         if keeper is not None:
-            whole = EpochBatch(costs, losses, weights, gradients, norms)
-            epoch = keeper.resume(run, whole, stepper, watch)
-            diverged |= run.diverged
-        per_call = 1 if watch is not None and watch.wants_each_epoch else stepper.epochs_per_call
-        while epoch < n_epochs and (allow_divergence or not diverged) and not (run.converged or run.stopped):
-            stop = min(n_epochs, epoch + per_call)
-            part = batch if stop - epoch == n_epochs else batch.part(epoch, stop)
-            if watch_costs and not want_costs:
-                part = replace(part, costs=np.empty(stop - epoch))
-            if epoch:
-                stood, memory = stepper.w.copy(), vars(stepper).get("memory")
-            if keeper is not None:
-                keeper.between(epoch, run, whole, stepper, watch)
-            taken = np.array(rates[epoch:stop])
-            done = stepper.advance(taken, part, allow_divergence)
-            if rates.flags.writeable:  # backtracking scales them
-                rates[epoch : epoch + done] = taken[:done]
-            if done < stop - epoch and not stepper.has_converged:
-                diverged = True
-            if epoch == 0 and (done == 0 or allow_divergence) and (diverged or not _is_finite(stepper.w)):
-                check_data()
-            if done and len(part.costs):
-                run.last_cost = float(part.costs[done - 1])
-            run.n_epochs, run.diverged = epoch + done, diverged
-            run.converged = bool(stepper.has_converged)
-            if watch is not None and done and watch.after(run, float(rates[epoch + done - 1])):
-                rates[epoch + done :] /= LOWERED
-            # An epoch is whole when all that is said of it has been said.
-            epoch, stood, memory = epoch + done, stepper.w, vars(stepper).get("memory")
-            if run.error is not None:
-                break
-        if keeper is not None:
-            if run.error is None:  # else the last epoch is gone through again
-                keeper.between(epoch, run, whole, stepper, watch)
+            if run.error is None:  # else the last epoch is done again
+                keeper.between(run.n_epochs, run, histories.whole(), stepper, callbacks)
             keeper.write()
     except KeyboardInterrupt as interrupt:
         if keeper is not None:
             with contextlib.suppress(KeyboardInterrupt):  # another: there is no time for it
                 keeper.write()
-        if want_weights and not epoch:
-            weights[0] = stood
-        stepper.w, run.error, run.is_interrupted = stood, interrupt, True
-        if memory is not None:
-            stepper.memory = memory  # type: ignore[attr-defined]
-    run.n_epochs, run.diverged = epoch, diverged
-    run.costs = costs[: epoch + 1] if want_costs and run.first_cost is not None else None
-    run.losses = losses[:epoch] if want_losses else None
-    run.weights = weights[: epoch + 1] if want_weights else None
-    run.gradients = gradients[:epoch] if want_gradients else None
-    if want_norms:
-        run.changes = norms[:epoch]
-    if watch is not None and watch.validate is not None:
-        run.validation_costs = np.array(watch.validations)
+        progress.take_back(run, interrupt)
+    histories.cut(run)
     if not stop_when_diverged:
         run.diverged = not _is_finite(stepper.w) or (
-            run.costs is not None and not math.isfinite(costs[epoch])
+            run.costs is not None and not math.isfinite(run.costs[run.n_epochs])
         )
-    if epoch and not (run.diverged or run.converged):
+    if run.n_epochs and not (run.diverged or run.converged):
         run.converged = run.has_stalled = stepper.has_stalled
     return run
+
+
+class _Progress:
+    """A run while it goes on. `run` is the run after its last whole epoch."""
+
+    def __init__(
+        self,
+        stepper: Stepper,
+        rates: Floats,
+        histories: _Histories,
+        callbacks: Sequence[Callback],
+        knows_costs: bool,
+        allow_divergence: bool,
+        check_data: Callable[[], None],
+    ):
+        self._stepper, self._rates, self._histories, self._callbacks = stepper, rates, histories, callbacks
+        self._knows_costs, self._allow_divergence = knows_costs, allow_divergence
+        self._check_data = check_data
+        self._keep(0, stepper.w.copy())
+
+    def _keep(self, epoch: int, w: Floats) -> None:
+        """Keep where the run stands after so many whole epochs."""
+        # Steppers with momentum or an average replace their memory; they do not change it.
+        self._whole = epoch, w, vars(self._stepper).get("memory")
+
+    def start(self, run: Run, keeper: Keeper | None) -> None:
+        histories, stepper = self._histories, self._stepper
+        needs_cost = self._knows_costs or histories.has_costs
+        first = stepper.start(needs_cost or not len(self._rates))
+        run.first_cost, run.last_cost = first, first if needs_cost else None
+        histories.begin(first, stepper.w)
+        run.diverged = first is not None and not math.isfinite(first)
+        if run.diverged:
+            self._check_data()
+        if keeper is not None:
+            is_off = run.diverged
+            run.n_epochs = keeper.resume(run, histories.whole(), stepper, self._callbacks)
+            run.diverged |= is_off
+
+    def advance(self, run: Run, keeper: Keeper | None) -> None:
+        n_epochs, stepper = len(self._rates), self._stepper
+        per_call = 1 if self._callbacks else stepper.epochs_per_call
+        while run.n_epochs < n_epochs and not (
+            (run.diverged and not self._allow_divergence) or run.converged or run.stopped or run.error
+        ):
+            stop = min(n_epochs, run.n_epochs + per_call)
+            if run.n_epochs:
+                self._keep(run.n_epochs, stepper.w.copy())
+            if keeper is not None:
+                keeper.between(run.n_epochs, run, self._histories.whole(), stepper, self._callbacks)
+            self._epochs(run, stop)
+
+    def _epochs(self, run: Run, stop: int) -> None:
+        """The epochs before `stop`, in one call of the stepper."""
+        epoch, rates, stepper, histories = run.n_epochs, self._rates, self._stepper, self._histories
+        part = histories.batch if stop - epoch == len(rates) else histories.batch.part(epoch, stop)
+        if self._knows_costs and not histories.has_costs:
+            part = replace(part, costs=np.empty(stop - epoch))
+        taken = np.array(rates[epoch:stop])
+        done = stepper.advance(taken, part, self._allow_divergence)
+        if rates.flags.writeable:  # backtracking scales them
+            rates[epoch : epoch + done] = taken[:done]
+        diverged = run.diverged or (done < stop - epoch and not stepper.has_converged)
+        if epoch == 0 and (done == 0 or self._allow_divergence) and (diverged or not _is_finite(stepper.w)):
+            self._check_data()
+        if done and len(part.costs):
+            run.last_cost = float(part.costs[done - 1])
+        whole = epoch + done
+        run.n_epochs, run.diverged, run.converged = whole, diverged, bool(stepper.has_converged)
+        if done:
+            for callback in self._callbacks:
+                callback.after(run, float(rates[whole - 1]))
+        self._keep(whole, stepper.w)  # an epoch is whole when all callbacks have seen it
+
+    def take_back(self, run: Run, interrupt: KeyboardInterrupt) -> None:
+        """Undo the epoch that an interrupt has broken off."""
+        run.n_epochs, self._stepper.w, memory = self._whole
+        if memory is not None:
+            vars(self._stepper)["memory"] = memory
+        if not run.n_epochs and self._histories.has_weights:
+            self._histories.weights[0] = self._stepper.w
+        run.error, run.is_interrupted = interrupt, True
 
 
 def _is_finite(w: Floats) -> bool:

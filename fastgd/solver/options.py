@@ -12,7 +12,7 @@ from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop
-from fastgd.solver.loop import Callback
+from fastgd.solver.callbacks import EpochFunction
 from fastgd.solver.objective import Objective, UpdateRule
 from fastgd.solver.orders import Order, Shuffle
 from fastgd.solver.planner import CHOICES, Choice, Method
@@ -75,7 +75,7 @@ class Options:
     tol: Tolerance
     patience: int
     validation_fraction: float | None
-    callback: Callback | None
+    callback: EpochFunction | None
     method: Choice
     history: loop.History
     on_divergence: OnDivergence
@@ -95,7 +95,7 @@ class Options:
     checkpoint_every: float = 60.0
     resume: Any = None
     is_adaptive: bool = False
-    """Whether the rate is divided by 5 where a stopping rule would end the run, see `solvers.Watch`."""
+    """Whether the rate is divided by 5 where a stopping rule would end the run: `callbacks.AdaptiveRate`."""
     is_part: bool = False
     """Whether X is a part of the data, and a run goes on from part to part."""
 

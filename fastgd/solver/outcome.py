@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,59 +14,40 @@ from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import OfSteps, is_automatic
+from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
-from fastgd.solver.options import Options, Solver
-from fastgd.solver.orders import IN_ORDER, Order
-from fastgd.solver.planner import Method
+from fastgd.solver.options import Plan, Solver
+from fastgd.solver.orders import IN_ORDER
 from fastgd.solver.results import DivergenceError, FitResult
-from fastgd.solver.state import State
-from fastgd.solver.tracks import Track
 
 MAPPED = 1 << 12
 """Epochs whose points are translated at once."""
 
 
-def from_run(
+def result_of(
     run: Run,
-    *,
-    point: Floats,
-    result_point: Floats | None = None,
-    model: Callable[[Floats], tuple[Floats, Floats]] | None = None,
-    rates: Floats,
-    rows: Dataset | None,
-    is_scalar: bool,
-    n_samples: int,
-    steps: int,
-    has_intercept: bool = False,
-    is_lesson: bool = True,
-    solver: Solver,
-    backend: Backend,
+    descent: Descent,
+    plan: Plan,
+    dataset: Dataset,
     n_passes: int,
-    elapsed: float,
+    began: float,
     samples: tuple[list[Any], list[Any]] | None = None,
-    w0: Any = None,
-    order: Order,
-    method: Method,
-    state: State | None = None,
-    constant: tuple[int, ...] = (),
-    feature_names: tuple[str, ...] = (),
 ) -> FitResult:
-    """The result of a run of `steps` steps an epoch, weights shaped as the caller's X.
-
-    `model` tells w and intercept of the run's points, which without it are w; `result_point` is what the fit
-    comes to, where that is not the last point.
-    """
+    """The result of a run, its weights shaped as the caller's X. `began` is a time of `perf_counter`."""
     weights, gradients, intercepts = run.weights, run.gradients, None
+    point, result_point = descent.stepper.w, descent.result_point()
     last, intercept = point, 0.0
-    if model is not None:
-        last, at_last = model(point)
+    if descent.model is not None:
+        last, at_last = descent.model(point)
         intercept = float(at_last)
         if weights is not None:
-            weights, intercepts = _mapped(model, weights, len(last))
+            weights, intercepts = _mapped(descent.model, weights, len(last))
     w, b = last, intercept
-    if model is not None and result_point is not None and result_point is not point:
-        w, at_result = model(result_point)
+    if descent.model is not None and result_point is not point:
+        w, at_result = descent.model(result_point)
         b = float(at_result)
+    rows, options, is_scalar = descent.problem.rows, plan.options, dataset.is_scalar
+    is_counted = plan.solver == "sgd" and rows.known_n is not None
     if is_scalar:
         weights = None if weights is None else weights[:, 0]
         gradients = None if gradients is None else gradients[:, :, 0]
@@ -74,47 +55,66 @@ def from_run(
         w=float(w[0]) if is_scalar else w,
         intercept=b,
         w_history=weights,
-        intercept_history=intercepts if has_intercept else None,
+        intercept_history=intercepts if plan.objective.fit_intercept else None,
         cost_history=run.costs,
         validation_history=run.validation_costs,
         loss_history=run.losses,
         gradient_history=gradients,
-        learning_rates=rates[: run.n_epochs],
+        learning_rates=descent.rates[: run.n_epochs],
         n_epochs=run.n_epochs,
-        n_samples=n_samples,
-        n_updates=run.n_epochs * steps,
+        n_samples=rows.known_n or 0,
+        n_updates=run.n_epochs * (-(-rows.n // plan.rule.batch_size) if is_counted else 1),
         n_passes=n_passes,
         converged=run.converged,
         diverged=run.diverged,
-        solver=solver,
-        backend=backend,
-        method=method,
-        elapsed=elapsed,
-        feature_names=feature_names,
-        _rows=rows,
+        solver=plan.solver,
+        backend=plan.backend,
+        method=descent.stepper.method,
+        elapsed=time.perf_counter() - began,
+        feature_names=dataset.columns,
+        _rows=dataset if dataset.is_random else None,
         _samples=samples,
-        _w0=w0,
-        _order=order,
-        _state=state,
+        _w0=None if isinstance(options.w0, FitResult) else options.w0,
+        _order=plan.order,
+        _state=None if run.is_interrupted else descent.state(run.n_epochs, plan.order),
         _last=(last, intercept),
         _stopped=run.stopped,
         _is_revoked=run.is_revoked,
-        _constant=constant,
-        _is_lesson=is_lesson,
+        _constant=descent.constant(),
+        _is_lesson=plan.objective.is_plain,
     )
 
 
 def not_begun(
     solver: Solver, rows: Dataset, start: tuple[Floats, float], backend: Backend, elapsed: float
 ) -> FitResult:
-    """Of a run that was interrupted before its first epoch."""
-    run = Run(0, None, None, None, None, False, False, None, None, stopped="it was interrupted")
-    result = from_run(
-        run, point=start[0], rates=np.empty(0), rows=None, is_scalar=rows.is_scalar,
-        n_samples=rows.known_n or 0, steps=1, solver=solver, backend=backend, method="stream",
-        n_passes=rows.passes, elapsed=elapsed, order=IN_ORDER, feature_names=rows.columns,
-    )  # fmt: skip
-    return replace(result, intercept=start[1], _last=start)
+    """The result of a run that was interrupted before its first epoch."""
+    w, intercept = start
+    return FitResult(
+        w=float(w[0]) if rows.is_scalar else w,
+        intercept=intercept,
+        w_history=None,
+        intercept_history=None,
+        cost_history=None,
+        validation_history=None,
+        loss_history=None,
+        gradient_history=None,
+        learning_rates=np.empty(0),
+        n_epochs=0,
+        n_samples=rows.known_n or 0,
+        n_updates=0,
+        n_passes=rows.passes,
+        converged=False,
+        diverged=False,
+        solver=solver,
+        backend=backend,
+        method="stream",
+        elapsed=elapsed,
+        feature_names=rows.columns,
+        _order=IN_ORDER,
+        _last=start,
+        _stopped="it was interrupted",
+    )
 
 
 def _mapped(
@@ -129,23 +129,17 @@ def _mapped(
 
 
 def report_divergence(
-    result: FitResult,
-    first_cost: float | None,
-    taken: Track,
-    grown: bool,
-    is_plain: bool,
-    options: Options,
-    has_weights: bool,
+    result: FitResult, first_cost: float | None, descent: Descent, grown: bool, plan: Plan
 ) -> None:
     """Raise or warn that the run diverged, with the limit and a safe rate where the data has them."""
-    words = options.words
-    epoch, rates = result.n_epochs, taken.rates * words.rate_unit
+    options, words = plan.options, plan.options.words
+    epoch, rates = result.n_epochs, descent.rates * words.rate_unit
     limit = rate = None
     if first_cost is not None and not np.isfinite(first_cost):
-        data = "X, y and sample_weight" if has_weights else "X and y"
+        data = "X, y and sample_weight" if plan.objective.has_weights else "X and y"
         message = f"the cost at w0 overflows: scale {data} before {result.solver}, or take a smaller w0"
     else:
-        limit, rate = _safe(taken)
+        limit, rate = _safe(descent)
         if limit is not None and rate is not None:
             limit, rate = limit * words.rate_unit, rate * words.rate_unit
         if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
@@ -167,8 +161,10 @@ def report_divergence(
             message += f"; {own or 'take a smaller learning rate'}"
         else:
             what = "the stability limit"
-            if taken.kind == "sgd":
-                what = "the limit of every single step" + ", 1/max‖x‖²," * (result._is_lesson and is_plain)
+            if descent.kind == "sgd":
+                what = "the limit of every single step" + ", 1/max‖x‖²," * (
+                    result._is_lesson and plan.rule.is_plain
+                )
             here = "" if words.is_steady else f", here {rate:.6g}"
             automatic = f"take {words.option('learning_rate', 'auto')}{here}"
             if is_automatic(options.learning_rate):
@@ -180,10 +176,10 @@ def report_divergence(
     callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
 
 
-def _safe(taken: Track) -> tuple[float, float] | tuple[None, None]:
+def _safe(descent: Descent) -> tuple[float, float] | tuple[None, None]:
     """The limit and a safe rate, where the data has them."""
     try:
-        limit = taken.problem.limit(taken.kind)
-        return (limit, taken.problem.auto_rate(taken.kind)) if limit > 0.0 else (None, None)
+        limit = descent.problem.limit(descent.kind)
+        return (limit, descent.problem.auto_rate(descent.kind)) if limit > 0.0 else (None, None)
     except InvalidDataError:  # X overflows when squared
         return None, None

@@ -132,16 +132,12 @@ class Problem:
         self._own_passes += n_passes
         return found
 
-    def moments(self) -> Moments:
-        """The moments of these rows alone."""
-        return self.column_sums.moments(self.rows.n)
-
     @property
     def known_moments(self) -> Moments | None:
         """The moments of all rows so far, where a pass has computed them."""
         if self.given_moments is None and "column_sums" not in vars(self):
             return None
-        return self.given_moments or self.moments()
+        return self.given_moments or self.column_sums.moments(self.rows.n)
 
     # Statistics -------------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ def problem_of(plan: Plan, rows: Dataset, state: State | None) -> Problem:
     if not plan.options.is_part:
         return Problem(*of_data, saved, earlier=earlier)
     own = Problem(*of_data)
-    moments = own.moments()._replace(largest_target=rows.facts.largest)
+    moments = own.column_sums.moments(rows.n)._replace(largest_target=rows.facts.largest)
     if state is not None and state.moments is not None:
         moments = state.moments.merged(moments)
     whole = Problem(*of_data, moments=moments)

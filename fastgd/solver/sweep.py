@@ -21,16 +21,16 @@ from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop
-from fastgd.solver.fit import check_method, scale_costs
+from fastgd.solver.descents import Descent, begin_descents, run_descent
+from fastgd.solver.fit import check_method
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import as_objective, as_rule, check_loss, lone_class
 from fastgd.solver.options import ConvergenceWarning, Options, Plan, Solver
 from fastgd.solver.orders import Shuffle, as_order
-from fastgd.solver.outcome import from_run
+from fastgd.solver.outcome import result_of
 from fastgd.solver.planner import Choice
 from fastgd.solver.results import FitResult
-from fastgd.solver.tracks import Track, has_grown, tracks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -212,7 +212,8 @@ def sweep(
     check_loss(objective.loss, rows, runs_on)
     if sentence := lone_class(objective, rows):
         callers.warn(sentence, ConvergenceWarning)
-    check_method(solver, options, runs_on, order, objective, rule)
+    plan = Plan(solver, objective, rule, options, order, runs_on)
+    check_method(plan)
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))
         or getattr(learning_rates, "shape", True) == ()
@@ -226,77 +227,41 @@ def sweep(
     loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # which refuses
-    plan = Plan(solver, objective, rule, options, order, runs_on)
-    taken = tracks(plan, rows, starts, learning_rates)
+    descents = begin_descents(plan, rows, starts, learning_rates)
     check_data = functools.cache(rows.refuse_nonfinite)  # data without fault is read for it once
     done: dict[int, tuple[Run, float]] = {}
     try:
         # One that hardly moves may have the data read anew about its start: after those that go far.
-        for k in sorted(range(len(taken)), key=lambda k: -taken[k].first_rate if solver == "sgd" else k):
-            done[k] = _run(taken[k], options, rows, check_data)
+        for k in sorted(
+            range(len(descents)), key=lambda k: -descents[k].first_rate if solver == "sgd" else k
+        ):
+            done[k] = _run(descents[k], plan, check_data)
     except KeyboardInterrupt as interrupt:
-        vars(interrupt)["result"] = _result(plan, rows, taken, done, began)
+        vars(interrupt)["result"] = _result(plan, rows, descents, done, began)
         raise
-    return _result(plan, rows, taken, done, began)
+    return _result(plan, rows, descents, done, began)
 
 
-def _run(track: Track, options: Options, rows: Dataset, check_data: Callable[[], None]) -> tuple[Run, float]:
+def _run(descent: Descent, plan: Plan, check_data: Callable[[], None]) -> tuple[Run, float]:
     """A run, and the cost that it ended with; inf where it diverged."""
-    stepper, is_sgd = track.stepper, track.kind == "sgd"
-    run = loop.run_epochs(
-        stepper,
-        track.rates,
-        options.history,
-        want_costs=options.track_cost or stepper.has_costs or not options.n_epochs,
-        want_losses=is_sgd,
-        n_samples=0,
-        stop_when_diverged=True,
-        check_data=check_data,
-    )
+    run = run_descent(descent, plan, (), check_data)
     if run.error is not None:  # an interrupt
         raise run.error
-    scale_costs(run, track.cost_scale)
-    if not is_sgd:
-        run.diverged |= has_grown(run, track.rates, stepper.w, rows, track.problem)
+    run.diverged |= descent.has_grown(run)
     cost = math.inf
     if not run.diverged:
-        cost = track.cost() if run.last_cost is None else run.last_cost
+        cost = descent.cost() if run.last_cost is None else run.last_cost
         run.diverged = not math.isfinite(cost)
     return run, cost if math.isfinite(cost) else math.inf
 
 
 def _result(
-    plan: Plan, rows: Dataset, taken: list[Track], done: dict[int, tuple[Run, float]], began: float
+    plan: Plan, rows: Dataset, descents: list[Descent], done: dict[int, tuple[Run, float]], began: float
 ) -> SweepResult:
-    n_passes = rows.passes + taken[0].problem.n_passes + sum(track.stepper.passes for track in taken)
-    elapsed = time.perf_counter() - began
-    is_sgd, objective, order = plan.solver == "sgd", plan.objective, plan.order
-    fits = [
-        from_run(
-            run,
-            point=track.stepper.w,
-            model=track.model,
-            rates=track.rates,
-            rows=rows if rows.is_random else None,
-            is_scalar=rows.is_scalar,
-            n_samples=rows.n,
-            steps=-(-rows.n // plan.rule.batch_size) if is_sgd else 1,
-            has_intercept=objective.fit_intercept,
-            is_lesson=objective.is_plain,
-            solver=plan.solver,
-            backend=plan.backend,
-            method=track.stepper.method,
-            n_passes=n_passes,
-            elapsed=elapsed,
-            order=order,
-            state=track.state(run.n_epochs, order),
-            constant=track.constant(),
-            feature_names=rows.columns,
-        )
-        for track, (run, _) in ((taken[k], done[k]) for k in sorted(done))
-    ]
+    n_passes = rows.passes + descents[0].problem.n_passes + sum(each.stepper.passes for each in descents)
+    fits = [result_of(done[k][0], descents[k], plan, rows, n_passes, began) for k in sorted(done)]
     costs = np.array([done[k][1] for k in sorted(done)])
-    return SweepResult(fits, costs, n_passes, elapsed)
+    return SweepResult(fits, costs, n_passes, time.perf_counter() - began)
 
 
 def _starts(w0: Any, n_runs: int, rows: Dataset) -> list[Floats]:

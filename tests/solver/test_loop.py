@@ -37,10 +37,7 @@ def run(stepper, n_epochs, history="epochs", stop=True, checked=None):
     return loop.run_epochs(
         stepper,
         np.full(n_epochs, 0.1),
-        history,
-        want_costs=True,
-        want_losses=False,
-        n_samples=1,
+        loop.Recorded(history, costs=True, losses=False, n_samples=1),
         stop_when_diverged=stop,
         check_data=(lambda: None) if checked is None else (lambda: checked.append(1)),
     )

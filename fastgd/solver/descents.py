@@ -1,10 +1,10 @@
-"""Prepare runs: the problem, the learning rates, the steppers, and what translates their points to w."""
+"""Begin descents: the problem, the learning rates, the steppers, and what translates their points to w."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,11 +14,11 @@ import numpy as np
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate, TimesAuto, is_automatic
-from fastgd.solver import preconditioning
-from fastgd.solver.loop import Run
+from fastgd.solver import forecast, loop, preconditioning
+from fastgd.solver.loop import Callback, Keeper, Recorded, Run
 from fastgd.solver.moments import Moments
 from fastgd.solver.objective import LESSON, Objective
-from fastgd.solver.options import Plan, Solver
+from fastgd.solver.options import Options, Plan, Solver, Tolerance
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
@@ -38,8 +38,8 @@ GROWN = 1.001
 
 
 @dataclass(slots=True)
-class Track:
-    """A stepper at its start."""
+class Descent:
+    """A stepper at its start, and what its run needs beside it."""
 
     kind: Solver
     """The loop that it runs: SGD with a batch of all rows is full-batch descent."""
@@ -127,6 +127,29 @@ class Track:
             size, earlier = (float(np.linalg.norm(units * point)) for point in (self.stepper.w, before))
         return size > OUTGROWN * target * max(1.0, steps) and size > GROWN * earlier
 
+    def has_grown(self, run: Run) -> bool:
+        """Whether a finite run of full-batch descent ended above its start, with a rate over the limit."""
+        first, last, problem = run.first_cost, run.last_cost, self.problem
+        if self.kind == "sgd" or run.diverged or first is None or last is None:
+            return False
+        if not last > first * (1 + 1e-9):
+            return False
+        rounding = 1e-10 * problem.rows.facts.largest
+        if self.objective.is_squared:
+            rounding *= rounding  # `rounding**2` would raise OverflowError
+        if self.objective.is_plain and problem.has_statistics:
+            w = self.stepper.w if self.model is None else self.model(self.stepper.w)[0]
+            rounding += 4 * problem.statistics.error(w)
+        return last > first + rounding and float(np.max(self.rates)) > problem.limit("gradient_descent")
+
+    def tolerance(self, options: Options) -> float:
+        """tol as a number; −1 for none."""
+        return options.tolerance("stream" if self.kind == "sgd" else self.stepper.method)
+
+    def is_judged_by_cost(self, tol: Tolerance) -> bool:
+        """Whether the stopping rule looks at costs, and not at gradients."""
+        return tol is not None and (self.kind == "sgd" or not self.objective.is_smooth)
+
     def state(self, done: int, order: Order) -> State:
         memory = None
         if self.scaling is not None:
@@ -146,7 +169,7 @@ class Track:
         )
 
 
-def track(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: State | None) -> Track:
+def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: State | None) -> Descent:
     """The stepper of a run that begins at w and intercept, or continues the run of `state`."""
     plan = _resolved(plan, rows)
     by_lesson = is_lesson(plan)
@@ -157,34 +180,67 @@ def track(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: State |
         plan = dataclasses.replace(plan, options=dataclasses.replace(plan.options, method=state.method))
     rate = plan.options.learning_rate
     runs = _Runs(plan, rows, (w, intercept), plan.options.n_epochs, [rate], by_lesson, state)
-    taken = runs.tracks([(w, intercept)], [runs.rates(rate)], about)[0]
-    _backtrack(taken, plan, rate)
+    descent = runs.descents([(w, intercept)], [runs.rates(rate)], about)[0]
+    _backtrack(descent, plan, rate)
     if state is not None:
-        taken.first_rate = state.first_rate
-    return taken
+        descent.first_rate = state.first_rate
+    return descent
 
 
-def tracks(
+def begin_descents(
     plan: Plan, rows: Dataset, starts: list[Floats], learning_rates: Sequence[LearningRate]
-) -> list[Track]:
+) -> list[Descent]:
     """The steppers of runs that share a problem: one for each learning rate, and start."""
     plan = _resolved(plan, rows)
     n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # as many reads as one run of so many epochs
     by_lesson = is_lesson(plan)
     runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, learning_rates, by_lesson)
     rates = [runs.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
-    taken = runs.tracks([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
-    for each, rate in zip(taken, learning_rates, strict=True):
-        _backtrack(each, plan, rate)
-    return taken
+    found = runs.descents([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
+    for descent, rate in zip(found, learning_rates, strict=True):
+        _backtrack(descent, plan, rate)
+    return found
 
 
-def _backtrack(taken: Track, plan: Plan, learning_rate: LearningRate) -> None:
+def run_descent(
+    descent: Descent,
+    plan: Plan,
+    callbacks: Sequence[Callback],
+    check_data: Callable[[], None],
+    keeper: Keeper | None = None,
+    *,
+    stop_when_diverged: bool = True,
+) -> Run:
+    """Run the epochs of a descent. Costs of the run are those of the objective."""
+    options, stepper = plan.options, descent.stepper
+    by_cost = descent.is_judged_by_cost(options.tol)
+    recorded = Recorded(
+        options.history,
+        costs=options.track_cost or stepper.has_costs or options.n_epochs == 0 or by_cost,
+        losses=descent.kind == "sgd",
+        norms=options.tol is not None and not by_cost,
+        n_samples=descent.problem.rows.n if options.history == "samples" else 0,
+    )
+    run = loop.run_epochs(
+        stepper, descent.rates, recorded, callbacks,
+        check_data=check_data, stop_when_diverged=stop_when_diverged, keeper=keeper,
+    )  # fmt: skip
+    if run.converged and not run.has_stalled and options.tol is not None:
+        run.stopped = forecast.reached(descent.tolerance(options), options.patience, by_cost)
+    scale = descent.cost_scale
+    if scale != 1.0:
+        run.costs = None if run.costs is None else run.costs * scale
+        run.first_cost = None if run.first_cost is None else run.first_cost * scale
+        run.last_cost = None if run.last_cost is None else run.last_cost * scale
+    return run
+
+
+def _backtrack(descent: Descent, plan: Plan, learning_rate: LearningRate) -> None:
     """Let automatic rates be found by backtracking where the curvature of a smooth loss has no bound."""
     if is_automatic(learning_rate) and plan.objective.is_smooth and not plan.objective.is_bounded:
-        if isinstance(taken.stepper, (StreamingDescent, PlainDescent)):
-            taken.stepper.backtracks = True
-        taken.rates = np.array(taken.rates)
+        if isinstance(descent.stepper, (StreamingDescent, PlainDescent)):
+            descent.stepper.backtracks = True
+        descent.rates = np.array(descent.rates)
 
 
 def _identity(plan: Plan, rows: Dataset, by_lesson: bool) -> tuple[Any, ...]:
@@ -261,9 +317,9 @@ class _Runs:
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
         return rates_of(plan, self._problem, learning_rate, self._epoch, name)
 
-    def tracks(
+    def descents(
         self, starts: list[tuple[Floats, float]], rates: list[Floats], about: tuple[Any, ...]
-    ) -> list[Track]:
+    ) -> list[Descent]:
         plan, problem = self._plan, self._problem
         if not self._is_lesson:
             self._scaling = problem.scaling
@@ -271,16 +327,16 @@ class _Runs:
         points = [self._lesson_point(start) for start in starts] if self._is_lesson else []
         begin = partial(self._begin, starts, points)
         steppers = choose_steppers(plan, problem, self._method, points, begin, rates, self._epoch)
-        taken = []
+        found = []
         for start, own, stepper in zip(starts, rates, steppers, strict=True):
             model: Model | None = None
             if to is not None:
                 is_moved = not self._is_lesson and self._method == "summary"
                 model = starting_at(stepper.w, start, to, problem.model if is_moved else to.model)
-            one = Track(plan.solver, stepper, own, model, problem, self._epoch, to, self._cost_scale)
+            one = Descent(plan.solver, stepper, own, model, problem, self._epoch, to, self._cost_scale)
             one.about, one.objective = about, plan.objective
-            taken.append(one)
-        return taken
+            found.append(one)
+        return found
 
     def _lesson_point(self, start: tuple[Floats, float]) -> Floats:
         to = self._scaling
@@ -308,16 +364,3 @@ class _Runs:
         is_same = is_known and state is not None and state.method == self._method
         kept = resumed(state, to) if is_same else None
         return begun if kept is None or (kept.counts[1] >= 0) != (begun.counts[1] >= 0) else kept
-
-
-def has_grown(run: Run, rates: Floats, w: Floats, rows: Dataset, problem: Problem) -> bool:
-    """Whether a finite run ended above its start, by more than rounding, with a rate over the limit."""
-    first, last = run.first_cost, run.last_cost
-    if run.diverged or first is None or last is None or not last > first * (1 + 1e-9):
-        return False
-    rounding = 1e-10 * rows.facts.largest
-    if problem.objective.is_squared:
-        rounding *= rounding  # `rounding**2` would raise OverflowError
-    if problem.summaries is not None and problem.has_statistics:
-        rounding += 4 * problem.statistics.error(w)
-    return last > first + rounding and float(np.max(rates)) > problem.limit("gradient_descent")
