@@ -39,7 +39,7 @@ def is_lesson(plan: Plan) -> bool:
 def descent_method(plan: Plan, problem: Problem, n_epochs: int, has_automatic_rate: bool) -> Method:
     """The method of full-batch descent of so many epochs. Of squared errors alone there are statistics.
 
-    An automatic rate needs the statistics, and where they are there the epochs use them.
+    An automatic rate reads the statistics. Where rows are several blocks, the epochs then use them.
     """
     objective, method, rows = plan.objective, plan.options.method, problem.rows
     if plan.backend == "python" or plan.solver == "sgd" or not objective.is_squared or method == "stream":
@@ -48,7 +48,7 @@ def descent_method(plan: Plan, problem: Problem, n_epochs: int, has_automatic_ra
         return "stream"
     if method == "auto" and not objective.precondition:
         size = rows.d + objective.fit_intercept
-        is_read = has_automatic_rate and rows.d <= planner.MOST_COLUMNS
+        is_read = has_automatic_rate and rows.d <= planner.MOST_COLUMNS and not rows.is_one_block
         method = "summary" if is_read else planner.descent_of(rows, size, n_epochs)
     return "summary" if method != "stream" and problem.holds_digits else "stream"
 
