@@ -1,4 +1,4 @@
-"""What `fastgd fit`, `predict` and `diagnose` do: data from files, a report for people or for machines."""
+"""The commands `fastgd fit`, `predict` and `diagnose` on files."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from fastgd.solver.results import DivergenceError, FitResult
 from fastgd.wording import printable
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
-"""How many epochs a fit gets by default: where they run on statistics, and where each is a read."""
+"""The default number of epochs, if epochs run on statistics and if each is a pass."""
 Scores = np.ma.MaskedArray[Any, np.dtype[np.float64]]
 RULES = "unlike", "is off"
-"""Kinds of warnings of runs that a stopping rule ended although weights were still to move."""
+"""Kinds of warnings about fits that a stopping rule ended too early."""
 REASONS = "ran out", *RULES
-"""Kinds of warnings that say why a run has not converged."""
+"""Kinds of warnings about fits that have not converged."""
 OUTPUTS = ".csv", ".parquet", ".npy"
 
 
@@ -52,9 +52,9 @@ def fit(options: Namespace) -> int:
         if not options.json:
             return 1
     result.feature_names = result.feature_names or data.names
-    told = _told_of_fit(options, data, result, notes, failure)
+    facts = _facts_of_fit(options, data, result, notes, failure)
     if failure:
-        print(report.as_json(told))
+        print(report.as_json(facts))
         return 1
     if options.save:
         result.save(options.save)
@@ -62,37 +62,39 @@ def fit(options: Namespace) -> int:
         from fastgd import plots
 
         plots.save(result, options.plot, ("cost",))
-    if told["not_converged"] and options.json:
-        _say(told["not_converged"])
-    print(report.as_json(told) if options.json else "\n".join(report.lines_of_fit(told)))
+    if facts["not_converged"] and options.json:
+        _say(facts["not_converged"])
+    print(report.as_json(facts) if options.json else "\n".join(report.lines_of_fit(facts)))
     if options.strict:
         _say("--strict is the default now: what has not converged exits with 1")
-    return 1 if told["not_converged"] and not options.allow_unconverged else 0
+    return 1 if facts["not_converged"] and not options.allow_unconverged else 0
 
 
 def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
-    """The fit, and why it failed, if it did."""
+    """The fit, and the message if it diverged."""
     n_epochs = options.epochs or _most_epochs(options, data)
-    given: dict[str, Any] = dict(
+    objective: dict[str, Any] = dict(
         loss=options.loss, l1=options.l1, l2=options.l2, fit_intercept=options.intercept,
         standardize=options.standardize,
     )  # fmt: skip
-    how: dict[str, Any] = dict(
+    settings: dict[str, Any] = dict(
         w0=None, learning_rate=options.learning_rate, n_epochs=n_epochs, tol=options.tol, patience=5,
         validation_fraction=None, callback=None, method="auto", history="costs", on_divergence="raise",
         backend="auto", n_threads=None, words=report.COMMAND, progress=_can_show(options),
         checkpoint=options.checkpoint, resume=options.resume,
     )  # fmt: skip
     if options.checkpoint_every is not None:
-        how |= dict(checkpoint_every=options.checkpoint_every)
+        settings |= dict(checkpoint_every=options.checkpoint_every)
     if options.solver == "sgd":
-        how |= dict(shuffle={None: False, "rows": True}.get(options.shuffle, "blocks"), seed=options.seed)
+        shuffle = {None: False, "rows": True}.get(options.shuffle, "blocks")
+        settings |= dict(shuffle=shuffle, seed=options.seed)
     else:
         is_free = options.standardize and options.nesterov
-        given |= dict(precondition="auto" if is_free else False)
+        objective |= dict(precondition="auto" if is_free else False)
     rule = as_rule(0.0, bool(options.nesterov), 1, False)
     try:
-        return fit_rows(options.solver, data.X, data.y, data.weight, given, rule, Options(**how)), ""
+        result = fit_rows(options.solver, data.X, data.y, data.weight, objective, rule, Options(**settings))
+        return result, ""
     except DivergenceError as error:
         return error.result, str(error)
     except KeyboardInterrupt as interrupt:
@@ -102,14 +104,14 @@ def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
 
 
 def _most_epochs(options: Namespace, data: Data) -> int:
-    """How many epochs a fit gets that is to converge: more where they take no read of the data."""
+    """The default number of epochs. It is larger if epochs need no pass over the data."""
     is_free = options.solver == "gradient_descent" and options.loss == "squared_error"
     d = data.X.d if hasattr(data.X, "d") else np.size(data.X[:1])
     return FREE_EPOCHS if is_free and d <= MOST_COLUMNS else READ_EPOCHS
 
 
 def _notes(caught: list[warnings.WarningMessage]) -> dict[str, str]:
-    """What the fit warned of its result, by the kind of the warning; other warnings are said at once."""
+    """The convergence warnings of a fit by their kind. Other warnings are printed."""
     notes = {}
     for warning in caught:
         text = str(warning.message)
@@ -120,15 +122,16 @@ def _notes(caught: list[warnings.WarningMessage]) -> dict[str, str]:
     return notes
 
 
-def _told_of_fit(
+def _facts_of_fit(
     options: Namespace, data: Data, result: FitResult, notes: dict[str, str], failure: str
 ) -> dict[str, Any]:
+    """The report of a fit."""
     why = ""
     if not failure and not result.converged and options.tol is not None:
         kind = next((kind for kind in REASONS if kind in notes), "")
         reason = notes.pop(kind, "the fit has not converged")
         why = f"NOT CONVERGED: {reason} ({_remedy(options, reason, kind)})"
-    given = {
+    asked = {
         "data": options.data, "target": options.target, "weight": options.weight,
         "solver": options.solver, "loss": options.loss, "l1": options.l1, "l2": options.l2,
         "has_intercept": options.intercept, "standardize": options.standardize,
@@ -136,25 +139,25 @@ def _told_of_fit(
         "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
         "dialect": data.dialect or None,
     }  # fmt: skip
-    return report.of_fit(result, result.feature_names or ("x",), given, [*notes.values()], data.variance())
+    return report.of_fit(result, result.feature_names or ("x",), asked, [*notes.values()], data.variance())
 
 
 def show_diagnosis(options: Namespace) -> int:
     data = _open(options)
     try:
-        found = diagnose(
+        diagnosis = diagnose(
             data.X, data.y, solver=options.solver, learning_rate=options.learning_rate, l2=options.l2,
             fit_intercept=options.intercept, standardize=options.standardize, sample_weight=data.weight,
         )  # fmt: skip
     except InvalidDataError as error:
         raise _of_file(error, data, options) from None
-    given = {
+    asked = {
         "data": options.data, "target": options.target, "weight": options.weight, "solver": options.solver,
         "l2": options.l2, "has_intercept": options.intercept, "standardize": options.standardize,
         "rows_left_out": data.n_left_out, "dialect": data.dialect or None,
     }  # fmt: skip
-    told = report.of_diagnosis(found, data.names or ("x",), given)
-    print(report.as_json(told) if options.json else "\n".join(report.lines_of_diagnosis(told)))
+    facts = report.of_diagnosis(diagnosis, data.names or ("x",), asked)
+    print(report.as_json(facts) if options.json else "\n".join(report.lines_of_diagnosis(facts)))
     return 0
 
 
@@ -173,7 +176,7 @@ def predict(options: Namespace) -> int:
         for part in scores:
             sys.stdout.write(_text(part, ""))
     else:
-        first = next(scores, np.ma.empty(0))  # what is wrong with the data is mostly told before the file
+        first = next(scores, np.ma.empty(0))  # finds most errors of the data before the file is made
         with replacing(options.out) as file:
             WRITERS[suffix](file, itertools.chain([first], scores))
     if counts.n_left_out:
@@ -203,7 +206,7 @@ def _refuse_drop(options: Namespace) -> None:
 
 
 def _check_places(options: Namespace) -> None:
-    """Refuse files that could not be written, before the work is done."""
+    """Refuse files that cannot be written, before the fit."""
     written: dict[str, str] = {}
     for name, path in (
         ("--save", options.save),
@@ -231,14 +234,14 @@ def _check_place(name: str, path: str, *others: str) -> None:
 
 
 def _can_show(options: Namespace) -> bool:
-    """Whether there is a terminal for a bar, and what draws it."""
+    """Whether there is a terminal, and tqdm to draw a progress bar."""
     return not options.no_progress and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
 def _remedy(options: Namespace, reason: str, kind: str) -> str:
-    """What may help a run that has not converged, beside what `reason` names.
+    """Options that may help a fit that has not converged, beside those in `reason`.
 
-    More epochs, and settings that save epochs, help where the epochs ran out; not where a rule ended the run.
+    More epochs, and options that save epochs, do not help if a stopping rule ended the fit.
     """
     more = []
     if kind not in RULES:
@@ -254,12 +257,12 @@ def _remedy(options: Namespace, reason: str, kind: str) -> str:
 
 
 def _say(text: str) -> None:
-    """One line on standard error."""
+    """Print a line on standard error."""
     print(f"fastgd: {printable(text)}", file=sys.stderr)
 
 
 def _interrupted(interrupt: KeyboardInterrupt, options: Namespace) -> str:
-    """What is left of a run."""
+    """The message after Ctrl-C: what is kept of the run."""
     result = getattr(interrupt, "result", None)
     done = "" if result is None else f" after {result.n_epochs} epoch{'s' * (result.n_epochs != 1)}"
     if options.checkpoint is not None and os.path.exists(options.checkpoint):
@@ -268,7 +271,7 @@ def _interrupted(interrupt: KeyboardInterrupt, options: Namespace) -> str:
 
 
 def _of_file(error: InvalidDataError, data: Data, options: Namespace) -> InvalidDataError:
-    """The error with what the command line knows: the file, the names of its columns, and other remedies."""
+    """The error with the file, the names of its columns, and remedies of the command line."""
     if isinstance(error, OrderError):
         return error.restated(remedy="pass --shuffle rows, which holds them in memory")
     if error.row is not None and not error.source:
@@ -285,22 +288,22 @@ def _of_file(error: InvalidDataError, data: Data, options: Namespace) -> Invalid
 
 
 class Counts:
-    """How many rows were read, and how many of them had a missing value."""
+    """The number of rows read, and the number of those with a missing value."""
 
     n = n_left_out = 0
 
 
 def _scores(model: FitResult, options: Namespace, counts: Counts) -> Iterator[Scores]:
-    """The predictions, some rows at a time; masked are those of rows with a missing value."""
+    """The predictions of some rows at a time. Predictions of rows with a missing value are masked."""
     _refuse_drop(options)
     is_line, d = np.ndim(model.w) == 0, int(np.size(model.w))
     for part in parts(
         options.data, model.feature_names, options.features, d, options.missing, **_dialect(options)
     ):
         X, m = part.X, part.stop - counts.n
-        found = forward(X[:, 0] if is_line else X, model.w, intercept=model.intercept) if len(X) else ()
+        predicted = forward(X[:, 0] if is_line else X, model.w, intercept=model.intercept) if len(X) else ()
         scores: Scores = np.ma.array(np.empty(m), mask=len(X) < m)
-        scores[part.rows - counts.n] = np.asarray(found, np.float64)
+        scores[part.rows - counts.n] = np.asarray(predicted, np.float64)
         counts.n_left_out += len(scores) - len(X)
         counts.n = part.stop
         yield scores
@@ -311,18 +314,18 @@ def _text(part: Scores, empty: str) -> str:
 
 
 def _write_csv(file: BinaryIO, scores: Iterator[Scores]) -> None:
-    """A line without any text would be no row to those who read CSV: what is empty is nan."""
+    """Write masked predictions as nan, since CSV readers skip empty lines."""
     file.write(b"prediction\n")
     for part in scores:
         file.write(_text(part, "nan").encode("ascii"))
 
 
 def _write_npy(file: BinaryIO, scores: Iterator[Scores]) -> None:
-    """The header has room for any number of rows, and is written again when that is known."""
+    """Write a header first, and again when the number of rows is known. NumPy pads headers for that."""
 
     def write_header(n: int) -> None:
-        about = {"descr": "<f8", "fortran_order": False, "shape": (n,)}
-        np.lib.format.write_array_header_1_0(file, about)
+        header = {"descr": "<f8", "fortran_order": False, "shape": (n,)}
+        np.lib.format.write_array_header_1_0(file, header)
 
     n = 0
     write_header(n)
@@ -342,10 +345,10 @@ def _write_parquet(file: BinaryIO, scores: Iterator[Scores]) -> None:
     schema = pa.schema([("prediction", pa.float64())])
     with parquet.ParquetWriter(file, schema) as writer:
         for part in scores:
-            found = pa.array(part.data, mask=np.ma.getmaskarray(part))
-            writer.write_table(pa.table({"prediction": found}, schema))
+            values = pa.array(part.data, mask=np.ma.getmaskarray(part))
+            writer.write_table(pa.table({"prediction": values}, schema))
 
 
 WRITERS = {".csv": _write_csv, ".npy": _write_npy, ".parquet": _write_parquet}
 EMPTY = {None: "empty lines", ".csv": "nan", ".npy": "nan", ".parquet": "null"}
-"""What stands for the prediction of a row with a missing value: on standard output, and in each file."""
+"""The prediction of a row with a missing value, on standard output and in each kind of file."""

@@ -1,4 +1,4 @@
-"""What `fastgd` alone shows: the lesson in short, then a fit of millions of rows and its speed."""
+"""The lesson's two programs, and the demo of the command `fastgd`: the lesson, then fits of many rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import numpy as np
 
 from fastgd import reference
 from fastgd.api import gradient_descent, sgd
-from fastgd.cli import lesson
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
 from fastgd.data.synthetic import make_linear
@@ -29,20 +28,32 @@ from fastgd.solver.results import FitResult
 
 PYTHON_ROWS = 50_000
 N_EPOCHS = 100
+X_DATA = [1.0, 2.0, 3.0]
+Y_DATA = [2.0, 4.0, 6.0]
+
+
+def full_batch_lesson() -> FitResult:
+    """The lesson's first program: gradient descent on the mean squared error."""
+    return gradient_descent(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS)
+
+
+def stochastic_lesson() -> FitResult:
+    """The lesson's second program: stochastic gradient descent."""
+    return sgd(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS, history="samples")
 
 
 class Timing(NamedTuple):
+    """The seconds of a call."""
+
     what: str
     seconds: float
-    """Of the whole call."""
     rows: int
     epochs: int
     passes: int | None = None
-    """Reads of the data, as the result counts them."""
 
 
 def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
-    """Read every byte of X and y once, by *the* plain-read kernel: what speeds are compared with."""
+    """Read X and y once without computing, to compare speeds with."""
     from fastgd.kernels import plain_read as kernel
 
     def task(_start: int, X: blocks.Array, y: blocks.Array, _weights: Floats) -> Floats:
@@ -52,12 +63,12 @@ def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
 
 
 def demo(n_samples: int) -> Iterator[str]:
-    """The lines to print, as they come to be known."""
+    """The lines to print."""
     yield "The lesson: x = 1, 2, 3 hours, y = 2, 4, 6 points, w = 1 to begin with, learning rate 0.01"
     yield ""
     first, *others = _RUNS
     with _compiled_beside(others):
-        yield lesson.full_batch().trace(digits=2)
+        yield full_batch_lesson().trace(digits=2)
         yield ""
         _warm_up(first)
     for what in others:
@@ -98,8 +109,8 @@ def _fit_millions(n_samples: int) -> Iterator[str]:
         timings.append(Timing(what, seconds, len(few), 1, 1))
     yield from _table(timings)
     yield f"(plain Python: one epoch of {len(few):,} rows)"
-    found = ", ".join(f"{what.split(',')[0]} {fit.w:.6f}" for what, fit in zip(_RUNS, fits, strict=True))
-    yield f"true w {w:.6f}; found by {found}"
+    fitted = ", ".join(f"{what.split(',')[0]} {fit.w:.6f}" for what, fit in zip(_RUNS, fits, strict=True))
+    yield f"true w {w:.6f}; found by {fitted}"
 
 
 def _plain_descent(xs: list[float], ys: list[float]) -> tuple[float, float]:
@@ -124,7 +135,7 @@ _RUNS: dict[str, Callable[..., FitResult]] = {
 
 
 def _warm_up(what: str) -> None:
-    """Compile what a run takes, so that the timings are of the work alone; plain Python needs nothing."""
+    """Compile the kernels of a run, so that its timing has no compile time."""
     if resolve("auto") == "python":
         return
     x = np.linspace(-1.0, 1.0, 3 * blocks.BLOCK_ROWS)
@@ -137,9 +148,9 @@ def _warm_up(what: str) -> None:
 
 @contextlib.contextmanager
 def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
-    """Another process compiles what these runs take, and this one then finds it on the disk.
+    """Compile the kernels of these runs in another process, which puts them into the disk cache.
 
-    There is no other process where it could not keep its machine code. Where it fails, this process compiles.
+    Nothing happens if there is no disk cache. If the process fails, this process compiles the kernels.
     """
     if default_threads() < 2 or resolve("auto") == "python" or not _can_compile_beside():
         yield
@@ -161,7 +172,7 @@ def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
 
 
 def _can_compile_beside() -> bool:
-    """Whether there are kernels to compile, and a folder that keeps them."""
+    """Whether there are kernels to compile and a disk cache."""
     from fastgd.kernels import _jit, one_read
 
     is_compiler_on = hasattr(one_read.run_1d, "signatures")
@@ -173,7 +184,7 @@ def _read(rows: ArrayRows, threads: int) -> Timing:
 
 
 def _timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """What the call returned, and the median of its seconds over three calls."""
+    """The result of a call, and the median seconds of three calls."""
     seconds = []
     for _ in range(3):
         begin = time.perf_counter()

@@ -19,18 +19,18 @@ from fastgd.losses import NAMED
 from fastgd.wording import printable
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, as of a shell."""
+"""The exit code after Ctrl-C, as in a shell."""
 
 
 @compiling.announced()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code: 0, 1 (it failed), 2 (usage or input) or 130 (Ctrl-C)."""
+    """Run the command and return the exit code: 0, 1 (failure), 2 (usage or input) or 130 (Ctrl-C)."""
     parser = _parser()
     options = parser.parse_args(arguments)
     if misuse := _misuse(options):
         parser.error(misuse)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no "…" shows "?"
+        sys.stdout.reconfigure(errors="replace")  # a terminal without "…" shows "?"
     code = 0
     try:
         if options.command in ("fit", "predict", "diagnose"):
@@ -40,13 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             _demo(options.samples or 10_000_000)
         print(end="", flush=True)
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, for example `head`, has ended
         _drop_output()
     except KeyboardInterrupt as interrupt:
         print(f"fastgd: {printable(str(interrupt)) or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
     except (ImportError, OSError, ValueError, MemoryError) as error:
-        print(f"fastgd: {printable(_told(error))}", file=sys.stderr)
+        print(f"fastgd: {printable(_message(error))}", file=sys.stderr)
         if _is_of_open_file(error):
             _drop_output()
         return 1
@@ -54,16 +54,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _drop_output() -> None:
-    """What is still to be printed cannot be: let Python not try again when it ends."""
+    """Discard buffered output that cannot be written, so that Python does not try again when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_of_open_file(error: Exception) -> bool:
-    """Whether the system refused to write what was open already: a full disk, say."""
+    """Whether writing to an open file failed, for example on a full disk."""
     return isinstance(error, OSError) and error.errno is not None and error.filename is None
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if not isinstance(error, OSError) or error.strerror is None:
         return str(error) or type(error).__name__
     place = "reading or writing failed" if error.filename is None else os.fsdecode(error.filename)
@@ -87,12 +87,12 @@ def _on_files(options: argparse.Namespace) -> int:
     except (ImportError, OSError, ValueError, TypeError, MemoryError) as error:
         if _is_of_open_file(error):
             raise
-        print(f"fastgd: {printable(_told(error))}", file=sys.stderr)
+        print(f"fastgd: {printable(_message(error))}", file=sys.stderr)
         return 2
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that prints what was typed without the power to move a terminal's cursor."""
+    """A parser that escapes control characters of the arguments in its messages."""
 
     def error(self, message: str) -> NoReturn:
         super().error("\n".join(map(printable, message.split("\n"))))
@@ -240,7 +240,7 @@ def _add_dialect(parser: argparse.ArgumentParser) -> None:
 
 
 def _misuse(options: argparse.Namespace) -> str:
-    """Options that have no meaning together."""
+    """The error message for options that contradict each other, or an empty text."""
     if options.command == "lesson" and options.samples is not None:
         return "--samples belongs to the fit that `fastgd` shows without a command"
     if options.command == "diagnose" and options.solver == "sgd" and options.l2:
@@ -323,9 +323,9 @@ def _whole(text: str, least: int, most: int) -> int:
 
 
 def _lesson(with_sgd: bool, digits: int | None, picture: str | None) -> None:
-    from fastgd.cli import lesson
+    from fastgd.cli.demo import full_batch_lesson, stochastic_lesson
 
-    fit = lesson.stochastic() if with_sgd else lesson.full_batch()
+    fit = stochastic_lesson() if with_sgd else full_batch_lesson()
     if picture is not None:
         from fastgd.plots import save
 

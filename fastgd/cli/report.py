@@ -1,4 +1,4 @@
-"""What the command line says of a fit and of a diagnosis: to people in lines, to machines in JSON."""
+"""Reports of the command line about a fit or a diagnosis, as text or JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from fastgd.wording import Words, printable
 
 WIDTH = 80
 SHOWN = 40
-"""Weights that a person is shown, of more the largest."""
+"""The largest number of weights in a text report."""
 SOLVERS = {"gradient_descent": "full-batch gradient descent", "sgd": "stochastic gradient descent"}
 UNLIKE = 1e4
-"""Condition numbers above this come mostly of columns in unlike units."""
+"""A larger condition number usually means that columns have different units."""
 
 
 class CommandWords(Words):
-    """The options as the command line spells them."""
+    """Options in the spelling of the command line."""
 
     def name(self, option: str) -> str:
         return "--epochs" if option == "n_epochs" else f"--{option.replace('_', '-')}"
@@ -48,30 +48,30 @@ COMMAND = CommandWords()
 
 
 def _fields(names: Sequence[str]) -> str:
-    """Names of columns as a list a,b,c of a shell; not more than a dozen."""
+    """The first dozen column names as an argument a,b,c for a shell."""
     text = ",".join(map(_field, names[:SHOWN_NAMES])) + ",…" * (len(names) > SHOWN_NAMES)
     return shlex.quote(text) if " " in text else text
 
 
 def _field(name: str) -> str:
-    """A name as it stands in a list a,b,c."""
+    """A name as an item of a list a,b,c."""
     return '"' + name.replace('"', '""') + '"' if "," in name or '"' in name else name
 
 
 def of_fit(
-    fit: FitResult, names: Iterable[str], given: dict[str, Any], notes: list[str], variance: float | None
+    fit: FitResult, names: Iterable[str], options: dict[str, Any], notes: list[str], variance: float | None
 ) -> dict[str, Any]:
-    """All that there is to say of a fit; `given` is what it was asked for, `variance` that of the targets."""
+    """The report of a fit, which begins with its options. `variance` is the variance of the targets."""
     weights = np.atleast_1d(fit.w)
     cost = mean = None
     if fit.cost_history is not None:
         cost = float(fit.cost_history[-1])
         with np.errstate(all="ignore"):
-            penalty = given["l1"] * np.abs(weights).sum() + 0.5 * given["l2"] * np.square(weights).sum()
+            penalty = options["l1"] * np.abs(weights).sum() + 0.5 * options["l2"] * np.square(weights).sum()
             mean = cost - float(penalty)
-    is_squared = given["loss"] == "squared_error"
+    is_squared = options["loss"] == "squared_error"
     has_error = is_squared and mean is not None and mean >= 0.0
-    return given | {
+    return options | {
         "rows": fit.n_samples,
         "columns": len(weights),
         "epochs": fit.n_epochs,
@@ -95,99 +95,99 @@ def of_fit(
     }
 
 
-def lines_of_fit(told: dict[str, Any]) -> Iterator[str]:
-    if told["not_converged"]:
-        yield from _wrapped(told["not_converged"])
+def lines_of_fit(report: dict[str, Any]) -> Iterator[str]:
+    if report["not_converged"]:
+        yield from _wrapped(report["not_converged"])
         yield ""
-    yield from _heading(told)
-    rate = "" if told["learning_rate"] is None else f", learning rate {told['learning_rate']:.4g}"
-    solver = f"{SOLVERS[told['solver']]}, {told['loss']}{rate}"
-    reads = "1 read" if told["reads"] == 1 else f"{told['reads']} reads"
-    yield from _wrapped(f"{solver}; {reads} of the data, {told['seconds']:.3g} s")
-    yield from _wrapped(told["status"])
-    for note in told["notes"]:
+    yield from _heading(report)
+    rate = "" if report["learning_rate"] is None else f", learning rate {report['learning_rate']:.4g}"
+    solver = f"{SOLVERS[report['solver']]}, {report['loss']}{rate}"
+    reads = "1 read" if report["reads"] == 1 else f"{report['reads']} reads"
+    yield from _wrapped(f"{solver}; {reads} of the data, {report['seconds']:.3g} s")
+    yield from _wrapped(report["status"])
+    for note in report["notes"]:
         yield from _wrapped(f"note: {note}")
     yield ""
-    measures = {"root mean square error": told["root_mean_square_error"], "R²": told["r2"]}
+    measures = {"root mean square error": report["root_mean_square_error"], "R²": report["r2"]}
     for name, value in measures.items():
         if value is not None:
             yield f"{name:<24}{value:>12.6g}"
     if any(value is not None for value in measures.values()):
         yield ""
-    intercept = {"(intercept)": told["intercept"]} if told["has_intercept"] else {}
-    yield from _table(intercept, told["weights"])
-    if told["model"]:
+    intercept = {"(intercept)": report["intercept"]} if report["has_intercept"] else {}
+    yield from _table(intercept, report["weights"])
+    if report["model"]:
         yield ""
-        marked = ", marked as not converged" if told["not_converged"] else ""
-        yield printable(f"the model is in {told['model']}{marked}")
-    if told["picture"]:
-        yield printable(f"the picture is in {told['picture']}")
+        marked = ", marked as not converged" if report["not_converged"] else ""
+        yield printable(f"the model is in {report['model']}{marked}")
+    if report["picture"]:
+        yield printable(f"the picture is in {report['picture']}")
 
 
-def of_diagnosis(found: Diagnosis, names: tuple[str, ...], given: dict[str, Any]) -> dict[str, Any]:
-    """All that there is to say of a diagnosis; `given` is what it was asked for."""
+def of_diagnosis(diagnosis: Diagnosis, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
+    """The report of a diagnosis, which begins with its options."""
     optimum = None
-    if found.optimum is not None:
-        optimum = dict(zip(names, np.atleast_1d(found.optimum).tolist(), strict=True))
-    return given | {
-        "rows": found.n_samples,
-        "columns": found.n_features,
-        "reads": found.n_passes,
-        "largest_eigenvalue": found.largest_eigenvalue,
-        "smallest_eigenvalue": found.smallest_eigenvalue,
-        "is_estimate": found.is_estimate,
-        "condition_number": found.condition_number,
-        "stability_limit": found.stability_limit,
-        "learning_rate": found.learning_rate,
-        "spectral_radius": found.spectral_radius,
-        "epochs_to_1e-6": None if found.spectral_radius is None else found.epochs_to(1e-6),
-        "optimum_cost": found.optimum_cost,
-        "optimum_intercept": found.optimum_intercept,
+    if diagnosis.optimum is not None:
+        optimum = dict(zip(names, np.atleast_1d(diagnosis.optimum).tolist(), strict=True))
+    return options | {
+        "rows": diagnosis.n_samples,
+        "columns": diagnosis.n_features,
+        "reads": diagnosis.n_passes,
+        "largest_eigenvalue": diagnosis.largest_eigenvalue,
+        "smallest_eigenvalue": diagnosis.smallest_eigenvalue,
+        "is_estimate": diagnosis.is_estimate,
+        "condition_number": diagnosis.condition_number,
+        "stability_limit": diagnosis.stability_limit,
+        "learning_rate": diagnosis.learning_rate,
+        "spectral_radius": diagnosis.spectral_radius,
+        "epochs_to_1e-6": None if diagnosis.spectral_radius is None else diagnosis.epochs_to(1e-6),
+        "optimum_cost": diagnosis.optimum_cost,
+        "optimum_intercept": diagnosis.optimum_intercept,
         "optimum_weights": optimum,
     }
 
 
-def lines_of_diagnosis(told: dict[str, Any]) -> Iterator[str]:
-    yield from _heading(told)
-    in_units = ", in columns of variance 1" * told["standardize"]
-    yield f"{SOLVERS[told['solver']]}, squared_error{in_units}"
+def lines_of_diagnosis(report: dict[str, Any]) -> Iterator[str]:
+    yield from _heading(report)
+    in_units = ", in columns of variance 1" * report["standardize"]
+    yield f"{SOLVERS[report['solver']]}, squared_error{in_units}"
     yield ""
-    estimated = " (estimated)" * told["is_estimate"]
-    eigenvalues = f"{told['smallest_eigenvalue']:.6g} to {told['largest_eigenvalue']:.6g}{estimated}"
-    limit = "every step stable below" if told["solver"] == "sgd" else "converges below"
+    estimated = " (estimated)" * report["is_estimate"]
+    eigenvalues = f"{report['smallest_eigenvalue']:.6g} to {report['largest_eigenvalue']:.6g}{estimated}"
+    limit = "every step stable below" if report["solver"] == "sgd" else "converges below"
     rows = {
         "eigenvalues of XᵀX/n": eigenvalues,
-        "condition number": f"{told['condition_number']:.6g}",
-        f"{limit}": f"learning rate {told['stability_limit']:.6g}",
+        "condition number": f"{report['condition_number']:.6g}",
+        f"{limit}": f"learning rate {report['stability_limit']:.6g}",
     }
-    if told["spectral_radius"] is not None:
-        epochs = told["epochs_to_1e-6"]
+    if report["spectral_radius"] is not None:
+        epochs = report["epochs_to_1e-6"]
         needed = "never gets there"
         if not math.isinf(epochs):
             needed = f"{epochs:,} epoch{'s' * (epochs != 1)} to 1e-6 of the distance"
-        rows[f"at {told['learning_rate']:.6g}"] = needed
-    if told["optimum_cost"] is not None:
-        rows["cost at the optimum"] = f"{told['optimum_cost']:.6g}"
+        rows[f"at {report['learning_rate']:.6g}"] = needed
+    if report["optimum_cost"] is not None:
+        rows["cost at the optimum"] = f"{report['optimum_cost']:.6g}"
     for name, text in rows.items():
         yield f"{name:<26}{text}"
-    is_unlike = told["condition_number"] > UNLIKE and not (told["standardize"] or told["l2"])
-    if is_unlike and told["solver"] == "gradient_descent":
+    is_unlike = report["condition_number"] > UNLIKE and not (report["standardize"] or report["l2"])
+    if is_unlike and report["solver"] == "gradient_descent":
         yield "--standardize takes fewer epochs where columns have unlike units"
-    if told["optimum_weights"] is not None:
+    if report["optimum_weights"] is not None:
         yield ""
         yield "at the optimum:"
-        intercept = {"(intercept)": told["optimum_intercept"]} if told["has_intercept"] else {}
-        yield from _table(intercept, told["optimum_weights"])
+        intercept = {"(intercept)": report["optimum_intercept"]} if report["has_intercept"] else {}
+        yield from _table(intercept, report["optimum_weights"])
 
 
-def _heading(told: dict[str, Any]) -> Iterator[str]:
-    features = f"{told['columns']} feature{'s' * (told['columns'] != 1)}"
-    with_it = " and an intercept" * told["has_intercept"]
-    with_it += f", weighted by {told['weight']}" if told["weight"] is not None else ""
-    target = f"column {told['target']}" if told["target"].lstrip("-").isdecimal() else told["target"]
-    yield from _wrapped(f"{told['data']}: {told['rows']:,} rows, {target} from {features}{with_it}")
-    if told["rows_left_out"]:
-        yield from _wrapped(f"{told['rows_left_out']:,} rows with a missing value were left out")
+def _heading(report: dict[str, Any]) -> Iterator[str]:
+    features = f"{report['columns']} feature{'s' * (report['columns'] != 1)}"
+    with_it = " and an intercept" * report["has_intercept"]
+    with_it += f", weighted by {report['weight']}" if report["weight"] is not None else ""
+    target = f"column {report['target']}" if report["target"].lstrip("-").isdecimal() else report["target"]
+    yield from _wrapped(f"{report['data']}: {report['rows']:,} rows, {target} from {features}{with_it}")
+    if report["rows_left_out"]:
+        yield from _wrapped(f"{report['rows_left_out']:,} rows with a missing value were left out")
 
 
 def _table(first: dict[str, float], weights: dict[str, float]) -> Iterator[str]:
@@ -210,14 +210,14 @@ def _wrapped(text: str) -> Iterator[str]:
     return iter(textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False, subsequent_indent="  "))
 
 
-def as_json(told: dict[str, Any]) -> str:
-    """One line; what is not finite, for which JSON has no words, is null."""
-    return json.dumps(_finite(told), allow_nan=False)
+def as_json(report: dict[str, Any]) -> str:
+    """A report as a line of JSON. Numbers that are not finite become null."""
+    return json.dumps(_finite(report), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_finite(one) for one in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

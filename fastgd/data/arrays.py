@@ -1,8 +1,8 @@
-"""Rows from arrays and lists: what is accepted, and how blocks of it reach the kernels.
+"""Datasets of arrays and data frames.
 
-Nothing is copied whole. Arrays that kernels can read as they are (C-contiguous, aligned, native
-float32 or float64) are sliced; anything else (integers, float16, other orders and strides, foreign
-byte order) is converted run by run into a buffer that each thread reuses.
+Arrays are never copied as a whole. Kernels read slices of C-contiguous, aligned, native float32 or float64
+arrays. Other arrays (integers, float16, other strides or byte orders), and columns of data frames, are
+converted run by run into a buffer that each thread reuses.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from numpy.typing import NDArray
 from fastgd import display
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data import frames, rounding
-from fastgd.data.conversion import filler
-from fastgd.data.dataset import Dataset
-from fastgd.data.validation import Facts, look
+from fastgd.data.conversion import Fill, filler
+from fastgd.data.dataset import Dataset, Facts, look
+from fastgd.data.frames import ColumnTable
 from fastgd.engine.blocks import NOTHING, Array, Floats, Reader, block_rows
 from fastgd.lazy import lazy_property
 from fastgd.wording import cell
 
 _PLAIN = {list, tuple, float, int}
-"""Types that are no frames: the lesson's call, kept short."""
+"""Types that are not data frames. Checking them first keeps the lesson's call short."""
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
-CONVERTED_RUN_NUMBERS = 1 << 19  # a buffer of 4 MB a thread: shorter runs wait for one another's threads
+CONVERTED_RUN_NUMBERS = 1 << 19  # a buffer of 4 MB for each thread; threads of shorter runs wait for others
 _SLICED_RUN_NUMBERS = 1 << 21
 
 
 def as_array(name: str, value: Any) -> NDArray[Any]:
-    """`value` as an array of real numbers, not copied where it is an array already."""
+    """`value` as an array of real numbers. Arrays are not copied."""
     if type(value) is not np.ndarray:
         if type(value) not in _PLAIN:
             if isinstance(value, np.ma.MaskedArray):
@@ -45,7 +45,7 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
                 value = array
         try:
             value = np.asarray(value)
-        except Exception as error:  # whatever the object's own __array__ raises
+        except Exception as error:  # __array__ of the object may raise anything
             if "inhomogeneous" in str(error):
                 raise InvalidDataError(
                     "is ragged: its rows must all have the same length", what=name
@@ -59,27 +59,27 @@ def as_array(name: str, value: Any) -> NDArray[Any]:
 
 
 def mapping_of(array: Any) -> tuple[mmap.mmap, int] | None:
-    """The memory map that holds an array, and where in the file it begins.
+    """The memory map that holds an array, and the position in the file at which the map begins.
 
-    Where it begins is not known of a map that `np.memmap` did not make: it is taken for 0.
+    The position is unknown, and assumed to be 0, unless `np.memmap` made the map.
     """
     begin, owner = 0, array
     while owner is not None and not isinstance(owner, mmap.mmap):
-        if isinstance(owner, np.memmap) and owner.offset is not None:  # None of an empty part
+        if isinstance(owner, np.memmap) and owner.offset is not None:  # None for an empty part
             begin = owner.offset - owner.offset % mmap.ALLOCATIONGRANULARITY
         owner = owner.obj if isinstance(owner, memoryview) else getattr(owner, "base", None)
     return None if owner is None else (owner, begin)
 
 
 def refuse_cut_short(name: str, array: NDArray[Any]) -> None:
-    """Refuse an array that ends behind the end of its file: to read it would end the process (SIGBUS)."""
-    found = mapping_of(array)
-    if found is None or array.size == 0:
+    """Refuse an array that ends after the end of its file. Reading it would kill the process (SIGBUS)."""
+    owner = mapping_of(array)
+    if owner is None or array.size == 0:
         return
-    mapping, begin = found
+    mapping, begin = owner
     try:
         size = mapping.size()
-    except (OSError, ValueError):  # mapped without its file being kept open (trackfd=False)
+    except (OSError, ValueError):  # the map does not keep its file open (trackfd=False)
         return
     needed = begin + byte_bounds(array)[1] - np.frombuffer(mapping, np.uint8).ctypes.data
     if size < needed:
@@ -90,7 +90,7 @@ def refuse_cut_short(name: str, array: NDArray[Any]) -> None:
 
 
 def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
-    """Python's own large integers become floats; nothing else that NumPy has no real type for is taken."""
+    """Convert an array of Python numbers to floats, and refuse arrays of anything but numbers."""
     kinds = {
         "c": "complex numbers",
         "U": "text",
@@ -122,13 +122,13 @@ def _from_objects(name: str, value: NDArray[Any]) -> NDArray[np.float64]:
 
 
 class ArrayRows(Dataset):
-    """n rows of d numbers, their targets and weights, in arrays.
+    """Rows in arrays.
 
     Attributes
     ----------
     X, y : ndarray
-        The data as given: X of shape (n,), the lesson's case, or (n, d).
-    weights : ndarray (n,), or of length 0 where all rows count alike
+        The caller's data. X has shape (n, d), or (n,) as in the lesson.
+    weights : ndarray (n,), or (0,) without weights
     """
 
     is_random = True
@@ -137,7 +137,7 @@ class ArrayRows(Dataset):
     y: NDArray[Any]
     passes: int = 0
     _watch: rounding.Watch | None = None
-    """Of arrays in files."""
+    """Warns of rounded integers in memory-mapped arrays."""
 
     def __init__(self, X: Any, y: Any, weights: Floats = NOTHING):
         self.X = as_array("X", X)
@@ -158,7 +158,7 @@ class ArrayRows(Dataset):
         self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else CONVERTED_RUN_NUMBERS
 
     def _watch_rounding(self) -> None:
-        """Whole numbers that floats round are warned of now; those of a file, when they are read."""
+        """Warn of integers that floats round: now, or for a memory map when it is read."""
         named = [("X", self.X), ("y", self.y)]
         rounding.warn_of_rounded(*(pair for pair in named if mapping_of(pair[1]) is None))
         if any(mapping_of(values) is not None for _, values in named):
@@ -172,17 +172,11 @@ class ArrayRows(Dataset):
         return ArrayReader(self._table, self._target, self.weights, self._watch)
 
     def whole(self) -> tuple[Array, Array, Floats]:
-        """All rows at once: for inputs of one block."""
         return (self._table, self._target, self.weights) if self._is_direct else super().whole()
-
-    def lists(self) -> tuple[list[Any], list[float], list[float]]:
-        """The rows as lists of Python floats, for the twins."""
-        X, y = self.X.astype(np.float64), self.y.astype(np.float64)
-        return X.tolist(), y.tolist(), self.weights.tolist()
 
     @lazy_property
     def total_weight(self) -> float:
-        """Σ s, block by block as `facts` has it; n where all rows count alike."""
+        """Σ s, summed block by block as in `facts`, or n without weights."""
         if not self.has_weights:
             return float(self.n)
         whole = self.n - self.n % block_rows(self.d)
@@ -203,21 +197,43 @@ class ArrayRows(Dataset):
         return self.n, self.total_weight, *(part.tobytes() for part in self.reader().take(few))
 
 
+class FrameRows(ArrayRows):
+    """The rows of a data frame whose columns are separate arrays."""
+
+    def __init__(self, table: ColumnTable, y: Any):
+        self._columns = table
+        self.y = as_array("y", y)
+        check_shapes((table.n, table.d), self.y.shape)
+        table.warn_of_rounding("X")
+        rounding.warn_of_rounded(("y", self.y))
+        self.known_n, self.d = table.n, table.d
+        self.row_bytes = self.d * table.dtype.itemsize + self.y.itemsize
+        self.weights, self.has_weights = NOTHING, False
+        self._target = read_only(self.y)
+        self._is_direct = False
+        self.run_numbers = CONVERTED_RUN_NUMBERS
+
+    @lazy_property
+    def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
+        """A copy."""
+        return self._columns.whole()
+
+    def reader(self) -> Reader:
+        return ArrayReader(self._columns, self._target, self.weights)
+
+
 class ArrayReader:
-    """Reads for one thread; what `read` returned is overwritten by the next `read`."""
+    """A reader for one thread. Each call overwrites converted rows of the previous one."""
 
     def __init__(
         self,
-        table: NDArray[Any],
+        table: NDArray[Any] | ColumnTable,
         target: NDArray[Any],
         weights: Floats,
         watch: rounding.Watch | None = None,
     ):
-        self._table, self._target, self._weights = (
-            Column(table, "X", watch),
-            Column(target, "y", watch),
-            weights,
-        )
+        self._table, self._target = Buffered(table, "X", watch), Buffered(target, "y", watch)
+        self._weights = weights
 
     def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
         return self._table.read(start, stop), self._target.read(start, stop), self._weights[start:stop]
@@ -227,46 +243,52 @@ class ArrayReader:
         return self._table.take(order), self._target.take(order), weights
 
 
-class Column:
-    """One array: sliced where kernels can read it, else converted."""
+class Buffered:
+    """An array or a table, sliced if kernels can read it, otherwise converted into a buffer."""
 
-    def __init__(self, values: NDArray[Any], name: str = "", watch: rounding.Watch | None = None):
+    def __init__(self, values: NDArray[Any] | ColumnTable, name: str, watch: rounding.Watch | None):
         self._values, self._name, self._watch = values, name, watch
-        self._direct = _is_direct(values)
+        self._direct = isinstance(values, np.ndarray) and _is_direct(values)
         self._buffer: Array = np.empty(0)
-        if not self._direct:
+        if isinstance(values, ColumnTable):
+            self._fill: Fill = values.fill
+        elif not self._direct:
             self._fill = filler(values)
 
     def read(self, start: int, stop: int) -> Array:
-        if self._direct:
-            return self._values[start:stop]
+        values = self._values
+        if self._direct and isinstance(values, np.ndarray):
+            return values[start:stop]
         room = self._room(stop - start)
         self._fill(room, start, stop)
-        if self._watch is not None:
-            self._watch.look(self._name, start, self._values[start:stop], lambda row: f"row {start + row}")
+        if self._watch is not None and isinstance(values, np.ndarray):
+            self._watch.look(self._name, start, values[start:stop], lambda row: f"row {start + row}")
         return read_only(room)
 
     def take(self, order: NDArray[np.integer]) -> Array:
-        room = self._room(len(order))
-        if self._direct:
-            # Row numbers are right; "clip" spares a buffer in between.
-            np.take(self._values, order, axis=0, out=room, mode="clip")
+        room, values = self._room(len(order)), self._values
+        if isinstance(values, ColumnTable):
+            values.take(order, room)
+        elif self._direct:
+            # With mode="clip" NumPy needs no buffer. The row numbers are valid.
+            np.take(values, order, axis=0, out=room, mode="clip")
         else:
-            values = self._values[order]
-            np.copyto(room, values, casting="unsafe")
+            rows = values[order]
+            np.copyto(room, rows, casting="unsafe")
             if self._watch is not None:
-                self._watch.look_at_taken(self._name, order, values, len(self._values))
+                self._watch.look_at_taken(self._name, order, rows, len(values))
         return read_only(room)
 
     def _room(self, rows: int) -> Array:
-        """The first rows of the buffer, made larger where it is too small."""
+        """The first rows of the buffer, which grows if it is too small."""
         if len(self._buffer) < rows:
-            self._buffer = np.empty((rows, *self._values.shape[1:]), kernel_dtype(self._values.dtype))
+            shape = self._values.shape[1:]
+            self._buffer = np.empty((rows, *shape), kernel_dtype(self._values.dtype))
         return self._buffer[:rows]
 
 
 def check_shapes(X: tuple[int, ...], y: tuple[int, ...]) -> None:
-    """Refuse shapes of X and y that cannot be."""
+    """Refuse invalid shapes of X and y."""
     if len(X) not in (1, 2):
         raise InvalidDataError(
             f"has {len(X)} dimensions; it must have 1 (a number a row) or 2 (a row of numbers)", what="X"
@@ -284,8 +306,8 @@ def check_shapes(X: tuple[int, ...], y: tuple[int, ...]) -> None:
 
 
 def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.float64]:
-    """Weights as a new array (d,): a number in the lesson's case, d of them otherwise."""
-    if is_scalar and type(value) is float and math.isfinite(value):  # the lesson's call, kept short
+    """Weights as a new array (d,). In the lesson's case they are one number."""
+    if is_scalar and type(value) is float and math.isfinite(value):  # keeps the lesson's call short
         return np.array([value])
     weights = as_array(name, value).astype(np.float64)
     if is_scalar and weights.ndim != 0:
@@ -306,7 +328,7 @@ def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.flo
 
 
 def as_sample_weight(value: Any, n: int) -> Floats:
-    """Weights of n rows as a new array, finite, not negative, not all zero."""
+    """Weights of n rows as a new array. Weights must be finite, not negative and not all zero."""
     weights = as_array("sample_weight", value).astype(np.float64)
     if weights.shape != (n,):
         raise InvalidDataError(
@@ -338,12 +360,12 @@ def as_sample_weight(value: Any, n: int) -> Floats:
 
 
 def vanish(total: float, n: int) -> bool:
-    """Whether n weights that add up to `total` are below the numbers that have all their digits."""
+    """Whether the mean of n weights with the sum `total` is a subnormal number."""
     return bool(total < n * np.finfo(np.float64).tiny)
 
 
 def kernel_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """float32 stays float32, in the machine's byte order; everything else becomes float64."""
+    """The dtype in which kernels read an array: native float32 for float32, float64 for all others."""
     return _KERNEL_DTYPES[dtype.kind == "f" and dtype.itemsize == 4]
 
 
@@ -353,7 +375,7 @@ def _is_direct(values: NDArray[Any]) -> bool:
 
 
 def read_only(values: NDArray[Any]) -> NDArray[Any]:
-    """The view that kernels see: always read-only, so that there is one machine code for all inputs."""
+    """A read-only view. All views are read-only, so that kernels are compiled once."""
     view = values.view()
     view.setflags(write=False)
     return view

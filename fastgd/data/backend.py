@@ -1,4 +1,4 @@
-"""Which of the two implementations runs: the compiled kernels or their pure-Python twins."""
+"""The choice between compiled kernels and their pure-Python twins."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ Backend = Literal["numba", "python"]
 
 @functools.cache
 def _has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None  # found, not imported: that takes half a second
+    return importlib.util.find_spec("numba") is not None  # importing Numba takes half a second
 
 
 def resolve(backend: str) -> Backend:
-    """The backend that runs for `backend` = "auto", "numba" or "python".
-
-    "auto" is the kernels where Numba is installed, else the twins; the result says which ran.
-    """
+    """The backend for "auto", "numba" or "python". "auto" is "numba" if Numba is installed."""
     if backend == "auto":
         return "numba" if _has_numba() else "python"
     checks.choice("backend", backend, ("auto", "numba", "python"))

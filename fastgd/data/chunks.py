@@ -1,4 +1,4 @@
-"""Rows that come as chunks, anew at each read: what a source of them is, and `fastgd.chunks`."""
+"""Sources of rows in chunks, and `fastgd.chunks`."""
 
 from __future__ import annotations
 
@@ -17,56 +17,73 @@ from fastgd.wording import shown
 
 
 class Chunk(Protocol):
-    """Some rows, as a source hands them over."""
+    """Some rows of a source."""
 
     def __len__(self) -> int: ...
 
     def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
-        """Write rows start:stop of the chunk: X (m, d), y (m,) and, where there are any, weights (m,)."""
+        """Write rows start:stop of the chunk into X (m, d), y (m,) and weights (m,), if there are any."""
 
 
 class Source:
-    """Rows that come as chunks: what is passed in place of X, without a y."""
+    """Rows that come in chunks. A source is passed in place of X, without y."""
 
     d: int
     n: int | None
-    """Rows in all, where that is known without a read."""
+    """The number of rows, if known without a read."""
     is_scalar: bool
     has_weights: bool
     dtypes: tuple[np.dtype[Any], np.dtype[Any]]
-    """Of X and y as kernels see them: float32 or float64."""
+    """The dtypes of X and y in kernels: float32 or float64."""
     name: str
-    """For sentences."""
+    """The name of the source in messages."""
     columns: tuple[str, ...] = ()
-    """Names of the features, where they have any."""
+    """The names of the features, if they have names."""
     target: str | None = None
     weight: str | None = None
-    """Names of the columns of the targets and the weights, where they have any."""
+    """The names of the columns of y and the weights, if they have names."""
     is_lasting: bool = True
-    """Whether a chunk may be filled from after the next was asked for."""
+    """Whether a chunk stays valid after the next one."""
     reading: Any = None
-    """The read that began last, while its thread asks for chunks."""
+    """The last read, while its thread iterates over the chunks."""
 
     @property
     def row_bytes(self) -> int:
-        """Of a row where it comes from: by it `method="auto"` chooses, as for arrays of the same numbers."""
+        """The bytes of a row at its origin. `method="auto"` depends on them."""
         return self.d * self.dtypes[0].itemsize + self.dtypes[1].itemsize
 
     def chunks(self) -> Generator[Chunk]:
-        """The chunks, from the first; called for each read, perhaps in a thread of its own."""
+        """Iterate over all chunks. Called for each read, in any thread."""
         raise NotImplementedError
 
     def sample(self) -> bytes:
-        """By which the same source is known again without a read of all; of functions there is nothing."""
+        """Bytes that identify the source in a later run, beside its rows."""
         return b""
 
     def place(self, row: int) -> RowPlace:
-        """Where a row is, for sentences."""
+        """The place of a row, for messages."""
         return RowPlace(self.name, row)
 
 
+class DerivedSource(Source):
+    """A source made from the rows of another source."""
+
+    def __init__(self, source: Source):
+        self.source = source
+        self.d, self.n, self.is_scalar, self.name = source.d, source.n, source.is_scalar, source.name
+        self.has_weights, self.dtypes = source.has_weights, source.dtypes
+        self.columns, self.target, self.weight = source.columns, source.target, source.weight
+        self.is_lasting = source.is_lasting
+
+    def place(self, row: int) -> RowPlace:
+        return self.source.place(row)
+
+    def sample(self) -> bytes:
+        return self.source.sample()
+
+
 class ArrayChunk:
-    """Arrays of a chunk, as they were given."""
+    """A chunk of arrays."""
 
     def __init__(self, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any]):
         self.X, self.y, self.weights = X, y, weights
@@ -82,41 +99,42 @@ class ArrayChunk:
 
 
 def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Source:
-    """Rows that come as chunks, from wherever they are: more than fit into memory, say.
+    """Read rows in chunks, for example rows that do not fit into memory.
 
-    What it returns goes in place of X, without a y: `fastgd.gradient_descent(fastgd.chunks(factory))`.
+    Pass the result in place of X, without y: `fastgd.gradient_descent(fastgd.chunks(factory))`.
 
     Parameters
     ----------
     factory : callable
-        Called without arguments for each read of the data; gives an iterator of chunks (X, y) or
-        (X, y, weight): X (m,) or (m, d), y (m,), weight (m,), of any lengths m, the same rows at each call.
-        X may be a table, of pandas say: its columns are then those of the first, by their names.
+        A function without arguments that returns an iterator over chunks (X, y) or (X, y, weight). X is (m,)
+        or (m, d), y and weight are (m,), and m may differ from chunk to chunk. The function is called for
+        each pass, and must return the same rows each time. X may be a data frame. Its columns are then
+        selected by the names in the first chunk.
     n_samples : int, optional
-        Rows in all. Where it is needed and not given, one more read counts them.
+        The number of rows. If it is needed but not given, one more pass counts the rows.
 
     Returns
     -------
     Source
-        Taken by `gradient_descent`, `sgd`, `sweep`, `diagnose`, `cost`, `gradient`, `cost_and_gradient` and
-        the estimators' `fit`.
+        Accepted by `gradient_descent`, `sgd`, `sweep`, `diagnose`, `cost`, `gradient`, `cost_and_gradient`
+        and by `fit` of the estimators.
 
     Raises
     ------
     InvalidDataError
-        By what reads it: a chunk is not of the shape or the kind of the first, the factory raised in the
-        middle, or it gives another number of rows than before. The sentence has the chunk's number.
+        Raised by the pass: a chunk differs from the first one in shape or kind, the function raised an error,
+        or the number of rows changed. The message has the number of the chunk.
 
     Notes
     -----
-    The lengths of the chunks change no bit of a result: rows are cut anew, on the grid that arrays are read
-    by. Chunks are made in a thread of their own, while those before are computed with; each is copied once,
-    so that the next may be written into the same memory. Memory: two chunks, and some MB.
+    The lengths of the chunks do not change any bit of a result, since rows are cut again at the blocks of the
+    grid. A thread makes the next chunks while a fit computes. Each chunk is copied once, so the function may
+    reuse its memory. A fit needs the memory of two chunks and some MB.
 
-    A checkpoint knows the same rows again by the first of them, by how many they are, and by nothing else.
-    After Ctrl-C in a slow function the next read waits until that has given its chunk.
+    A checkpoint identifies the data by its first row and the number of rows only. After Ctrl-C in a slow
+    function, the next pass waits until the function has made its chunk.
 
-    Rows come in order only: `shuffle="blocks"` needs method="summary", `shuffle=True` is refused.
+    Rows come in order only. `shuffle="blocks"` needs method="summary", and `shuffle=True` is refused.
 
     Examples
     --------
@@ -133,7 +151,7 @@ def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Sourc
 
 
 class CallableSource(Source):
-    """Chunks that a function gives; the first tells what the others must be like."""
+    """Chunks from a function. All chunks must be like the first one."""
 
     is_lasting = False
     row_bytes = 0
@@ -179,7 +197,7 @@ class CallableSource(Source):
             raise
         except Exception as error:
             raise InvalidDataError(
-                f"chunks(): the function raised {_told(error)} when it was called"
+                f"chunks(): the function raised {_describe(error)} when it was called"
             ) from error
         number, n, is_first = 0, 0, self._is_known
         try:
@@ -189,7 +207,7 @@ class CallableSource(Source):
                 except StopIteration:
                     return
                 except Exception as error:
-                    raise InvalidDataError(f"chunk {number} of chunks() raised {_told(error)}") from error
+                    raise InvalidDataError(f"chunk {number} of chunks() raised {_describe(error)}") from error
                 chunk = self._checked(number, values)
                 if is_first and len(chunk):
                     is_first = False
@@ -207,13 +225,13 @@ class CallableSource(Source):
                 iterator.close()
 
     def _look(self, first: int, chunk: ArrayChunk) -> None:
-        """Warn of the first whole number that a float rounds."""
-        if self._is_known:  # else it is the constructor's look at the first rows
+        """Warn of the first integer that a float rounds."""
+        if self._is_known:  # not when the constructor reads the first chunk
             for name, part in (("X", chunk.X), ("y", chunk.y)):
                 self._watch.look(name, first, part, lambda row: self.place(first + row))
 
     def _checked(self, number: int, values: Any) -> ArrayChunk:
-        """A chunk, as the first was."""
+        """The values as a chunk. Refuse values that are unlike the first chunk."""
         where = f"chunk {number} of chunks()"
         if not isinstance(values, (tuple, list)) or len(values) not in (2, 3):
             raise InvalidDataError(f"{where} is {_what(values)}; it must be (X, y) or (X, y, weight)")
@@ -237,7 +255,7 @@ class CallableSource(Source):
         return ArrayChunk(X if X.ndim == 2 else X[:, None], y, parts[2] if len(parts) == 3 else NOTHING)
 
     def _in_order(self, X: Any) -> Any:
-        """A table with its columns as the first chunk had them."""
+        """Select the columns of a table by the names in the first chunk."""
         names = frames.names_of(X)
         if not names or not len(X):
             return X
@@ -252,7 +270,7 @@ class CallableSource(Source):
         return frames.by_name("X", X, self.columns)
 
     def _compare(self, where: str, X: NDArray[Any], y: NDArray[Any], has_weights: bool) -> None:
-        """Refuse what is not like the first chunk."""
+        """Refuse a chunk that is unlike the first one."""
         if not len(y):
             return
         width = X.shape[1] if X.ndim == 2 else 1
@@ -272,7 +290,7 @@ class CallableSource(Source):
                 )
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text:.300}" if text else type(error).__name__
 

@@ -1,4 +1,4 @@
-"""Columns in Arrow's memory as numbers: which types are some, and parts of them as NumPy sees them."""
+"""Arrow columns as NumPy arrays of numbers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = Any
-"""A column without missing values: an array of NumPy's in the same memory, or Arrow's own (bits, decimals),
-of which parts are converted."""
+"""A column without missing values: a NumPy array in the same memory, or an Arrow array of booleans or
+decimals, which is converted in parts."""
 
 
 def is_number(kind: Any) -> bool:
-    """Whether a type of Arrow's is taken: integers, floats, booleans, decimals, and dictionaries of these.
+    """Whether an Arrow type is numeric: integers, floats, booleans, decimals, and dictionaries of these.
 
-    A column of the type null is a column of missing numbers.
+    The type null counts as numeric. All its values are missing.
     """
     from pyarrow import types
 
@@ -27,21 +27,21 @@ def is_number(kind: Any) -> bool:
 
 
 def is_single(kind: Any) -> bool:
-    """Whether it is float32, which stays so."""
+    """Whether an Arrow type is float32."""
     from pyarrow import types
 
     return bool(types.is_float32(kind.value_type if types.is_dictionary(kind) else kind))
 
 
 def is_whole(kind: Any) -> bool:
-    """Whether it is a type of whole numbers."""
+    """Whether an Arrow type is an integer type."""
     from pyarrow import types
 
     return bool(types.is_integer(kind))
 
 
-def told(kind: Any) -> str:
-    """A type that is not taken, for sentences."""
+def describe(kind: Any) -> str:
+    """A type that is not numeric, for messages."""
     from pyarrow import types
 
     if types.is_dictionary(kind):
@@ -55,14 +55,14 @@ def told(kind: Any) -> str:
 
 
 def decoded(column: Any) -> Any:
-    """An array whose missing values are counted where they are: a dictionary may hold some too."""
+    """A column without a dictionary. Only then null_count includes missing values of the dictionary."""
     from pyarrow import types
 
     return column.dictionary_decode() if types.is_dictionary(column.type) else column
 
 
 def has_nan(column: Any) -> bool:
-    """Whether a decoded column of floats holds a NaN; by its sum, which is NaN then."""
+    """Whether a decoded column holds a NaN. The sum of a column without NaN is usually not NaN."""
     from pyarrow import types
 
     if not types.is_floating(column.type):
@@ -73,7 +73,7 @@ def has_nan(column: Any) -> bool:
 
 
 def are_there(column: Any) -> NDArray[np.bool_]:
-    """Of each row of a decoded column, whether there is a value, and no NaN."""
+    """A mask of the rows of a decoded column that are neither missing nor NaN."""
     there: NDArray[np.bool_] = as_numpy(column.is_valid()).copy()
     if has_nan(column):
         there[there] = ~np.isnan(as_numpy(column.drop_null()))
@@ -81,7 +81,7 @@ def are_there(column: Any) -> NDArray[np.bool_]:
 
 
 def numbers(column: Any) -> Numbers:
-    """A decoded column without missing values, nothing copied."""
+    """A decoded column without missing values as `Numbers`. Nothing is copied."""
     from pyarrow import types
 
     if types.is_boolean(column.type) or types.is_decimal(column.type):
@@ -99,9 +99,9 @@ def part(values: Numbers, start: int, stop: int) -> NDArray[Any]:
 
 
 def as_numpy(column: Any) -> NDArray[Any]:
-    """A decoded column, or several in a row, without missing values.
+    """A decoded column without missing values as a NumPy array. Chunks are joined.
 
-    `Array.to_numpy` would import pandas where it is installed: two seconds, in which a process cannot end.
+    `Array.to_numpy` would import pandas if it is installed, and block the process for two seconds.
     """
     from pyarrow import float64, types, uint8
 
@@ -115,7 +115,7 @@ def as_numpy(column: Any) -> NDArray[Any]:
 
 
 def as_arrow(numbers: NDArray[np.int64]) -> Any:
-    """Whole numbers in Arrow's array of the same memory; `pyarrow.array` would import pandas."""
+    """An Arrow array of integers in the same memory. `pyarrow.array` would import pandas."""
     import pyarrow as pa
 
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])

@@ -1,4 +1,4 @@
-"""How numbers that kernels cannot read as they are become a run of rows that they can."""
+"""Conversion of arrays that kernels cannot read into rows that they can read."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from fastgd.data.backend import resolve
 from fastgd.engine.blocks import Array
 
 LEAST_NUMBERS = 1 << 20
-"""Of fewer, NumPy has long made a copy before a kernel is compiled, or loaded."""
+"""NumPy copies a smaller array in less time than it takes to load a kernel."""
 
 Fill = Callable[[Array, int, int], None]
-"""fill(room, start, stop): write rows start:stop into the room, C-contiguous, float32 or float64."""
+"""fill(room, start, stop) writes rows start:stop into the C-contiguous array `room`, float32 or float64."""
 
 
 def filler(values: NDArray[Any]) -> Fill:
-    """The fastest way for this array."""
-    if values.ndim == 2 and values.size >= LEAST_NUMBERS and _lies_in_columns(values) and _has_kernels():
-        return _turned(values)
+    """The fastest conversion of this array."""
+    is_large = values.ndim == 2 and values.size >= LEAST_NUMBERS
+    if is_large and _is_column_major(values) and resolve("auto") == "numba":
+        return _transposing(values)
 
-    def copied(room: Array, start: int, stop: int) -> None:
+    def fill(room: Array, start: int, stop: int) -> None:
         np.copyto(room, values[start:stop], casting="unsafe")
 
-    return copied
+    return fill
 
 
-def _lies_in_columns(values: NDArray[Any]) -> bool:
-    """Whether each column is in one piece, and the next lies behind it: Fortran order, and parts of it."""
+def _is_column_major(values: NDArray[Any]) -> bool:
+    """Whether each column is contiguous: arrays in Fortran order and parts of them."""
     dtype, (down, across) = values.dtype, values.strides
     is_plain = dtype.isnative and values.flags.aligned and (dtype.kind in "iu" or dtype.char in "fd")
     return (
@@ -42,11 +43,7 @@ def _lies_in_columns(values: NDArray[Any]) -> bool:
     )
 
 
-def _has_kernels() -> bool:
-    return resolve("auto") == "numba"
-
-
-def _turned(values: NDArray[Any]) -> Fill:
+def _transposing(values: NDArray[Any]) -> Fill:
     from fastgd.kernels import convert
 
     n, d = values.shape
@@ -55,7 +52,7 @@ def _turned(values: NDArray[Any]) -> Fill:
         values, ((d - 1) * stride + n,), (values.itemsize,), writeable=False
     )
 
-    def turned(room: Array, start: int, _stop: int) -> None:
+    def fill(room: Array, start: int, _stop: int) -> None:
         convert.to_rows(columns, start, stride, room.reshape(-1), d)
 
-    return turned
+    return fill

@@ -1,7 +1,6 @@
-"""CSV: pyarrow parses, ours are the sentences.
+"""CSV files: pyarrow parses them, and this module explains its errors.
 
-Pyarrow tells what it could not parse, not in which line: that is searched only then, from the last row that
-it gave.
+Pyarrow reports a bad value but not its line. Only then is the line searched, from the last good row on.
 """
 
 from __future__ import annotations
@@ -20,34 +19,35 @@ from fastgd.data.formats import File, damaged, reading
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, column_text, shown
 
 BLOCK = 1 << 20
-"""Bytes that are parsed at once; more where the header is longer than this part of them:"""
+"""Bytes that are parsed at a time."""
 ROWS_OF_BLOCK = 16
+"""A block has at least this many times the bytes of the header."""
 MOST_HEADER = 1 << 20
-"""Bytes in which the header must end."""
+"""The largest number of bytes up to the end of the header."""
 SAMPLE = 1 << 16
-"""Bytes from which the dialect is recognised; more where the header is long."""
+"""Bytes from which the dialect is recognised. If the header is long, there are more."""
 SPACES = tuple(" " * n for n in range(1, 9))
-"""Cells that are empty, to people; each more costs pyarrow time and memory in every column."""
+"""Cells that count as missing. More of them would cost pyarrow time and memory in every column."""
 MOST_COLUMNS = 1 << 16
 
 HEADER = re.compile(rb'(?:\xef\xbb\xbf)?+\s*+(?:"?[sS][eE][pP]=[^\r\n]*+[\r\n]\s*+)?+[^\r\n]++[\r\n]')
-"""The first line that is not empty; after Excel's `sep=;` the second. It never backtracks: linear time."""
+"""The first line that is not empty, or the second after Excel's `sep=;`. The pattern takes linear time."""
 BAD_VALUE = re.compile(r"In CSV column #(\d+):.*?invalid value '(.*)'", re.DOTALL)
 BAD_ROW = re.compile(r"Expected (\d+) columns, got (\d+)")
 HAS_COMMA = re.compile(r"[+-]?[\d.]*,\d+|[+-]?[\d,]*\.\d+")
-"""What the other decimal mark may make a number."""
+"""A value that may be a number with the other decimal mark."""
 
 
 class CsvFile(File):
-    """Text, a line a row, with a header; numbers as float64.
+    """A CSV file with a header. Numbers are float64.
 
     Parameters
     ----------
     path : Path
     usual : str
-        The delimiter of files of this name.
+        The usual delimiter for the ending of the file name.
     delimiter, decimal : str, optional
-        What the caller asks for; else they are recognised from the first rows.
+        By default they are recognised from the first rows.
     """
 
     is_guessed = True
@@ -56,9 +56,9 @@ class CsvFile(File):
         super().__init__(path)
         self._block = BLOCK
         self._bad: tuple[str, str] | None = None
-        """The last value that was no number, and its line."""
+        """The last value that was not a number, and its line."""
         self._is_sound = False
-        """Found to have no quote that is never closed."""
+        """Whether every quote in the file is closed. False if unknown."""
         head, size = self._head()
         try:
             self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, delimiter, decimal)
@@ -80,7 +80,7 @@ class CsvFile(File):
                 raise InvalidDataError(f"the header of {self.name} is not UTF-8; save it so") from None
 
     def _head(self) -> tuple[bytes, int]:
-        """The header and some rows, and the bytes of the header."""
+        """The header with some rows, and the number of bytes of the header."""
         head, more = b"", b"\n"
         with reading(self.name), self._bytes() as stream:
             while (found := HEADER.match(head)) is None and more:
@@ -100,7 +100,11 @@ class CsvFile(File):
         return head, size
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
-        """Only the last column can hold a quote that is never closed: elsewhere its row is too short."""
+        """Iterate over record batches of some columns.
+
+        The last column is always read. An unclosed quote in any other column makes its row too short, which
+        is an error.
+        """
         self._refuse_thousands(names)
         done, last = 0, b""
         others = [self.own_names[-1]] if self.own_names[-1] not in names else []
@@ -111,7 +115,7 @@ class CsvFile(File):
                 except StopIteration:
                     break
                 except ValueError as error:
-                    raise self._told(error, done) from None
+                    raise self._explained(error, done) from None
                 if others and batch.num_rows:
                     last = batch.column(len(names))[-1].as_py() or b""
                 yield batch
@@ -130,7 +134,7 @@ class CsvFile(File):
 
     def begin_with_number(self, names: Sequence[str]) -> set[str]:
         waiting = {name: self.own_names.index(name) for name in names if name not in self.constants}
-        found = set()
+        numeric = set()
         with contextlib.suppress(csv.Error):
             for _, row in itertools.islice(self._records(0), dialect.ROWS):
                 cells = [(name, row[at].strip()) for name, at in waiting.items() if len(row) > at]
@@ -138,10 +142,10 @@ class CsvFile(File):
                     if cell:
                         del waiting[name]
                         if self._is_number(cell):
-                            found.add(name)
+                            numeric.add(name)
                 if not waiting:
                     break
-        return found
+        return numeric
 
     def _is_number(self, cell: str) -> bool:
         with contextlib.suppress(ValueError):
@@ -160,10 +164,10 @@ class CsvFile(File):
         return []
 
     def _bytes(self) -> Any:
-        """The text, decompressed.
+        """A stream of the decompressed text.
 
-        Pyarrow reads it in threads of its own, which may outlive the parser: it must be no object of Python,
-        as a thread that asks for the interpreter while that ends aborts the process.
+        Threads of pyarrow read it, and may outlive the parser. So it must not be a Python object: a thread
+        that needs the interpreter while it ends would abort the process.
         """
         import pyarrow as pa
 
@@ -171,8 +175,10 @@ class CsvFile(File):
 
     @contextlib.contextmanager
     def _opened(self, names: Sequence[str], others: Sequence[str]) -> Iterator[Any]:
-        """A parser of columns of numbers, and of others; of all columns, to find their types, where none is
-        named."""
+        """Parse the columns `names` as numbers and the columns `others` as text.
+
+        Without names, parse all columns and guess their types.
+        """
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
@@ -194,12 +200,12 @@ class CsvFile(File):
                     stream, read_options=read, parse_options=parse, convert_options=convert
                 )
             except ValueError as error:
-                raise self._told(error, 0) from None
+                raise self._explained(error, 0) from None
             with batches:
                 yield batches
 
-    def _told(self, error: Exception, done: int) -> InvalidDataError:
-        """What is wrong in the rows from `done` on."""
+    def _explained(self, error: Exception, done: int) -> InvalidDataError:
+        """The error for a bad row after the first `done` rows."""
         text = str(error)
         if found := BAD_VALUE.search(text):
             column, value = int(found[1]), found[2]
@@ -234,7 +240,7 @@ class CsvFile(File):
         return damaged(self.name, error)
 
     def _line(self, done: int, is_bad: Any) -> str:
-        """The number of the line with the first bad row."""
+        """The line number of the first bad row after the first `done` rows."""
         last = 1
         with contextlib.suppress(csv.Error, OSError):
             for line, row in self._records(done):
@@ -244,7 +250,7 @@ class CsvFile(File):
         return f"{last} or after"
 
     def _refuse_thousands(self, names: Sequence[str]) -> None:
-        """1,234 may be two numbers: where a column has no other commas, it is neither in silence."""
+        """Refuse columns in which all commas may separate thousands, since 1,234 may be two numbers."""
         for column in self.dialect.thousands:
             if column >= len(self.own_names) or (name := self.own_names[column]) not in names:
                 continue
@@ -260,7 +266,7 @@ class CsvFile(File):
                     )
 
     def _refuse_open_quote(self) -> None:
-        """A quote that is never closed takes all rows after it for one value."""
+        """Refuse a file with an unclosed quote, which makes one value of all rows after it."""
         last = 1
         try:
             for line, _ in self._records(0, strict=True):
@@ -272,9 +278,9 @@ class CsvFile(File):
                 ) from None
 
     def _records(self, first: int, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
-        """The rows from `first` on, as text, each with the line that it begins in."""
+        """Iterate over rows from `first` on as lists of text, with the line in which each row begins."""
         with self._bytes() as stream:
-            skip, line, rest = first + 1 + (self.dialect.skip_rows > 0), 0, b""  # sep= and the header, too
+            skip, line, rest = first + 1 + (self.dialect.skip_rows > 0), 0, b""  # skips sep= and the header
             while block := stream.read(BLOCK):
                 whole, newline, tail = (rest + block).rpartition(b"\n")
                 whole += newline
@@ -283,7 +289,7 @@ class CsvFile(File):
                     rest += block
                     break
                 skip, line, rest = skip - lines, line + lines, tail
-            text = (one.decode("utf-8", "replace") for one in _lines(rest, stream, self._block))
+            text = (part.decode("utf-8", "replace") for part in _lines(rest, stream, self._block))
             rows = csv.reader(text, delimiter=self.dialect.delimiter, strict=strict)
             begin = 1
             try:
@@ -296,22 +302,22 @@ class CsvFile(File):
             except csv.Error as error:
                 if "field larger" not in str(error):
                     raise
-                yield line + begin, [" " * self._block]  # of which nobody wants to see more
+                yield line + begin, [" " * self._block]  # stands for a very long row
 
 
 def _mend_comma(mark: str) -> Sequence[str | Option]:
-    """The remedy of a value with a comma or a point that is not the decimal mark."""
+    """The remedy for a value with a comma or point that is not the decimal mark."""
     return ["pass ", Option("decimal", mark), ", or take out what separates thousands"]
 
 
 def _is_plain(text: bytes) -> bool:
-    """Whether each line is a row: no quotes, no empty lines, none that end otherwise."""
+    """Whether each line is a row: there are no quotes, empty lines or other line endings."""
     is_odd = b'"' in text or text.startswith((b"\n", b"\r")) or b"\n\n" in text or b"\n\r" in text
     return not is_odd and text.count(b"\r") == text.count(b"\r\n")
 
 
 def _lines(rest: bytes, stream: Any, most: int) -> Iterator[bytes]:
-    """The lines of what was read and what comes; the last is one of more than `most` bytes."""
+    """The lines of `rest` and the stream, up to a line of more than `most` bytes."""
     for block in itertools.chain(iter(lambda: stream.read(BLOCK), b""), [b""]):
         *whole, rest = (rest + block).splitlines(keepends=True) or [b""]
         yield from whole

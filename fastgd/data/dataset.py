@@ -1,7 +1,9 @@
-"""What a table of rows answers, wherever its rows are; and views, which are tables made of another."""
+"""The base classes of datasets, and what is known of targets and weights before a fit reads X."""
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -9,24 +11,118 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
-from fastgd.data.validation import Facts
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Executor, Floats, Log, Pass, Piece, Reader, RunsAnywhere, block_rows
 from fastgd.wording import Text
+
+ROWS, FIRST, LEAST, MOST, OTHER_ROW, OTHER, BAD_ROW, BAD, TOTAL, MOMENT, SQUARE, SIZE = range(12)
+
+
+class Facts:
+    """Facts about the targets and weights, collected in one scan.
+
+    `state` holds the number of rows; the first, the smallest and the largest target; the first target that is
+    neither 0 nor 1, and its row; the first invalid weight, and its row; Σ s, Σ s (y − y₀), Σ s (y − y₀)².
+    """
+
+    def __init__(self) -> None:
+        self.state: Floats = np.zeros(SIZE)
+        self.state[[LEAST, MOST, OTHER_ROW, BAD_ROW]] = np.inf, -np.inf, -1.0, -1.0
+
+    @property
+    def n(self) -> int:
+        return int(self.state[ROWS])
+
+    @property
+    def least(self) -> float:
+        """min y."""
+        return float(self.state[LEAST])
+
+    @property
+    def largest(self) -> float:
+        """max |y|."""
+        return float(max(abs(self.state[LEAST]), abs(self.state[MOST])))
+
+    @property
+    def squares_vanish(self) -> bool:
+        """Whether some y is not 0, but all squares of y underflow."""
+        return 0.0 < self.largest < math.sqrt(sys.float_info.min)
+
+    @property
+    def only(self) -> float | None:
+        """The value of all targets, or None if targets differ."""
+        least, most = self.state[[LEAST, MOST]].tolist()
+        return least if least == most else None
+
+    @property
+    def other(self) -> tuple[int, float] | None:
+        """The first row whose target is neither 0 nor 1, and its target."""
+        return self._place(OTHER_ROW)
+
+    @property
+    def bad_weight(self) -> tuple[int, float] | None:
+        """The first row whose weight is negative or not finite, and its weight."""
+        return self._place(BAD_ROW)
+
+    def _place(self, at: int) -> tuple[int, float] | None:
+        row = int(self.state[at])
+        return None if row < 0 else (row, float(self.state[at + 1]))
+
+    @property
+    def total_weight(self) -> float:
+        """Σ s, or n without weights."""
+        return float(self.state[TOTAL])
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of y, or 1 if it is 0."""
+        total, moment, square = self.state[TOTAL:].tolist()
+        mean = moment / total
+        return math.sqrt(max(0.0, square / total - mean * mean)) or 1.0
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def look(start: int, y: Array, weights: Floats, block: int, state: Floats) -> None:
+    """Add the targets and weights of rows from `start` on to the state, block by block."""
+    for at in range(0, len(y), block):
+        part, s = y[at : at + block].astype(np.float64), weights[at : at + block]
+        if start + at == 0:
+            state[FIRST] = part[0]
+        state[ROWS] += len(part)
+        state[LEAST] = np.minimum(state[LEAST], part.min())
+        state[MOST] = np.maximum(state[MOST], part.max())
+        if state[OTHER_ROW] < 0 and (is_other := (part != 0.0) & (part != 1.0)).any():
+            row = int(is_other.argmax())
+            state[OTHER_ROW], state[OTHER] = start + at + row, part[row]
+        moved = part - state[FIRST]
+        weighted = moved
+        if len(s):
+            if state[BAD_ROW] < 0 and (is_bad := ~(np.isfinite(s) & (s >= 0.0))).any():
+                row = int(is_bad.argmax())
+                state[BAD_ROW], state[BAD] = start + at + row, s[row]
+            weighted = s * moved
+        state[TOTAL] += np.sum(s) if len(s) else len(part)
+        state[MOMENT] += np.sum(weighted)
+        state[SQUARE] += np.sum(weighted * moved)
+
+
+def look_at_rows(block: int, start: int, _X: Array, y: Array, weights: Floats, state: Floats) -> None:
+    """The step of a scan that calls `look`."""
+    look(start, y, weights, block, state)
 
 
 class Dataset:
     """Rows of d numbers, their targets and weights."""
 
-    if TYPE_CHECKING:  # read-only in a table: some classes store these, and others compute them
+    if TYPE_CHECKING:  # some subclasses store these, others compute them
 
         @property
         def known_n(self) -> int | None:
-            """The number of rows; None until the first read has counted them."""
+            """The number of rows, or None until the first read has counted them."""
 
         @property
         def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
-            """All rows, for plain Python."""
+            """All rows."""
 
         @property
         def y(self) -> NDArray[Any]:
@@ -34,18 +130,18 @@ class Dataset:
 
         @property
         def passes(self) -> int:
-            """Reads that only looked at the targets, or counted the rows."""
+            """The number of reads that only looked at the targets or counted the rows."""
 
     d: int
     is_scalar: bool = False
-    """The lesson's case: a row is a number."""
+    """Whether a row is a number, as in the lesson."""
     row_bytes: int
     run_numbers: int
     is_random: bool = True
     """Whether rows can be read in any order."""
     has_weights: bool = False
     columns: tuple[str, ...] = ()
-    """The names of the columns, where they have any."""
+    """The names of the columns of X, if they have names."""
     target_name: str | None = None
     weight_name: str | None = None
     log: Log | None = None
@@ -53,25 +149,25 @@ class Dataset:
 
     @property
     def n(self) -> int:
-        """How many rows; where that is not known, by a read."""
+        """The number of rows. May read the data to count them."""
         assert self.known_n is not None
         return self.known_n
 
     @property
     def facts(self) -> Facts:
-        """What is known of the targets and the weights."""
+        """Facts about the targets and weights. The first use may read the data."""
         raise NotImplementedError
 
     @property
     def total_weight(self) -> float:
-        """Σ s; n where all rows count alike."""
+        """Σ s, or n without weights."""
         return self.facts.total_weight if self.has_weights else float(self.n)
 
     def found_end(self, n: int) -> None:
-        """A read has come to the end after n rows."""
+        """Note that a read has found n rows."""
 
     def has_at_most(self, rows: int) -> bool:
-        """Whether there are no more rows than these; told without a whole read."""
+        """Whether there are at most this many rows. Never reads the data as a whole."""
         return self.n <= rows
 
     @property
@@ -80,61 +176,63 @@ class Dataset:
         return self.has_at_most(block) if n is None else n <= block
 
     def reader(self) -> Reader:
-        """For one thread, in any order."""
+        """A reader for one thread, in any order."""
         raise NotImplementedError
 
     def begin(self, pieces: Iterable[Piece]) -> Pass:
-        """A read of these rows."""
+        """Begin a read of these pieces."""
         return RunsAnywhere(self, pieces)
 
     def head(self, rows: int) -> tuple[Array, Array, Floats]:
-        """The first rows, or all where there are fewer."""
+        """The first rows, at most all."""
         return self.reader().read(0, min(rows, self.n))
 
     def whole(self) -> tuple[Array, Array, Floats]:
-        """All rows at once: for inputs of one block."""
-        return self.reader().read(0, self.n)
+        """All rows."""
+        return self.head(self.n)
 
     def lists(self) -> tuple[list[Any], list[float], list[float]]:
-        """The rows as lists of Python floats, for the twins."""
-        raise NotImplementedError
+        """All rows as lists of Python floats, for the pure-Python twins."""
+        X, y, weights = self.whole()
+        X, y = X.astype(np.float64), y.astype(np.float64)
+        return (X[:, 0] if self.is_scalar else X).tolist(), y.tolist(), weights.tolist()
 
     def mark(self) -> tuple[Any, ...]:
-        """By which the same data is known again: some of its rows."""
+        """Some rows, which identify the data in a later run."""
         raise NotImplementedError
 
     def sample(self) -> bytes:
-        """Beside its rows, something by which a source is known again."""
+        """Bytes that identify a source in a later run, beside its rows."""
         return b""
 
     def over(self, base: Any) -> Any:
-        """The same view of other rows: of those that another process holds."""
+        """The same view over other rows, which another process holds."""
         return base
 
     def place(self, row: int) -> RowPlace:
-        """Where a row is, for sentences."""
+        """The place of a row, for messages."""
         return RowPlace("", row)
 
     def name_of(self, what: str, column: int | None = None) -> str | None:
-        """The name of the column of X, of y or of the weights, where it has one."""
+        """The name of a column of X, of y or of the weights; None if it has no name."""
         if what == "X":
             return self.columns[column] if self.columns and column is not None else None
         return self.target_name if what == "y" else self.weight_name
 
     def refused(self, what: str, row: int, value: float, problem: str, remedy: Text) -> InvalidDataError:
-        """The error of a target or a weight that cannot be used."""
+        """The error for an invalid target or weight."""
         return InvalidDataError(
             problem, what=what, name=self.name_of(what), value=value, remedy=remedy, at=self.place(row)
         )
 
     def refuse_nonfinite(self) -> None:
-        """Raise InvalidDataError at the first NaN or infinity of X or y; return where there is none.
+        """Raise InvalidDataError for the first NaN or infinity in X or y, if there is one.
 
-        This reads all rows up to there: call it where a result is not finite.
+        Call it if a result is not finite, since it reads the rows up to that place.
         """
-        found = np.array([-1.0, -1.0, 0.0])
-        scan.scan(self, _look, [found])
-        row, column, value = int(found[0]), int(found[1]), float(found[2])
+        place = np.array([-1.0, -1.0, 0.0])
+        scan.scan(self, _find_nonfinite, [place])
+        row, column, value = int(place[0]), int(place[1]), float(place[2])
         if row < 0:
             return
         what = "y" if column < 0 else "X"
@@ -147,18 +245,15 @@ class Dataset:
         )
 
 
-def _look(start: int, X: Array, y: Array, _weights: Floats, found: Floats) -> None:
-    """Set `found` to the row, the column (−1 for y) and the value of the first NaN or infinity."""
-    if found[0] < 0.0 and (place := first_nonfinite(X, y)) is not None:
-        row, column, value = place
-        found[:] = start + row, -1.0 if column is None else column, value
+def _find_nonfinite(start: int, X: Array, y: Array, _weights: Floats, place: Floats) -> None:
+    """Set `place` to the row, the column (−1 for y) and the value of the first NaN or infinity."""
+    if place[0] < 0.0 and (first := first_nonfinite(X, y)) is not None:
+        row, column, value = first
+        place[:] = start + row, -1.0 if column is None else column, value
 
 
 class Elsewhere(Dataset):
-    """Rows that lie in no array of this process: brought together whole where plain Python asks."""
-
-    def whole(self) -> tuple[Array, Array, Floats]:
-        return self.head(self.n)
+    """Rows that are not in arrays of this process. `X` and `y` load them."""
 
     @property
     def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
@@ -169,13 +264,9 @@ class Elsewhere(Dataset):
     def y(self) -> NDArray[Any]:
         return self.whole()[1]
 
-    def lists(self) -> tuple[list[Any], list[float], list[float]]:
-        X, y = self.X.astype(np.float64), self.y.astype(np.float64)
-        return X.tolist(), y.tolist(), self.whole()[2].tolist()
-
 
 class View(Dataset):
-    """A table made of another's rows as they are read."""
+    """A dataset made from the rows of another one as they are read."""
 
     def __init__(self, rows: Dataset):
         self.rows = rows
@@ -201,11 +292,6 @@ class View(Dataset):
     @property
     def y(self) -> NDArray[Any]:
         return self.rows.y
-
-    @property
-    def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
-        """The whole table, for plain Python."""
-        return np.array(self.lists()[0])
 
     def has_at_most(self, rows: int) -> bool:
         return self.rows.has_at_most(rows)

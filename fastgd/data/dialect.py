@@ -1,7 +1,7 @@
-"""The dialect of a CSV file: what separates its fields, and which decimal mark its numbers have.
+"""The dialect of a CSV file: its delimiter and its decimal mark.
 
-Files from spreadsheets have semicolons, decimal commas or Excel's line `sep=;` where the language of the
-computer asks for it. The dialect is recognised from the first rows; keywords of `read_table` force another.
+In some languages spreadsheets write semicolons, decimal commas or Excel's line `sep=;`. The dialect is
+recognised from the first rows, unless `read_table` gets keywords.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from typing import NamedTuple
 DELIMITERS = ",;\t|"
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 ROWS = 100
-"""How many rows are looked at."""
+"""The number of rows from which the dialect is recognised."""
 
 COMMA = re.compile(r"[+-]?\d*+,\d++(?:[eE][+-]?\d++)?")
-"""A number with a decimal comma,"""
+"""A number with a decimal comma."""
 GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
-"""unless the commas separate thousands: 1,234 may be both, and is taken for neither."""
+"""A number whose commas may separate thousands. 1,234 may have a decimal comma too."""
 POINT = re.compile(r"[+-]?(?:\d++\.?\d*+|\.\d++)(?:[eE][+-]?\d++)?")
 EXCEL = re.compile(r'((?:\r\n?+|\n)*+)"?sep=([^\r\n])"?(?:\r\n?+|\n|$)', re.IGNORECASE)
-"""Excel's line, and the empty lines before it."""
+"""Excel's line `sep=;` and empty lines before it."""
 END = re.compile(r"\r\n?+|\n")
 MISSING = frozenset(["", "na", "n/a", "nan", "null"])
-"""Cells without a value, in small letters and without signs."""
+"""Cells without a value, in lower case and without signs."""
 
 
 class Dialect(NamedTuple):
-    """How a file is parsed."""
+    """The dialect of a file."""
 
     delimiter: str
     decimal: str
     skip_rows: int = 0
-    """Lines before the header: Excel's `sep=`, and the empty lines before that."""
+    """Lines before the header: Excel's `sep=`, and empty lines before it."""
     thousands: tuple[int, ...] = ()
-    """Columns whose commas may separate thousands, in a file that has decimal commas elsewhere."""
+    """Columns whose commas may separate thousands, if other columns have decimal commas."""
 
     def __str__(self) -> str:
         mark = ", decimal commas" if self.decimal == "," else ""
@@ -47,13 +47,13 @@ class Dialect(NamedTuple):
 
 
 def check(delimiter: str | None, decimal: str | None) -> None:
-    """Refuse keywords that no file can have.
+    """Refuse an invalid delimiter or decimal mark.
 
     Raises
     ------
     ValueError
-        `delimiter` is not one ASCII character, or is a quote or the end of a line; `decimal` is neither
-        "." nor ",".
+        If `delimiter` is not an ASCII character, or is a quote or a line ending, or `decimal` is neither "."
+        nor ",".
     """
     if delimiter is not None and (
         not isinstance(delimiter, str)
@@ -74,10 +74,10 @@ def recognise(text: str, usual: str, delimiter: str | None = None, decimal: str 
     text : str
         The first rows.
     usual : str
-        The delimiter of files of this name. Another is found where the rows are as long as the header by
-        that one alone, or where it leaves more numbers.
+        The delimiter that is tried first. Another one is chosen if only with it all rows have the length of
+        the header, or if it gives more numbers.
     delimiter, decimal : str, optional
-        What the caller asks for.
+        A known delimiter or decimal mark.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def recognise(text: str, usual: str, delimiter: str | None = None, decimal: str 
     Raises
     ------
     ValueError
-        Excel's line `sep=` names a delimiter that no file can have, and `delimiter` is None.
+        If `delimiter` is None and Excel's line `sep=` has an invalid delimiter.
     """
     text = text.removeprefix("\ufeff")
     skip_rows = 0
@@ -105,22 +105,22 @@ def recognise(text: str, usual: str, delimiter: str | None = None, decimal: str 
 
 
 def _delimiter(lines: list[str], usual: str) -> str:
-    best, score = usual, -1.0
-    for one in usual + DELIMITERS.replace(usual, ""):
-        header, *rows = _rows(lines, one) or [[]]
+    best, best_share = usual, -1.0
+    for delimiter in usual + DELIMITERS.replace(usual, ""):
+        header, *rows = _rows(lines, delimiter) or [[]]
         if len(header) < 2 or any(len(row) != len(header) for row in rows):
             continue
         cells = [cell.strip() for row in rows for cell in row]
         share = sum(map(_is_number, cells)) / max(1, len(cells))
-        if share > score:
-            best, score = one, share
+        if share > best_share:
+            best, best_share = delimiter, share
     return best
 
 
 def _decimal(rows: list[list[str]]) -> tuple[str, tuple[int, ...]]:
-    """The decimal mark of the columns of numbers, and the columns whose commas may separate thousands.
+    """The decimal mark of numeric columns, and the columns whose commas may separate thousands.
 
-    A column holds numbers if most of its cells do. Text, such as lists "1,2", decides nothing for the others.
+    A column is numeric if most of its cells are numbers. Other columns do not count.
     """
     have_point = have_comma = False
     thousands = []
@@ -141,7 +141,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
-    """The header and the first rows, up to one that cannot be parsed."""
+    """The header and the first rows, up to a row that cannot be parsed."""
     rows: list[list[str]] = []
     with contextlib.suppress(csv.Error):
         for row in csv.reader(lines, delimiter=delimiter):

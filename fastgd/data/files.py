@@ -1,7 +1,7 @@
-"""Arrays in .npy and .npz files, read by NumPy without trust.
+"""Arrays in .npy and .npz files that may be damaged or malicious.
 
-Nothing is unpickled. What a .npy header declares is compared with the size of the file, or of the member of
-the .npz, before NumPy allocates anything.
+NumPy reads them without pickle. The size that a .npy header declares is compared with the size of the file,
+or of the member of a .npz file, before NumPy allocates memory.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from fastgd.checks import InvalidDataError, check_regular, path_text
 Path = str | os.PathLike[str]
 
 HEADER_BYTES = 10_012
-"""The longest .npy header that NumPy reads, with its magic string and its length."""
+"""The longest .npy header that NumPy reads, including its magic string and its length."""
 MAX_RATIO, SMALL = 250, 16_000_000
-"""A member that is larger than SMALL bytes and is compressed further than this is refused."""
+"""A member of more than SMALL bytes is refused if it is compressed by a larger ratio than MAX_RATIO."""
 STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 
@@ -35,7 +35,7 @@ def open_npy(path: Path) -> NDArray[Any]:
     Raises
     ------
     InvalidDataError
-        If it is no .npy file, holds Python objects or records, or is shorter than its header declares.
+        If the file is no .npy file, holds Python objects or records, or is shorter than its header declares.
     """
     check_regular(path)
     with _refusing(path, ".npy file"), open(path, "rb") as file:
@@ -48,20 +48,20 @@ def open_npy(path: Path) -> NDArray[Any]:
 
 
 def open_npz(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file by their names, in memory; see `npz_members` for the errors."""
+    """The arrays of a .npz file by name. See `npz_members` for errors."""
     return dict(npz_members(path))
 
 
 def npz_members(
     path: Path, kind: str = ".npz file", compression: Collection[int] = (STORED, DEFLATED)
 ) -> Generator[tuple[str, NDArray[Any]], None, None]:
-    """The names and arrays of a .npz file, each read when it is asked for.
+    """Iterate over the names and arrays of a .npz file.
 
     Raises
     ------
     InvalidDataError
-        If it is no .npz file, is damaged, holds anything but arrays of plain items, is compressed in another
-        way, or would take far more memory than it has bytes.
+        If the file is no .npz file, is damaged, holds anything but arrays of numbers, text or bytes, has
+        another compression, or would need far more memory than it has bytes.
     """
     check_regular(path)
     with _refusing(path, kind), open(path, "rb") as file, zipfile.ZipFile(file) as archive:
@@ -70,7 +70,7 @@ def npz_members(
         for member in members:
             with archive.open(member) as stream:
                 declared = _declared_size(stream, f"holds {member.filename!r:.60}, which ")
-            if declared != member.file_size:  # every byte must be read: at the last, zipfile checks the CRC
+            if declared != member.file_size:  # zipfile checks the CRC only after the last byte
                 raise InvalidDataError(
                     f"is damaged: {member.filename!r:.60} has {member.file_size} bytes, "
                     f"and its header declares {declared!s:.40}"
@@ -82,17 +82,16 @@ def npz_members(
 
 @contextlib.contextmanager
 def _refusing(path: Path, kind: str) -> Iterator[None]:
-    """Turn every error of a file's content into a sentence that begins with its name."""
+    """Turn every error about the content of a file into InvalidDataError with the name of the file."""
     try:
         yield
     except InvalidDataError as error:
         raise InvalidDataError(f"{path_text(path)} {error}") from None
-    except MemoryError:  # the file is as it should be
+    except MemoryError:  # no error of the file
         raise
     except Exception as error:
-        if (
-            isinstance(error, OSError) and error.errno != errno.EINVAL
-        ):  # zipfile seeks to what the file declares
+        # EINVAL comes from zipfile, which seeks to a position that the file declares.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise InvalidDataError(
             f"{path_text(path)} is not a whole {kind} ({error!s:.100}); write it again"
@@ -100,7 +99,7 @@ def _refusing(path: Path, kind: str) -> Iterator[None]:
 
 
 def _declared_size(file: IO[bytes], which: str = "") -> int:
-    """The size of a whole .npy file by its header; an array of anything but plain items is refused."""
+    """The size of a .npy file according to its header. Refuse arrays of Python objects or records."""
     start = io.BytesIO(file.read(HEADER_BYTES))
     version = np.lib.format.read_magic(start)
     # Version 3 differs from 2 only in the encoding of field names, and records are refused.
@@ -109,7 +108,7 @@ def _declared_size(file: IO[bytes], which: str = "") -> int:
         shape, _, dtype = read(start)
         if min(shape, default=0) < 0 or dtype.itemsize == 0:
             raise ValueError
-    except Exception:  # Python's parser raises MemoryError and more
+    except Exception:  # Python's parser may raise MemoryError and others
         raise InvalidDataError(f"{which}is cut short or damaged: its header declares no array") from None
     if dtype.hasobject:
         raise InvalidDataError(
@@ -121,7 +120,7 @@ def _declared_size(file: IO[bytes], which: str = "") -> int:
 
 
 def _check_members(members: list[zipfile.ZipInfo], size: int, compression: Collection[int]) -> None:
-    """Refuse members that are no arrays, and sizes that cannot be."""
+    """Refuse members that are not arrays or have impossible sizes."""
     seen = set()
     for member in members:
         name = f"{member.filename!r:.60}"

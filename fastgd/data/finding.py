@@ -1,4 +1,4 @@
-"""Which files a table has, and in what order."""
+"""The files of a table and their order."""
 
 from __future__ import annotations
 
@@ -29,36 +29,35 @@ KINDS: dict[str, Any] = {
     ".tsv": _TABS,
     ".tsv.gz": _TABS,
 }
-"""How a file is read, by the end of its name."""
+"""The reader of a file by the ending of its name."""
 
 
 def find(path: Any, **dialect: str | None) -> tuple[str, list[File]]:
-    """A table's name, and its files in their order: of a file, a folder, or a list of files.
+    """The name of a table and its files in order. `path` is a file, a folder, or a list of files.
 
-    `dialect` are `delimiter` and `decimal` of CSV files, where the caller asks for some.
+    `dialect` is the `delimiter` and `decimal` of CSV files, or None.
     """
     if isinstance(path, (list, tuple)):
         if not path:
             raise InvalidDataError("read_table() was given an empty list of files")
-        found = [_existing(one) for one in path]
-        files = [_opened(one, dialect) for one in found]
+        files = [_opened(file, dialect) for file in [_existing(file) for file in path]]
         return (files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"), files
     root = _existing(path)
     if not root.is_dir():
         return root.name, [_opened(root, dialect)]
-    inside = [one for one in root.rglob("*") if not (one.is_dir() or _is_hidden(one.relative_to(root)))]
+    inside = [item for item in root.rglob("*") if not (item.is_dir() or _is_hidden(item.relative_to(root)))]
     if not inside:
         raise InvalidDataError(f"the folder {root.name} has no files")
-    kinds = {suffix: one for one in inside if (suffix := _suffix(one))}
+    kinds = {suffix: item for item in inside if (suffix := _suffix(item))}
     if len({KINDS[suffix] for suffix in kinds}) > 1:
-        names = " and ".join(one.name for one in list(kinds.values())[:2])
+        names = " and ".join(item.name for item in list(kinds.values())[:2])
         raise InvalidDataError(f"the folder {root.name} has files of several kinds ({names}); pass a list")
-    for one in inside:
-        _refuse_dangling(one, one.relative_to(root).as_posix())
+    for item in inside:
+        _refuse_dangling(item, item.relative_to(root).as_posix())
     files = []
-    for one in sorted(inside, key=lambda one: one.relative_to(root).parts):
-        file = _opened(one, dialect)
-        inner = one.relative_to(root)
+    for item in sorted(inside, key=lambda item: item.relative_to(root).parts):
+        file = _opened(item, dialect)
+        inner = item.relative_to(root)
         file.name = inner.as_posix()
         file.constants = _constants(inner)
         files.append(file)
@@ -68,15 +67,15 @@ def find(path: Any, **dialect: str | None) -> tuple[str, list[File]]:
 def _existing(path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(f"read_table() takes the name of a file or a folder, not {type(path).__name__}")
-    found = Path(path)
-    if not found.exists():
-        _refuse_dangling(found, path_text(path))
+    existing = Path(path)
+    if not existing.exists():
+        _refuse_dangling(existing, path_text(path))
         raise FileNotFoundError(f"there is no file or folder {path_text(path)}")
-    return found
+    return existing
 
 
 def _refuse_dangling(path: Path, name: str) -> None:
-    """Refuse a link to what is not there."""
+    """Refuse a link to a file that does not exist."""
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(
             f"{name} is a link to {path_text(os.readlink(path))}, which is not there: mend the link, or "
@@ -97,31 +96,31 @@ def _opened(path: Path, dialect: dict[str, str | None]) -> File:
 
 
 def refuse_dialect(name: str, dialect: Mapping[str, str | None]) -> None:
-    """Refuse a delimiter or a decimal mark of a file that is no CSV."""
+    """Refuse a delimiter or decimal mark for a file that is not CSV."""
     if any(dialect.values()):
         remedy = "leave out ", Option("delimiter"), " and ", Option("decimal")
         raise InvalidDataError(f"{name} is no CSV", remedy=remedy)
 
 
 def _suffix(path: Path) -> str:
-    """The longest that is known; "" for none."""
+    """The longest known ending of the name, or an empty text."""
     name = path.name.lower()
     return max((suffix for suffix in KINDS if name.endswith(suffix)), key=len, default="")
 
 
 def _is_hidden(path: Path) -> bool:
-    """What those who write tables leave beside them: _SUCCESS, .part-0.crc."""
+    """Whether a file is not part of the table, such as _SUCCESS or .part-0.crc."""
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
 def _constants(path: Path) -> dict[str, float | str]:
-    """Columns told by folders: year=2026/month=1."""
+    """Columns in the names of folders: year=2026/month=1."""
     pairs = [part.partition("=") for part in path.parts[:-1]]
     return {unquote(name): _number(unquote(value)) for name, sign, value in pairs if sign}
 
 
 def _number(text: str) -> float | str:
     with contextlib.suppress(ValueError):
-        if "_" not in text:  # which Python allows in numbers
+        if "_" not in text:  # Python allows "_" in numbers
             return float(text)
     return text

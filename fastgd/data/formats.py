@@ -1,33 +1,37 @@
-"""A file that holds a table; those of Parquet and of Arrow."""
+"""Files that hold tables, and their batches as chunks of rows. Readers of Parquet and Arrow files."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace, check_regular
 from fastgd.data import columns
+from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
 
 BATCH_NUMBERS = 1 << 20
-"""Of a batch: 8 MB."""
+"""Numbers in a batch, 8 MB."""
 
 
 class File:
-    """One file: what columns it has, and how to read some of them."""
+    """The base class of files: the columns of a file, and batches of some of them."""
 
     n: int | None = None
-    """Rows, where that is known without a read."""
+    """The number of rows, if known without a read."""
     is_guessed = False
-    """Types are guessed from the first rows: the others tell more."""
+    """Whether types are guessed from the first rows, so that later rows may differ."""
 
     def __init__(self, path: Path):
         self.path, self.name = path, path.name
         self.constants: dict[str, float | str] = {}
-        """Columns that are told by the names of folders."""
+        """Columns that stand in the names of folders."""
         check_regular(path)
         if not path.stat().st_size:
             raise InvalidDataError(f"{self.name} is empty")
@@ -36,7 +40,7 @@ class File:
         self.own_names: list[str] = list(schema.names)
         self.types: list[Any] = list(schema.types)
         self.kinds = dict(zip(self.own_names, self.types, strict=True))
-        """The types of the columns that are in the file."""
+        """The types of the columns in the file."""
         self.index = _index(schema)
 
     @property
@@ -44,13 +48,13 @@ class File:
         return [*self.own_names, *(name for name in self.constants if name not in self.kinds)]
 
     def held(self, name: str) -> str:
-        """What a column holds, where it is no numbers."""
+        """What a column holds if it holds no numbers, otherwise an empty text."""
         if (kind := self.kinds.get(name)) is not None:
-            return "" if columns.is_number(kind) else columns.told(kind)
+            return "" if columns.is_number(kind) else columns.describe(kind)
         return "text" if isinstance(self.constants[name], str) else ""
 
     def first(self, name: str) -> str:
-        """The first text of a column, for sentences."""
+        """The first text in a column and its place, for messages."""
         row = 0
         if name in self.kinds and self.held(name) == "text":
             with contextlib.closing(self.batches([name])) as batches:
@@ -64,24 +68,24 @@ class File:
         return ""
 
     def begin_with_number(self, names: Sequence[str]) -> set[str]:
-        """The columns of text of which one value is at fault, and not the column."""
+        """Those of the text columns that begin with a number, so that a single value is wrong."""
         return set()
 
     def hint(self) -> Sequence[str | Option]:
-        """Why a column may be lacking, parts of a sentence."""
+        """A reason why a column may be missing, for messages."""
         return []
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
-        """Some columns as record batches, in the order of the rows."""
+        """Iterate over record batches of some columns, in the order of the rows."""
         raise NotImplementedError
 
     def place(self, row: int) -> RowPlace:
-        """Where a row is, for sentences."""
+        """The place of a row, for messages."""
         return RowPlace(self.name, row)
 
 
 class ParquetFile(File):
-    """Read some pages of each column at a time, however large its row groups are."""
+    """A Parquet file. It is read a few pages of each column at a time, whatever the size of row groups."""
 
     def __init__(self, path: Path):
         super().__init__(path)
@@ -101,15 +105,15 @@ class ParquetFile(File):
 
 
 def _index(schema: Any) -> list[str]:
-    """The columns that pandas has written as the index of a data frame, by what it says beside the schema."""
+    """The columns that pandas wrote as the index of a data frame, according to the metadata."""
     with contextlib.suppress(ValueError, AttributeError, TypeError):
-        said = (schema.pandas_metadata or {}).get("index_columns", [])
-        return [name for name in said if isinstance(name, str)]
+        names = (schema.pandas_metadata or {}).get("index_columns", [])
+        return [name for name in names if isinstance(name, str)]
     return []
 
 
 class ArrowFile(File):
-    """Arrow's own format, which Feather is too: a file of record batches, or a stream of them."""
+    """An Arrow or Feather file: a file of record batches, or a stream of them."""
 
     def __init__(self, path: Path):
         super().__init__(path)
@@ -123,7 +127,7 @@ class ArrowFile(File):
 
     @lazy_property
     def n(self) -> int | None:
-        """By its narrowest column."""
+        """Counted in the narrowest column."""
         if self._is_stream or not self.own_names:
             return None
         widths = [_bits(kind) for kind in self.types]
@@ -132,7 +136,10 @@ class ArrowFile(File):
 
     @contextlib.contextmanager
     def _open(self, fields: Sequence[int] = ()) -> Iterator[Any]:
-        """Of all fields batches are the file's memory, if it is not compressed; of some they are copies."""
+        """Open the file. Batches of all fields are in the file's memory, if it is not compressed.
+
+        Batches of some fields are copies.
+        """
         import pyarrow as pa
 
         options = pa.ipc.IpcReadOptions(included_fields=list(fields))
@@ -152,7 +159,7 @@ class ArrowFile(File):
 
     @lazy_property
     def _is_compressed(self) -> bool:
-        """Whether a batch lies elsewhere than in the file's memory."""
+        """Whether a batch is outside of the file's memory."""
         import pyarrow as pa
 
         with reading(self.name), pa.memory_map(str(self.path)) as file:
@@ -166,7 +173,7 @@ class ArrowFile(File):
 
 
 def _bits(kind: Any) -> int:
-    """Of a value; many where they differ."""
+    """The bits of a value, or a large number if values differ in size."""
     try:
         return int(kind.bit_width)
     except ValueError:
@@ -179,7 +186,7 @@ def _first(batches: Any) -> Any:
 
 @contextlib.contextmanager
 def reading(name: str) -> Iterator[None]:
-    """What pyarrow says of a file that it cannot read, in one sentence."""
+    """Turn pyarrow's errors about a file into InvalidDataError."""
     import pyarrow as pa
 
     try:
@@ -201,5 +208,76 @@ def damaged(name: str, error: Exception) -> InvalidDataError:
 
 
 def batch_rows(d: int) -> int:
-    """Rows of a batch of d columns, a power of two."""
+    """The rows of a batch of d columns, a power of two."""
     return 1 << max(6, (BATCH_NUMBERS // max(1, d)).bit_length() - 1)
+
+
+class Place(NamedTuple):
+    """The place of a batch in a table."""
+
+    file: File
+    before: int
+    """The number of rows in earlier files."""
+    first: int
+    """The number of its first row in the file."""
+    size: int
+    kept: Any
+    """The numbers of its rows without a missing value, or None for all."""
+
+
+class TableChunk:
+    """A batch of a file without missing values, as a chunk."""
+
+    def __init__(
+        self,
+        features: list[columns.Numbers],
+        target: columns.Numbers | None,
+        weights: columns.Numbers | None,
+        m: int,
+        place: Place,
+    ):
+        self._features, self._target, self._weights = features, target, weights
+        self._m, self._place = m, place
+
+    def __len__(self) -> int:
+        return self._m
+
+    def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
+        for j, values in enumerate(self._features):
+            X[:, j] = columns.part(values, start, stop)
+        if self._target is not None:
+            y[:] = columns.part(self._target, start, stop)
+        if self._weights is not None:
+            weights[:] = columns.part(self._weights, start, stop)
+
+    def numbers(self, names: Sequence[str], target: str | None) -> Iterator[tuple[str, Array]]:
+        """The names and values of the columns that are arrays."""
+        named = [*zip(names, self._features, strict=True), (target, self._target)]
+        return ((name or "", values) for name, values in named if isinstance(values, np.ndarray))
+
+    def targets(self) -> tuple[Array, Array | None]:
+        """All of y, and the weights if there are any."""
+        y, weights = (
+            None if values is None else columns.part(values, 0, self._m)
+            for values in (self._target, self._weights)
+        )
+        assert y is not None
+        return y, weights
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The numbers of its rows in the table, where rows with a missing value count."""
+        place = self._place
+        first = place.before + place.first
+        within = np.arange(self._m) if place.kept is None else columns.as_numpy(place.kept)
+        return first + within
+
+    @property
+    def stop(self) -> int:
+        """The number of the row after the batch in the table."""
+        place = self._place
+        return place.before + place.first + place.size
+
+    def place(self, row: int) -> RowPlace:
+        place = self._place
+        return place.file.place(place.first + (row if place.kept is None else place.kept[row].as_py()))

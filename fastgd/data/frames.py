@@ -1,6 +1,6 @@
-"""Tables in memory: data frames of pandas and polars, tables of Arrow; and arrays that NumPy does not know.
+"""Tables in memory (pandas, polars, Arrow), and arrays of other libraries.
 
-None of these packages is imported: who has a data frame has imported its own.
+This module imports none of these packages, since a caller with a data frame has imported its package.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from fastgd.engine.blocks import Array
 from fastgd.wording import SHOWN_OF_A_VALUE, cell, column_text, listed
 
 CPU = 1
-"""DLPack's number of it."""
+"""The number of the CPU in DLPack."""
 DEVICES = {2: "a CUDA device", 8: "a Metal device", 10: "a ROCm device", 14: "a oneAPI device"}
 HELD = {"O": "objects", "U": "text", "S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
 IN_NUMPY = {f"{kind}{bits}" for kind in ("Int", "UInt", "Float") for bits in (8, 16, 32, 64)} - {"Float8"}
-"""Types of polars' that NumPy has too."""
+"""Polars types that NumPy has too."""
 
 Which = slice | NDArray[np.integer]
 
 
 class Column(NamedTuple):
-    """n numbers, of which some are read at a time: `read(rows)`, a slice or numbers of rows."""
+    """A column of n numbers. `read(rows)` returns the numbers of a slice or of given rows."""
 
     n: int
     dtype: np.dtype[Any]
@@ -38,15 +38,15 @@ class Column(NamedTuple):
 
 
 class ColumnTable:
-    """Columns side by side, as rows of X: what NumPy would make whole, made block by block.
+    """A table of separate columns, which is put together block by block.
 
     Attributes
     ----------
     n, d : int
     columns : tuple of str
-        Their names.
+        The names of the columns.
     dtype : dtype
-        Of X as kernels see it: float32 where all columns are, else float64.
+        float32 if all columns are float32, otherwise float64.
     parts : list of Column
     """
 
@@ -56,12 +56,16 @@ class ColumnTable:
         is_single = all(part.dtype == np.float32 for part in parts)
         self.dtype: np.dtype[Any] = np.dtype(np.float32 if is_single else np.float64)
 
-    def fill(self, start: int, stop: int, X: Array) -> None:
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n, self.d
+
+    def fill(self, X: Array, start: int, stop: int) -> None:
         """Write rows start:stop into X (stop − start, d)."""
         self._write(slice(start, stop), X)
 
     def take(self, order: NDArray[np.integer], X: Array) -> None:
-        """Write the rows of these numbers into X, in their order."""
+        """Write the rows with these numbers into X, in this order."""
         self._write(order, X)
 
     def _write(self, which: Which, X: Array) -> None:
@@ -69,7 +73,7 @@ class ColumnTable:
             X[:, j] = part.read(which)
 
     def warn_of_rounding(self, name: str) -> None:
-        """Warn of the first whole number that a float rounds, for the table of this name."""
+        """Warn of the first integer that a float rounds. Messages call the table `name`."""
         for j, part in enumerate(self.parts):
             for start in range(0, self.n, rounding.PART):
                 values = part.read(slice(start, min(self.n, start + rounding.PART)))
@@ -80,9 +84,9 @@ class ColumnTable:
         return None
 
     def whole(self) -> Array:
-        """All rows in one new array."""
+        """All rows as a new array."""
         X = np.empty((self.n, self.d), self.dtype)
-        self.fill(0, self.n, X)
+        self.fill(X, 0, self.n)
         return X
 
 
@@ -95,9 +99,9 @@ class NamedArray:
 
 
 def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
-    """A data frame or a table; as an array where it is one already; None for anything else.
+    """A data frame or Arrow table as a table, or as an array if it is stored as one. None for other values.
 
-    Raises InvalidDataError where a column holds no real numbers or lacks a value.
+    Raises InvalidDataError if a column is not numeric or has a missing value.
     """
     if isinstance(value, ColumnTable):
         return value
@@ -109,25 +113,26 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
         raise InvalidDataError(
             "is a LazyFrame, a plan of a table", what=name, remedy=f"pass {name}.collect()"
         )
-    given: Iterable[Any]
+    series: Iterable[Any]
     if _is(value, "pandas", "DataFrame"):
         if _is_array(value):
             return value.to_numpy()
-        names, given = value.columns, (value.iloc[:, j] for j in range(value.shape[1]))
+        names, series = value.columns, (value.iloc[:, j] for j in range(value.shape[1]))
     elif _is(value, "polars", "DataFrame"):
-        names, given = value.columns, value.get_columns()
+        names, series = value.columns, value.get_columns()
     elif _is(value, "pyarrow", "Table", "RecordBatch"):
-        names, given = value.schema.names, value.columns
+        names, series = value.schema.names, value.columns
     else:
         return None
     labels = tuple(map(_text, names))
     if not labels:
         return np.empty((len(value), 0))
-    return ColumnTable(labels, [_checked(ColumnName(name, j, labels[j]), one) for j, one in enumerate(given)])
+    parts = [_checked(ColumnName(name, j, labels[j]), column) for j, column in enumerate(series)]
+    return ColumnTable(labels, parts)
 
 
 def names_of(value: Any) -> tuple[str, ...]:
-    """The names of a table's columns as text; none for arrays, and for columns that pandas numbers 0, 1, …"""
+    """The column names of a table as text. Empty for arrays, and for columns that pandas numbers 0, 1, …"""
     labels = _labels(value)
     numbers = (int, np.integer)
     if all(isinstance(label, numbers) and label == j for j, label in enumerate(labels)):
@@ -136,7 +141,7 @@ def names_of(value: Any) -> tuple[str, ...]:
 
 
 def _labels(value: Any) -> list[Any]:
-    """The labels of a table's columns, of any type."""
+    """The column labels of a table, of any type."""
     if isinstance(value, (np.ndarray, list, float, int)):
         return []
     if _is(value, "pyarrow", "Table", "RecordBatch"):
@@ -150,14 +155,14 @@ def _text(label: Any) -> str:
 
 
 def places(d: int) -> tuple[str, ...]:
-    """The names of columns that have none: their numbers."""
+    """The numbers of d columns as text, which are the names of columns without names."""
     return tuple(map(str, range(d)))
 
 
 def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
-    """A table with the columns of these names, in their order; a table or an array without names unchanged.
+    """Select the columns of a table by name. Tables and arrays without names stay unchanged.
 
-    The columns of a table whose names are the numbers of its columns in another order are put in order.
+    If the names are the numbers of the columns in another order, the columns are sorted.
     """
     names = tuple(map(_text, _labels(value)))
     if not wanted and sorted(names) == sorted(places(len(names))):
@@ -166,10 +171,10 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
         return value
     if not differ(wanted, names):
         return value
-    if lacking := [one for one in wanted if one not in names]:
+    if lacking := [column for column in wanted if column not in names]:
         raise InvalidDataError(f"lacks {listed(lacking)}: it has the columns {listed(names)}", what=name)
     refuse_repeated(name, wanted, names)
-    chosen = [names.index(one) for one in wanted]
+    chosen = [names.index(column) for column in wanted]
     if isinstance(value, ColumnTable):
         return ColumnTable(wanted, [value.parts[j] for j in chosen])
     if isinstance(value, NamedArray):
@@ -188,19 +193,20 @@ def refuse_repeated(name: str, wanted: tuple[str, ...], names: tuple[str, ...]) 
 
 
 def as_row(value: Any, wanted: tuple[str, ...]) -> NDArray[Any] | None:
-    """A row of a frame of pandas, whose index are the names of the columns, as (1, d); None for others."""
+    """A row of a pandas data frame (a Series indexed by column names) as (1, d). None for other values."""
     if not wanted or not _is(value, "pandas", "Series"):
         return None
     names = list(map(_text, value.index))
-    if any(names.count(one) != 1 for one in wanted):
+    if any(names.count(column) != 1 for column in wanted):
         return None
-    return np.asarray(value.iloc[[names.index(one) for one in wanted]])[None, :]
+    return np.asarray(value.iloc[[names.index(column) for column in wanted]])[None, :]
 
 
 def differ(wanted: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    """Whether these are other columns than those wanted, or in another order, as far as names tell.
+    """Whether column names differ from the wanted ones or have another order.
 
-    "0", "1", …, of which a table has none, are places: of the columns of a .npy.
+    False if either has no names. Wanted names "0", "1", … are the numbers of columns without names, so they
+    are compared with other numbers only.
     """
     if not wanted or not names or names == wanted:
         return False
@@ -212,7 +218,7 @@ def _is_dask_frame(value: Any) -> bool:
 
 
 def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:
-    """What `as_table` takes, a column of it, or what gives itself by DLPack only, as an array."""
+    """A table, a column or an array with DLPack as a NumPy array. None for other values."""
     table = as_table(name, value)
     if isinstance(table, ColumnTable):
         table.warn_of_rounding(name)
@@ -228,7 +234,7 @@ def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:
 
 
 def _is(value: Any, package: str, *names: str) -> bool:
-    """Whether it is an instance of one of these classes, the package of which need not be there."""
+    """Whether the value is an instance of one of these classes. The package need not be installed."""
     module = sys.modules.get(package)
     return any(isinstance(value, getattr(module, name, ())) for name in names)
 
@@ -238,7 +244,7 @@ def _is_arrow(value: Any) -> bool:
 
 
 def _is_array(frame: Any) -> bool:
-    """Whether a frame of pandas lies in one array: then its first row is a part of the first column."""
+    """Whether a pandas data frame is one array. Then its first row and first column share memory."""
     if not frame.size or not isinstance(frame.dtypes.iloc[0], np.dtype):
         return False
     first = frame.iloc[:1].to_numpy()
@@ -246,7 +252,7 @@ def _is_array(frame: Any) -> bool:
 
 
 class ColumnName(NamedTuple):
-    """What a column is called in sentences: column j of the table X, or a column that is y."""
+    """The name of a column in messages: column j of the table X, or the column y."""
 
     what: str
     j: int | None = None
@@ -256,22 +262,22 @@ class ColumnName(NamedTuple):
         return self.what if self.name is None else f"{column_text(self.name)} of {self.what}"
 
     def cell(self, row: int) -> str:
-        """A number of the column, for sentences."""
+        """A number of the column, for messages."""
         return cell(self.what, row, self.j if self.name is None else self.name)
 
     def refused(self, row: int, problem: str, value: Any = None, remedy: str = "") -> InvalidDataError:
-        """The error of one of its values."""
+        """The error for a value of the column."""
         return InvalidDataError(
             problem, what=self.what, column=self.j, name=self.name, value=value, remedy=remedy,
             at=RowPlace("", row),
         )  # fmt: skip
 
     def missing(self, row: int) -> InvalidDataError:
-        """The error of a missing value."""
+        """The error for a missing value."""
         return self.refused(row, "is missing", remedy=DROP)
 
     def no_numbers(self, held: str, kind: Any, values: Any = ()) -> InvalidDataError:
-        """The error of a column of something else."""
+        """The error for a column that holds no numbers."""
         first = None
         if held == "text" and len(values):
             first = values.iloc[0] if hasattr(values, "iloc") else values[0]
@@ -286,7 +292,7 @@ class ColumnName(NamedTuple):
 
 
 def _checked(column: ColumnName, value: Any) -> Column:
-    """The numbers of a column."""
+    """The numbers of a column. Refuse a column that holds anything else."""
     if _is_arrow(value):
         return _arrow(column, value)
     if _is(value, "polars", "Series"):
@@ -322,7 +328,7 @@ def _pandas(column: ColumnName, series: Any) -> Column:
 
 
 def _objects(column: ColumnName, values: NDArray[Any]) -> NDArray[np.float64]:
-    """Python's numbers, which NumPy keeps as objects."""
+    """Python numbers in an array of objects, as floats."""
     for row, item in enumerate(values):
         if item is None or type(item).__name__ in ("NAType", "NaTType"):
             raise column.missing(row)
@@ -338,22 +344,22 @@ def _objects(column: ColumnName, values: NDArray[Any]) -> NDArray[np.float64]:
 
 def _polars(column: ColumnName, series: Any) -> Column:
     kind = series.dtype
-    told = str(kind).partition("(")[0]
-    if not (kind.is_numeric() or told in ("Boolean", "Null")):
+    type_name = str(kind).partition("(")[0]
+    if not (kind.is_numeric() or type_name in ("Boolean", "Null")):
         held = {"String": "text", "Categorical": "text", "Enum": "text", "Date": "dates", "Datetime": "dates"}
-        raise column.no_numbers(held.get(told, "no numbers"), kind, series.drop_nulls())
+        raise column.no_numbers(held.get(type_name, "no numbers"), kind, series.drop_nulls())
     if series.null_count():
         raise column.missing(int(series.is_null().arg_max()))
-    if told in IN_NUMPY and series.n_chunks() == 1:
+    if type_name in IN_NUMPY and series.n_chunks() == 1:
         values = series.to_numpy(allow_copy=False)
         return Column(len(values), values.dtype, values.__getitem__)
-    dtype = np.dtype(np.float32 if told == "Float32" else np.float64)
-    if told in IN_NUMPY:
+    dtype = np.dtype(np.float32 if type_name == "Float32" else np.float64)
+    if type_name in IN_NUMPY:
         return Column(len(series), dtype, lambda which: series[which].to_numpy())
-    to = sys.modules["polars"].Float32 if told == "Float32" else sys.modules["polars"].Float64
+    float64 = sys.modules["polars"].Float64
 
     def read(which: Which) -> NDArray[Any]:
-        return series[which].cast(to).to_numpy()
+        return series[which].cast(float64).to_numpy()
 
     return Column(len(series), dtype, read)
 
@@ -361,7 +367,7 @@ def _polars(column: ColumnName, series: Any) -> Column:
 def _arrow(column: ColumnName, array: Any) -> Column:
     kind = array.type
     if not columns.is_number(kind):
-        raise column.no_numbers(columns.told(kind), kind, array.drop_null())
+        raise column.no_numbers(columns.describe(kind), kind, array.drop_null())
     dtype = np.dtype(np.float32 if columns.is_single(kind) else np.float64)
     if hasattr(kind, "value_type"):  # a dictionary
         array = array.cast(kind.value_type)
@@ -382,7 +388,7 @@ def _arrow(column: ColumnName, array: Any) -> Column:
 
 
 def _from_dlpack(name: str, value: Any) -> NDArray[Any] | None:
-    """An array of another library, if it is in the CPU's memory; None where NumPy can ask it itself."""
+    """An array of another library in CPU memory. None if NumPy can convert it itself."""
     device = value.__dlpack_device__()[0]
     if device != CPU:
         where = DEVICES.get(int(device), "another device")
@@ -391,5 +397,5 @@ def _from_dlpack(name: str, value: Any) -> NDArray[Any] | None:
         return None
     try:
         return np.from_dlpack(value)
-    except Exception as error:  # whatever the object's own __dlpack__ raises
+    except Exception as error:  # __dlpack__ of the object may raise anything
         raise InvalidDataError(f"cannot be made an array: {error}", what=name) from None

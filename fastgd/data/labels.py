@@ -1,4 +1,4 @@
-"""Sources whose targets are labels: which there are, and each class against the rest."""
+"""Sources whose targets are labels of classes."""
 
 from __future__ import annotations
 
@@ -7,35 +7,37 @@ from collections.abc import Generator
 
 import numpy as np
 
-from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data.chunks import Chunk, Source
+from fastgd.checks import InvalidDataError
+from fastgd.data.chunks import Chunk, DerivedSource, Source
 from fastgd.data.streams import StreamRows
 from fastgd.engine import scan
 from fastgd.engine.blocks import NOTHING, Array, Floats
 
 MOST = 1000
+"""The largest number of classes."""
 
 
 def labels(source: Source) -> tuple[Floats, Floats]:
-    """The distinct targets, ascending, and the sum of the weights of the rows of each: by a read."""
+    """The distinct targets, ascending, and the total weight of each class. Takes a pass."""
     rows = StreamRows(source)
     sums: dict[float, float] = {}
 
     def look(_start: int, _X: Array, y: Array, weights: Floats) -> None:
-        found, which = np.unique(y, return_inverse=True)
-        if not np.isfinite(found).all():
+        targets, which = np.unique(y, return_inverse=True)
+        if not np.isfinite(targets).all():
             raise FloatingPointError
-        if (broken := found != np.floor(found)).any():
+        if (is_fraction := targets != np.floor(targets)).any():
             raise InvalidDataError(
-                f"{source.name} has the target {found[broken.argmax()]:g}; classes must be whole numbers"
+                f"{source.name} has the target {targets[is_fraction.argmax()]:g}; "
+                "classes must be whole numbers"
             )
-        if len(sums.keys() | found.tolist()) > MOST:
+        if len(sums.keys() | targets.tolist()) > MOST:
             raise InvalidDataError(
                 f"{source.name} has more than {MOST} different targets: these are no classes"
             )
-        totals = np.array([sums.get(label, 0.0) for label in found.tolist()])
-        np.add.at(totals, which, weights if len(weights) else 1.0)  # row by row, wherever the run begins
-        sums.update(zip(found.tolist(), totals.tolist(), strict=True))
+        totals = np.array([sums.get(label, 0.0) for label in targets.tolist()])
+        np.add.at(totals, which, weights if len(weights) else 1.0)  # in row order, whatever the runs
+        sums.update(zip(targets.tolist(), totals.tolist(), strict=True))
 
     try:
         scan.scan(rows, look)
@@ -45,41 +47,38 @@ def labels(source: Source) -> tuple[Floats, Floats]:
     return ascending, np.array([sums[label] for label in ascending.tolist()])
 
 
-class OneAgainstRest(Source):
-    """A source's rows, their targets 1 where they were `label`, else 0, and their weights times those of the
-    classes, where there are any."""
+class OneAgainstRest(DerivedSource):
+    """A source with targets 1 for one label and 0 for all others.
 
-    def __init__(self, source: Source, label: float, classes: Floats, of_class: Floats | None):
-        self.source, self.label, self.classes, self.of_class = source, label, classes, of_class
-        self.d, self.n, self.is_scalar, self.name = source.d, source.n, source.is_scalar, source.name
-        self.columns, self.is_lasting = source.columns, source.is_lasting
-        self.target, self.weight = source.target, source.weight
+    If `factors` has a weight for each class, it multiplies the weights of the rows.
+    """
+
+    def __init__(self, source: Source, label: float, classes: Floats, factors: Floats | None):
+        super().__init__(source)
+        self.label, self.classes, self.factors = label, classes, factors
         self.dtypes = source.dtypes[0], np.dtype(np.float64)
-        self.has_weights = source.has_weights or of_class is not None
+        self.has_weights = source.has_weights or factors is not None
 
     def chunks(self) -> Generator[Chunk]:
         with contextlib.closing(self.source.chunks()) as chunks:
             for chunk in chunks:
-                yield Labelled(chunk, self)
-
-    def place(self, row: int) -> RowPlace:
-        return self.source.place(row)
+                yield LabelledChunk(chunk, self)
 
 
-class Labelled:
-    """A chunk of them."""
+class LabelledChunk:
+    """A chunk of OneAgainstRest."""
 
-    def __init__(self, chunk: Chunk, of: OneAgainstRest):
-        self._chunk, self._of = chunk, of
+    def __init__(self, chunk: Chunk, source: OneAgainstRest):
+        self._chunk, self._source = chunk, source
 
     def __len__(self) -> int:
         return len(self._chunk)
 
     def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
-        of = self._of
-        own = weights if of.source.has_weights else NOTHING
+        source = self._source
+        own = weights if source.source.has_weights else NOTHING
         self._chunk.fill(start, stop, X, y, own)
-        if of.of_class is not None:
-            factors = of.of_class.take(np.searchsorted(of.classes, y), mode="clip")
+        if source.factors is not None:
+            factors = source.factors.take(np.searchsorted(source.classes, y), mode="clip")
             np.multiply(factors, own if len(own) else 1.0, out=weights)
-        np.equal(y, of.label, out=y)
+        np.equal(y, source.label, out=y)

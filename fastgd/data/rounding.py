@@ -1,4 +1,4 @@
-"""Whole numbers that floats round, beyond 2^53: found where they are converted, and warned of once."""
+"""Warnings about integers beyond 2^53, which floats round. A fit warns once."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fastgd import callers
 from fastgd.wording import cell
 
 EXACT = 1 << 53
-"""Every whole number up to here is a float."""
+"""Every integer up to this one is exact as a float."""
 PART = 1 << 17
-"""Numbers that are looked at at once."""
+"""Numbers that are checked at a time."""
 
 
 def may_round(dtype: np.dtype[Any]) -> bool:
-    """Whether the type holds whole numbers that floats round."""
+    """Whether the type has integers that floats round."""
     return dtype.kind in "iu" and dtype.itemsize > 4
 
 
 def first_rounded(values: NDArray[Any]) -> tuple[int, ...] | None:
-    """The place of the first number that a float rounds; None where there is none.
+    """The indices of the first number that a float rounds, or None.
 
-    A number m·2^k with m odd is a float if m < 2^53: if it is below 2^53 times its lowest bit.
+    A number m·2^k with odd m is exact if m < 2^53, that is, if it is below 2^53 times its lowest set bit.
     """
     if not may_round(values.dtype) or not len(values):
         return None
@@ -45,7 +45,7 @@ def first_rounded(values: NDArray[Any]) -> tuple[int, ...] | None:
 
 
 def warn(place: str, value: int) -> None:
-    """Warn the caller of the public function."""
+    """Warn about a number at this place."""
     callers.warn(
         f"{place} is {value}: whole numbers beyond 2**53 are rounded to floats; subtract an offset from "
         "them, or pass them in a larger unit",
@@ -54,7 +54,7 @@ def warn(place: str, value: int) -> None:
 
 
 def warn_of_rounded(*named: tuple[str, NDArray[Any]]) -> None:
-    """Warn of the first rounded number of these arrays."""
+    """Warn about the first rounded number in these arrays."""
     for name, values in named:
         if may_round(values.dtype) and (place := first_rounded(values)) is not None:
             return warn(cell(name, *place), int(values[place]))
@@ -64,7 +64,7 @@ def warn_of_rounded(*named: tuple[str, NDArray[Any]]) -> None:
 def warn_of_objects(
     values: NDArray[Any], floats: NDArray[np.float64], place: Callable[[tuple[int, ...]], str]
 ) -> None:
-    """Warn of the first of Python's whole numbers, kept as objects, that its float is not equal to."""
+    """Warn about the first Python integer in an array of objects that its float does not equal."""
     if np.max(np.abs(floats), initial=0.0) < EXACT:
         return None
     for index, item in np.ndenumerate(values):
@@ -74,15 +74,15 @@ def warn_of_objects(
 
 
 class Watch:
-    """Looks at the parts of a source as they are read, until it has warned or has seen them all.
+    """Checks the parts of a source as they are read, until it has warned.
 
-    Parts may be read in several threads and again by later reads; each is looked at once.
+    Several threads may read parts, and later passes read them again. Each part is checked once.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._seen: set[tuple[str, int]] = set()
-        self._n_taken: dict[str, int] = {}
+        self._n_checked: dict[str, int] = {}
         self._is_done = False
 
     def look(
@@ -93,9 +93,9 @@ class Watch:
         place: Callable[[int], object],
         is_whole: bool = False,
     ) -> None:
-        """Rows from `start` on of `name`; `place(i)` words where row i of these is.
+        """Check rows from `start` on of `name`. `place(i)` is the place of row i of these.
 
-        `is_whole` says that floats were whole numbers in a file of text.
+        `is_whole` says that the floats were integers in a text file.
         """
         if self._is_done or not (is_whole or may_round(values.dtype)) or (name, start) in self._seen:
             return
@@ -111,10 +111,10 @@ class Watch:
             warn(f"{place(at[0])}: {name}", int(values[at]))
 
     def look_at_taken(self, name: str, order: NDArray[np.integer], values: NDArray[Any], n: int) -> None:
-        """The same of rows in a shuffled order, until as many as the n of the source have been looked at."""
-        done = self._n_taken.get(name, 0)
+        """Check rows in shuffled order, until n rows have been checked."""
+        done = self._n_checked.get(name, 0)
         if done < n:
-            self._n_taken[name] = done + len(order)
+            self._n_checked[name] = done + len(order)
             self.look(name, -1 - done, values, lambda i: f"row {int(order[i])}")
 
     def __reduce__(self) -> tuple[type[Watch], tuple[()]]:

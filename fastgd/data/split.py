@@ -1,4 +1,4 @@
-"""Every k-th block of the rows held out for validation; nothing is copied but the seams."""
+"""Training and validation rows: every k-th block is held out. Only rows at seams of blocks are copied."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.dataset import Dataset, View
+from fastgd.data.dataset import Dataset, Facts, View, look_at_rows
 from fastgd.data.streams import StreamRows
-from fastgd.data.validation import Facts, look_at_rows
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats, Pass, Piece, Reader, block_rows
 from fastgd.lazy import lazy_property
 
 COPIED_NUMBERS = 1 << 18
-"""Up to so many numbers are copied rather than pieced together at every read."""
+"""Smaller data is copied once, instead of being put together in each pass."""
 
 
 def split(rows: Dataset, fraction: float) -> tuple[Dataset, Dataset]:
     """(training rows, validation rows).
 
-    Every round(1/fraction)-th is held out, of the blocks of the grid; of too few rows for that, of single
-    rows, which are copied; of few but long rows, of the largest parts of blocks that leave one to hold out.
+    Every round(1/fraction)-th unit of rows is held out. A unit is a block of the grid. If there are too few
+    blocks, units are the largest half, quarter, ... of a block for which one can be held out. For small data
+    units are single rows, and the parts are copies.
     """
     every = max(2, round(1.0 / fraction))
     if rows.n < every:
@@ -40,12 +40,12 @@ def split(rows: Dataset, fraction: float) -> tuple[Dataset, Dataset]:
         unit //= 2
     unit = 1 if is_small else unit
     parts = Part(rows.n, unit, every, False), Part(rows.n, unit, every, True)
-    of: Any = Copied if is_small else PartRows
-    return of(rows, parts[0]), of(rows, parts[1])
+    make: Any = Copied if is_small else PartRows
+    return make(rows, parts[0]), make(rows, parts[1])
 
 
 class Part:
-    """Which rows: of units 0, 1, …, the held ones are every − 1, 2·every − 1, …; the others are not."""
+    """Row numbers of the validation rows (units every − 1, 2·every − 1, …) or the training rows (others)."""
 
     def __init__(self, n: int, unit: int, every: int, is_held: bool):
         self.unit, self._every, self.is_held = unit, every, is_held
@@ -53,24 +53,24 @@ class Part:
 
     @property
     def key(self) -> tuple[int, int, bool]:
-        """By which parts of the same rows are told apart."""
+        """Identifies a part among the parts of the same rows."""
         return self.unit, self._every, self.is_held
 
     def before(self, row: int) -> int:
-        """How many of the rows before row `row` of all are of this part."""
+        """The number of rows of this part before row `row` of all rows."""
         whole, rest = divmod(row, self.unit * self._every)
         held = whole * self.unit + max(0, rest - self.unit * (self._every - 1))
         return held if self.is_held else row - held
 
     def row(self, number: Any) -> Any:
-        """The number among all rows of this part's row `number`; of an array, of each."""
+        """The number among all rows of row `number` of this part. Works on arrays too."""
         unit, place = number // self.unit, number % self.unit
         if self.is_held:
             return (unit * self._every + self._every - 1) * self.unit + place
         return (unit + unit // (self._every - 1)) * self.unit + place
 
     def ranges(self, piece: Piece) -> tuple[int, list[Piece]]:
-        """The first row of a piece of this part, and where its rows lie among all rows."""
+        """The first row of a piece of this part, and the ranges of its rows among all rows."""
         start, stop = piece
         cuts = [start, *range((start // self.unit + 1) * self.unit, stop, self.unit), stop]
         pairs = itertools.pairwise(cuts)
@@ -81,7 +81,7 @@ class Part:
 
 
 class Copied(ArrayRows):
-    """The rows of a part, copied: where there are few of them."""
+    """A copy of the rows of a part."""
 
     def __init__(self, rows: Dataset, part: Part):
         X, y, weights = rows.whole()
@@ -92,18 +92,18 @@ class Copied(ArrayRows):
         self._whole_rows = rows
 
     def refuse_nonfinite(self) -> None:
-        """The place that is named is that among all rows."""
+        """Errors name the row among all rows."""
         self._whole_rows.refuse_nonfinite()
 
 
 class PartRows(View):
-    """The rows of a part, read where they are."""
+    """The rows of a part, not copied."""
 
     def __init__(self, rows: Dataset, part: Part):
         super().__init__(rows)
         self.part = part
         self.is_scalar, self.d, self.row_bytes = rows.is_scalar, rows.d, rows.row_bytes
-        self.run_numbers = 1  # a run is a block, which lies in one piece
+        self.run_numbers = 1  # a run is a block, which lies in one unit
 
     @property
     def known_n(self) -> int:
@@ -115,12 +115,10 @@ class PartRows(View):
 
     @property
     def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
-        """A copy."""
         return self.rows.X[self.part.numbers()]
 
     @property
     def y(self) -> NDArray[Any]:
-        """A copy."""
         return self.rows.y[self.part.numbers()]
 
     @lazy_property
@@ -143,13 +141,6 @@ class PartRows(View):
         if not isinstance(self.rows, StreamRows):
             return super().head(rows)
         return self.rows.read_ranges(self.part.ranges((0, min(rows, self.n))))
-
-    def whole(self) -> tuple[Array, Array, Floats]:
-        return self.head(self.n)
-
-    def lists(self) -> tuple[list[Any], list[float], list[float]]:
-        X, y, weights = self.whole()
-        return ArrayRows(X[:, 0] if self.is_scalar else X, y, weights).lists()
 
     def has_at_most(self, rows: int) -> bool:
         return self.n <= rows

@@ -1,4 +1,4 @@
-"""Chunks of any sizes, cut anew on the grid, read ahead by a thread of their own."""
+"""Datasets that come in chunks. A thread reads ahead and cuts the chunks on the grid of blocks."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, OrderError, RowPlace
+from fastgd.data.arrays import read_only
 from fastgd.data.chunks import Chunk, Source
-from fastgd.data.dataset import Elsewhere
-from fastgd.data.validation import Facts, look_at_rows
+from fastgd.data.dataset import Elsewhere, Facts, look_at_rows
 from fastgd.engine import scan
 from fastgd.engine.blocks import NOTHING, Array, Floats, Piece, Reader, Run, block_rows
 from fastgd.lazy import lazy_property
 
 RUN_NUMBERS = 1 << 17
 AHEAD = 8
-"""Runs that are read ahead."""
+"""The number of runs to read ahead."""
 POLL = 0.05
-"""Seconds after which one who waits looks whether he still should."""
+"""Seconds between two checks of a waiting thread whether the read has ended."""
 AT_EXIT = 5.0
-"""Seconds that a process which ends waits for the threads that read."""
+"""Seconds that an ending process waits for the threads that read."""
 
 Ranges = tuple[int, list[Piece]]
-"""The first row of a run, and where its rows lie among those of the source."""
+"""The first row of a run, and the ranges of its rows in the source."""
 Ready = tuple[int, int, "Room", list[tuple[int, Chunk, int, int]]]
-"""The first row of a run, its rows, where it is put together, and the pieces yet to be put there: at a place
-of the run, of a chunk, from a row on, to a row."""
+"""The first row of a run, its number of rows, its buffers, and the pieces that are not yet in the buffers.
+
+A piece is (position in the run, chunk, start and stop in the chunk)."""
 
 
 class StreamRows(Elsewhere):
-    """The rows of a source; they come in order only, and are counted by the first whole read."""
+    """The rows of a source. They come in order only. The first pass counts them if n is unknown."""
 
     is_random = False
     run_numbers = RUN_NUMBERS
@@ -61,7 +61,7 @@ class StreamRows(Elsewhere):
 
     @lazy_property
     def facts(self) -> Facts:
-        """By a read."""
+        """Takes a pass."""
         facts = Facts()
         self.passes += 1
         scan.scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
@@ -72,7 +72,7 @@ class StreamRows(Elsewhere):
         return self.source.sample()
 
     def found_end(self, n: int) -> None:
-        """A read has come to the end after n rows: the source must have as many at each read."""
+        """Note that a read has found n rows, and refuse a number that differs from that of earlier reads."""
         if self.known_n is None:
             self.known_n = n
         if n != self.known_n:
@@ -98,18 +98,18 @@ class StreamRows(Elsewhere):
         return X[:rows], y[:rows], weights[:rows]
 
     def read_ranges(self, ranges: Ranges) -> tuple[Array, Array, Floats]:
-        """Some rows in memory of their own; fewer where the source ends before."""
+        """A copy of these rows, or of fewer rows if the source ends before."""
         reading = self.begin_ranges([ranges])
         try:
             runs = reading.runs()
-            found = next(runs, None)
+            run = next(runs, None)
             if ranges[1][-1][1] == self.known_n:
-                next(runs, None)  # which finds that there are no more rows, as there must not be
+                next(runs, None)  # refuses a source with more rows
         finally:
             reading.end()
-        if found is None:
+        if run is None:
             raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")
-        return found[1:]
+        return run[1:]
 
     def begin(self, pieces: Iterable[Piece]) -> StreamPass:
         return self.begin_ranges((piece[0], [piece]) for piece in pieces)
@@ -134,7 +134,7 @@ class StreamRows(Elsewhere):
 
 
 class Room(NamedTuple):
-    """Where a run is put together."""
+    """Buffers for a run."""
 
     X: Array
     y: Array
@@ -143,59 +143,61 @@ class Room(NamedTuple):
 
 _passes: weakref.WeakSet[StreamPass] = weakref.WeakSet()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_passes.clear)  # which has none of these threads
+    os.register_at_fork(after_in_child=_passes.clear)  # a forked child has none of these threads
 
 
 @atexit.register
 def _end_all() -> None:
-    """End the reads under way, and wait for their threads.
+    """End all reads, and wait for their threads.
 
-    A thread that comes back from C++ to an interpreter that has ended aborts the process.
+    A thread that returns from C++ after the interpreter has ended would abort the process.
     """
     until = time.monotonic() + AT_EXIT
-    for one in [*_passes]:
-        one.end()
-    for one in [*_passes]:
-        one.join(max(0.0, until - time.monotonic()))
+    for reading in [*_passes]:
+        reading.end()
+    for reading in [*_passes]:
+        reading.join(max(0.0, until - time.monotonic()))
 
 
 class StreamPass:
-    """One read: a thread goes through the chunks and hands over runs, put together already where a chunk
-    lasts only until the next is asked for; else those who take them do it, several at once."""
+    """One read of a source. A thread iterates over the chunks and puts runs into a queue.
+
+    If a chunk is valid only until the next one, that thread copies its rows into the buffers of the run.
+    Otherwise the threads that take the runs copy them, several at a time."""
 
     def __init__(self, rows: StreamRows, ranges: Iterable[Ranges]):
         self._rows, self._source, self._ranges = rows, rows.source, ranges
         self._ready: queue.Queue[Ready | BaseException | None] = queue.Queue(AHEAD)
         self._rooms: list[Room] = []
-        """Of runs that are done with."""
+        """Buffers to use again."""
         self._is_ended = False
         self._thread = threading.Thread(target=self._read_ahead, name="fastgd reads ahead", daemon=True)
         if isinstance(before := self._source.reading, StreamPass) and before._is_ended:
-            before.join()  # a source gives one chunk at a time: it may have but one place to write it to
+            before.join()  # a source makes one chunk at a time, as all chunks may share their memory
         self._source.reading = self
         _passes.add(self)
         self._thread.start()
 
     def runs(self) -> Iterator[Run]:
-        while (taken := self._take()) is not None:
-            start, m, room, parts = taken
+        while (ready := self._take()) is not None:
+            start, m, room, parts = ready
             for at, chunk, first, stop in parts:
                 self._fill(room, at, chunk, first, stop)
-            yield start, _read_only(room.X[:m]), _read_only(room.y[:m]), room.weights[:m]
+            yield start, read_only(room.X[:m]), read_only(room.y[:m]), room.weights[:m]
             self._rooms.append(room)
 
     def _take(self) -> Ready | None:
         while not self._is_ended:
             try:
-                taken = self._ready.get(timeout=POLL)
+                ready = self._ready.get(timeout=POLL)
             except queue.Empty:
                 continue
-            if taken is None or isinstance(taken, BaseException):
-                self._tell(taken)
-            if isinstance(taken, BaseException):
+            if ready is None or isinstance(ready, BaseException):
+                self._wake_others(ready)
+            if isinstance(ready, BaseException):
                 self._is_ended = True
-                raise taken
-            return taken
+                raise ready
+            return ready
         return None
 
     def end(self) -> None:
@@ -203,23 +205,23 @@ class StreamPass:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._ready.get_nowait()
-        self._tell(None)
+        self._wake_others(None)
         if self._thread is not threading.current_thread():
-            self._thread.join(POLL)  # it closes what it has open; one that waits for its source is left alone
+            self._thread.join(POLL)  # time to close its files; do not wait longer for a slow source
 
-    def _tell(self, item: BaseException | None) -> None:
-        """To those who wait for a run: there is none."""
+    def _wake_others(self, item: BaseException | None) -> None:
+        """Pass the end or an error of the read on to the next thread that waits for a run."""
         with contextlib.suppress(queue.Full):
             self._ready.put_nowait(item)
 
-    def join(self, most: float = float("inf")) -> None:
-        """Wait until the thread has ended, for so many seconds at most."""
-        until = time.monotonic() + most
+    def join(self, seconds: float = float("inf")) -> None:
+        """Wait until the thread has ended, but not longer than this."""
+        until = time.monotonic() + seconds
         while self._thread.is_alive() and (left := until - time.monotonic()) > 0.0:
             self._thread.join(min(POLL, left))
 
     def _put(self, item: Any) -> bool:
-        """Whether it was handed over, before the end."""
+        """Put an item into the queue. Return False if the read ended before."""
         while not self._is_ended:
             with contextlib.suppress(queue.Full):
                 self._ready.put(item, timeout=POLL)
@@ -227,7 +229,7 @@ class StreamPass:
         return False
 
     def _room(self, m: int) -> Room:
-        """For m rows, or more."""
+        """Buffers for at least m rows."""
         source = self._source
         with contextlib.suppress(IndexError):
             if len((room := self._rooms.pop()).y) >= m:
@@ -237,8 +239,8 @@ class StreamPass:
 
     @staticmethod
     def _fill(room: Room, at: int, chunk: Chunk, first: int, stop: int) -> None:
-        these = slice(at, at + stop - first)
-        chunk.fill(first, stop, room.X[these], room.y[these], room.weights[these])
+        rows = slice(at, at + stop - first)
+        chunk.fill(first, stop, room.X[rows], room.y[rows], room.weights[rows])
 
     def _read_ahead(self) -> None:
         try:
@@ -252,15 +254,15 @@ class StreamPass:
                 self._source.reading = None
 
     def _cut(self, chunks: Iterator[Chunk]) -> None:
-        """Hand over the runs, each from pieces of the chunks that it lies in."""
+        """Put the runs into the queue, each with its pieces of the chunks."""
         chunk: Chunk | None = None
         begin = end = last = 0
-        """Of the chunk, among the rows; and where the range before ended."""
+        """The first row of the chunk, the row after it, and the row after the previous range."""
         for start, ranges in self._ranges:
             room, parts, m = self._room(sum(stop - first for first, stop in ranges)), [], 0
             for first, stop in ranges:
                 if first < last:
-                    self._rows.reader()  # which says that rows come in order only
+                    self._rows.reader()  # raises the error that rows come in order only
                 last = stop
                 while first < stop and not self._is_ended:
                     if end <= first:
@@ -281,13 +283,7 @@ class StreamPass:
                 return
             if chunk is None:
                 return
-        if last == self._rows.known_n:  # there must be no more
+        if last == self._rows.known_n:  # refuse a source with more rows
             while end <= last and (chunk := next(chunks, None)) is not None:
                 end += len(chunk)
             self._rows.found_end(end)
-
-
-def _read_only(values: NDArray[Any]) -> NDArray[Any]:
-    view = values.view()
-    view.flags.writeable = False
-    return view

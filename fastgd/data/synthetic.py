@@ -1,4 +1,4 @@
-"""`make_linear`: data of a linear model, the same to the last bit on every machine."""
+"""`make_linear`: synthetic data of a linear model, with the same bits on every machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fastgd.engine.blocks import Floats
 from fastgd.engine.threads import default_threads
 
 LARGEST_SEED = 2**64 - 1
-# A row is drawn by one kernel call, and Ctrl-C waits for it: some 20 ms.
 MOST_FEATURES = 1 << 22
-# u is at least 2^-53, so that no normal number is beyond √(2·53·ln 2) = 8.58.
+"""A kernel call draws a whole row, about 20 ms for this many features, before Ctrl-C stops it."""
 LARGEST_NORMAL = 8.6
+"""Larger than any normal number that is drawn: √(2·53·ln 2) = 8.58, as u is at least 2^-53."""
 
 
 def make_linear(
@@ -39,24 +39,24 @@ def make_linear(
     Parameters
     ----------
     n_samples : int
-        Rows, at least 1.
+        The number of rows, at least 1.
     n_features : int, optional
-        Columns d, from 1 to 2^22. Without it X has the shape (n_samples,) and w is a number.
+        The number of columns, from 1 to 2^22. Without it X has shape (n_samples,) and w is a number.
     w : float, or array-like of shape (n_features,), optional
-        The weights; without them they are standard normal and depend on `seed` and `n_features` alone.
+        The weights. By default they are standard normal, and depend on `seed` and `n_features` only.
     intercept : float
         Added to every y.
     noise : float
-        The standard deviation of what is added to y, at least 0.
+        The standard deviation of the noise, at least 0.
     seed : int
         From 0 to 2^64 − 1.
     dtype : float64 or float32
-        Of X and y. In float32, X is rounded first, y is computed from the rounded X in float64, then rounded.
+        The dtype of X and y. For float32, y is computed in float64 from the rounded X, and then rounded.
     backend : {"auto", "numba", "python"}
-        Compiled kernels or plain loops: the same bits, some thousand times slower. "auto" is the kernels
-        where Numba is installed.
+        Compiled kernels, or plain Python loops that draw the same bits about a thousand times slower. "auto"
+        is "numba" if Numba is installed.
     n_threads : int, optional
-        Threads, at least 1; one a processor by default. The numbers do not depend on it.
+        The number of threads, by default the number of processors. The bits do not depend on it.
 
     Returns
     -------
@@ -64,30 +64,29 @@ def make_linear(
         C-contiguous.
     y : ndarray of shape (n_samples,)
     w : float or float64 ndarray of shape (n_features,)
-        The weights that were used, never rounded to float32.
+        The weights, always in float64.
 
     Raises
     ------
     ValueError
-        If a parameter is out of its range, or y could overflow.
+        If a parameter is out of range, or y could overflow.
     TypeError
-        If a parameter is of the wrong kind.
+        If a parameter has the wrong type.
     ModuleNotFoundError
         If backend="numba" and Numba is not installed.
 
     Notes
     -----
-    Fewer rows of the same seed are the first rows of more: `make_linear(10)` is the beginning of
-    `make_linear(10**7)`. X, ε and w have a stream each, so `noise` changes y only.
+    `make_linear(10)` returns the first rows of `make_linear(10**7)` for the same seed. X, ε and w come from
+    different random streams, so `noise` changes y only.
 
-    The numbers come from Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
-    as 1, 2, 3", SC 2011) with the seed as its key and (position, stream, block of rows) as its counter,
-    through the formula of Box and Muller (1958), with 53 bits of the radius' uniform number: |z| goes
-    up to 8.57. Logarithm, sine and cosine are fdlibm's polynomials in plain IEEE operations, so the bits are
-    the same on every processor and operating system. With `noise=0` and float64, y is the plain sum over
-    the columns, from the first to the last.
+    The generator is Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+    SC 2011). Its key is the seed, and its counter is (position, stream, block of rows). The formula of Box
+    and Muller (1958) makes normal numbers with |z| up to 8.57. Logarithm, sine and cosine are the polynomials
+    of fdlibm in plain IEEE operations, so the bits are the same on every processor and operating system. With
+    `noise=0` and float64, y is the plain sum over the columns from the first to the last.
 
-    Memory: X, y and w, each written once, and less than 2 MB; plain loops hold lists of the numbers too.
+    Memory: X, y and w, and less than 2 MB. Plain Python loops need lists of the numbers in addition.
 
     Examples
     --------
@@ -129,7 +128,7 @@ def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
 
 
 def _given_weights(w: ArrayLike, d: int | None) -> NDArray[np.float64]:
-    """A new array (d,), or (1,) in the lesson's case."""
+    """w as a new array (d,), or (1,) if it is a number."""
     try:
         array = np.asarray(w)
     except ValueError:  # lists of different lengths
@@ -163,7 +162,7 @@ def _drawn_weights(d: int, seed: int, compiled: bool) -> NDArray[np.float64]:
 
 
 def _check_range(weights: NDArray[np.float64], intercept: float, noise: float, dtype: np.dtype[Any]) -> None:
-    """No y may overflow, whatever is drawn."""
+    """Refuse parameters for which some y could overflow."""
     with np.errstate(over="ignore"):
         largest = LARGEST_NORMAL * (float(np.abs(weights).sum()) + noise) + abs(intercept)
     if not largest < float(np.finfo(dtype).max):
@@ -177,7 +176,7 @@ def _fill_plain(
     intercept: float,
     noise: float,
     seed: int,
-    n_threads: int,  # noqa: ARG001 - plain loops run in one
+    n_threads: int,  # noqa: ARG001 - plain loops run in one thread
 ) -> None:
     d = X.shape[1] if X.ndim == 2 else None
     block_rows = blocks.block_rows(len(w))
@@ -187,9 +186,9 @@ def _fill_plain(
 
 
 class _Output(Dataset):
-    """The arrays to fill, cut as `engine.reduce` cuts rows: a run is written by the thread that gets it."""
+    """The arrays to fill, as rows of `engine.reduce`. A task writes its run."""
 
-    run_numbers = 1 << 17  # half a millisecond: X is still in the cache when y is made of it
+    run_numbers = 1 << 17  # half a millisecond of work; X is still in the cache when y is computed
 
     X: NDArray[Any]
     y: NDArray[Any]

@@ -1,4 +1,4 @@
-"""Tables in files as sources of rows: `fastgd.read_table`."""
+"""Tables in files as sources of rows, and `fastgd.read_table`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ import numpy as np
 from fastgd import checks, display
 from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import columns, dialect, rounding
-from fastgd.data.batches import Place, TableChunk
 from fastgd.data.chunks import Source
 from fastgd.data.csv import CsvFile
 from fastgd.data.finding import find
-from fastgd.data.formats import File
+from fastgd.data.formats import File, Place, TableChunk
 from fastgd.wording import SHOWN, Option, Text, column_text, listed, printable, shown
 
 SAMPLES, SAMPLE_BYTES = 16, 4096
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
-"""Names that pandas gives the numbers of its rows, in CSV and in Parquet."""
+"""Names of the index that pandas writes into CSV and Parquet files."""
 
 
 def read_table(
@@ -36,57 +35,57 @@ def read_table(
     delimiter: str | None = None,
     decimal: str | None = None,
 ) -> TableSource:
-    """The rows of a table in files, streamed: Parquet, Arrow and Feather, CSV.
+    """Stream the rows of a table in Parquet, Arrow, Feather or CSV files.
 
-    What it returns goes in place of X, without a y: `fastgd.gradient_descent(fastgd.read_table(...))`.
-    It needs pyarrow: `pip install 'fastgd[io]'`.
+    Pass the result in place of X, without y: `fastgd.gradient_descent(fastgd.read_table(...))`. This function
+    needs pyarrow: `pip install 'fastgd[io]'`.
 
     Parameters
     ----------
     path : str, path, or list of these
-        A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv, .csv.gz, .tsv.gz), a folder of files of
-        one kind, read in the order of their names, or files in the order of the list. Folders named like
-        year=2026 are a column, year.
+        A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv, .csv.gz, .tsv.gz), a folder of files of the
+        same kind, or a list of files. Files of a folder are read in the order of their names. A folder named
+        year=2026 adds a column year.
     target : str
         The column y.
     features : sequence of str, optional
-        The columns of X, in this order. By default all others, which must then be numbers, and none of them
-        the index that pandas writes beside the columns of a data frame.
+        The columns of X, in this order. The default is all other columns. They must be numeric, and none may
+        be the index of a pandas data frame.
     weight : str, optional
-        A column of weights of rows.
+        The column of sample weights.
     missing : {"error", "drop"}
-        What to do about rows in which a value is missing: refuse them, counting them by column, or leave
-        them out; those with a NaN too.
+        Whether to refuse missing values, with their number in each column, or to drop rows with a missing
+        value or NaN.
     delimiter : str, optional
-        What separates the fields of CSV files. By default it is recognised from the first rows: commas
-        (tabs in .tsv), semicolons, tabs or bars, or what Excel's first line `sep=;` says.
+        The delimiter of CSV files. By default it is found in the first rows: a comma (a tab in .tsv files), a
+        semicolon, a tab or a bar, or the delimiter in Excel's first line `sep=;`.
     decimal : {".", ","}, optional
-        The decimal mark of CSV files. By default a comma is recognised where columns of numbers have one, and
-        none has a point. A column whose commas may all separate thousands (1,234) is refused without it.
+        The decimal mark of CSV files. By default it is a comma if numeric columns contain commas and no
+        points. A column whose commas may all separate thousands (1,234) is refused without this option.
 
     Returns
     -------
     Source
-        Taken by `gradient_descent`, `sgd`, `sweep`, `diagnose`, `cost`, `gradient`, `cost_and_gradient` and
-        the estimators' `fit`.
+        Accepted by `gradient_descent`, `sgd`, `sweep`, `diagnose`, `cost`, `gradient`, `cost_and_gradient`
+        and by `fit` of the estimators.
 
     Raises
     ------
     InvalidDataError
-        A column is not there or holds no numbers, or a file cannot be read: here, or when a read comes to
-        the place, which the sentence names.
+        If a column is missing or not numeric, or a file cannot be read. A later pass may raise it too. The
+        message has the place.
     FileNotFoundError
-        There is no such file or folder.
+        If the file or folder does not exist.
 
     Notes
     -----
-    Integers, floats, booleans, decimals and dictionaries of these become float64; X stays float32 where all
-    features are. Only the columns named are read, in batches of about 8 MB, in a thread of its own: memory
-    is some dozens of MB, however large the file and its row groups are, and for Parquet a page and a
-    dictionary of each column, of 1 MB as they are usually written. Batches of Arrow's files lie in the
-    file's memory; compressed ones are decompressed whole, two or three at a time.
+    Integers, floats, booleans, decimals and dictionaries of these become float64. X is float32 if all
+    features are float32. A thread reads the selected columns in batches of about 8 MB. This takes some dozens
+    of MB of memory, whatever the size of the file and its row groups. Parquet files take a page and a
+    dictionary of each column in addition, usually 1 MB. Batches of compressed Arrow files are decompressed as
+    a whole, two or three at a time.
 
-    Text in CSV is UTF-8; a number too large for a float is infinite there, and refused as such.
+    CSV files must be UTF-8. A number in them that is too large for a float is infinite, and refused.
 
     Examples
     --------
@@ -114,11 +113,11 @@ def read_table(
 def read_features(
     path: Any, features: Sequence[str], *, missing: str = "error", **csv: str | None
 ) -> TableSource:
-    """These columns of a table without a target: for predictions. All that are lacking are told at once."""
+    """Some columns of a table without a target, for predictions. An error lists all missing columns."""
     _require_pyarrow()
     dialect.check(**csv)
     name, files = find(path, **csv)
-    if len(lacking := [one for one in features if one not in files[0].names]) > 1:
+    if len(lacking := [column for column in features if column not in files[0].names]) > 1:
         raise InvalidDataError(
             f"{files[0].name} lacks the columns {listed(lacking)}. It has {listed(files[0].names)}",
             remedy=files[0].hint(),
@@ -134,11 +133,11 @@ def _require_pyarrow() -> None:
 
 
 class TableSource(Source):
-    """Some columns of files that have them all."""
+    """Some columns of one or more files."""
 
     is_scalar = False
     n_left_out: int | None = None
-    """Rows with a missing value that the last whole read has left out; None where they are refused."""
+    """The number of rows with a missing value that the last full pass dropped. None if they are refused."""
 
     def __init__(
         self,
@@ -150,26 +149,26 @@ class TableSource(Source):
         *,
         drops: bool,
     ):
-        """Without a target, y is left as it is."""
-        for what, one in (("target", target), ("weight", weight)):
-            if one is not None and not isinstance(one, str):
-                raise TypeError(f"{what} must be the name of a column, not {display.value(one)}")
+        """Without a target the chunks do not write y."""
+        for what, column in (("target", target), ("weight", weight)):
+            if column is not None and not isinstance(column, str):
+                raise TypeError(f"{what} must be the name of a column, not {display.value(column)}")
         self.name = name
         self._files, self._drops, self._watch = files, drops, rounding.Watch()
         self.target, self.weight = target, weight
         self._are_all = features is None
-        taken = [name for name in (target, weight) if name is not None]
+        others = [column for column in (target, weight) if column is not None]
         if features is None:
-            features = list(dict.fromkeys(one for one in files[0].names if one not in taken))
+            features = list(dict.fromkeys(column for column in files[0].names if column not in others))
             if not features and (target is None or target in files[0].names):
                 raise InvalidDataError(
-                    f"{name} has no columns beside {listed(taken)}", remedy="X needs at least one"
+                    f"{name} has no columns beside {listed(others)}", remedy="X needs at least one"
                 )
         self.columns = _names(features)
         _check_names(self.columns, target, weight)
         if not self.columns:
             raise InvalidDataError("features is empty; at least one is needed")
-        self._used = [*self.columns, *taken]
+        self._used = [*self.columns, *others]
         for file in files:
             self._check(file)
         self.d, self.has_weights = len(self.columns), weight is not None
@@ -181,18 +180,18 @@ class TableSource(Source):
             raise InvalidDataError(f"{name} has no rows; at least one is needed")
 
     def __repr__(self) -> str:
-        how = f" ({self.dialect})" if self.dialect else ""
+        dialect = f" ({self.dialect})" if self.dialect else ""
         target = "" if self.target is None else f"{shown(self.target)} from "
-        return f"read_table({printable(self.name)}{how}: {target}{listed(self.columns)})"
+        return f"read_table({printable(self.name)}{dialect}: {target}{listed(self.columns)})"
 
     @property
     def dialect(self) -> str:
-        """How CSV files are parsed, for sentences; empty where it is as usual."""
+        """The dialect of CSV files for messages, empty if it is the usual one."""
         unusual = [file for file in self._files if isinstance(file, CsvFile) and not file.is_usual]
         return str(unusual[0].dialect) if unusual else ""
 
     def _check(self, file: File) -> None:
-        """Refuse a file that lacks a column, or holds something else than numbers in one."""
+        """Refuse a file that lacks a column or has a column that is not numeric."""
         times = Counter(file.names)
         bad = {}
         for name in self._used:
@@ -216,20 +215,20 @@ class TableSource(Source):
                 )
 
     def _check_all(self, file: File, bad: dict[str, str]) -> None:
-        """Refuse columns that nobody named, and that are no features: `bad` says what else they hold."""
-        begin = file.begin_with_number([*bad])
-        others = {name: None for name in self.columns if name in bad and name not in begin}
-        index = {name: None for name in self.columns if INDEX.fullmatch(name) or name in file.index}
+        """Refuse default features that are not numeric or are an index. `bad` has what columns hold."""
+        numeric = file.begin_with_number([*bad])
+        others = [name for name in self.columns if name in bad and name not in numeric]
+        index = [name for name in self.columns if INDEX.fullmatch(name) or name in file.index]
         good = [name for name in self.columns if name not in others and name not in index]
         remedy: Text = ["name those to use, ", Option("features", good)] if good else "mend them"
         if others:
-            told = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in [*others][:SHOWN]]
+            texts = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
             raise InvalidDataError(
-                f"{file.name} has columns that hold no numbers, {', '.join(told)}{more}", remedy=remedy
+                f"{file.name} has columns that hold no numbers, {', '.join(texts)}{more}", remedy=remedy
             )
         if index:
-            first = next(iter(index))
+            first = index[0]
             is_last = first == "" and file.names[0] != ""
             what = "a column without a name" if is_last else f"a column {shown(first)}, a data frame's index"
             raise InvalidDataError(
@@ -237,7 +236,7 @@ class TableSource(Source):
             )
 
     def _dtype(self, names: Sequence[str]) -> np.dtype[Any]:
-        """float32 where all these columns are, in all files."""
+        """float32 if these columns are float32 in all files, otherwise float64."""
         kinds = [file.kinds.get(name) for file in self._files for name in names]
         is_single = all(kind is not None and columns.is_single(kind) for kind in kinds)
         return np.dtype(np.float32 if is_single else np.float64)
@@ -250,23 +249,23 @@ class TableSource(Source):
             names = [name for name in self._used if name in file.kinds]
             with contextlib.closing(file.batches(names)) as batches:
                 for batch in batches:
-                    given = {name: columns.decoded(batch.column(name)) for name in names}
+                    values = {name: columns.decoded(batch.column(name)) for name in names}
                     kept = None
                     if self._drops:
-                        kept = _kept(given)
+                        kept = _kept(values)
                     else:
-                        for name, column in given.items():
+                        for name, column in values.items():
                             missing[name] += column.null_count
-                    if any(missing.values()):  # nothing more is given; those who read may still stop here
-                        given, kept = {name: column[:0] for name, column in given.items()}, None
+                    if any(missing.values()):  # only counts missing values from here on
+                        values, kept = {name: column[:0] for name, column in values.items()}, None
                     if kept is not None:
-                        given = {name: column.take(kept) for name, column in given.items()}
+                        values = {name: column.take(kept) for name, column in values.items()}
                     size = batch.num_rows
-                    chunk = self._chunk(file, given, Place(file, before, first, size, kept))
+                    chunk = self._chunk(file, values, Place(file, before, first, size, kept))
                     first += size
-                    for name, values in chunk.numbers(self.columns, self.target):
+                    for name, array in chunk.numbers(self.columns, self.target):
                         is_whole = name in file.kinds and columns.is_whole(file.kinds[name])
-                        self._watch.look(column_text(name), n, values, chunk.place, is_whole)
+                        self._watch.look(column_text(name), n, array, chunk.place, is_whole)
                     n += len(chunk)
                     yield chunk
             before += first
@@ -277,13 +276,13 @@ class TableSource(Source):
             raise InvalidDataError(f"{self.name} has no rows{left}; at least one is needed")
         self.n_left_out = before - n if self._drops else None
 
-    def _chunk(self, file: File, given: dict[str, Any], place: Place) -> TableChunk:
-        m = len(next(iter(given.values())))
+    def _chunk(self, file: File, values: dict[str, Any], place: Place) -> TableChunk:
+        m = len(next(iter(values.values())))
         constants = file.constants
 
         def numbers(name: str) -> columns.Numbers:
-            if name in given:
-                return columns.numbers(given[name])
+            if name in values:
+                return columns.numbers(values[name])
             return np.broadcast_to(np.float64(constants[name]), m)
 
         features = [numbers(name) for name in self.columns]
@@ -292,19 +291,19 @@ class TableSource(Source):
         return TableChunk(features, target, weights, m, place)
 
     def sample(self) -> bytes:
-        """The size of each file, and some of its bytes."""
-        told = []
+        """The size of each file and some of its bytes."""
+        parts = []
         for file in self._files:
             size = file.path.stat().st_size
-            told.append(size.to_bytes(8, "little"))
+            parts.append(size.to_bytes(8, "little"))
             with open(file.path, "rb") as opened:
                 for start in np.linspace(0, max(0, size - SAMPLE_BYTES), SAMPLES).astype(np.int64).tolist():
                     opened.seek(start)
-                    told.append(opened.read(SAMPLE_BYTES))
-        return b"".join(told)
+                    parts.append(opened.read(SAMPLE_BYTES))
+        return b"".join(parts)
 
     def place(self, row: int) -> RowPlace:
-        """By a read, up to there."""
+        """The place of a row. Reads the files up to this row."""
         with contextlib.closing(self.chunks()) as chunks:
             for chunk in chunks:
                 if row < len(chunk):
@@ -313,13 +312,13 @@ class TableSource(Source):
         return super().place(row)
 
 
-def _kept(given: dict[str, Any]) -> Any:
-    """The numbers of the rows without a missing value; None for all."""
-    poor = [column for column in given.values() if column.null_count or columns.has_nan(column)]
-    if not poor:
+def _kept(values: dict[str, Any]) -> Any:
+    """The numbers of the rows without a missing value, or None for all."""
+    incomplete = [column for column in values.values() if column.null_count or columns.has_nan(column)]
+    if not incomplete:
         return None
-    are_whole = np.logical_and.reduce([columns.are_there(column) for column in poor])
-    return columns.as_arrow(np.flatnonzero(are_whole))
+    is_complete = np.logical_and.reduce([columns.are_there(column) for column in incomplete])
+    return columns.as_arrow(np.flatnonzero(is_complete))
 
 
 def _check_names(names: Sequence[str], target: str | None, weight: str | None) -> None:
@@ -343,9 +342,10 @@ def _names(features: Any) -> tuple[str, ...]:
 
 
 def _lacks(file: File, name: str) -> InvalidDataError:
-    by_letters = {one.lower(): one for one in reversed(file.names)}
-    found = difflib.get_close_matches(name.lower(), by_letters, n=3, cutoff=0.6)
-    meant = f": did you mean {' or '.join(shown(by_letters[one]) for one in found)}?" if found else "."
+    by_lower_case = {column.lower(): column for column in reversed(file.names)}
+    close = difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.6)
+    names = " or ".join(shown(by_lower_case[match]) for match in close)
+    meant = f": did you mean {names}?" if close else "."
     return InvalidDataError(
         f"{file.name} has no {column_text(name)}{meant} It has {listed(file.names)}",
         name=name,

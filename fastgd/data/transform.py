@@ -1,4 +1,4 @@
-"""Rows in other coordinates, made while they are read: centred, scaled, weighted, with a column of ones."""
+"""Rows in other coordinates (centred, scaled, weighted, with a column of ones), computed as they are read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from fastgd.data.dataset import Dataset, View
 from fastgd.engine.blocks import NOTHING, Array, Floats, Pass, Piece, Reader, Run, block_rows
 
 RUN_NUMBERS = 1 << 15
-"""A thread's buffer of so many numbers stays in its second-level cache."""
+"""A buffer of this many numbers fits in the second-level cache of a processor."""
 
 
 class TransformedRows(View):
-    """The rows √s·[(x − shift)·scale, 1], √s·y of `rows`; nothing is copied but a run at a time.
+    """The rows √s·[(x − shift)·scale, 1] and √s·y of another dataset. Only runs of rows are copied.
 
-    With is_weighted=False the weights s stay beside [(x − shift)·scale, 1], y.
+    With is_weighted=False the rows are [(x − shift)·scale, 1] and y, and the weights s are kept.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class TransformedRows(View):
 
     def reader(self) -> Reader:
         if self.known_n is not None and self.known_n <= block_rows(self.rows.d):
-            # One block is kept: it is made once, not once an epoch.
+            # A single block is computed once and kept.
             if self._block is None:
                 self._block = Filled(self)(*self.rows.head(self.known_n))
             return ArrayReader(*self._block)
@@ -52,12 +52,17 @@ class TransformedRows(View):
     def whole(self) -> tuple[Array, Array, Floats]:
         return Filled(self)(*self.rows.whole())
 
+    @property
+    def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
+        return np.array(self.lists()[0])
+
     def lists(self) -> tuple[list[list[float]], list[float], list[float]]:
         xs, ys, weights = self.rows.lists()
         if self.rows.is_scalar:
             xs = [[x] for x in xs]
-        by = weights if self.is_weighted else []
-        xs, ys = reference.transformed(xs, ys, self.shift.tolist(), self.scale.tolist(), by, self.has_ones)
+        factors = weights if self.is_weighted else []
+        shift, scale = self.shift.tolist(), self.scale.tolist()
+        xs, ys = reference.transformed(xs, ys, shift, scale, factors, self.has_ones)
         return xs, ys, [] if self.is_weighted else weights
 
     def over(self, base: Any) -> TransformedRows:
@@ -67,7 +72,7 @@ class TransformedRows(View):
 
 
 class Filled:
-    """Makes transformed rows for one thread; what it made is overwritten by the next."""
+    """Transforms runs of rows for one thread. Each run overwrites the previous one."""
 
     def __init__(self, rows: TransformedRows):
         self._rows = rows
@@ -80,14 +85,14 @@ class Filled:
         if len(self._y) < len(y):
             self._X, self._y = np.empty((len(y), rows.d)), np.empty(len(y))
         out, target = self._X[: len(y)], self._y[: len(y)]
-        by = weights if rows.is_weighted else NOTHING
-        prepare.fill(X, y, by, rows.shift, rows.scale, out, target)
+        factors = weights if rows.is_weighted else NOTHING
+        prepare.fill(X, y, factors, rows.shift, rows.scale, out, target)
         out.flags.writeable = target.flags.writeable = False
         return out, target, NOTHING if rows.is_weighted else weights
 
 
 class TransformedReader:
-    """Reads for one thread; what `read` returned is overwritten by the next."""
+    """A reader for one thread. Each call overwrites the rows of the previous one."""
 
     def __init__(self, rows: TransformedRows, reader: Reader):
         self._filled, self._reader = Filled(rows), reader

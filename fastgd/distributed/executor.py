@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import OrderError
-from fastgd.data.dataset import Dataset, Elsewhere, View
+from fastgd.data.dataset import Dataset, Elsewhere, Facts, View, look_at_rows
 from fastgd.data.split import PartRows
 from fastgd.data.streams import StreamRows
-from fastgd.data.validation import Facts, look_at_rows
 from fastgd.distributed import cluster
 from fastgd.distributed.collections import Partitions, PartitionSource
 from fastgd.distributed.held import Shape, ranges_of

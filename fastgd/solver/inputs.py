@@ -9,10 +9,9 @@ import numpy as np
 
 from fastgd.checks import InvalidDataError
 from fastgd.data import frames
-from fastgd.data.arrays import ArrayRows, as_sample_weight, vanish
+from fastgd.data.arrays import ArrayRows, FrameRows, as_sample_weight, vanish
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
-from fastgd.data.framed import FrameRows
 from fastgd.data.streams import StreamRows
 from fastgd.distributed.collections import is_dask
 

@@ -58,7 +58,7 @@ def test_columns_are_read_as_rows(table):
     np.testing.assert_array_equal(found.whole(), EXPECTED)
     for start, stop in ((0, 1), (9, 14), (N - 1, N), (20, 20)):
         X = np.empty((stop - start, 4))
-        found.fill(start, stop, X)
+        found.fill(X, start, stop)
         np.testing.assert_array_equal(X, EXPECTED[start:stop])
     order = np.array([3, 3, 49, 0, 12])
     X = np.empty((5, 4))

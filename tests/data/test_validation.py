@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.validation import Facts, look
+from fastgd.data.dataset import Facts, look
 
 BLOCK = 8
 
