@@ -1,4 +1,4 @@
-"""Checks of what the user gave: one sentence with the name, the value and what is allowed."""
+"""Checks of arguments. Errors have the name, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fastgd.wording import PYTHON, Text, Words, cell, column_text, printable
 
 
 class RowPlace(NamedTuple):
-    """A row of a source: of a file, of a chunk, of a Dask collection."""
+    """The place of a row in a file, a chunk, a partition or an array."""
 
     source: str
     row: int | None = None
     line: int | str | None = None
-    """The line of the text file that the row begins in."""
+    """The line of a text file in which the row begins."""
 
     def __str__(self) -> str:
         if self.row is None:
@@ -31,32 +31,33 @@ class RowPlace(NamedTuple):
 
 
 NOWHERE = RowPlace("")
-"""The place of arrays in memory that are bad as a whole."""
+"""The place of an error about an array as a whole."""
 
 
 class InvalidDataError(ValueError):
-    """X, y or w0 cannot be used; the message says what, where, and the remedy.
+    """X, y, w0 or another input is invalid. The message says what is wrong, where, and the remedy.
 
-    The message is made from the fields. A sentence about no single number has none of them. Characters that
-    could move a terminal's cursor are escaped in names of columns and files.
+    The message is made from the fields, which are empty or None if the error is not about one number. Control
+    characters in names of columns and files are escaped.
 
     Attributes
     ----------
     what : str
-        "X", "y", "sample_weight", "w0", ...; empty where the sentence is about something else.
+        "X", "y", "sample_weight", "w0", ...; empty if the error is about something else.
     row : int or None
-        The number of the row, in its file, chunk or array.
+        The number of the row in its file, chunk or array.
     column : int or None
         The index of the column of X.
     name : str or None
         The name of the column.
     value : object
-        The value that cannot be used.
+        The invalid value.
     remedy : str
+        How to avoid the error.
     source : str
-        What holds the rows: a file, a chunk; empty for arrays in memory.
+        The file, chunk or partition with the row; empty for arrays in memory.
     line : int, str or None
-        The line of a text file.
+        The line in a text file.
     """
 
     __module__ = "fastgd"
@@ -79,17 +80,17 @@ class InvalidDataError(ValueError):
         super().__init__(self.worded(PYTHON))
 
     def worded(self, words: Words) -> str:
-        """The message, with options as `words` spells them."""
+        """The message with options in the spelling of `words`."""
         parts = [self._place(), words.join(self._problem)]
         sentence = " ".join(part for part in parts if part)
         return printable("; ".join(part for part in (sentence, words.join(self._remedy)) if part))
 
     def reword(self, words: Words) -> None:
-        """Spell the options in the message as the caller does."""
+        """Set the message to the spelling of `words`."""
         self.args = (self.worded(words),)
 
     def _place(self) -> str:
-        """What the problem is about, and where it is."""
+        """The subject and the place of the problem."""
         if not self.what:
             return f"{self._at}:" if self.source else ""
         column = self.column if self.name is None else self.name
@@ -104,7 +105,7 @@ class InvalidDataError(ValueError):
         return f"{self._at}: {what if self.column is None else f'{what}[:, {self.column}]'}"
 
     def restated(self, **changed: Any) -> Self:
-        """The same error with other fields, those of the constructor."""
+        """The same error with other arguments of the constructor."""
         fields = dict(
             problem=self._problem, what=self.what, column=self.column, name=self.name, value=self.value,
             remedy=self._remedy, at=self._at,
@@ -112,22 +113,22 @@ class InvalidDataError(ValueError):
         return type(self)(**fields | changed)
 
     def within(self, source: str) -> Self:
-        """The same error of a part of the rows, as of a chunk: the row is counted in it."""
+        """The same error with a source, in which the row is counted."""
         return self.restated(at=self._at._replace(source=source))
 
 
 DROP = "drop such rows or fill them"
-"""The remedy of rows with a value that is missing or not finite."""
+"""The remedy for rows with a value that is missing or not finite."""
 
 
 class OrderError(InvalidDataError):
-    """Rows are asked for in an order in which they cannot be read."""
+    """The data cannot be read in the order that a fit needs."""
 
 
 def first_nonfinite(X: NDArray[Any], y: NDArray[Any] | None = None) -> tuple[int, int | None, float] | None:
-    """(row, column, value) of the first NaN or infinity of the rows X (n, d); None where there is none.
+    """(row, column, value) of the first NaN or infinity in X (n, d) or y (n,), or None.
 
-    The column is None where it is the target y of that row.
+    The column is None if the value is in y.
     """
     is_finite = np.isfinite(X)
     y_is_finite = np.ones(len(X), bool) if y is None else np.isfinite(y)
@@ -149,25 +150,25 @@ def refused_nonfinite(
     at: RowPlace = NOWHERE,
     remedy: str = DROP,
 ) -> InvalidDataError:
-    """The error of a NaN or an infinity."""
+    """The error for a NaN or an infinity."""
     problem = "is NaN" if np.isnan(value) else "is infinite" if value > 0 else "is minus infinite"
     return InvalidDataError(problem, what=what, column=column, name=name, value=value, remedy=remedy, at=at)
 
 
 def path_text(path: str | bytes | os.PathLike[Any]) -> str:
-    """The name of a file, for sentences."""
+    """The name of a file, for messages."""
     return printable(os.fsdecode(path))
 
 
 def check_regular(path: Any) -> None:
-    """Refuse a path that is no regular file, before it is opened: a pipe would be waited on for ever.
+    """Refuse a path that is not a regular file. Opening a pipe would wait forever.
 
     Raises
     ------
     InvalidDataError
-        It is a folder, a pipe, a socket or a device.
+        If it is a folder, a pipe, a socket or a device.
     OSError
-        There is none, or it cannot be looked at.
+        If it does not exist or cannot be accessed.
     """
     mode = os.stat(path).st_mode
     if not stat.S_ISREG(mode):
@@ -178,7 +179,7 @@ def check_regular(path: Any) -> None:
 
 
 def whole(name: str, value: Any, least: int, most: int = 2**53) -> int:
-    """A whole number from `least` to `most`."""
+    """Check an integer from `least` to `most`."""
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
@@ -193,7 +194,7 @@ def whole(name: str, value: Any, least: int, most: int = 2**53) -> int:
 
 
 def number(name: str, value: Any) -> float:
-    """A finite real number."""
+    """Check a finite real number."""
     if type(value) is float and math.isfinite(value):
         return value
     try:
@@ -213,7 +214,7 @@ def number(name: str, value: Any) -> float:
 
 
 def positive(name: str, value: Any) -> float:
-    """A finite number above 0."""
+    """Check a finite number above 0."""
     result = number(name, value)
     if not result > 0.0:
         raise ValueError(f"{name} must be positive, not {display.value(value)}")
@@ -221,7 +222,7 @@ def positive(name: str, value: Any) -> float:
 
 
 def not_negative(name: str, value: Any) -> float:
-    """A finite number from 0 on."""
+    """Check a finite number that is not negative."""
     result = number(name, value)
     if result < 0.0:
         raise ValueError(f"{name} must not be negative, not {display.value(value)}")
@@ -229,16 +230,16 @@ def not_negative(name: str, value: Any) -> float:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False."""
+    """Check True or False."""
     if value is True or value is False:
         return bool(value)
     return bool(choice(name, value, (True, False)))
 
 
 def choice(name: str, value: Any, allowed: Sequence[Any]) -> Any:
-    """One of the allowed values."""
+    """Check one of the allowed values."""
     if isinstance(value, str) and value in allowed:
         return value
-    if not any(value is one or (type(value) is type(one) and value == one) for one in allowed):
+    if not any(value is option or (type(value) is type(option) and value == option) for option in allowed):
         raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, not {display.value(value)}")
     return value

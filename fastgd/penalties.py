@@ -22,12 +22,3 @@ class Penalty(NamedTuple):
         counted = (self.l1 != 0.0) | (self.l2 != 0.0)
         l1, l2, w = self.l1[counted], self.l2[counted], w[counted]
         return float(np.sum(l1 * np.abs(w) + 0.5 * l2 * w * w))
-
-    def prox(self, w: Floats, rate: float) -> Floats:
-        """The proximal step of α·l1: move w towards 0 by α·l1, but not across 0. NaN stays NaN.
-
-        The result is the u that minimises α·l1·|u| + (u − w)²/2 (Daubechies, Defrise, De Mol, Communications
-        on Pure and Applied Mathematics 57, 2004).
-        """
-        most = rate * self.l1
-        return w - np.clip(w, -most, most)

@@ -1,6 +1,6 @@
-"""How sentences name the options of a call: as the functions of Python spell them, or as another face does.
+"""The wording of messages. Functions, estimators and the command line spell options in their own way.
 
-A sentence that names options is a sequence of parts, and each face joins them with its own `Words`.
+A message that mentions options is a sequence of parts. Each interface joins them with its own `Words`.
 """
 
 from __future__ import annotations
@@ -10,52 +10,52 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 SHOWN = 12
-"""Names of columns in a sentence."""
+"""The largest number of column names in a message."""
 SHOWN_OF_A_NAME = 200
-"""Characters of a name in a sentence."""
+"""The largest number of characters of a name in a message."""
 SHOWN_OF_A_VALUE = 60
-"""Characters of a value in a sentence."""
+"""The largest number of characters of a value in a message."""
 
 
 class Option(NamedTuple):
-    """An option of a call, with a value or without."""
+    """An option in a message, with or without a value."""
 
     name: str
     value: Any = ...
 
 
 class Aside(NamedTuple):
-    """A remark that concerns callers in Python alone."""
+    """A remark for callers in Python only."""
 
     remark: str
 
 
 Text = str | Sequence[str | Option | Aside]
-"""A sentence, or its parts."""
+"""A message or its parts."""
 
 
 class Words(NamedTuple):
-    """How a face of the library spells options; these are the words of the functions in Python."""
+    """The spelling of options in an interface. The defaults are those of the functions in Python."""
 
     names: Mapping[str, str] = MappingProxyType({})
-    """The face's names of options, where they differ from those of the functions."""
+    """The names of options in this interface, if they differ from those of the functions."""
     rate_unit: float = 1.0
-    """The factor from a learning rate to the caller's."""
+    """The factor from a learning rate to the learning rate of this interface."""
     l2_unit: float = 1.0
-    """The factor from l2 to the caller's penalty."""
+    """The factor from l2 to the penalty of this interface."""
     is_steady: bool = False
-    """Whether the caller's "auto" is the smaller rate of the SGD estimators."""
+    """Whether "auto" stands for the smaller rate of the SGD estimators."""
 
     def name(self, option: str) -> str:
-        """The face's name of an option."""
+        """The name of an option in this interface."""
         return self.names.get(option, option)
 
     def has(self, option: str) -> bool:
-        """Whether the face has this option."""
+        """Whether this interface has the option."""
         return True
 
     def option(self, option: str, value: Any = ...) -> str:
-        """An option with its value, as the caller writes it."""
+        """An option with its value, as in a call."""
         if value is ...:
             return f"{self.name(option)}="
         return f"{self.name(option)}={python_value(value)}"
@@ -65,7 +65,7 @@ class Words(NamedTuple):
         return remark
 
     def join(self, text: Text) -> str:
-        """A sentence in the words of this face."""
+        """A message in the spelling of this interface."""
         if isinstance(text, str):
             return text
         return "".join(map(self._part, text))
@@ -80,7 +80,7 @@ PYTHON = Words()
 
 
 def python_value(value: Any) -> str:
-    """A value as a call has it: text in quotes, six digits of a number, a list of names."""
+    """A value as in a call: text in quotes, a float with six digits, or a list of names."""
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, float):
@@ -89,29 +89,31 @@ def python_value(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """A text as one line: what would end it, or move a terminal's cursor, is escaped."""
+    """The text with control characters escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def shown(text: str, most: int = SHOWN_OF_A_NAME) -> str:
-    """A text of the user's, or its first characters, in quotes and on one line."""
+    """The first `most` characters of a text in quotes, with control characters escaped."""
     return f'"{printable(text[:most])}"'
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names of columns, for sentences: not more than a dozen."""
+    """The first dozen column names, for messages."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(map(shown, names[:SHOWN])) + more
 
 
 def cell(what: str, *place: int | str | None) -> str:
-    """A number of an array by its row and its column, a number or a name: X[2, 'miles']."""
-    shown_places = [
-        repr(one[:SHOWN_OF_A_NAME]) if isinstance(one, str) else str(one) for one in place if one is not None
+    """An element of an array by its row and its column (a number or a name): X[2, 'miles']."""
+    parts = [
+        repr(part[:SHOWN_OF_A_NAME]) if isinstance(part, str) else str(part)
+        for part in place
+        if part is not None
     ]
-    return f"{what}[{', '.join(shown_places)}]" if shown_places else what
+    return f"{what}[{', '.join(parts)}]" if parts else what
 
 
 def column_text(name: str) -> str:
-    """A column by its name; by its number where that is all the name it has."""
+    """A column by its name or, if the name is a number, by its number."""
     return f"column {name if name.isdecimal() else shown(name)}"

@@ -131,7 +131,7 @@ def _facts_of_fit(
         kind = next((kind for kind in REASONS if kind in notes), "")
         reason = notes.pop(kind, "the fit has not converged")
         why = f"NOT CONVERGED: {reason} ({_remedy(options, reason, kind)})"
-    asked = {
+    chosen = {
         "data": options.data, "target": options.target, "weight": options.weight,
         "solver": options.solver, "loss": options.loss, "l1": options.l1, "l2": options.l2,
         "has_intercept": options.intercept, "standardize": options.standardize,
@@ -139,7 +139,7 @@ def _facts_of_fit(
         "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
         "dialect": data.dialect or None,
     }  # fmt: skip
-    return report.of_fit(result, result.feature_names or ("x",), asked, [*notes.values()], data.variance())
+    return report.of_fit(result, result.feature_names or ("x",), chosen, [*notes.values()], data.variance())
 
 
 def show_diagnosis(options: Namespace) -> int:
@@ -151,12 +151,12 @@ def show_diagnosis(options: Namespace) -> int:
         )  # fmt: skip
     except InvalidDataError as error:
         raise _of_file(error, data, options) from None
-    asked = {
+    chosen = {
         "data": options.data, "target": options.target, "weight": options.weight, "solver": options.solver,
         "l2": options.l2, "has_intercept": options.intercept, "standardize": options.standardize,
         "rows_left_out": data.n_left_out, "dialect": data.dialect or None,
     }  # fmt: skip
-    facts = report.of_diagnosis(diagnosis, data.names or ("x",), asked)
+    facts = report.of_diagnosis(diagnosis, data.names or ("x",), chosen)
     print(report.as_json(facts) if options.json else "\n".join(report.lines_of_diagnosis(facts)))
     return 0
 

@@ -74,10 +74,10 @@ def has_nan(column: Any) -> bool:
 
 def are_there(column: Any) -> NDArray[np.bool_]:
     """A mask of the rows of a decoded column that are neither missing nor NaN."""
-    there: NDArray[np.bool_] = as_numpy(column.is_valid()).copy()
+    is_there: NDArray[np.bool_] = as_numpy(column.is_valid()).copy()
     if has_nan(column):
-        there[there] = ~np.isnan(as_numpy(column.drop_null()))
-    return there
+        is_there[is_there] = ~np.isnan(as_numpy(column.drop_null()))
+    return is_there
 
 
 def numbers(column: Any) -> Numbers:

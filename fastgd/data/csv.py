@@ -83,7 +83,7 @@ class CsvFile(File):
         """The header with some rows, and the number of bytes of the header."""
         head, more = b"", b"\n"
         with reading(self.name), self._bytes() as stream:
-            while (found := HEADER.match(head)) is None and more:
+            while (header := HEADER.match(head)) is None and more:
                 if len(head) >= MOST_HEADER:
                     raise InvalidDataError(
                         f"{self.name} has no header: in its first {len(head) / 1e6:.3g} MB no line ends that "
@@ -93,10 +93,10 @@ class CsvFile(File):
                 head += more
         if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise InvalidDataError(f"{self.name} is UTF-16; save it as UTF-8")
-        size = found.end() if found else len(head)
-        most = max(SAMPLE, 4 * size)
-        if len(head) > most:
-            head = head[: head.rfind(b"\n", size, most) + 1 or size]
+        size = header.end() if header else len(head)
+        end = max(SAMPLE, 4 * size)
+        if len(head) > end:
+            head = head[: head.rfind(b"\n", size, end) + 1 or size]
         return head, size
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
@@ -207,8 +207,8 @@ class CsvFile(File):
     def _explained(self, error: Exception, done: int) -> InvalidDataError:
         """The error for a bad row after the first `done` rows."""
         text = str(error)
-        if found := BAD_VALUE.search(text):
-            column, value = int(found[1]), found[2]
+        if match := BAD_VALUE.search(text):
+            column, value = int(match[1]), match[2]
             line = self._line(done, lambda row: len(row) > column and row[column].strip() == value.strip())
             self._bad = value, line
             name = self.own_names[column]
@@ -222,8 +222,8 @@ class CsvFile(File):
                 remedy = _mend_comma("." if mark == "," else ",")
             place = RowPlace(self.name, None, line)
             return InvalidDataError(problem, name=name, value=value, remedy=remedy, at=place)
-        if found := BAD_ROW.search(text):
-            expected, got = int(found[1]), int(found[2])
+        if match := BAD_ROW.search(text):
+            expected, got = int(match[1]), int(match[2])
             line = self._line(done, lambda row: len(row) == got)
             fields = "1 field" if got == 1 else f"{got} fields"
             return InvalidDataError(
@@ -316,12 +316,12 @@ def _is_plain(text: bytes) -> bool:
     return not is_odd and text.count(b"\r") == text.count(b"\r\n")
 
 
-def _lines(rest: bytes, stream: Any, most: int) -> Iterator[bytes]:
-    """The lines of `rest` and the stream, up to a line of more than `most` bytes."""
+def _lines(rest: bytes, stream: Any, longest: int) -> Iterator[bytes]:
+    """The lines of `rest` and the stream, up to a line of more than `longest` bytes."""
     for block in itertools.chain(iter(lambda: stream.read(BLOCK), b""), [b""]):
         *whole, rest = (rest + block).splitlines(keepends=True) or [b""]
         yield from whole
-        if len(rest) > most:
+        if len(rest) > longest:
             break
     if rest:
         yield rest

@@ -1,4 +1,4 @@
-"""The base classes of datasets, and what is known of targets and weights before a fit reads X."""
+"""The base classes of datasets, and facts about targets and weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Executor, Floats, Log, Pass, Piece, Reader, RunsAnywhere, block_rows
 from fastgd.wording import Text
 
-ROWS, FIRST, LEAST, MOST, OTHER_ROW, OTHER, BAD_ROW, BAD, TOTAL, MOMENT, SQUARE, SIZE = range(12)
+ROWS, FIRST, SMALLEST, LARGEST, OTHER_ROW, OTHER, BAD_ROW, BAD, TOTAL, MOMENT, SQUARE, SIZE = range(12)
 
 
 class Facts:
@@ -27,7 +27,7 @@ class Facts:
 
     def __init__(self) -> None:
         self.state: Floats = np.zeros(SIZE)
-        self.state[[LEAST, MOST, OTHER_ROW, BAD_ROW]] = np.inf, -np.inf, -1.0, -1.0
+        self.state[[SMALLEST, LARGEST, OTHER_ROW, BAD_ROW]] = np.inf, -np.inf, -1.0, -1.0
 
     @property
     def n(self) -> int:
@@ -36,12 +36,12 @@ class Facts:
     @property
     def least(self) -> float:
         """min y."""
-        return float(self.state[LEAST])
+        return float(self.state[SMALLEST])
 
     @property
     def largest(self) -> float:
         """max |y|."""
-        return float(max(abs(self.state[LEAST]), abs(self.state[MOST])))
+        return float(max(abs(self.state[SMALLEST]), abs(self.state[LARGEST])))
 
     @property
     def squares_vanish(self) -> bool:
@@ -51,8 +51,8 @@ class Facts:
     @property
     def only(self) -> float | None:
         """The value of all targets, or None if targets differ."""
-        least, most = self.state[[LEAST, MOST]].tolist()
-        return least if least == most else None
+        smallest, largest = self.state[[SMALLEST, LARGEST]].tolist()
+        return smallest if smallest == largest else None
 
     @property
     def other(self) -> tuple[int, float] | None:
@@ -89,8 +89,8 @@ def look(start: int, y: Array, weights: Floats, block: int, state: Floats) -> No
         if start + at == 0:
             state[FIRST] = part[0]
         state[ROWS] += len(part)
-        state[LEAST] = np.minimum(state[LEAST], part.min())
-        state[MOST] = np.maximum(state[MOST], part.max())
+        state[SMALLEST] = np.minimum(state[SMALLEST], part.min())
+        state[LARGEST] = np.maximum(state[LARGEST], part.max())
         if state[OTHER_ROW] < 0 and (is_other := (part != 0.0) & (part != 1.0)).any():
             row = int(is_other.argmax())
             state[OTHER_ROW], state[OTHER] = start + at + row, part[row]

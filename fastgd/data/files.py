@@ -121,14 +121,14 @@ def _declared_size(file: IO[bytes], which: str = "") -> int:
 
 def _check_members(members: list[zipfile.ZipInfo], size: int, compression: Collection[int]) -> None:
     """Refuse members that are not arrays or have impossible sizes."""
-    seen = set()
+    names = set()
     for member in members:
         name = f"{member.filename!r:.60}"
         if not member.filename.endswith(".npy"):
             raise InvalidDataError(f"holds {name}, which is no array")
-        if member.filename in seen:
+        if member.filename in names:
             raise InvalidDataError(f"holds {name} twice")
-        seen.add(member.filename)
+        names.add(member.filename)
         if member.compress_type not in compression or member.flag_bits & 1:
             raise InvalidDataError(f"holds {name} encrypted, or compressed in a way that is not read")
         if member.compress_type == STORED and member.file_size != member.compress_size:

@@ -58,7 +58,7 @@ class Cluster:
                 threading.Thread(target=_cancel, args=(self.client, list(futures)), daemon=True).start()
             raise
 
-    def patiently(self, call: Callable[..., Any], *args: Any, **how: Any) -> Any:
+    def patiently(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call call(*args), which waits for the scheduler. Stop waiting if the connection is lost or
         interrupted."""
         result: list[Any] = []
@@ -69,7 +69,7 @@ class Cluster:
 
         def work() -> None:
             try:
-                result.append(context.run(call, *args, **how))
+                result.append(context.run(call, *args, **kwargs))
             except BaseException as raised:
                 error.append(raised)
             finally:
@@ -119,7 +119,7 @@ def current() -> Cluster | None:
         return None
 
 
-def about() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The versions and the hardware that the bits of a result depend on."""
     versions = {
         "Python": platform.python_version(),
@@ -134,18 +134,18 @@ def about() -> dict[str, str]:
     return versions | _jit.compiled_by()
 
 
-def warn_of_differences(abouts: dict[str, dict[str, str]]) -> None:
+def warn_of_differences(environments: dict[str, dict[str, str]]) -> None:
     """Warn if workers (by address) have other versions or hardware than this process."""
-    here = about()
-    found: dict[str, list[str]] = {}
-    for address, there in abouts.items():
-        for what, value in there.items():
-            if value != here.get(what):
-                found.setdefault(f"{what} {value} (here {here.get(what)})", []).append(address)
-    if found:
+    local = environment()
+    differences: dict[str, list[str]] = {}
+    for address, remote in environments.items():
+        for what, value in remote.items():
+            if value != local.get(what):
+                differences.setdefault(f"{what} {value} (here {local.get(what)})", []).append(address)
+    if differences:
         what = "; ".join(
             f"{difference} on {addresses[0]}" + f" and {len(addresses) - 1} more" * (len(addresses) > 1)
-            for difference, addresses in found.items()
+            for difference, addresses in differences.items()
         )
         callers.warn(
             f"workers differ from this process, so the result may not have the same bits as here: {what}",

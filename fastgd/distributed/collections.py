@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Generator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,16 +124,10 @@ def _dtype(name: str, collection: Any) -> np.dtype[Any]:
     return as_array(name, meta).dtype
 
 
-class Values(NamedTuple):
-    """The numbers of one partition: X (m, d), y (m,), weights (m,) or (0,)."""
-
-    X: NDArray[Any]
-    y: NDArray[Any]
-    weights: Floats
-
-
-def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> Values:
-    """The numbers of partition `number`. Arrays are not copied."""
+def values_of(
+    number: int, parts: list[Any], d: int, dtypes: Sequence[Any]
+) -> tuple[NDArray[Any], NDArray[Any], Floats]:
+    """X (m, d), y (m,) and weights (m,) or (0,) of partition `number`. Arrays are not copied."""
     try:
         X, y, *weights = (as_array(name, part) for name, part in zip(NAMES, parts, strict=False))
     except InvalidDataError as error:
@@ -151,15 +145,14 @@ def values_of(number: int, parts: list[Any], d: int, dtypes: Sequence[Any]) -> V
     if X.size != len(X) * d:
         raise InvalidDataError(f"partition {number}: X has shape {X.shape}; it must have {d} columns")
     # Kernels are compiled for writable weights, as arrays are writable.
-    of = np.require(weights[0], np.float64, ["C", "A", "W"]) if weights else NOTHING
-    return Values(X.reshape(len(X), d), y, of)
+    writable = np.require(weights[0], np.float64, ["C", "A", "W"]) if weights else NOTHING
+    return X.reshape(len(X), d), y, writable
 
 
 class PartitionSource(Source):
     """A source that yields partitions in order. Dask's default scheduler computes each one in every pass."""
 
     def __init__(self, partitions: Partitions):
-        self._partitions = partitions
         self.name = "the Dask collection"
         counts = partitions.counts
         self.n = None if counts is None else sum(counts)
@@ -183,15 +176,12 @@ class PartitionSource(Source):
                 raise InvalidDataError(
                     f"partition {number} could not be computed: {type(error).__name__}: {error}"
                 ) from error
-            values = values_of(number, list(computed), self.d, self.dtypes)
-            for name, part in (("X", values.X), ("y", values.y)):
-                self._watch.look(name, n, part, functools.partial(_row, number))
-            n += len(values.y)
-            yield ArrayChunk(*values)
-
-
-def _row(number: int, row: int) -> str:
-    return f"partition {number}, row {row}"
+            X, y, weights = values_of(number, list(computed), self.d, self.dtypes)
+            place = functools.partial("partition {}, row {}".format, number)
+            for name, part in (("X", X), ("y", y)):
+                self._watch.look(name, n, part, place)
+            n += len(y)
+            yield ArrayChunk(X, y, weights)
 
 
 def zipped(partitions: Partitions) -> list[tuple[Any, ...]]:

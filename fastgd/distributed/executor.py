@@ -40,10 +40,10 @@ LARGE = 1 << 17
 def dask_rows(X: Any, y: Any, sample_weight: Any) -> Dataset:
     """The rows of Dask collections: on the cluster of the current Client, or computed here in each pass."""
     partitions = Partitions(X, y, sample_weight)
-    found = cluster.current()
-    if found is None:
+    current = cluster.current()
+    if current is None:
         return StreamRows(PartitionSource(partitions))
-    return DaskRows(place(found, partitions), partitions.columns)
+    return DaskRows(place(current, partitions), partitions.columns)
 
 
 class DaskRows(Elsewhere, Shape):
@@ -78,7 +78,7 @@ class DaskRows(Elsewhere, Shape):
             log, self.log = (
                 self.log,
                 None,
-            )  # whether it is read depends on earlier fits: it is of no run's log
+            )  # no log has this pass, as an earlier fit may have taken it
             try:
                 scan(self, functools.partial(look_at_rows, block_rows(self.d)), [facts.state])
             finally:
@@ -164,14 +164,14 @@ class Workers:
         in_order = sorted((*piece, seat) for seat in self._seats(rows) for piece in seat.shares)
         block, last = block_rows(rows.d), None
         for start, stop, seat in in_order:
-            these = None
+            own = None
             if blocks is not None:
                 first, end = np.searchsorted(blocks * block, (start, stop))
                 if first == end:
                     continue
-                these = blocks[first:end]
+                own = blocks[first:end]
             last = self._cluster.submit(
-                run_scan, seat.held, sent, (start, stop), these, moved if last is None else last,
+                run_scan, seat.held, sent, (start, stop), own, moved if last is None else last,
                 home=seat.home,
             )  # fmt: skip
         if last is not None:

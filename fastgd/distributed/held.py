@@ -49,10 +49,6 @@ class Shape(Dataset):
         """The dtypes of X and y in kernels."""
         self.run_numbers = RUN_NUMBERS
 
-    def bare(self) -> Shape:
-        """A Shape without the attributes of a subclass."""
-        return Shape(self.n, self.d, self.is_scalar, self.has_weights, self.row_bytes, self.dtypes)
-
 
 @dataclass(slots=True)
 class Stretch:
@@ -83,8 +79,7 @@ class Held(Shape):
     """Some stretches of the rows of a table. Other processes hold the rows between them."""
 
     def __init__(self, shape: Shape, stretches: Iterable[Stretch], is_owner: bool):
-        bare = shape.bare()
-        super().__init__(bare.n, bare.d, bare.is_scalar, bare.has_weights, bare.row_bytes, bare.dtypes)
+        super().__init__(shape.n, shape.d, shape.is_scalar, shape.has_weights, shape.row_bytes, shape.dtypes)
         self._stretches = sorted(stretches, key=lambda stretch: stretch.start)
         self._starts = [stretch.start for stretch in self._stretches]
         self._is_owner = is_owner

@@ -19,7 +19,7 @@ import numpy as np
 from fastgd import callers
 from fastgd.checks import InvalidDataError
 from fastgd.data.split import Part
-from fastgd.distributed.cluster import Cluster, about, warn_of_differences
+from fastgd.distributed.cluster import Cluster, environment, warn_of_differences
 from fastgd.distributed.collections import NO_ROWS, Partitions, values_of, zipped
 from fastgd.distributed.held import Held, Shape, Stretch, aligned_rows
 from fastgd.distributed.shares import Share, aligned, among, joined, missing
@@ -165,10 +165,10 @@ def _placed(cluster: Cluster, partitions: Partitions) -> tuple[Placement, bool]:
 
 
 def _by_home(shares: Iterable[Share]) -> dict[int, list[Piece]]:
-    found: dict[int, list[Piece]] = {}
+    pieces: dict[int, list[Piece]] = {}
     for start, stop, home in shares:
-        found.setdefault(home, []).append((start, stop))
-    return found
+        pieces.setdefault(home, []).append((start, stop))
+    return pieces
 
 
 def _computed(cluster: Cluster, partitions: Partitions) -> tuple[list[list[Any]], list[str], list[int], bool]:
@@ -177,26 +177,26 @@ def _computed(cluster: Cluster, partitions: Partitions) -> tuple[list[list[Any]]
     Returns the futures of each partition, the addresses of the workers, the index of the worker of each
     partition, and whether all partitions were in memory.
     """
-    found = [_in_memory(cluster, collection) for collection in partitions.collections]
-    homes, home_of = _homes(cluster, partitions, [futures for futures, _ in found if futures])
-    by_collection = [futures for futures, _ in found]
+    collected = [_in_memory(cluster, collection) for collection in partitions.collections]
+    homes, home_of = _homes(cluster, partitions, [futures for futures, _ in collected if futures])
+    by_collection = [futures for futures, _ in collected]
     missing_ones = [which for which, futures in enumerate(by_collection) if not futures]
     delayed = zipped(partitions) if missing_ones else []
     for home, numbers in itertools.groupby(range(len(partitions)), key=home_of.__getitem__):
         if not missing_ones:
             break
-        here = list(numbers)
+        own = list(numbers)
         futures = cluster.patiently(
             cluster.client.compute,
-            [delayed[number][which] for which in missing_ones for number in here],
+            [delayed[number][which] for which in missing_ones for number in own],
             workers=[homes[home]],
             allow_other_workers=True,
         )
         for which in missing_ones:
-            by_collection[which] += futures[: len(here)]
-            del futures[: len(here)]
+            by_collection[which] += futures[: len(own)]
+            del futures[: len(own)]
     parts = [list(part) for part in zip(*by_collection, strict=True)]
-    return parts, homes, home_of, all(was_there for _, was_there in found)
+    return parts, homes, home_of, all(was_there for _, was_there in collected)
 
 
 def _in_memory(cluster: Cluster, collection: Any) -> tuple[list[Any], bool]:
@@ -247,12 +247,12 @@ def _counted(cluster: Cluster, parts: list[list[Any]], homes: list[str], home_of
     groups = _by_home(Share(number, number, home) for number, home in enumerate(home_of))
     numbers = {home: [number for number, _ in pieces] for home, pieces in groups.items()}
     futures = [
-        cluster.submit(_lengths, [parts[number][1] for number in these], home=homes[home])
-        for home, these in numbers.items()
+        cluster.submit(_lengths, [parts[number][1] for number in own], home=homes[home])
+        for home, own in numbers.items()
     ]
     counts = [0] * len(parts)
-    for these, lengths in zip(numbers.values(), cluster.gather(futures), strict=True):
-        for number, length in zip(these, lengths, strict=True):
+    for own, lengths in zip(numbers.values(), cluster.gather(futures), strict=True):
+        for number, length in zip(own, lengths, strict=True):
             counts[number] = length
     return counts
 
@@ -267,12 +267,12 @@ def _lengths(targets: list[Any]) -> list[int]:
 def _seams(d: int, cuts: list[tuple[int, list[Any], int, int, int]]) -> list[Stretch]:
     """Copy some rows of partitions. A cut is (number of the partition, its parts, its first row, start,
     stop)."""
-    found = []
+    stretches = []
     for number, parts, first, start, stop in cuts:
         X, y, weights = values_of(number, parts, d, ())
         rows = slice(start - first, stop - first)
-        found.append(Stretch(start, X[rows].copy(), y[rows].copy(), weights[rows].copy()))
-    return found
+        stretches.append(Stretch(start, X[rows].copy(), y[rows].copy(), weights[rows].copy()))
+    return stretches
 
 
 def _hold(shape: Shape, parts: list[Any], seams: list[list[Stretch]], is_owner: bool) -> Held:
@@ -294,15 +294,15 @@ def _writable(stretch: Stretch) -> Stretch:
 
 def _copied(held: Held, ranges: list[Piece]) -> list[Stretch]:
     reader = held.reader()
-    found = []
+    stretches = []
     for start, stop in ranges:
         X, y, weights = reader.read(start, stop)
-        found.append(Stretch(start, X.copy(), y.copy(), weights.copy()))
-    return found
+        stretches.append(Stretch(start, X.copy(), y.copy(), weights.copy()))
+    return stretches
 
 
 def _greet(held: Held, rows: int) -> tuple[dict[str, str], tuple[Array, Array, Floats] | None]:
     """The versions and hardware of the worker, which loads its kernels; and the first rows, if it has
     them."""
     stretch = held.at(0) if held.has(0) else None
-    return about(), None if stretch is None else held.reader().read(0, min(rows, stretch.stop))
+    return environment(), None if stretch is None else held.reader().read(0, min(rows, stretch.stop))

@@ -22,15 +22,15 @@ class Share(NamedTuple):
 
 def joined(shares: Iterable[Share]) -> list[Share]:
     """Drop empty shares and join neighbours with the same home."""
-    found: list[Share] = []
+    merged: list[Share] = []
     for share in shares:
         if share.start == share.stop:
             continue
-        if found and found[-1].home == share.home and found[-1].stop == share.start:
-            found[-1] = Share(found[-1].start, share.stop, share.home)
+        if merged and merged[-1].home == share.home and merged[-1].stop == share.start:
+            merged[-1] = Share(merged[-1].start, share.stop, share.home)
         else:
-            found.append(share)
-    return found
+            merged.append(share)
+    return merged
 
 
 def aligned(held: Sequence[Share], align: int) -> list[Share]:
@@ -60,7 +60,7 @@ def _aligned(held: Sequence[Share], align: int) -> Iterator[Share]:
 
 def missing(wanted: Sequence[Piece], held: Sequence[Piece]) -> list[Piece]:
     """The ranges of `wanted` that are not in `held`. Both must ascend."""
-    found, at = [], 0
+    ranges, at = [], 0
     for first, stop in wanted:
         start = first
         while at and held[at - 1][1] > start:
@@ -70,9 +70,9 @@ def missing(wanted: Sequence[Piece], held: Sequence[Piece]) -> list[Piece]:
                 at += 1
             until = min(stop, held[at][0]) if at < len(held) else stop
             if until > start:
-                found.append((start, until))
+                ranges.append((start, until))
             start = max(start, held[at][1]) if at < len(held) and until < stop else stop
-    return found
+    return ranges
 
 
 def among(ranges: Iterable[Piece], shares: Sequence[Share]) -> Iterator[Share]:

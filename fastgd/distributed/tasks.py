@@ -73,7 +73,7 @@ class Reducing:
     def __call__(self, held: Held, pieces: Sequence[Piece], n_threads: int) -> Answer:
         rows = self.view.over(held)
         n_threads = n_threads if self.n_threads is None else min(n_threads, self.n_threads)
-        found: list[Nodes] = []
+        results: list[Nodes] = []
         filled: list[Filled] = []
         for start, stop in pieces:
             order = self.order
@@ -82,8 +82,8 @@ class Reducing:
                 filled.append((start, stop, order.kept.arrays if order.kept is not None else []))
             counter = reduce.Counter(stop=start, add=order.add)
             reduce.push_nodes(rows, order, n_threads, counter, stop=stop, offset=start)
-            found.append(Nodes(start, counter.nodes))
-        return found, filled
+            results.append(Nodes(start, counter.nodes))
+        return results, filled
 
 
 @dataclass(slots=True)
@@ -129,12 +129,12 @@ def run_scan(
 
 def join(answers: Sequence[Answer], add: Callable[..., Any]) -> Answer:
     """Join answers. The nodes of neighbouring rows are added as in one counter."""
-    found: list[Nodes] = []
+    joined: list[Nodes] = []
     counter = reduce.Counter()
     for nodes in sorted((nodes for answer in answers for nodes in answer[0]), key=lambda nodes: nodes.start):
-        if not found or counter.stop != nodes.start:
+        if not joined or counter.stop != nodes.start:
             counter = reduce.Counter(stop=nodes.start, add=add)
-            found.append(Nodes(nodes.start, counter.nodes))
+            joined.append(Nodes(nodes.start, counter.nodes))
         for size, node in nodes.nodes:
             counter.push(np.array(node), size)  # a copy, since nodes are added in place
-    return found, [filled for answer in answers for filled in answer[1]]
+    return joined, [filled for answer in answers for filled in answer[1]]

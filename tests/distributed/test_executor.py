@@ -463,8 +463,8 @@ class TestFaults:
             reduce.reduce(rows, task, None)
 
     def test_workers_of_another_kind(self, client, data, monkeypatch):
-        here = cluster.about()
-        monkeypatch.setattr(cluster, "about", lambda: here | {"NumPy": "1.0", "processor": "abacus"})
+        here = cluster.environment()
+        monkeypatch.setattr(cluster, "environment", lambda: here | {"NumPy": "1.0", "processor": "abacus"})
         with pytest.warns(
             UserWarning, match=r"same bits.*NumPy .*\(here 1\.0\) on tcp.* and 1 more; .*abacus"
         ):
