@@ -62,13 +62,10 @@ class ColumnTable:
 
     def fill(self, X: Array, start: int, stop: int) -> None:
         """Write rows start:stop into X (stop − start, d)."""
-        self._write(slice(start, stop), X)
+        self.take(slice(start, stop), X)
 
-    def take(self, order: NDArray[np.integer], X: Array) -> None:
-        """Write the rows with these numbers into X, in this order."""
-        self._write(order, X)
-
-    def _write(self, which: Which, X: Array) -> None:
+    def take(self, which: Which, X: Array) -> None:
+        """Write the rows of a slice, or the rows with these numbers, into X."""
         for j, part in enumerate(self.parts):
             X[:, j] = part.read(which)
 
