@@ -294,11 +294,11 @@ class _Runs:
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
-        if plan.solver != "sgd":  # the lesson's loop is for one block
-            self._is_lesson &= rows.is_one_block and plan.options.method != "summary"
+        """Whether the steps are the lesson's, on points that are weights."""
         self._scaling: Scaling | None = None
         self._cost_scale = 1.0
-        if self._is_lesson:
+        is_block = rows.is_one_block and plan.options.method != "summary"
+        if self._is_lesson and (plan.solver == "sgd" or is_block):
             if not plan.objective.is_plain:
                 self._scaling = problem.scaling
             if rows.has_weights:
@@ -308,6 +308,7 @@ class _Runs:
         else:  # statistics before the rates and the scaling, which follow from them
             is_automatic_rate = any(map(is_automatic, learning_rates))
             self._method = descent_method(plan, problem, n_epochs, is_automatic_rate)
+            self._is_lesson &= self._method == "stream"
             problem.check_metric()
 
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:

@@ -213,10 +213,10 @@ def diagnose(
         raise ValueError(f"precondition=True cannot be served: {reason}")
     has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
     problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
-    if problem.is_plain:
-        problem.begin_single_steps(np.zeros(rows.d))
     # SGD's maps come with the statistics of plain rows; the scaling of others follows from the statistics.
-    if has_statistics and not (problem.is_plain and solver == "sgd"):
+    if problem.is_plain and solver == "sgd":
+        problem.begin_single_steps(np.zeros(rows.d))
+    elif has_statistics:
         _refuse_overflow(problem)
     limit = problem.limit(solver)
     rate = problem.auto_rate(solver) if learning_rate == "auto" else float(learning_rate)

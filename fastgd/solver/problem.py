@@ -301,11 +301,10 @@ class Problem:
             self._own_passes += n_passes
             return found
         plain = self._plain_summaries
-        if plain is None:
-            G = self.statistics.G  # before the sum of the weights, which this pass counts
+        # The table comes before the sum of the weights, which its pass counts.
+        G = self.statistics.G if plain is None else plain.table()
+        if not self.is_plain:
             return Eigenvalues(*extreme_eigenvalues(G / self.total, self._parted), False)
-        is_short = self.rows.is_one_block and self._backend == "numba" and not plain.has_statistics
-        G = plain.table_about_start() if is_short else plain.statistics.G
         smallest, largest = extreme_eigenvalues(G)
         return Eigenvalues(smallest / self.total, largest / self.total, False)
 

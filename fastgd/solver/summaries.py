@@ -112,8 +112,10 @@ class Summaries:
             cost = self.statistics.cost(w)
         return w, cost
 
-    def table_about_start(self) -> Floats:
-        """XᵀX by a pass about `start`: cheaper than `statistics`, where no residual counts."""
+    def table(self) -> Floats:
+        """XᵀX. For one block a read about `start` is cheaper than `statistics`: no residual counts."""
+        if self.has_statistics or not self._rows.is_one_block or self._backend == "python":
+            return self.statistics.G
         self.n_passes += 1
         return self._checked(read_statistics(self._rows, self._start, 1)).G
 
