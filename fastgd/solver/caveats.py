@@ -108,21 +108,21 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> l
     """
     objective, options = descent.objective, plan.options
     words, tolerance = options.words, descent.tolerance(options)
-    told: list[tuple[str, str, float]] = []
+    caveats: list[tuple[str, str, float]] = []
     is_small = objective.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
     if options.tol is not None and is_small and rows.facts.squares_vanish:
-        told.append(("small y", f"y is {rows.facts.largest:g} at most: {forecast.VANISHES}", 0.0))
+        caveats.append(("small y", f"y is {rows.facts.largest:g} at most: {forecast.VANISHES}", 0.0))
     if options.tol is not None and descent.is_off():
-        told.append(("is off", forecast.is_off(words), 0.0))
+        caveats.append(("is off", forecast.is_off(words), 0.0))
     elif run.is_revoked and options.tol is not None:
-        told.append(("unlike", f"{run.stopped}: {_unlike(plan, objective, rows, found)}", found))
+        caveats.append(("unlike", f"{run.stopped}: {_unlike(plan, objective, rows, found)}", found))
     elif is_left_behind(run, descent, rows, options):
-        told.append(("left behind", forecast.left_behind(words, objective.l2), 0.0))
+        caveats.append(("left behind", forecast.left_behind(words, objective.l2), 0.0))
     digits = descent.expected_digits() if options.tol is not None else math.inf
     if digits < FEW_DIGITS:
         columns = forecast.named(descent.dependent(), rows.columns) if digits <= 0.0 else ""
         is_beside = objective.fit_intercept and not objective.is_standardized
-        told.append(("few digits", forecast.few_digits(digits, is_beside, columns, words), -digits))
+        caveats.append(("few digits", forecast.few_digits(digits, is_beside, columns, words), -digits))
     if options.tol is not None and options.n_epochs and not (run.converged or run.stopped):
         by_cost = descent.kind == "sgd" or not objective.is_smooth
         seen = np.empty(0) if run.changes is None else run.changes
@@ -135,8 +135,8 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> l
             sentence = f"{sentence}; {_unlike(plan, objective, rows, found)}"
         first = seen[0] if len(seen) and not by_cost else 1.0
         left = float(seen[-1] / first) if len(seen) and first else math.inf
-        told.append(("ran out", sentence, left))
-    return told
+        caveats.append(("ran out", sentence, left))
+    return caveats
 
 
 def _unlike(plan: Plan, objective: Objective, rows: Dataset, found: float) -> str:

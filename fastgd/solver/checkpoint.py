@@ -67,17 +67,17 @@ class Checkpoint:
     def __init__(self, rows: Dataset, options: Options, others: dict[str, Any]):
         """`others` are options that are not fields of `options`."""
         self._rows, self._path, self._failure = rows, options.checkpoint, ""
-        self._about: dict[str, Any] = {}
+        self._marks: dict[str, Any] = {}
         self._found: Content | None = None
         places: list[Place] = []
         if options.checkpoint is not None:
             _check_folder(options.checkpoint)
         if options.checkpoint is not None or options.resume is not None:
             all_options = others | {name: getattr(options, name) for name in OPTIONS}
-            about = {name: described(value) for name, value in all_options.items()}
-            self._about = {"options": about, "data": data_marks(rows), "versions": _versions()}
+            marks = {name: described(value) for name, value in all_options.items()}
+            self._marks = {"options": marks, "data": data_marks(rows), "versions": _versions()}
         if options.resume is not None:
-            self._found = _read(options.resume, self._about)
+            self._found = _read(options.resume, self._marks)
             places = self._found.places[: self._found.before]
         self._source = os.fspath(options.resume or "")
         self._seed: int | None = None if self._found is None else self._found.seed
@@ -117,7 +117,7 @@ class Checkpoint:
             if self._found is not None and self._found.point is not None:  # this run has not reached it yet
                 places, point = places + self._found.places[self._found.before :], self._found.point
         n = self.journal.end if self._rows.known_n is None else self._rows.known_n
-        content = Content(**self._about, n=n, seed=self._seed, places=places, before=before, point=point)
+        content = Content(**self._marks, n=n, seed=self._seed, places=places, before=before, point=point)
         try:
             npz.write(self._path, KIND, content)
             self._failure = ""
@@ -174,7 +174,7 @@ class Checkpoint:
             raise ValueError
         for name in stepper.state_attributes:
             value = point["stepper"][name]
-            if not _is_alike(value, stepper.w if name == "about" else getattr(stepper, name)):
+            if not _is_alike(value, stepper.w if name == "moved_reference" else getattr(stepper, name)):
                 raise ValueError
             setattr(stepper, name, value)
         if self._problem is not None:
@@ -319,7 +319,7 @@ def _versions() -> dict[str, str]:
         return found
 
 
-def _read(path: Path, about: dict[str, Any]) -> Content:
+def _read(path: Path, marks: dict[str, Any]) -> Content:
     """The content of a checkpoint file; other runs and other data are refused."""
     found = npz.read(path, KIND, Content, StepperState)
     name = os.fspath(path)
@@ -328,7 +328,7 @@ def _read(path: Path, about: dict[str, Any]) -> Content:
     if not all(map(_is_place, found.places)):
         raise InvalidDataError(f"{name} holds a place that no read has")
     for what, theirs in (("data", found.data), ("options", found.options)):
-        for key, here in about[what].items():
+        for key, here in marks[what].items():
             there = theirs.get(key)
             if key == "rows" and (here is None or there is None):
                 continue  # not counted yet
@@ -338,10 +338,10 @@ def _read(path: Path, about: dict[str, Any]) -> Content:
                     f"({'other data' if what == 'data' else 'other options'}); resume with the same, or "
                     "start anew without resume"
                 )
-    if found.versions != about["versions"]:
+    if found.versions != marks["versions"]:
         changed = ", ".join(
             f"{key} {found.versions.get(key)} there and {here} here"
-            for key, here in about["versions"].items()
+            for key, here in marks["versions"].items()
             if found.versions.get(key) != here
         )
         callers.warn(

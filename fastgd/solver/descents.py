@@ -24,7 +24,7 @@ from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
 from fastgd.solver.rates import mean_square, rates_of
 from fastgd.solver.scaling import Model, Scaling, starting_at
-from fastgd.solver.state import State, goes_on, identity_of, problem_of, resumed, resumed_point
+from fastgd.solver.state import FitState, goes_on, identity_of, problem_of, resumed, resumed_point
 from fastgd.solver.steppers.base import Stepper, StepperState, new_state
 from fastgd.solver.steppers.choose import choose_steppers, descent_method, is_lesson
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
@@ -52,7 +52,7 @@ class Descent:
     scaling: Scaling | None
     cost_scale: float = 1.0
     """What turns the stepper's costs, means over rows, into means over weights."""
-    about: tuple[Any, ...] = ()
+    identity: tuple[Any, ...] = ()
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
     objective: Objective = LESSON
@@ -150,11 +150,11 @@ class Descent:
         """Whether the stopping rule looks at costs, and not at gradients."""
         return tol is not None and (self.kind == "sgd" or not self.objective.is_smooth)
 
-    def state(self, done: int, order: Order) -> State:
+    def state(self, done: int, order: Order) -> FitState:
         memory = None
         if self.scaling is not None:
             memory = getattr(self.stepper, "memory", None) or new_state(self.stepper.w)
-        return State(
+        return FitState(
             self.kind,
             self.epoch + done,
             order,
@@ -163,24 +163,24 @@ class Descent:
             self.scaling,
             self.problem.reference,
             self.first_rate,
-            self.about,
+            self.identity,
             self.problem.null,
             self._moments(),
         )
 
 
-def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: State | None) -> Descent:
+def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: FitState | None) -> Descent:
     """The stepper of a run that begins at w and intercept, or continues the run of `state`."""
     plan = _resolved(plan, rows)
     by_lesson = is_lesson(plan)
-    about = _identity(plan, rows, by_lesson)
-    if state is not None and (state.solver != plan.solver or not goes_on(plan, state, about)):
+    identity = _identity(plan, rows, by_lesson)
+    if state is not None and (state.solver != plan.solver or not goes_on(plan, state, identity)):
         state = None
     if state is not None and plan.options.method == "auto":
         plan = dataclasses.replace(plan, options=dataclasses.replace(plan.options, method=state.method))
     rate = plan.options.learning_rate
     runs = _Runs(plan, rows, (w, intercept), plan.options.n_epochs, [rate], by_lesson, state)
-    descent = runs.descents([(w, intercept)], [runs.rates(rate)], about)[0]
+    descent = runs.descents([(w, intercept)], [runs.rates(rate)], identity)[0]
     _backtrack(descent, plan, rate)
     if state is not None:
         descent.first_rate = state.first_rate
@@ -286,7 +286,7 @@ class _Runs:
         n_epochs: int,
         learning_rates: Sequence[LearningRate],
         by_lesson: bool,
-        state: State | None = None,
+        state: FitState | None = None,
     ):
         """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs.
         `by_lesson` is whether the lesson's steps serve."""
@@ -319,7 +319,7 @@ class _Runs:
         return rates_of(plan, self._problem, learning_rate, self._epoch, name)
 
     def descents(
-        self, starts: list[tuple[Floats, float]], rates: list[Floats], about: tuple[Any, ...]
+        self, starts: list[tuple[Floats, float]], rates: list[Floats], identity: tuple[Any, ...]
     ) -> list[Descent]:
         plan, problem = self._plan, self._problem
         if not self._is_lesson:
@@ -335,7 +335,7 @@ class _Runs:
                 is_moved = not self._is_lesson and self._method == "summary"
                 model = starting_at(stepper.w, start, to, problem.model if is_moved else to.model)
             one = Descent(plan.solver, stepper, own, model, problem, self._epoch, to, self._cost_scale)
-            one.about, one.objective = about, plan.objective
+            one.identity, one.objective = identity, plan.objective
             found.append(one)
         return found
 

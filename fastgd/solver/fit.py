@@ -30,7 +30,7 @@ from fastgd.solver.options import Options, Plan, Solver, Start
 from fastgd.solver.orders import as_order
 from fastgd.solver.outcome import not_begun, report_divergence, result_of
 from fastgd.solver.results import FitResult
-from fastgd.solver.state import State
+from fastgd.solver.state import FitState
 from fastgd.wording import listed
 
 NOTE = "fastgd: the run up to this epoch is this error's .result"
@@ -80,7 +80,7 @@ def fit(
 
 def _fit(
     plan: Plan,
-    start: tuple[Floats, float, State | None],
+    start: tuple[Floats, float, FitState | None],
     dataset: Dataset,
     samples: tuple[list[Any], list[Any]] | None,
     checkpoint: Checkpoint | None,
@@ -129,7 +129,7 @@ def _planned(
     options: Options,
     backend: Backend,
     checkpoint: Checkpoint | None,
-) -> tuple[Plan, tuple[Floats, float, State | None]]:
+) -> tuple[Plan, tuple[Floats, float, FitState | None]]:
     """What is asked for, checked, and where to begin."""
     objective = as_objective(**given, has_weights=dataset.has_weights)
     check_weights(dataset)
@@ -213,7 +213,7 @@ def _check_summary(plan: Plan) -> None:
         )
 
 
-def _start(w0: Any, rows: Dataset) -> tuple[Floats, float, State | None]:
+def _start(w0: Any, rows: Dataset) -> tuple[Floats, float, FitState | None]:
     """The weights and the intercept to begin with, and where an earlier run stood."""
     if w0 is None:
         return np.zeros(rows.d), 0.0, None

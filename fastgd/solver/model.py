@@ -15,7 +15,7 @@ from fastgd.checks import InvalidDataError
 from fastgd.data.files import Path
 from fastgd.io import npz
 from fastgd.solver.results import KIND, FitResult
-from fastgd.solver.state import State
+from fastgd.solver.state import FitState
 
 
 def load(path: Path) -> FitResult:
@@ -81,7 +81,7 @@ def _check(fit: FitResult) -> None:
         _check_state(fit._state, d)
 
 
-def _check_state(state: State, d: int) -> None:
+def _check_state(state: FitState, d: int) -> None:
     """Refuse a state whose arrays are not of one run in d columns."""
     size, to, memory = d, state.scaling, state.memory
     _need("epoch", state.epoch >= 0)

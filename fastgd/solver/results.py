@@ -20,7 +20,7 @@ from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
 from fastgd.solver.planner import Method
-from fastgd.solver.state import State
+from fastgd.solver.state import FitState
 from fastgd.solver.statistics import Statistics
 from fastgd.solver.summaries import Summaries
 
@@ -104,7 +104,7 @@ class FitResult:
     _w0: Any = field(default=None, repr=False)
     """w0 as given: the trace prints an integer as an integer."""
     _order: Order = field(default=IN_ORDER, repr=False)
-    _state: State | None = field(default=None, repr=False)
+    _state: FitState | None = field(default=None, repr=False)
     """The final state, from which another fit can continue."""
     _last: tuple[Floats, float] = field(default_factory=lambda: (np.empty(0), 0.0), repr=False)
     """The weights (d,) and intercept after the last epoch, without averaging."""

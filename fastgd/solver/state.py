@@ -19,7 +19,7 @@ from fastgd.solver.steppers.base import StepperState
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class FitState:
     """Where a run stood when it ended: what another needs to go on as if there had been no end."""
 
     solver: Solver
@@ -30,7 +30,7 @@ class State:
     scaling: Scaling | None
     reference: Reference | None
     first_rate: float
-    about: tuple[Any, ...]
+    identity: tuple[Any, ...]
     """The objective, the rule and the data: momentum, averages and counts are of these alone."""
     null: Floats | None = None
     """Of a run on statistics of dependent columns: see `Problem.null`."""
@@ -55,14 +55,14 @@ def identity_of(plan: Plan, rows: Dataset) -> tuple[Any, ...]:
     return *options, rows.d, *rows.mark()
 
 
-def goes_on(plan: Plan, state: State, about: tuple[Any, ...]) -> bool:
+def goes_on(plan: Plan, state: FitState, identity: tuple[Any, ...]) -> bool:
     """Whether this is the run of that state, or another part of its data."""
     if plan.options.is_part:
-        return state.moments is not None and state.about[: len(about)] == about
-    return state.about == about
+        return state.moments is not None and state.identity[: len(identity)] == identity
+    return state.identity == identity
 
 
-def problem_of(plan: Plan, rows: Dataset, state: State | None) -> Problem:
+def problem_of(plan: Plan, rows: Dataset, state: FitState | None) -> Problem:
     """The problem of a run; for a part of the data with the moments of the parts before it."""
     saved, earlier = (state.reference, state.scaling) if state is not None else (None, None)
     of_data = rows, plan.objective, plan.rule, plan.backend, plan.options.n_threads
@@ -77,13 +77,13 @@ def problem_of(plan: Plan, rows: Dataset, state: State | None) -> Problem:
     return whole
 
 
-def resumed_point(state: State | None, to: Scaling, point: Floats) -> Floats:
+def resumed_point(state: FitState | None, to: Scaling, point: Floats) -> Floats:
     """The very point where the run before stood, where it means the same here."""
     memory = resumed(state, to)
     return point if memory is None else memory.point
 
 
-def resumed(state: State | None, to: Scaling) -> StepperState | None:
+def resumed(state: FitState | None, to: Scaling) -> StepperState | None:
     """Where the run before stood, in this scaling; None where it is no part of this run."""
     if state is None or state.memory is None or state.scaling is None:
         return None

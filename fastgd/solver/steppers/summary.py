@@ -114,7 +114,7 @@ class MapSgd(StallRule):
     `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are counted there.
     """
 
-    state_attributes = ("about", "is_near_weights", "w", "before", "_epoch", "passes")
+    state_attributes = ("moved_reference", "is_near_weights", "w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "summary"
 
@@ -160,12 +160,12 @@ class MapSgd(StallRule):
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + 10 * work)) if self._is_compiled else 1
 
     @property
-    def about(self) -> Floats | None:
+    def moved_reference(self) -> Floats | None:
         """What the data was read again about, if it was."""
         return self._summaries.moved_reference
 
-    @about.setter
-    def about(self, w_ref: Floats | None) -> None:
+    @moved_reference.setter
+    def moved_reference(self, w_ref: Floats | None) -> None:
         if w_ref is not None and self._summaries.recentre(w_ref):
             self._take_maps()
 
