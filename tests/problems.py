@@ -9,6 +9,7 @@ import numpy as np
 import fastgd
 from fastgd import losses
 
+BACKENDS = ["numba", "python"]
 NAMES = ("w", "intercept", "w_history", "intercept_history", "cost_history", "loss_history")
 
 
@@ -198,3 +199,8 @@ def linear_problem(rng, n, d, noise=0.1):
     X = rng.standard_normal((n, d))
     w = rng.standard_normal(d)
     return X, X @ w + noise * rng.standard_normal(n), w
+
+
+def spread_problem(rng, n, d, spread=1.0):
+    X = rng.standard_normal((n, d)) * np.geomspace(1.0, spread, d)
+    return X, X @ np.arange(1.0, d + 1) + 0.1 * rng.standard_normal(n)

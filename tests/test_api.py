@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 import fastgd
 from fastgd.engine.blocks import block_rows
 from tests.conftest import JIT_IS_OFF
-from tests.problems import layouts
 
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
 FITS = [fastgd.gradient_descent, fastgd.sgd]
@@ -59,20 +58,6 @@ def test_kernels_against_their_twin(rng, fit_by, n, d, method):
                 least = 1e-25 * np.mean(np.square(y))
                 np.testing.assert_allclose(kept, expected, rtol=1e-12, atol=least)
     assert fit.n_passes == (twin.n_passes if method == "stream" else 1)
-
-
-@pytest.mark.parametrize("fit_by", FITS)
-@pytest.mark.parametrize("d", [None, 1, 3, 20])
-@pytest.mark.parametrize("rows", ["few", "many"])
-def test_same_bits_for_any_threads_and_any_layout(rng, many, threads_for_all, fit_by, d, rows):
-    n = 1000 if rows == "few" else many // 4 // (d or 1) + 4097
-    X, y = problem(rng, n, d)
-    how = dict(learning_rate=0.002, n_epochs=2 if JIT_IS_OFF else 4)
-    expected = histories(fit_by(X, y, n_threads=1, **how))
-    assert {histories(fit_by(X, y, n_threads=threads, **how)) for threads in (2, 3, 4, 8)} == {expected}
-    for name, (X_other, y_other) in layouts(X, y).items():
-        assert histories(fit_by(X_other, y_other, **how)) == expected, name
-    assert len(threads_for_all) > 1 or fit_by is fastgd.sgd or n <= block_rows(d or 1)
 
 
 @pytest.mark.parametrize("d", [None, 3])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+
 import numpy as np
 import pytest
 
+import fastgd
 from fastgd import InvalidDataError
-from fastgd.data.arrays import ArrayRows, as_array, as_weights
+from fastgd.data.arrays import ArrayRows, as_array, as_weights, mapping_of, refuse_cut_short
+from tests.conftest import JIT_IS_OFF
 
 
 @pytest.mark.parametrize(
@@ -104,3 +109,124 @@ def test_weights_are_a_copy():
 def test_what_one_block_is(n):
     assert ArrayRows(np.zeros(n), np.zeros(n)).is_one_block == (n <= 4096)
     assert ArrayRows(np.zeros((n, 1000)), np.zeros(n)).is_one_block == (n <= 64)
+
+
+N, D = 4500, 3
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "numbers"
+    path.write_bytes(np.arange(N * D, dtype=float).tobytes())
+    return path
+
+
+class TestCutShort:
+    """The cut lies within the last page: to read behind it gives zeros, and the test lives to see them."""
+
+    def cut(self, path, nbytes=8):
+        os.truncate(path, path.stat().st_size - nbytes)
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            fastgd.gradient_descent,
+            fastgd.sgd,
+            fastgd.diagnose,
+            lambda X, y: fastgd.cost_and_gradient(X, y, np.zeros(D)),
+            lambda X, y: fastgd.sweep(X, y, learning_rates=[1e-9]),
+        ],
+        ids=["gradient_descent", "sgd", "diagnose", "cost_and_gradient", "sweep"],
+    )
+    def test_is_refused(self, file, ask):
+        X = np.memmap(file, float, "r", shape=(N, D))
+        self.cut(file)
+        with pytest.raises(
+            InvalidDataError,
+            match=f"^X lies in a file that was cut short: it has {N * D * 8 - 8} bytes and the array needs "
+            f"{N * D * 8}; write it anew$",
+        ):
+            ask(X, np.ones(N))
+
+    def test_of_targets_and_weights_too(self, file):
+        mapped = np.memmap(file, float, "r")[-N:]
+        self.cut(file)
+        with pytest.raises(InvalidDataError, match="^y lies in a file that was cut short"):
+            fastgd.gradient_descent(np.ones((N, D)), mapped)
+        with pytest.raises(InvalidDataError, match="^sample_weight lies in a file that was cut short"):
+            fastgd.gradient_descent(np.ones((N, D)), np.ones(N), sample_weight=mapped)
+
+    def test_what_is_left_can_be_used(self, file):
+        X, y = np.memmap(file, float, "r", shape=(N, D)), np.ones(N)
+        expected = fastgd.cost(np.array(X[: N - 1]), y[1:], np.ones(D))
+        self.cut(file)
+        assert fastgd.cost(X[: N - 1], y[1:], np.ones(D)) == expected
+        assert fastgd.cost(X[: N - 1][::-1][::-1], y[1:], np.ones(D)) == expected
+        assert fastgd.cost(X[:, :2], y, np.ones(2)) > 0.0
+        for part in (X, X[::-1], X[1:], X[:, 1:], X.T, X[N - 1 :], np.asarray(X)[::-1, ::-1], X.view("i8")):
+            with pytest.raises(InvalidDataError, match="cut short"):
+                refuse_cut_short("part", part)
+        refuse_cut_short("nothing", X[N:])
+
+    @pytest.mark.parametrize("offset", [8, mmap.ALLOCATIONGRANULARITY, mmap.ALLOCATIONGRANULARITY * 2 + 24])
+    def test_of_what_begins_within_the_file(self, file, offset):
+        length = N * D - offset // 8
+        mapped = np.memmap(file, float, "r", offset=offset)
+        assert len(mapped) == length
+        for array in (mapped, mapped[5:], np.asarray(mapped)[5:], mapped[5:][::-1], mapped[-1:]):
+            assert mapping_of(array)[1] == offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+            refuse_cut_short("y", array)
+        self.cut(file, 24)
+        refuse_cut_short("y", mapped[:-3])
+        for array in (mapped, mapped[:-2], mapped[::-1], np.asarray(mapped)[-3:-2]):
+            with pytest.raises(InvalidDataError, match=f"has {N * D * 8 - 24} bytes"):
+                refuse_cut_short("y", array)
+
+    def test_of_an_npy_file(self, tmp_path):
+        np.save(tmp_path / "X.npy", np.ones((D, N), np.int16).T)
+        X = np.load(tmp_path / "X.npy", mmap_mode="r")
+        refuse_cut_short("X", X)
+        self.cut(tmp_path / "X.npy", 1)
+        refuse_cut_short("X", X[:-1])
+        with pytest.raises(InvalidDataError, match="cut short"):
+            fastgd.gradient_descent(X, np.ones(N))
+
+    def test_of_a_mapping_that_numpy_did_not_make(self, file):
+        with open(file, "rb") as stream:
+            mapping = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        arrays = [
+            np.frombuffer(mapping),
+            np.frombuffer(memoryview(mapping)),
+            np.ndarray(N * D, float, mapping),
+        ]
+        for array in arrays:
+            assert mapping_of(array) == (mapping, 0)
+            refuse_cut_short("y", array)
+        self.cut(file)
+        for array in arrays:
+            with pytest.raises(InvalidDataError, match="cut short"):
+                refuse_cut_short("y", array)
+
+    def test_a_file_that_was_deleted_is_whole(self, file):
+        X = np.memmap(file, float, "r", shape=(N, D))
+        expected = fastgd.cost(np.array(X), np.ones(N), np.ones(D))
+        try:
+            file.unlink()
+        except PermissionError:
+            pytest.skip("this system keeps files that are in use")
+        assert fastgd.cost(X, np.ones(N), np.ones(D)) == expected
+
+    def test_memory_is_no_file(self):
+        for array in (np.ones(3), np.ones((3, 3))[1:], np.frombuffer(bytes(16)), mmap.mmap(-1, 16)):
+            values = np.asarray(np.frombuffer(array)) if isinstance(array, mmap.mmap) else array
+            refuse_cut_short("X", values)
+        assert mapping_of(np.ones(3)[1:]) is None
+
+
+def test_the_row_of_a_nan_far_inside(tmp_path):
+    n, row = (20_000, 14_001) if JIT_IS_OFF else (10_000_000, 7_000_001)
+    X = np.memmap(tmp_path / "X", np.float32, "w+", shape=(n, 1))  # a file of holes, which read as zeros
+    y = np.memmap(tmp_path / "y", np.int8, "w+", shape=(n,))
+    X[row] = np.nan
+    with pytest.raises(InvalidDataError, match=rf"^X\[{row}, 0\] is NaN"):
+        fastgd.gradient_descent(X, y, learning_rate=0.1, n_epochs=2)

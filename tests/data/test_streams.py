@@ -172,16 +172,6 @@ def test_the_plain_loops_on_chunks():
     same(fastgd.sgd(cut(7, X, y), **how), fastgd.sgd(X, y, **how))
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, 4])
-def test_any_number_of_threads(threads_for_all, n_threads):
-    X, y = data()
-    expected = fastgd.gradient_descent(X, y, n_epochs=3, n_threads=1)
-    same(fastgd.gradient_descent(cut(700, X, y), n_epochs=3, n_threads=n_threads), expected)
-    how = dict(loss="huber", n_epochs=2)
-    expected = fastgd.gradient_descent(X, y, **how, n_threads=1)
-    same(fastgd.gradient_descent(cut(700, X, y), **how, n_threads=n_threads), expected)
-
-
 def test_a_chunk_may_be_overwritten_by_the_next():
     X, y = data()
     room, targets = np.empty((1000, 3)), np.empty(1000)

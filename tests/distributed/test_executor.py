@@ -1,107 +1,25 @@
-"""Dask: the same bits as in memory for any partitions and workers; what travels; and what can go wrong."""
+"""The executor on a cluster: the same bits as in memory for any partitions and workers; what travels."""
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 import pickle
-import signal
-import subprocess
-import sys
-import threading
-import time
-import types
-import warnings
 import weakref
-from pathlib import Path
 
+import dask.array
+import dask.dataframe
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("distributed")
-import dask
-import dask.array
-import dask.dataframe
-import distributed
-
 import fastgd
-from fastgd.data.arrays import ArrayRows
-from fastgd.distributed import cluster, layout, tasks
+from fastgd.distributed import cluster, layout
 from fastgd.distributed import executor as on_dask
 from fastgd.distributed.held import aligned_rows
-from fastgd.engine import reduce, scan
-from fastgd.solver import statistics
 from fastgd.solver.inputs import as_dataset
 from tests.conftest import JIT_IS_OFF
-
-QUIET = {"dashboard_address": "127.0.0.1:0", "host": "127.0.0.1", "silence_logs": logging.CRITICAL}
-UNIT = 4096
-
-
-@pytest.fixture(scope="module")
-def the_cluster():
-    """Two workers of one thread."""
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **QUIET) as both:
-        yield both
-
-
-@pytest.fixture(scope="module")
-def the_client(the_cluster):
-    with distributed.Client(the_cluster, set_as_default=False) as client:
-        yield client
-
-
-@pytest.fixture
-def client(the_client):
-    with the_client.as_current():
-        yield the_client
-
-
-def lot(n, d, seed=0, dtype=np.float64):
-    X, y, _ = fastgd.make_linear(n, d, noise=0.1, seed=seed, dtype=dtype)
-    return X, y
-
-
-ROWS = 3 * UNIT + 77
-
-
-@pytest.fixture(scope="module")
-def data():
-    return lot(ROWS, 3, 1)
-
-
-def cut_at(n, cuts):
-    return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, n], strict=True)]
-
-
-def put(client, values, cuts, homes=None):
-    """An array in the memory of workers, cut there; `homes` are numbers of workers."""
-    addresses = sorted(client.nthreads())
-    name = f"put-{np.random.default_rng().integers(2**60)}"
-    graph, parts = {}, cut_at(len(values), cuts)
-    for number, part in enumerate(parts):
-        home = [addresses[homes[number] % len(addresses)]] if homes else None
-        key = (name, number) + (0,) * (values.ndim - 1)
-        graph[key] = client.submit(np.array, values[part], key=key, workers=home, allow_other_workers=False)
-    chunks = tuple(part.stop - part.start for part in parts), *((m,) for m in values.shape[1:])
-    return dask.array.Array(graph, name, chunks, dtype=values.dtype)
-
-
-def random_cuts(rng, n, most=9):
-    """Ends of partitions; some of them empty."""
-    return sorted(rng.integers(0, n + 1, rng.integers(1, most)).tolist())
-
-
-def assert_same_bits(there, here):
-    for name in ("w", "intercept", "cost_history", "loss_history", "validation_history", "w_history"):
-        found, wanted = getattr(there, name), getattr(here, name)
-        assert (found is None) == (wanted is None), name
-        if wanted is not None:
-            assert np.asarray(found).tobytes() == np.asarray(wanted).tobytes(), name
-    assert there.method == here.method
-
+from tests.distributed.partitions import UNIT, assert_same_bits, lot, put, random_cuts
 
 FITS = {
     "statistics": (fastgd.gradient_descent, dict(n_epochs=20)),
@@ -273,6 +191,10 @@ class TestSameBits:
         assert_same_bits(fastgd.sgd(of[["a", "b", "c"]], of["y"]), fastgd.sgd(X, y))
 
 
+def _came_in(dask_worker):
+    return sum(entry["total"] for entry in dask_worker.transfer_incoming_log)
+
+
 class TestWhatTravels:
     def test_tasks_and_answers_are_small(self, client, data, monkeypatch):
         """Tasks hold nothing of the rows; answers are a few nodes a worker."""
@@ -349,241 +271,3 @@ class TestWhatTravels:
         for fit in (fastgd.gradient_descent, fastgd.sgd):
             there = fit(put(client, X, [5000], [0, 1]), put(client, y, [5000], [0, 1]))
             assert_same_bits(there, fit(X, y))
-
-
-def _came_in(dask_worker):
-    return sum(entry["total"] for entry in dask_worker.transfer_incoming_log)
-
-
-class TestFaults:
-    def test_a_killed_worker(self, tmp_path):
-        """In the middle of a read; another worker makes its rows anew."""
-        X, y = lot(4 * UNIT, 2)
-        flag = str(tmp_path / "killed")
-        with (
-            distributed.LocalCluster(n_workers=2, threads_per_worker=1, **QUIET) as both,
-            distributed.Client(both, set_as_default=False) as client,
-            client.as_current(),
-        ):
-            dX = dask.array.from_array(X, chunks=(6000, 2)).persist()
-            dy = dask.array.from_array(y, chunks=6000).persist()
-            rows = as_dataset(dX, dy)
-
-            def kill_once(start):
-                if start >= 2 * UNIT and not os.path.exists(flag):
-                    open(flag, "w").close()
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            def task(start, X, y, weights):
-                from fastgd.kernels import fused
-
-                kill_once(start + len(y) - UNIT)
-                return fused.run(X, y, np.array([0.3, 0.1]), 512)
-
-            def step(start, X, y, weights, state):
-                kill_once(start + len(y) - UNIT)
-                for x, target in zip(X[:, 0].tolist(), y.tolist(), strict=True):
-                    state[0] += 1e-3 * x * state[0] + target
-
-            there = reduce.reduce(rows, task, None)
-            assert os.path.exists(flag)
-            here = reduce.reduce(ArrayRows(X, y), task, None)
-            assert there.tobytes() == here.tobytes()
-            os.unlink(flag)
-            state = np.ones(1)
-            scan.scan(rows, step, [state])
-            assert os.path.exists(flag)
-            expected = np.ones(1)
-            scan.scan(ArrayRows(X, y), step, [expected])
-            assert state.tobytes() == expected.tobytes()
-            assert_same_bits(fastgd.gradient_descent(dX, dy), fastgd.gradient_descent(X, y))
-
-    def test_the_scheduler_is_gone(self, tmp_path):
-        file, root = tmp_path / "scheduler.json", str(Path(fastgd.__file__).parents[1])
-        environment = os.environ | {"PYTHONPATH": root, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
-        start = [sys.executable, "-m"]
-        common = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
-        quiet = dict(env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        both = [
-            subprocess.Popen([*start, "distributed.cli.dask_scheduler", "--port", "0", *common], **quiet),
-            subprocess.Popen(
-                [*start, "distributed.cli.dask_worker", "--no-nanny", "--nthreads", "1", *common], **quiet
-            ),
-        ]
-        client = None
-        try:
-            while not file.exists():
-                time.sleep(0.01)
-            client = distributed.Client(scheduler_file=str(file), set_as_default=False)
-            with client.as_current():
-                client.wait_for_workers(1)
-                X, y = lot(2 * UNIT, 1)
-                dX, dy = put(client, X, [5000]), put(client, y, [5000])
-                rows = as_dataset(dX, dy)
-
-                def task(start, X, y, weights):
-                    time.sleep(1.0)
-                    return np.array([X.sum()])
-
-                threading.Timer(0.3, both[0].kill).start()
-                with pytest.raises(RuntimeError, match="connection to the Dask scheduler .* is lost"):
-                    reduce.reduce(rows, task, None)
-                with pytest.raises(RuntimeError, match="is lost: connect a new Client"):
-                    fastgd.gradient_descent(dX, dy)
-        finally:
-            for process in both:
-                process.kill()
-                process.wait()
-            if client is not None:
-                client.close(timeout=1)
-
-    def test_an_interrupt(self, client, data):
-        X, y = data
-        rows = as_dataset(put(client, X, [5000]), put(client, y, [5000]))
-
-        def task(start, X, y, weights):
-            time.sleep(0.3)
-            return np.array([X.sum()])
-
-        threading.Timer(0.2, signal.raise_signal, [signal.SIGINT]).start()
-        with pytest.raises(KeyboardInterrupt):
-            reduce.reduce(rows, task, None)
-        assert_same_bits(
-            fastgd.gradient_descent(put(client, X, [5000]), put(client, y, [5000])),
-            fastgd.gradient_descent(X, y),
-        )
-
-    def test_a_task_that_fails(self, client, data):
-        rows = as_dataset(*(put(client, part, [5000]) for part in data))
-
-        def task(start, X, y, weights):
-            raise ZeroDivisionError(f"at row {start}")
-
-        with pytest.raises(ZeroDivisionError, match="at row"):
-            reduce.reduce(rows, task, None)
-
-    def test_workers_of_another_kind(self, client, data, monkeypatch):
-        here = cluster.environment()
-        monkeypatch.setattr(cluster, "environment", lambda: here | {"NumPy": "1.0", "processor": "abacus"})
-        with pytest.warns(
-            UserWarning, match=r"same bits.*NumPy .*\(here 1\.0\) on tcp.* and 1 more; .*abacus"
-        ):
-            rows = as_dataset(*(put(client, part, [5000], [0, 1]) for part in data))
-        assert rows.n == len(data[1])
-
-    def test_no_workers(self):
-        X = dask.array.ones(10, chunks=5)
-        with (
-            distributed.LocalCluster(n_workers=0, **QUIET) as none,
-            distributed.Client(none, set_as_default=False) as client,
-            client.as_current(),
-            pytest.raises(RuntimeError, match="no workers yet"),
-        ):
-            fastgd.gradient_descent(X, X)
-
-    def test_an_asynchronous_client(self):
-        client = types.SimpleNamespace(asynchronous=True)
-        with pytest.raises(RuntimeError, match="asynchronous"):
-            cluster.Cluster(client)
-
-
-class TestBadInput:
-    @pytest.mark.parametrize("column", [None, 1])
-    def test_what_is_not_finite_is_named(self, client, data, column):
-        X, y = data[0].copy(), data[1].copy()
-        where = y if column is None else X[:, column]
-        where[9001] = np.nan
-        where[11000] = np.inf
-        for fit in (fastgd.gradient_descent, fastgd.sgd):
-            with pytest.raises(fastgd.InvalidDataError) as here:
-                fit(X, y)
-            with pytest.raises(fastgd.InvalidDataError) as there:
-                fit(put(client, X, [5000]), put(client, y, [5000]))
-            assert str(there.value) == str(here.value)
-
-    def test_a_column_is_named(self, client, data):
-        frame = pd.DataFrame(data[0], columns=["a", "b", "c"]).assign(y=data[1])
-        frame.loc[9001, "b"] = np.nan
-        of = dask.dataframe.from_pandas(frame, npartitions=2)
-        with pytest.raises(fastgd.InvalidDataError, match=r"X\[9001, 'b'\] is NaN"):
-            fastgd.gradient_descent(of[["a", "b", "c"]], of["y"])
-
-    def test_weights_that_cannot_be(self, client, data):
-        X, y = data
-        weights = np.ones(len(y))
-        weights[7000] = -1.0
-        parts = [put(client, part, [5000]) for part in (X, y, weights)]
-        sentence = r"^sample_weight\[7000\] is -1; weights must be finite and not negative$"
-        with pytest.raises(fastgd.InvalidDataError, match=sentence):
-            fastgd.gradient_descent(*parts[:2], sample_weight=parts[2])
-
-    @pytest.mark.parametrize("how", [dict(shuffle=True), dict(shuffle="blocks", method="stream")])
-    def test_other_orders(self, client, data, how):
-        dX, dy = (put(client, part, [5000]) for part in data)
-        with pytest.raises(fastgd.InvalidDataError, match='another order: pass shuffle=False, or.*"summary"'):
-            fastgd.sgd(dX, dy, seed=0, **how)
-
-    @pytest.mark.parametrize("is_there", [True, False])
-    def test_partitions_that_do_not_agree(self, the_client, data, is_there):
-        X, y = data
-        dX, dy = dask.array.from_array(X, chunks=(5000, 3)), dask.array.from_array(y, chunks=5000)
-        keep = dX[:, 0] > 0.0
-        sentences = {
-            "y has 9 rows and X has": (dX, dy[:9]),
-            "y is missing": (dX, None),
-            "y has 2 dimensions": (dX, dX),
-            "X has 3 dimensions": (dX[:, :, None], dy),
-            "partitions and X has": (dX[keep], dy.rechunk(9000)[dy.rechunk(9000) > 0.0]),
-            r"partition \d: y has shape": (dX[keep], dy[~keep]),
-            "y is not a Dask collection": (dX[keep], y),
-            "y has shape": (dX, y[1:]),
-            "no rows": (dX[:0], dy[:0]),
-            "X holds complex": (dX + 1j, dy),
-        }
-        for sentence, parts in sentences.items():
-            context = the_client.as_current() if is_there else warnings.catch_warnings()
-            with context, pytest.raises((fastgd.InvalidDataError, TypeError), match=sentence):
-                fastgd.gradient_descent(*parts)
-
-    def test_text_in_a_column(self, client):
-        frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
-        of = dask.dataframe.from_pandas(frame, npartitions=1)
-        with pytest.raises(fastgd.InvalidDataError, match='column "b" of X holds'):
-            fastgd.gradient_descent(of, of["a"])
-        with pytest.raises(fastgd.InvalidDataError, match="y holds"):
-            fastgd.gradient_descent(of[["a"]], of["b"])
-
-    def test_a_partition_that_cannot_be_made(self, the_client):
-        def fail(block):
-            raise OSError("no such file")
-
-        X = dask.array.ones(5000, chunks=1000)
-        with pytest.raises(
-            fastgd.InvalidDataError, match="partition 0 could not be computed: OSError: no such"
-        ):
-            fastgd.gradient_descent(X.map_blocks(fail, dtype=float), X)
-        with the_client.as_current(), pytest.raises(OSError, match="no such file"):
-            fastgd.gradient_descent(X.map_blocks(fail, dtype=float), X)
-
-
-def test_units_are_whole_nodes_of_every_view():
-    for d in range(1, 3000, 7):
-        for columns in (d, d + 1):
-            assert aligned_rows(d) % statistics.rows_together(columns) == 0
-
-
-def test_joined_answers_are_those_of_one_counter(rng):
-    leaves = [rng.standard_normal(2) for _ in range(23)]
-    whole = reduce.Counter()
-    for leaf in leaves:
-        whole.push(leaf.copy())
-    answers = []
-    for start, stop in ((0, 5), (17, 23), (5, 6), (6, 17)):
-        counter = reduce.Counter(stop=start)
-        for leaf in leaves[start:stop]:
-            counter.push(leaf.copy())
-        answers.append(([tasks.Nodes(start, counter.nodes)], []))
-    ((nodes,), _) = tasks.join([tasks.join(answers[:2], np.add), tasks.join(answers[2:], np.add)], np.add)
-    counter = reduce.Counter()
-    counter.nodes = nodes.nodes
-    assert counter.total().tobytes() == whole.total().tobytes()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastgd.engine import blocks
 from fastgd.engine.blocks import Kept, pieces
 from fastgd.engine.reduce import Counter
 
@@ -106,3 +108,21 @@ def test_arrays_kept_beside_summaries():
     room = kept.room(8, 20)
     assert [array.shape for array in room.arrays] == [(2, 3, 3), (3,)]
     assert not any(np.shares_memory(new, old) for new, old in zip(room.arrays, (a, b), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("d", "rows"),
+    [
+        (1, 4096),
+        (2, 4096),
+        (16, 4096),
+        (17, 2048),
+        (64, 1024),
+        (257, 128),
+        (1000, 64),
+        (65536, 1),
+        (10**7, 1),
+    ],
+)
+def test_the_grid(d, rows):
+    assert blocks.block_rows(d) == rows

@@ -7,24 +7,16 @@ import json
 import os
 import random
 import re
-import signal
-import stat
-import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 
 import fastgd
 from fastgd.checks import InvalidDataError
@@ -32,43 +24,8 @@ from fastgd.data.files import npz_members
 from fastgd.io import npz
 from fastgd.solver import checkpoint
 from fastgd.solver.steppers.base import StepperState
-from tests.helpers import ROOT, Trap, about, forge, refusals, run, same
-
-ARRAYS = {
-    "rows": np.arange(6.0).reshape(2, 3),
-    "columns": np.asfortranarray(np.arange(6, dtype=np.int16).reshape(2, 3)),
-    "none": np.empty((0, 4), np.float32),
-    "one": np.array(-0.0),
-    "flags": np.array([True, False]),
-    "big_endian": np.arange(3, dtype=">i4"),
-    "complex": np.array([1 - 2j, np.nan]),
-}
-
-
-class Pair(NamedTuple):
-    left: Any
-    right: Any = None
-
-
-@dataclass(frozen=True)
-class Box:
-    content: Pair | None
-    label: str = "empty"
-    size: Literal[1, "large"] = 1
-    weights: tuple[NDArray[np.float64], float] = (np.ones(2), 0.0)
-    counts: tuple[int, ...] = ()
-    others: list[NDArray[Any]] | None = None
-
-
-@pytest.fixture
-def path(tmp_path) -> Path:
-    return tmp_path / "run.npz"
-
-
-@pytest.fixture
-def written(path) -> bytes:
-    npz.write(path, "fit", {"epoch": 3} | ARRAYS)
-    return path.read_bytes()
+from tests.helpers import Trap, about, forge, refusals, same
+from tests.io.written import ARRAYS, Pair
 
 
 def test_what_is_written_is_read(path, written):
@@ -318,199 +275,12 @@ def test_headers_that_cannot_be_read_again_are_not_written(path):
 # Writing --------------------------------------------------------------------------------------------------
 
 
-def test_the_old_file_stays_until_the_new_one_is_on_the_disk(path, written, monkeypatch):
-    calls = []
-    for name in ("fsync", "replace"):
-        real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (calls.append(name), real(*a))[1])
-    npz.write(path, "fit", None)
-    assert calls == ["fsync", "replace", "fsync"]
-
-
-@pytest.mark.parametrize("name", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=repr)
-def test_an_error_leaves_the_old_file_and_nothing_else(path, written, monkeypatch, name, error):
-    def fails(*_):
-        raise error
-
-    monkeypatch.setattr(os, name, fails)
-    with pytest.raises(type(error)) as caught:
-        npz.write(path, "fit", None)
-    assert path.read_bytes() == written
-    assert os.listdir(path.parent) == ["run.npz"]
-    if isinstance(error, OSError):
-        assert caught.value.filename == str(path)
-
-
-def test_a_full_disk_leaves_the_old_file_and_nothing_else(path, written):
-    code = """
-import resource, sys
-import numpy as np
-from fastgd.io import npz
-resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-try:
-    npz.write(sys.argv[1], "fit", np.ones(100_000))
-except OSError as error:
-    print(error)
-npz.write(sys.argv[1] + "2", "fit", np.ones(100))
-"""
-    done = run(code, path)
-    assert done.stdout == f"[Errno 27] File too large: '{path}'\n", done.stderr
-    assert path.read_bytes() == written
-    assert sorted(os.listdir(path.parent)) == ["run.npz", "run.npz2"]
-
-
-def test_a_killed_writer_leaves_a_whole_file(path):
-    code = """
-import itertools, sys
-import numpy as np
-from fastgd.io import npz
-for i in itertools.count():
-    npz.write(sys.argv[1], "fit", {"number": i, "a": np.full(100_000, float(i))})
-    if i == 1:
-        print("go", flush=True)
-"""
-    moments = random.Random(5)
-    for _ in range(8):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", code, str(path)],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-        )
-        with writer:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == b"go\n"
-            time.sleep(moments.uniform(0.0, 0.05))
-            writer.send_signal(signal.SIGKILL)
-        assert writer.returncode == -signal.SIGKILL
-        found = npz.read(path, "fit")
-        assert found["number"] >= 1
-        assert set(found["a"].tolist()) == {float(found["number"])}
-
-
-def test_where_it_is_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    npz.write("plain", "fit", None)
-    assert os.listdir() == ["plain"]  # no ending of its own
-    assert npz.read(Path("plain"), "fit") is None
-    umask = os.umask(0)
-    os.umask(umask)
-    assert stat.S_IMODE(os.stat("plain").st_mode) == 0o666 & ~umask
-    os.chmod("plain", 0o600)
-    os.symlink("plain", "link")
-    npz.write("link", "fit", "by link")
-    assert os.path.islink("link")
-    assert npz.read("plain", "fit") == "by link"
-    assert stat.S_IMODE(os.stat("plain").st_mode) == 0o600
-    os.mkfifo("pipe")
-    os.mkdir("folder")
-    for name in ("pipe", "folder"):
-        with pytest.raises(OSError, match=rf"^{name} is not a file: name one to write$"):
-            npz.write(name, "fit", None)
-    with pytest.raises(FileNotFoundError) as caught:
-        npz.write("nowhere/run.npz", "fit", None)
-    assert caught.value.filename == "nowhere/run.npz"
-    assert sorted(os.listdir()) == ["folder", "link", "pipe", "plain"]
-
-
 # Values ---------------------------------------------------------------------------------------------------
 
 
-def packed(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    arrays: dict[str, np.ndarray] = {}
-    return npz.pack(value, arrays, "value"), arrays
-
-
-def test_classes_come_back_by_name_where_they_are_allowed():
-    value = Pair(Box(Pair(1), "full", "large", (np.zeros(3), -0.0), (1, 2), [np.ones(1, ">i2")]), [Pair(1)])
-    tree, arrays = packed(value)
-    assert same(npz.unpack(tree, arrays, Pair, Box), value)
-    assert same(npz.unpack(*packed(value.left), Box), value.left)  # a field of Box names Pair
-    with pytest.raises(InvalidDataError, match=r"^holds a 'Box', which is not made from files$"):
-        npz.unpack(tree, arrays, Pair)
-    assert npz.unpack({"Box": {"content": None}}, {}, Box).label == "empty"  # an older file: its default
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        dict(content=1), dict(content=Box(None)), dict(label=None), dict(label=3), dict(size=True),
-        dict(size="small"),
-        dict(weights=(np.ones(1),)), dict(weights=[np.ones(1), 0.0]), dict(weights=(np.ones(1), 1)),
-        dict(weights=(np.ones(1, "f4"), 0.0)), dict(weights=(np.ones(1, ">f8"), 0.0)), dict(counts=(1, 2.0)),
-        dict(counts=(True,)), dict(counts=None), dict(others=[1.0]), dict(others=()),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_fields_have_the_types_that_their_classes_declare(changes):
-    with pytest.raises(InvalidDataError, match=rf"^holds a {next(iter(changes))} that no Box has$"):
-        npz.unpack(*packed(Box(**{"content": None} | changes)), Box)
-
-
-def test_names_of_arrays_are_those_of_fields_and_never_two_the_same(path):
-    _, arrays = packed(Pair({"a": [np.ones(1)], "a.0": np.ones(2), "/": np.ones(3)}, np.ones(4)))
-    assert list(arrays) == ["value.left.a.0", "value.left.1", "value.left.2", "value.right"]
-
-
-def test_long_lists_of_numbers_are_one_array():
-    for value in ([0.5] * 1000, [[1, 2]] * 500, [[1.5, float("nan")]] * 20):
-        tree, arrays = packed([value])
-        assert len(arrays) == 1
-        assert len(str(tree)) < 100
-        assert same(npz.unpack(tree, arrays), [value])
-    for value in (
-        [1, 0.5] * 20, [True] * 20, [[1.0], [2.0, 3.0]] * 10, [2**70] * 20, [[]] * 20, [[1.0], (2.0,)] * 10,
-        [[1.0], 2.0] * 10, [2**63] * 20,
-    ):  # fmt: skip
-        tree, arrays = packed(value)
-        assert not arrays
-        assert same(npz.unpack(tree, arrays), value)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        Fraction(1, 2),
-        object(),
-        {1, 2},
-        {1: 2},
-        np.array(["a"]),
-        np.array([None]),
-        np.datetime64("2020"),
-        Pair,
-    ],
-)
-def test_what_cannot_be_kept_is_named(value):
-    with pytest.raises(TypeError, match=r"of type \w+, cannot be kept in a file$"):
-        packed([value])
-
-
-@pytest.mark.parametrize(
-    "tree",
-    [
-        {}, {"array": "b"}, {"array": ["a"]}, {"bytes": 3}, {"float": "a"}, {"scalar": None},
-        {"numbers": "b"}, {"tuple": 3}, {"tuple": None}, {"dict": [[1]]}, {"Box": 3}, {"Box": {"other": 1}},
-        {"Box": []}, {"array": "a", "tuple": []}, {"eval": "1"}, [{"what": 1}],
-        {"tuple": [{"array": "a"}, {"array": "a"}]},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_trees_that_were_never_packed_are_refused(tree):
-    with pytest.raises(InvalidDataError, match=r"^holds "):
-        npz.unpack(tree, {"a": np.arange(3, dtype=np.int8)}, Box)
-
-
-def test_values_that_are_too_deep_are_refused():
-    deep: list = []
-    for _ in range(100_000):
-        deep = [deep]
-    with pytest.raises(InvalidDataError, match=r"^holds values that cannot be understood$"):
-        npz.unpack(deep, {})
-    while deep:  # taken apart one by one
-        deep = deep[0]
-
-
 NUMBERS = st.integers() | st.floats() | st.booleans()
+
+
 LEAVES = (
     st.none()
     | NUMBERS
@@ -527,6 +297,8 @@ LEAVES = (
     | st.lists(st.integers(), min_size=15, max_size=20)
     | st.lists(st.lists(st.floats(), min_size=2, max_size=2), min_size=15, max_size=20)
 )
+
+
 VALUES = st.recursive(
     LEAVES,
     lambda inner: (

@@ -1,4 +1,4 @@
-"""Momentum, averaging and restarts against loops written by hand; and one answer on every track."""
+"""Momentum, averaging and restarts against loops written by hand."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
-from fastgd.engine.blocks import block_rows
-from tests.conftest import JIT_IS_OFF
-from tests.problems import layouts, problem
+from tests.problems import problem
 
 
 def quadratic(X, y):
@@ -131,72 +129,3 @@ def test_no_epochs_give_the_start_and_its_cost(rng, how):
         fit = fastgd.sgd(X, y, w0=[1.0, 2.0], n_epochs=0, fit_intercept=True, **rule)
         assert fit.w.tolist() == [1.0, 2.0]
         assert fit.intercept == 0.0
-
-
-def _track(rng, name, n, d):
-    fit_by = fastgd.sgd if TRACKS[name].get("learning_rate") else fastgd.gradient_descent
-    X, y = problem(rng, n, d, TRACKS[name].get("loss"))
-    how = dict(TRACKS[name])
-    if "sample_weight" in how:
-        how["sample_weight"] = rng.random(n) + 0.1
-    return fit_by, X, y, how
-
-
-# One answer -----------------------------------------------------------------------------------------------
-
-TRACKS = {
-    "summary": dict(method="summary", fit_intercept=True, standardize=True, sample_weight="some"),
-    "nesterov": dict(method="summary", fit_intercept=True, nesterov=True, l1=0.01),
-    "streamed": dict(method="stream", fit_intercept=True, standardize=True, l1=0.01, l2=0.1),
-    "huber": dict(loss="huber", fit_intercept=True, sample_weight="some", nesterov=True),
-    "log_loss": dict(loss="log_loss", fit_intercept=True, standardize=True),
-    "sgd": dict(fit_intercept=True, standardize=True, sample_weight="some", learning_rate=0.003),
-    "sgd_maps": dict(fit_intercept=True, standardize=True, method="summary", learning_rate=0.003),
-    "sgd_huber": dict(loss="huber", fit_intercept=True, standardize=True, learning_rate=0.003),
-    "batches": dict(batch_size=300, momentum=0.5, l1=0.01, shuffle="blocks", seed=2, learning_rate=0.003),
-    "shuffled": dict(fit_intercept=True, shuffle=True, seed=2, l2=0.1, learning_rate=0.003, average=True),
-}
-
-
-@pytest.mark.parametrize("d", [None, 3, 20])
-@pytest.mark.parametrize("name", TRACKS)
-def test_same_bits_for_any_threads_and_any_layout(rng, tmp_path, threads_for_all, name, d):
-    n = 400 if JIT_IS_OFF else 3 * block_rows(d or 1) + 77
-    fit_by, X, y, how = _track(rng, name, n, d)
-    how["n_epochs"] = 2
-
-    def bits(X, y, **more):
-        fit = fit_by(X, y, **how, **more)
-        costs = b"" if fit.cost_history is None else fit.cost_history.tobytes()
-        model = np.float64(fit.w).tobytes() + np.float64(fit.intercept).tobytes()
-        return model + fit.w_history.tobytes() + costs
-
-    expected = bits(X, y, n_threads=1)
-    assert {bits(X, y, n_threads=threads) for threads in (2, 4)} == {expected}
-    for layout, (X_other, y_other) in layouts(X, y).items():
-        assert bits(X_other, y_other) == expected, layout
-    np.save(tmp_path / "x.npy", X)
-    assert bits(np.load(tmp_path / "x.npy", mmap_mode="r"), y) == expected
-    assert bits(X.astype(X.dtype.newbyteorder(">")), y) == expected
-    if "sample_weight" in how:
-        how["sample_weight"] = np.repeat(how["sample_weight"], 2)[::2].astype(">f8")
-        assert bits(X, y) == expected
-    assert len(threads_for_all) > 1 or JIT_IS_OFF or fit_by is fastgd.sgd
-
-
-@pytest.mark.parametrize("name", TRACKS)
-def test_what_is_kept_does_not_change_the_run(rng, name):
-    fit_by, X, y, how = _track(rng, name, 60, 3)
-    full = fit_by(X, y, n_epochs=5, **how)
-    for history in ("costs", None):
-        fit = fit_by(X, y, n_epochs=5, history=history, **how)
-        assert fit.w.tobytes() == full.w.tobytes()
-        assert fit.intercept == full.intercept
-        assert fit.w_history is None
-        assert fit.intercept_history is None
-        if history is None or full.cost_history is None:
-            assert fit.cost_history is None
-        else:
-            assert fit.cost_history.tobytes() == full.cost_history.tobytes()
-    single = fit_by(X, y, n_epochs=5, callback=lambda state: None, **how)  # an epoch a call
-    assert single.w_history.tobytes() == full.w_history.tobytes()

@@ -11,19 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastgd
-from fastgd.data.arrays import ArrayRows
-from fastgd.solver import curvature, planner
-from fastgd.solver.objective import LESSON, SINGLE_STEPS
-from fastgd.solver.problem import Problem
 from tests.conftest import JIT_IS_OFF
+from tests.problems import BACKENDS, spread_problem
 
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
-BACKENDS = ["numba", "python"]
-
-
-def problem(rng, n, d, spread=1.0):
-    X = rng.standard_normal((n, d)) * np.geomspace(1.0, spread, d)
-    return X, X @ np.arange(1.0, d + 1) + 0.1 * rng.standard_normal(n)
 
 
 def test_the_lesson_diagnosed():
@@ -48,7 +39,7 @@ def test_the_lesson_diagnosed():
 @pytest.mark.parametrize("d", [1, 2, 7, 40])
 @pytest.mark.parametrize("l2", [0.0, 0.5])
 def test_limits_are_those_of_the_eigenvalues(rng, d, backend, l2):
-    X, y = problem(rng, 600, d, 0.1)
+    X, y = spread_problem(rng, 600, d, 0.1)
     found = fastgd.diagnose(X, y, backend=backend, l2=l2)
     values = np.linalg.eigvalsh(X.T @ X / len(y))
     assert found.largest_eigenvalue == pytest.approx(values[-1], rel=1e-12)
@@ -86,7 +77,7 @@ def table_of(X, s, fit_intercept=False, standardize=False, l2=0.0, **_):
 @pytest.mark.parametrize("case", COORDINATES)
 @pytest.mark.parametrize("l2", [0.0, 0.3])
 def test_the_table_that_the_descent_moves_in_is_diagnosed(rng, case, backend, l2):
-    X, y = problem(rng, 600, 3, 0.2)
+    X, y = spread_problem(rng, 600, 3, 0.2)
     X += 2.0
     options = dict(COORDINATES[case], l2=l2)
     s = np.ones(600)
@@ -119,7 +110,7 @@ def test_the_table_that_the_descent_moves_in_is_diagnosed(rng, case, backend, l2
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("case", COORDINATES)
 def test_sgd_is_diagnosed_in_that_table_too(rng, case, backend):
-    X, y = problem(rng, 60 if backend == "python" or JIT_IS_OFF else 5000, 3)
+    X, y = spread_problem(rng, 60 if backend == "python" or JIT_IS_OFF else 5000, 3)
     options = dict(COORDINATES[case], solver="sgd", backend=backend)
     s = np.ones(len(y))
     if "sample_weight" in options:
@@ -164,7 +155,7 @@ def test_columns_in_unlike_units_are_not_taken_for_directions_without_data(rng, 
 
 
 def test_weights_of_a_source_are_diagnosed(rng):
-    X, y = problem(rng, 9000, 2)
+    X, y = spread_problem(rng, 9000, 2)
     s = rng.uniform(0.0, 2.0, len(y))
     source = fastgd.chunks(lambda: iter([(X[:300], y[:300], s[:300]), (X[300:], y[300:], s[300:])]))
     for how in (dict(), dict(fit_intercept=True, standardize=True, l2=0.1), dict(solver="sgd")):
@@ -176,7 +167,7 @@ def test_weights_of_a_source_are_diagnosed(rng):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_just_below_the_limit_converges_and_just_above_grows(rng, backend):
-    X, y = problem(rng, 300, 3)
+    X, y = spread_problem(rng, 300, 3)
     found = fastgd.diagnose(X, y)
     how = dict(w0=found.optimum + 1e-3, n_epochs=400, on_divergence="ignore", backend=backend)
     below = fastgd.gradient_descent(X, y, learning_rate=0.99 * found.stability_limit, **how)
@@ -188,7 +179,7 @@ def test_just_below_the_limit_converges_and_just_above_grows(rng, backend):
 @pytest.mark.parametrize("method", ["stream", "summary"])
 @pytest.mark.parametrize("spread", [1.0, 0.3, 0.05])
 def test_the_forecast_bounds_what_a_run_takes(rng, spread, method):
-    X, y = problem(rng, 500, 4, spread)
+    X, y = spread_problem(rng, 500, 4, spread)
     found = fastgd.diagnose(X, y)
     epochs = found.epochs_to(1e-3)
     fit = fastgd.gradient_descent(X, y, n_epochs=epochs, method=method)
@@ -200,7 +191,7 @@ def test_the_forecast_bounds_what_a_run_takes(rng, spread, method):
 
 
 def test_null_directions_do_not_count(rng):
-    X, y = problem(rng, 300, 3)
+    X, y = spread_problem(rng, 300, 3)
     X = np.column_stack([X, X[:, 0], np.zeros(300)])
     found = fastgd.diagnose(X, y)
     assert found.condition_number < 10
@@ -220,7 +211,7 @@ def test_zeros_converge_at_any_rate():
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("d", [1, 3, 20])
 def test_sgd_is_diagnosed_by_its_longest_row_and_its_epochs_map(rng, d, backend):
-    X, y = problem(rng, 60 if backend == "python" or JIT_IS_OFF else 5000, d)
+    X, y = spread_problem(rng, 60 if backend == "python" or JIT_IS_OFF else 5000, d)
     longest = np.max(np.sum(X**2, axis=1))
     found = fastgd.diagnose(X, y, solver="sgd", backend=backend)
     assert found.stability_limit == pytest.approx(1 / longest, rel=1e-13)
@@ -238,7 +229,7 @@ def test_sgd_is_diagnosed_by_its_longest_row_and_its_epochs_map(rng, d, backend)
 
 
 def test_sgd_of_many_columns_has_no_map_to_forecast_by(rng):
-    X, y = problem(rng, 100, 65)
+    X, y = spread_problem(rng, 100, 65)
     found = fastgd.diagnose(X, y, solver="sgd")
     assert found.spectral_radius is None
     assert f"learning rate: {found.learning_rate:.6g}" in str(found)
@@ -247,32 +238,13 @@ def test_sgd_of_many_columns_has_no_map_to_forecast_by(rng):
 
 
 def test_auto_takes_one_read_and_the_statistics_share_it(rng, many):
-    X, y = problem(rng, max(4100, many // 10), 3)
+    X, y = spread_problem(rng, max(4100, many // 10), 3)
     fit = fastgd.gradient_descent(X, y, n_epochs=5)
     assert (fit.method, fit.n_passes) == ("summary", 1)
     assert fastgd.gradient_descent(X, y, n_epochs=5, method="stream").n_passes == 7
     assert fastgd.gradient_descent(XS, YS, n_epochs=5).n_passes == 7  # one block: the textbook's digits
     assert fastgd.sgd(X, y, n_epochs=1, method="stream").n_passes == 2
     assert fastgd.gradient_descent(X, y, n_epochs=0).n_passes == 1
-
-
-@pytest.mark.parametrize("d", [30, 200])
-def test_with_too_many_columns_lanczos_tells(rng, monkeypatch, d):
-    X, y = problem(rng, 400, d, 0.2)
-    exact = fastgd.diagnose(X, y)
-    monkeypatch.setattr(planner, "MOST_COLUMNS", 20)
-    found = fastgd.diagnose(X, y)
-    assert found.is_estimate
-    assert found.optimum is None
-    assert found.optimum_cost is None
-    assert 3 < found.n_passes <= 31
-    assert exact.largest_eigenvalue <= found.largest_eigenvalue <= 1.01 * exact.largest_eigenvalue
-    assert found.smallest_eigenvalue >= exact.smallest_eigenvalue * (1 - 1e-9)
-    assert "(estimated)" in str(found)
-    fit = fastgd.gradient_descent(X, y, n_epochs=30)
-    assert fit.method == "stream"
-    assert fit.n_passes == found.n_passes + 31
-    assert fit.cost_history[-1] < 0.1 * fit.cost_history[0]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 40))
@@ -365,49 +337,6 @@ def test_bad_questions_get_one_sentence():
     for tolerance in (0.0, 1.0, 2.0):
         with pytest.raises(ValueError, match=r"^tolerance must be between 0 and 1, not "):
             fastgd.diagnose(XS, YS).epochs_to(tolerance)
-
-
-@pytest.mark.parametrize("dtype", ["f8", "f4", "i4"])
-def test_the_longest_row_of_any_layout(rng, dtype):
-    X = (10 * rng.standard_normal((500, 3))).astype(dtype)
-    expected = np.max(np.sum(X.astype(float) ** 2, axis=1))
-    for table in (X, np.asfortranarray(X), X[::-1]):
-        problem = Problem(ArrayRows(table, np.zeros(500)), LESSON, SINGLE_STEPS, "numba", 2)
-        assert problem.largest_square == pytest.approx(expected, rel=1e-14)
-        assert problem.n_passes == 1
-
-
-def test_wide_data_whose_squares_overflow_is_refused_without_a_warning(rng):
-    X, y = rng.standard_normal((40, planner.MOST_COLUMNS + 76)), rng.standard_normal(40)
-    for scale in np.geomspace(1e152, 1e154, 9):  # the sums overflow at different steps of the method
-        for how in ({}, {"fit_intercept": True}):
-            with pytest.raises(fastgd.InvalidDataError, match="its squares overflow; scale X$"):
-                fastgd.gradient_descent(X * scale, y, n_epochs=2, **how)
-
-
-def test_lanczos_of_products_that_are_not_finite_is_nan():
-    found = []
-
-    def gradient(w):
-        found.append(w)
-        return 2.0 * np.arange(1.0, 5.0) * (w - 1.0) * (np.inf if len(found) == 3 else 1.0)
-
-    assert np.isnan(curvature.lanczos(gradient, 4)).all()
-    assert len(found) == 3
-
-
-def test_lanczos_sees_what_the_targets_do_not(monkeypatch):
-    """One long column that Xᵀy has nothing of: the limit is its, and "auto" descends from there."""
-    monkeypatch.setattr(planner, "MOST_COLUMNS", 20)
-    n, d = 60, 50
-    X = np.zeros((n, d))
-    X[np.arange(d), np.arange(d)] = 0.1 * n**0.5
-    X[0, 0] = 10 * n**0.5
-    y, w0 = 2 * X[:, 5], np.zeros(d)
-    w0[0] = 1.0
-    assert fastgd.diagnose(X, y).stability_limit == pytest.approx(0.01, rel=2e-3)
-    fit = fastgd.gradient_descent(X, y, w0=w0, n_epochs=20)
-    assert fit.cost_history[-1] < fit.cost_history[0]
 
 
 def test_small_is_not_nothing(rng):

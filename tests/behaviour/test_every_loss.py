@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +15,10 @@ import fastgd
 from fastgd import domains, losses
 from fastgd.kernels import pointwise
 from tests.conftest import JIT_IS_OFF
-from tests.problems import assert_alike
+from tests.helpers import ROOT
+from tests.problems import BACKENDS, assert_alike
 
 every = pytest.mark.parametrize("name", losses.NAMED)
-BACKENDS = ["numba", "python"]
 smooth = pytest.mark.parametrize("name", [name for name, loss in losses.NAMED.items() if loss.is_smooth])
 FITS = [fastgd.gradient_descent, fastgd.sgd]
 D = 3
@@ -283,7 +282,7 @@ print(len(compiled))
 def test_the_next_process_finds_every_loss_in_the_cache(tmp_path):
     environment = os.environ | {
         "FASTGD_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": str(ROOT),
     }
     runs = [
         subprocess.run(
