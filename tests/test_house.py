@@ -117,3 +117,15 @@ def test_no_lock_is_held_while_an_attribute_is_computed(path):
         if isinstance(node, ast.ImportFrom):
             assert "cached_property" not in {alias.name for alias in node.names}
         assert not (isinstance(node, ast.Attribute) and node.attr == "cached_property")
+
+
+TESTS = sorted(Path(__file__).parent.rglob("*.py"))
+
+
+def test_no_file_of_tests_is_past_400_lines_or_imports_another():
+    for path in TESTS:
+        text = path.read_text()
+        assert len(text.splitlines()) <= 400, path.name
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests"):
+                assert not node.module.split(".")[-1].startswith("test_"), f"{path.name}: {node.module}"
