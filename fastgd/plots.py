@@ -92,7 +92,7 @@ def check_file(file: str) -> None:
 
     suffix = os.path.splitext(file)[1][1:].lower()
     if suffix not in FigureCanvasBase.get_supported_filetypes():
-        raise ValueError(f"{file} is no picture: name a file that ends in .png, .svg or .pdf")
+        raise ValueError(f"{file} is not a picture: name a file that ends in .png, .svg or .pdf")
 
 
 def plot_sweep(sweep: Any, ax: Axes | None = None) -> Axes:

@@ -80,57 +80,53 @@ def open_data(
     **dialect: str | None,
 ) -> Data:
     """DATA with its targets. A loss of two classes refuses targets of one class."""
-    needs_two = NAMED[loss].domain is CLASSES
-    data = _opened(path, target, features, weight, missing, loss if needs_two else "", dialect)
-    if needs_two and not isinstance(data.X, Source):
-        refuse_one_class(target_facts(data.y, data.weight), Path(path).name, data.target, loss)
+    loss_of_two = loss if NAMED[loss].domain is CLASSES else ""
+    name, suffix = Path(path).name, Path(path).suffix.lower()
+    if suffix not in (".npy", ".npz"):
+        from fastgd.data.tables import read_table
+
+        source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
+        observed = Observed(source, loss_of_two)
+        return Data(observed, None, None, source.columns, target, weight, source.dialect)
+    refuse_dialect(name, dialect)
+    open_arrays = _open_npy if suffix == ".npy" else _open_npz
+    data = open_arrays(path, name, target, features, weight)
+    if loss_of_two:
+        refuse_one_class(target_facts(data.y, data.weight), name, data.target, loss)
     return data
 
 
-def _opened(
-    path: str,
-    target: str,
-    features: Sequence[str] | None,
-    weight: str | None,
-    missing: str,
-    loss_of_two: str,
-    dialect: dict[str, str | None],
-) -> Data:
-    name, suffix = Path(path).name, Path(path).suffix.lower()
-    if suffix in (".npy", ".npz"):
-        refuse_dialect(name, dialect)
-    if suffix == ".npy":
-        array = _rows(name, open_npy(path))
-        d = array.shape[1]
-        y, s = (None if column is None else _number(column, d, name) for column in (target, weight))
-        used = [j for j in range(d) if j not in (y, s)]
-        if features is not None:
-            used = _numbers(features, d, name)
-        for what, j in (("target", y), ("weight", s)):
-            if j in used:
-                raise InvalidDataError(f"the {what}, column {j}, is among the features; leave it out there")
-        if y == s:
-            raise InvalidDataError(f"the weight, column {s}, is the target too; name another column")
-        if not used:
-            raise InvalidDataError(f"{name} has no columns beside; X needs at least one")
-        table = _selected(array, used)
-        weights, weight_name = (None, None) if s is None else (array[:, s], str(s))
-        return Data(table, array[:, y], weights, table.columns, str(y), weight_name)
-    if suffix == ".npz":
-        arrays = open_npz(path)
-        X, targets = _member(arrays, "X", name), _member(arrays, target, name)
-        weights = None if weight is None else _member(arrays, weight, name)
-        if X.ndim != 2:
-            return Data(X, targets, weights, (), target, weight)
-        if features is not None:
-            table = _selected(X, _numbers(features, X.shape[1], name))
-            return Data(table, targets, weights, table.columns, target, weight)
-        return Data(X, targets, weights, places(X.shape[1]), target, weight)
-    from fastgd.data.tables import read_table
+def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+    """The columns of an array."""
+    array = _rows(name, open_npy(path))
+    d = array.shape[1]
+    y, s = (None if column is None else _number(column, d, name) for column in (target, weight))
+    used = [j for j in range(d) if j not in (y, s)]
+    if features is not None:
+        used = _numbers(features, d, name)
+    for what, j in (("target", y), ("weight", s)):
+        if j in used:
+            raise InvalidDataError(f"the {what}, column {j}, is among the features; leave it out there")
+    if y == s:
+        raise InvalidDataError(f"the weight, column {s}, is the target too; name another column")
+    if not used:
+        raise InvalidDataError(f"{name} has no other columns; X needs at least one")
+    table = _selected(array, used)
+    weights, weight_name = (None, None) if s is None else (array[:, s], str(s))
+    return Data(table, array[:, y], weights, table.columns, str(y), weight_name)
 
-    source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
-    observed = Observed(source, loss_of_two)
-    return Data(observed, None, None, source.columns, target, weight, source.dialect)
+
+def _open_npz(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+    """Separate arrays X, y and weights."""
+    arrays = open_npz(path)
+    X, y = _member(arrays, "X", name), _member(arrays, target, name)
+    weights = None if weight is None else _member(arrays, weight, name)
+    if X.ndim != 2:
+        return Data(X, y, weights, (), target, weight)
+    if features is not None:
+        table = _selected(X, _numbers(features, X.shape[1], name))
+        return Data(table, y, weights, table.columns, target, weight)
+    return Data(X, y, weights, places(X.shape[1]), target, weight)
 
 
 class Part(NamedTuple):
@@ -253,7 +249,7 @@ def _numbers(texts: Sequence[str], d: int, name: str, remedy: str = "") -> list[
     numbers = [_number(text, d, name, remedy) for text in texts]
     for number in numbers:
         if numbers.count(number) > 1:
-            raise InvalidDataError(f"column {number} stands twice among the features")
+            raise InvalidDataError(f"column {number} is twice among the features")
     return numbers
 
 

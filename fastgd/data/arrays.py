@@ -85,7 +85,7 @@ def refuse_cut_short(name: str, array: NDArray[Any]) -> None:
     if size < needed:
         raise InvalidDataError(
             f"lies in a file that was cut short: it has {size} bytes and the array needs {needed}",
-            what=name, remedy="write it anew",
+            what=name, remedy="write it again",
         )  # fmt: skip
 
 

@@ -263,7 +263,7 @@ class CallableSource(Source):
             self.columns = names
         elif not self.columns:
             raise InvalidDataError(
-                "X has columns with names, and the first chunk had none; give all chunks some"
+                "X has named columns, and the first chunk had none; name the columns of all chunks"
             )
         elif others := [name for name in names if name not in self.columns]:
             raise InvalidDataError(f"X has a column {shown(others[0])}, which the first chunk had not")

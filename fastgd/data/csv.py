@@ -65,7 +65,7 @@ class CsvFile(File):
         except ValueError as error:
             raise InvalidDataError(
                 f"{self.name} begins with a line sep=, and {error}",
-                remedy=("mend that line, or pass ", Option("delimiter"), " for another"),
+                remedy=("correct that line, or pass ", Option("delimiter"), " for another"),
             ) from None
         self.is_usual = self.dialect == dialect.Dialect(delimiter or usual, decimal or ".")
         if (d := head[:size].count(self.dialect.delimiter.encode()) + 1) > MOST_COLUMNS:
@@ -213,7 +213,7 @@ class CsvFile(File):
             self._bad = value, line
             name = self.own_names[column]
             problem: list[str | Option] = [
-                f"{shown(value, SHOWN_OF_A_VALUE)} in {column_text(name)} is no number"
+                f"{shown(value, SHOWN_OF_A_VALUE)} in {column_text(name)} is not a number"
             ]
             remedy: Sequence[str | Option] = []
             if HAS_COMMA.fullmatch(value.strip()):

@@ -125,7 +125,7 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, compression: Colle
     for member in members:
         name = f"{member.filename!r:.60}"
         if not member.filename.endswith(".npy"):
-            raise InvalidDataError(f"holds {name}, which is no array")
+            raise InvalidDataError(f"holds {name}, which is not an array")
         if member.filename in names:
             raise InvalidDataError(f"holds {name} twice")
         names.add(member.filename)
@@ -135,8 +135,8 @@ def _check_members(members: list[zipfile.ZipInfo], size: int, compression: Colle
             raise InvalidDataError(f"is damaged: {name} has two sizes")
         if member.file_size > max(SMALL, MAX_RATIO * member.compress_size):
             raise InvalidDataError(
-                f"would swell: {name} makes {member.file_size} bytes of {member.compress_size}; "
-                "if that is right, save it with np.savez"
+                f"would need too much memory: {name} makes {member.file_size} bytes of "
+                f"{member.compress_size}; if that is right, save it with np.savez"
             )
     if sum(member.compress_size for member in members) > size:
         raise InvalidDataError(f"is cut short or damaged: its members take more than its {size} bytes")

@@ -78,8 +78,8 @@ def _refuse_dangling(path: Path, name: str) -> None:
     """Refuse a link to a file that does not exist."""
     if path.is_symlink() and not path.exists():
         raise FileNotFoundError(
-            f"{name} is a link to {path_text(os.readlink(path))}, which is not there: mend the link, or "
-            "remove it"
+            f"{name} is a link to {path_text(os.readlink(path))}, which does not exist: repair the link, "
+            "or remove it"
         )
 
 
@@ -88,7 +88,7 @@ def _opened(path: Path, dialect: dict[str, str | None]) -> File:
         raise InvalidDataError(f"{path.name} is a folder; a list holds files only")
     suffix = _suffix(path)
     if not suffix:
-        raise InvalidDataError(f"{path.name} is of no kind that is known: {', '.join(KINDS)}")
+        raise InvalidDataError(f"{path.name} has an unknown ending; known are {', '.join(KINDS)}")
     if KINDS[suffix] in (_COMMAS, _TABS):
         return KINDS[suffix](path, **dialect)
     refuse_dialect(path.name, dialect)
@@ -99,7 +99,7 @@ def refuse_dialect(name: str, dialect: Mapping[str, str | None]) -> None:
     """Refuse a delimiter or decimal mark for a file that is not CSV."""
     if any(dialect.values()):
         remedy = "leave out ", Option("delimiter"), " and ", Option("decimal")
-        raise InvalidDataError(f"{name} is no CSV", remedy=remedy)
+        raise InvalidDataError(f"{name} is not a CSV file", remedy=remedy)
 
 
 def _suffix(path: Path) -> str:

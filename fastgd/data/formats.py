@@ -120,7 +120,7 @@ class ArrowFile(File):
         with path.open("rb") as file:
             start = file.read(6)
         if start[:4] == b"FEA1":
-            raise InvalidDataError(f"{self.name} is of Feather's first version; write it anew")
+            raise InvalidDataError(f"{self.name} is of Feather's first version; write it again")
         self._is_stream = start != b"ARROW1"
         with self._open() as batches:
             self.set_schema(batches.schema)

@@ -33,7 +33,7 @@ def labels(source: Source) -> tuple[Floats, Floats]:
             )
         if len(sums.keys() | targets.tolist()) > MOST:
             raise InvalidDataError(
-                f"{source.name} has more than {MOST} different targets: these are no classes"
+                f"{source.name} has more than {MOST} different targets: these are not classes"
             )
         totals = np.array([sums.get(label, 0.0) for label in targets.tolist()])
         np.add.at(totals, which, weights if len(weights) else 1.0)  # in row order, whatever the runs

@@ -78,8 +78,8 @@ class StreamRows(Elsewhere):
         if n != self.known_n:
             least = "at least " if n > self.known_n else ""
             raise InvalidDataError(
-                f"{self.source.name} gave {least}{n} rows at this read, and {self.known_n} were to be "
-                "expected (by the first read, or by n_samples); it must give the same rows at every read"
+                f"{self.source.name} gave {least}{n} rows at this read, and {self.known_n} were "
+                "expected (from the first read or n_samples); it must give the same rows at every read"
             )
         if not n:
             raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")
@@ -119,7 +119,7 @@ class StreamRows(Elsewhere):
 
     def reader(self) -> Reader:
         raise OrderError(
-            "gives its rows in order only, and this takes them in another",
+            "gives its rows in order only, but this fit needs another order",
             what=self.source.name,
             remedy='pass shuffle=False, or, of squared errors by single steps, shuffle="blocks" with '
             'method="summary"; or write them to a .npy file and pass np.load(file, mmap_mode="r"), which can '

@@ -112,11 +112,16 @@ def make_linear(
         weights = _drawn_weights(1 if d is None else d, seed, compiled)
     _check_range(weights, intercept, noise, chosen_dtype)
 
-    fill = _fill_compiled if compiled else _fill_plain
     X = np.empty(n if d is None else (n, d), dtype=chosen_dtype)
     y = np.empty(n, dtype=chosen_dtype)
-    fill(X, y, weights, intercept, noise, seed, threads)
-    return X, y, float(weights[0]) if d is None else weights
+    result = float(weights[0]) if d is None else weights
+    if compiled:
+        _fill(X, y, weights, intercept, noise, seed, threads)
+    else:
+        plain_w = result if d is None else weights.tolist()
+        block_rows, is_single = blocks.block_rows(len(weights)), chosen_dtype == np.float32
+        X[...], y[...] = reference.make_linear(n, d, plain_w, intercept, noise, seed, block_rows, is_single)
+    return X, y, result
 
 
 def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -169,22 +174,6 @@ def _check_range(weights: NDArray[np.float64], intercept: float, noise: float, d
         raise ValueError(f"y could overflow {dtype}; make w, intercept and noise smaller")
 
 
-def _fill_plain(
-    X: NDArray[Any],
-    y: NDArray[Any],
-    w: NDArray[np.float64],
-    intercept: float,
-    noise: float,
-    seed: int,
-    n_threads: int,  # noqa: ARG001 - plain loops run in one thread
-) -> None:
-    d = X.shape[1] if X.ndim == 2 else None
-    block_rows = blocks.block_rows(len(w))
-    plain_w = float(w[0]) if d is None else w.tolist()
-    single = X.dtype == np.float32
-    X[...], y[...] = reference.make_linear(len(y), d, plain_w, intercept, noise, seed, block_rows, single)
-
-
 class _Output(Dataset):
     """The arrays to fill, as rows of `engine.reduce`. A task writes its run."""
 
@@ -208,7 +197,7 @@ class _Output(Dataset):
         raise NotImplementedError
 
 
-def _fill_compiled(
+def _fill(
     X: NDArray[Any],
     y: NDArray[Any],
     w: NDArray[np.float64],

@@ -162,7 +162,7 @@ class TableSource(Source):
             features = list(dict.fromkeys(column for column in files[0].names if column not in others))
             if not features and (target is None or target in files[0].names):
                 raise InvalidDataError(
-                    f"{name} has no columns beside {listed(others)}", remedy="X needs at least one"
+                    f"{name} has no other columns than {listed(others)}", remedy="X needs at least one"
                 )
         self.columns = _names(features)
         _check_names(self.columns, target, weight)
@@ -220,7 +220,7 @@ class TableSource(Source):
         others = [name for name in self.columns if name in bad and name not in numeric]
         index = [name for name in self.columns if INDEX.fullmatch(name) or name in file.index]
         good = [name for name in self.columns if name not in others and name not in index]
-        remedy: Text = ["name those to use, ", Option("features", good)] if good else "mend them"
+        remedy: Text = ["name those to use, ", Option("features", good)] if good else "repair them"
         if others:
             texts = [f"{shown(name)} ({bad[name]}{file.first(name)})" for name in others[:SHOWN]]
             more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
@@ -329,7 +329,7 @@ def _check_names(names: Sequence[str], target: str | None, weight: str | None) -
         raise InvalidDataError(f"the weight {shown(weight)} is the target too; name another column")
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise InvalidDataError(f"{shown(twice[0])} stands twice among the features")
+        raise InvalidDataError(f"{shown(twice[0])} is twice among the features")
 
 
 def _names(features: Any) -> tuple[str, ...]:

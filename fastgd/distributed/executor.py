@@ -107,7 +107,7 @@ class Fetching:
     def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
         if (np.diff(order) < 0).any():
             raise OrderError(
-                "the rows of a Dask collection lie on several workers, and this fit takes them in another "
+                "the rows of a Dask collection lie on several workers, but this fit needs another "
                 'order: pass shuffle=False, or, for squared errors with batch_size=1, shuffle="blocks" with '
                 'method="summary"'
             )
@@ -157,7 +157,7 @@ class Workers:
     def scan(self, rows: Any, step: Step, state: Sequence[Any], blocks: NDArray[np.integer] | None) -> None:
         if blocks is not None and (np.diff(blocks) <= 0).any():
             raise OrderError(
-                "the rows of a Dask collection lie on several workers, and this fit takes their blocks in "
+                "the rows of a Dask collection lie on several workers, but this fit needs their blocks in "
                 'another order: pass shuffle=False, or method="summary", whose maps work in any order'
             )
         sent, moved = self._sent(Scanning(self._view(rows), step)), [np.array(array) for array in state]

@@ -158,7 +158,7 @@ def class_weights(weights: dict[Any, Any], classes: Any) -> Floats:
     for label, weight in weights.items():
         name = f"class_weight[{display.value(label)}]"
         if label not in labels:
-            raise ValueError(f"{name} names no class; the classes are {listing(classes)}")
+            raise ValueError(f"{name} is not a class; the classes are {listing(classes)}")
         if isinstance(weight, (bool, np.bool_)) or not isinstance(weight, numbers.Real):
             raise ValueError(f"{name} must be a number, not {display.value(weight, 60)}")
         if not 0.0 <= float(weight) < np.inf:

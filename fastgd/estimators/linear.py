@@ -165,7 +165,7 @@ class Linear(BaseEstimator):
         rate = half * float(self.eta0)
         return rate if power == 0.0 else lambda epoch: rate * (epoch + 1.0) ** -power
 
-    def _sgd_options(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
+    def _sgd_options(self, before: Before, is_part: bool) -> dict[str, Any]:
         """Options that only SGD has."""
         return {}
 
@@ -211,7 +211,7 @@ class Linear(BaseEstimator):
             n_threads=self._threads(), warning=EstimatorConvergenceWarning,
             words=self._words(objective, half), reports=reports,
         )  # fmt: skip
-        options |= self._sgd_options(half, before, is_part)
+        options |= self._sgd_options(before, is_part)
         result = fit(self._solver, X, y, weights, objective, self._rule(), Options(**options))
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
@@ -266,7 +266,7 @@ class Stochastic(Linear):
             )
         return float(self.alpha)
 
-    def _sgd_options(self, half: float, before: Before, is_part: bool) -> dict[str, Any]:
+    def _sgd_options(self, before: Before, is_part: bool) -> dict[str, Any]:
         is_adaptive = self.learning_rate == "adaptive"
         options: dict[str, Any] = dict(shuffle=self.shuffle, seed=self._seed(before), is_adaptive=is_adaptive)
         if not is_part:

@@ -229,7 +229,8 @@ def test_names_after_a_chunk_without_any_are_refused(fit):
     with pytest.raises(fastgd.InvalidDataError) as caught:
         fastgd.gradient_descent(fastgd.chunks(lambda: iter(parts)), **HOW)
     assert str(caught.value) == (
-        "chunk 1 of chunks(): X has columns with names, and the first chunk had none; give all chunks some"
+        "chunk 1 of chunks(): X has named columns, and the first chunk had none; "
+        "name the columns of all chunks"
     )
 
 

@@ -272,4 +272,4 @@ def test_the_picture_is_the_cost(run):
     assert Path("cost.svg").read_text().startswith("<?xml")
     code, out, err = run(*arguments, "cost.txt")
     assert (code, out) == (2, "")
-    assert err == "fastgd: cost.txt is no picture: name a file that ends in .png, .svg or .pdf\n"
+    assert err == "fastgd: cost.txt is not a picture: name a file that ends in .png, .svg or .pdf\n"

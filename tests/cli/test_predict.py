@@ -104,7 +104,7 @@ BAD_PREDICTIONS = {
     "text": (
         "miles,minutes,night\n1,2,3\nx,5,6\n",
         [],
-        'new.csv, line 3: "x" in column "miles" is no number',
+        'new.csv, line 3: "x" in column "miles" is not a number',
     ),
     "too large": (
         "miles,minutes,night\n1,2,3\n1,1e999,3\n",

@@ -28,7 +28,7 @@ BAD_FITS = {
     "text": (
         lambda: csv_of(_200="1,x,0,5,1"),
         [],
-        'trips.csv, line 200: "x" in column "minutes" is no number',
+        'trips.csv, line 200: "x" in column "minutes" is not a number',
     ),
     "short row": (lambda: csv_of(_9="1,2"), [], "trips.csv, line 9 has 2 fields, and the header 5"),
     "too large": (
@@ -123,12 +123,12 @@ def test_other_bad_data(run, here):
         (["t.npy", "--target", "fare"], "t.npy has no names of columns: give the number of one, 0 to 4"),
         (["t.npy", "--target", "5"], "t.npy has no column 5; it has columns 0 to 4"),
         (["t.npy", "--target", "0", "--features", "0,1"], "the target, column 0, is among the features"),
-        (["t.npy", "--target", "0", "--features", "1,1"], "column 1 stands twice among the features"),
+        (["t.npy", "--target", "0", "--features", "1,1"], "column 1 is twice among the features"),
         (["t.npy", "--target", "0", "--weight", "0"], "the weight, column 0, is the target too"),
         (["t.npy", "--target", "0", "--missing", "drop"], "--missing drop is for tables"),
         (["odd.npz", "--target", "z"], 'odd.npz has no array "z"; it has X, y'),
         (["odd.npz", "--target", "y"], "y has 299 rows and X has 300; they must agree"),
-        (["trips.xlsx", "--target", "fare"], "trips.xlsx is of no kind that is known"),
+        (["trips.xlsx", "--target", "fare"], "trips.xlsx has an unknown ending"),
         (["none.csv", "--target", "fare"], "there is no file or folder none.csv"),
         (["none.npy", "--target", "0"], "none.npy: No such file or directory"),
         (["trips.csv", "--target", "fair"], 'trips.csv has no column "fair": did you mean "fare"?'),
@@ -150,7 +150,7 @@ LABELS = {
     "words": (
         "no",
         "yes",
-        'games.csv, line 2: "no" in column "won" is no number; log_loss takes y of 0 and 1: '
+        'games.csv, line 2: "no" in column "won" is not a number; log_loss takes y of 0 and 1: '
         "write the classes so",
     ),
     "1 and 2": (

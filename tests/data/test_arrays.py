@@ -144,7 +144,7 @@ class TestCutShort:
         with pytest.raises(
             InvalidDataError,
             match=f"^X lies in a file that was cut short: it has {N * D * 8 - 8} bytes and the array needs "
-            f"{N * D * 8}; write it anew$",
+            f"{N * D * 8}; write it again$",
         ):
             ask(X, np.ones(N))
 

@@ -140,9 +140,7 @@ def test_another_number_of_rows_at_a_later_read(change):
         fastgd.gradient_descent(given, method="stream", n_epochs=5, loss="huber")
     found = str(caught.value)
     least = "at least " * (change > 0)
-    assert found.startswith(
-        f"chunks() gave {least}{5000 + change} rows at this read, and 5000 were to be expected"
-    )
+    assert found.startswith(f"chunks() gave {least}{5000 + change} rows at this read, and 5000 were expected")
 
 
 def test_n_samples_that_is_wrong():

@@ -84,20 +84,20 @@ def test_tabs_and_compressed_files(read):
 
 
 REFUSED = {
-    "text": ("a,b\n1,2\n3,4\nabc,5\n", 't.csv, line 4: "abc" in column "a" is no number'),
-    "text in the target": ("a,b\n1,oops\n", 't.csv, line 2: "oops" in column "b" is no number'),
-    "text in quotes": ('a,b\n1,2\n"x,y",2\n', 't.csv, line 3: "x,y" in column "a" is no number'),
+    "text": ("a,b\n1,2\n3,4\nabc,5\n", 't.csv, line 4: "abc" in column "a" is not a number'),
+    "text in the target": ("a,b\n1,oops\n", 't.csv, line 2: "oops" in column "b" is not a number'),
+    "text in quotes": ('a,b\n1,2\n"x,y",2\n', 't.csv, line 3: "x,y" in column "a" is not a number'),
     "digits with a comma": (
         'a,b\n1.5,2\n"1,5",2\n',
-        't.csv, line 3: "1,5" in column "a" is no number with decimal="."; pass decimal=",", or take out '
+        't.csv, line 3: "1,5" in column "a" is not a number with decimal="."; pass decimal=",", or take out '
         "what separates thousands",
     ),
-    "dates": ("a,b\n2026-01-01,2\n", 't.csv, line 2: "2026-01-01" in column "a" is no number'),
-    "neither true nor false": ("a,b\n1,true\n2,x\n", 't.csv, line 2: "true" in column "b" is no number'),
+    "dates": ("a,b\n2026-01-01,2\n", 't.csv, line 2: "2026-01-01" in column "a" is not a number'),
+    "neither true nor false": ("a,b\n1,true\n2,x\n", 't.csv, line 2: "true" in column "b" is not a number'),
     "too short": ("a,b\n1,2\n3\n", "t.csv, line 3 has 1 field, and the header 2"),
     "too long": ("a,b\n1,2\n\n3,4,5\n", "t.csv, line 4 has 3 fields, and the header 2"),
-    "lines end in CR": ("a,b\r1,2\rx,3\r", 't.csv, line 3: "x" in column "a" is no number'),
-    "after quoted lines": (QUOTED + "x,,1\n", 't.csv, line 5: "x" in column "a" is no number'),
+    "lines end in CR": ("a,b\r1,2\rx,3\r", 't.csv, line 3: "x" in column "a" is not a number'),
+    "after quoted lines": (QUOTED + "x,,1\n", 't.csv, line 5: "x" in column "a" is not a number'),
     "a quote that takes the rest": (
         'a,note,b\n1,"x",2\n3,"y,4\n5,z,6\n',
         "t.csv, line 3 has 2 fields, and the header 3",
@@ -134,14 +134,14 @@ def test_columns_that_hold_no_numbers_are_listed(read):
         't.csv has columns that hold no numbers, "who" (text, "me" in line 2), '
         '"when" (dates, "2026-01-01" in line 2); name those to use, features=["a", "c"]'
     )
-    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 2\); mend them$'):
+    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 2\); repair them$'):
         read("a,b\nx,3\n1,2\n")
 
 
 @pytest.mark.parametrize("features", [None, ["a"]], ids=str)
 def test_a_cell_of_text_in_a_column_of_numbers_is_the_one_at_fault(read, features):
     source = read("b,a\n,1\n1,2\n3,4\nNA,5\n4,1\n2,x\n", features=features)
-    with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 7: "x" in column "a" is no number$'):
+    with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 7: "x" in column "a" is not a number$'):
         fastgd.gradient_descent(source)
 
 
@@ -153,7 +153,7 @@ def test_the_remedy_leaves_no_column_out_for_one_bad_cell(read):
         't.csv has columns that hold no numbers, "b" (text, "x" in line 2); '
         'name those to use, features=["a", "c"]'
     )
-    with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 3: "q" in column "a" is no number$'):
+    with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 3: "q" in column "a" is not a number$'):
         rows_of(read(text, target="t", features=["a", "c"]))
 
 
@@ -183,7 +183,7 @@ def test_a_cell_is_told_on_one_line(read):
     ):
         with pytest.raises(fastgd.InvalidDataError) as caught:
             rows_of(read(f"a,b\n1,2\n{cell},3\n", features=["a"]))
-        assert str(caught.value) == f't.csv, line 3: "{told}" in column "a" is no number'
+        assert str(caught.value) == f't.csv, line 3: "{told}" in column "a" is not a number'
 
 
 LONG = 1_000_000
@@ -194,7 +194,7 @@ FAR = 900_000
 @pytest.mark.parametrize(
     ("bad", "sentence"),
     [
-        ("abc,2", 't.csv, line 900002: "abc" in column "a" is no number'),
+        ("abc,2", 't.csv, line 900002: "abc" in column "a" is not a number'),
         ("1,2,3", "t.csv, line 900002 has 3 fields, and the header 2"),
         ("1", "t.csv, line 900002 has 1 field, and the header 2"),
         (",2", 't.csv: "a" has 1 missing value; pass missing="drop", or fill them'),

@@ -79,8 +79,8 @@ def test_commas_that_may_separate_thousands_are_no_decimal_marks(tmp_path):
     with pytest.raises(fastgd.InvalidDataError) as caught:
         rows_of(fastgd.read_table(file, target="y", features=["x"]))
     assert str(caught.value) == (
-        't.csv, line 2: "1,250" in column "x" is no number with decimal="."; pass decimal=",", or take out '
-        "what separates thousands"
+        't.csv, line 2: "1,250" in column "x" is not a number with decimal="."; pass decimal=",", or '
+        "take out what separates thousands"
     )
     assert rows_of(fastgd.read_table(file, target="y", decimal=","))[0].ravel().tolist() == [1.25, 12.5]
     file.write_text("x;y\n0,125;2\n0,250;3\n")  # no thousands begin with 0
@@ -93,8 +93,8 @@ def test_a_column_of_text_decides_no_decimal_mark(tmp_path):
     with pytest.raises(fastgd.InvalidDataError) as caught:
         rows_of(fastgd.read_table(file, target="y", features=["v"]))
     assert str(caught.value) == (
-        't.tsv, line 2: "1,234" in column "v" is no number with decimal="."; pass decimal=",", or take out '
-        "what separates thousands"
+        't.tsv, line 2: "1,234" in column "v" is not a number with decimal="."; pass decimal=",", or '
+        "take out what separates thousands"
     )
     file.write_text("v\tname\ty\n1,5\t3.5\t3\n2,5\ta 1\t4\n9\tb 2\t5\n")
     X, _, _ = rows_of(fastgd.read_table(file, target="y", features=["v"]))
@@ -135,7 +135,7 @@ def test_a_line_sep_that_names_no_delimiter_is_refused(tmp_path, one):
         fastgd.read_table(file, target="y")
     assert str(caught.value) == (
         "t.csv begins with a line sep=, and delimiter must be one ASCII character, such as ';' or '\\t', not "
-        f"{one!r}; mend that line, or pass delimiter= for another"
+        f"{one!r}; correct that line, or pass delimiter= for another"
     )
     np.testing.assert_array_equal(
         rows_of(fastgd.read_table(file, target="y", delimiter=";"))[1], [r[2] for r in ROWS]
@@ -188,7 +188,7 @@ def test_keywords_that_no_file_can_have(keywords, message):
 def test_other_files_have_no_dialect(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
     with pytest.raises(
-        fastgd.InvalidDataError, match=r"^t.parquet is no CSV; leave out delimiter= and decimal=$"
+        fastgd.InvalidDataError, match=r"^t.parquet is not a CSV file; leave out delimiter= and decimal=$"
     ):
         fastgd.read_table(tmp_path / "t.parquet", target="y", decimal=",")
 

@@ -210,7 +210,7 @@ def test_zips_of_something_else_are_refused(tmp_path):
         with pytest.raises(InvalidDataError, match=rf"^{path} is not a whole \.npz file \(File is not a zip"):
             files.open_npz(path)
     zipped(path, ("X.npy", one), ("[Content_Types].xml", b"<xml/>"))
-    with pytest.raises(InvalidDataError, match=r"holds '\[Content_Types\]\.xml', which is no array$"):
+    with pytest.raises(InvalidDataError, match=r"holds '\[Content_Types\]\.xml', which is not an array$"):
         files.open_npz(path)
     zipped(path, ("X.npy", one), ("X.npy", one))
     with pytest.raises(InvalidDataError, match=r"holds 'X\.npy' twice$"):
@@ -272,7 +272,7 @@ def test_no_file_takes_memory_that_it_does_not_fill(tmp_path):
         zipped(tmp_path / "many", *((f"{i:0100}.npy", b"") for i in range(30_000))),
     ]
     lines = refusals("npz", hostile)
-    assert lines[0].startswith("would swell: 'X.npy' makes 80000")
+    assert lines[0].startswith("would need too much memory: 'X.npy' makes 80000")
     size = hostile[4].stat().st_size
     assert lines[4] == f"is cut short or damaged: its members take more than its {size} bytes"
     assert lines[-1].startswith("is not a whole .npz file (EOF: ")

@@ -94,7 +94,7 @@ class TestFolders:
         [
             ([], "the folder data has no files"),
             (["a.parquet", "b.csv"], "the folder data has files of several kinds "),
-            (["a.parquet", "b.txt"], "b.txt is of no kind that is known: .parquet, .pq, .arrow, .feather"),
+            (["a.parquet", "b.txt"], "b.txt has an unknown ending; known are .parquet, .pq, .arrow"),
         ],
     )
     def test_refused(self, tmp_path, names, sentence):
@@ -123,7 +123,7 @@ def test_a_link_to_a_file_that_is_not_there_is_named(tmp_path):
     (folder / "a.csv").write_text("x,y\n1,2\n")
     link = folder / "b.csv"
     link.symlink_to("/nonexistent")
-    told = "is a link to /nonexistent, which is not there: mend the link, or remove it$"
+    told = "is a link to /nonexistent, which does not exist: repair the link, or remove it$"
     with pytest.raises(FileNotFoundError, match=f"^year=1/b.csv {told}"):
         fastgd.read_table(tmp_path / "data", target="y")
     for given in (link, [link]):

@@ -119,5 +119,5 @@ def test_a_page_of_nonsense(tmp_path):
 
 def test_feather_of_the_first_version(tmp_path):
     (tmp_path / "t.feather").write_bytes(b"FEA1" + bytes(100))
-    with pytest.raises(fastgd.InvalidDataError, match="is of Feather's first version; write it anew$"):
+    with pytest.raises(fastgd.InvalidDataError, match="is of Feather's first version; write it again$"):
         fastgd.read_table(tmp_path / "t.feather", target="y")

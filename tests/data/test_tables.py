@@ -57,7 +57,7 @@ def test_by_default_all_columns_but_those_with_another_part(tmp_path):
         (dict(features=["a", "y"]), ValueError, 'the target "y" is among the features; leave it out there'),
         (dict(weight="a"), ValueError, 'the weight "a" is among the features; leave it out there'),
         (dict(weight="y"), ValueError, 'the weight "y" is the target too; name another column'),
-        (dict(features=["a", "b", "a"]), ValueError, '"a" stands twice among the features'),
+        (dict(features=["a", "b", "a"]), ValueError, '"a" is twice among the features'),
         (dict(features=[]), ValueError, "features is empty; at least one is needed"),
         (dict(features="a"), TypeError, "features must be a list of names, ['a'], not a name"),
         (dict(features=["a", 1]), TypeError, "features must be names of columns, not ('a', 1)"),
@@ -103,7 +103,7 @@ def test_names_that_begin_alike(tmp_path):
 
 def test_nothing_beside_the_target(tmp_path):
     file = write(tmp_path / "t.parquet", TABLE.select(["y"]))
-    with pytest.raises(fastgd.InvalidDataError, match='has no columns beside "y"; X needs at least one$'):
+    with pytest.raises(fastgd.InvalidDataError, match='has no other columns than "y"; X needs at least one$'):
         fastgd.read_table(file, target="y")
 
 
@@ -176,7 +176,7 @@ def test_a_file_that_grows_between_reads(tmp_path):
     file = write(tmp_path / "t.arrow")
     source = fastgd.read_table(file, target="y", features=["a"])
     write(file, pa.concat_tables([TABLE, TABLE]))
-    with pytest.raises(fastgd.InvalidDataError, match="rows at this read, and 1000 were to be expected"):
+    with pytest.raises(fastgd.InvalidDataError, match="rows at this read, and 1000 were expected"):
         fastgd.cost_and_gradient(source, None, [0.0])
 
 

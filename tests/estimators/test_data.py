@@ -275,7 +275,7 @@ LABELS = np.array(["ham", "spam", "eggs"])
 def test_class_weight_must_name_classes(model):
     y = LABELS[targets(model)]
     weighted = clone(model).set_params(class_weight={"Spam": 50})
-    says = "class_weight['Spam'] names no class; the classes are 'ham', 'spam'"
+    says = "class_weight['Spam'] is not a class; the classes are 'ham', 'spam'"
     assert refused(lambda: weighted.fit(X, y)) == says
     numbered = clone(model).set_params(class_weight={0: 1.0, 2: 5.0})
     assert "class_weight[2]" in refused(lambda: numbered.fit(X, targets(model)), "0, 1")

@@ -159,7 +159,7 @@ def test_targets_that_are_no_labels(rows, monkeypatch):
         GDClassifier().fit(cut(X, y))
     monkeypatch.setattr(labels, "MOST", 100)
     with pytest.raises(
-        fastgd.InvalidDataError, match="more than 100 different targets: these are no classes$"
+        fastgd.InvalidDataError, match="more than 100 different targets: these are not classes$"
     ):
         GDClassifier().fit(cut(X, np.arange(N) % 101))
     with pytest.raises(ValueError, match="^y holds one class only, 1.0; GDClassifier needs two or more"):
