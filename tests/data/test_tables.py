@@ -213,10 +213,10 @@ def test_pandas_is_not_imported_for_a_read(tmp_path):
     write(tmp_path / "t.arrow", table)
     program = (
         "import sys\n"
-        "from tests.data.reading import rows_of\n"
+        "from fastgd.data.streams import StreamRows\n"
         "import fastgd\n"
         "for name in sys.argv[1:]:\n"
-        "    X, y, _ = rows_of(fastgd.read_table(name, target='y', missing='drop'))\n"
+        "    X, y, _ = StreamRows(fastgd.read_table(name, target='y', missing='drop')).whole()\n"
         "    assert (X.tolist(), y.tolist()) == ([[1.0, 1.0], [2.0, 1.0]], [1.0, 3.0])\n"
         "assert 'pandas' not in sys.modules\n"
     )
