@@ -206,9 +206,9 @@ class _Progress:
         if run.diverged:
             self._check_data()
         if keeper is not None:
-            is_off = run.diverged
+            diverged = run.diverged
             run.n_epochs = keeper.resume(run, histories.whole(), stepper, self._callbacks)
-            run.diverged |= is_off
+            run.diverged |= diverged
 
     def advance(self, run: Run, keeper: Keeper | None) -> None:
         n_epochs, stepper = len(self._rates), self._stepper
@@ -229,10 +229,10 @@ class _Progress:
         part = histories.batch if stop - epoch == len(rates) else histories.batch.part(epoch, stop)
         if self._knows_costs and not histories.has_costs:
             part = replace(part, costs=np.empty(stop - epoch))
-        taken = np.array(rates[epoch:stop])
-        done = stepper.advance(taken, part, self._allow_divergence)
+        used = np.array(rates[epoch:stop])
+        done = stepper.advance(used, part, self._allow_divergence)
         if rates.flags.writeable:  # backtracking scales them
-            rates[epoch : epoch + done] = taken[:done]
+            rates[epoch : epoch + done] = used[:done]
         diverged = run.diverged or (done < stop - epoch and not stepper.has_converged)
         if epoch == 0 and (done == 0 or self._allow_divergence) and (diverged or not _is_finite(stepper.w)):
             self._check_data()
