@@ -231,7 +231,8 @@ def _as_numbers(values: list[Any]) -> NDArray[Any] | None:
         if set(map(type, flat)) in ({float}, {int}):
             with contextlib.suppress(ValueError, OverflowError):  # of unlike lengths, or too large
                 array = np.array(values)
-                return array if array.dtype in (np.float64, np.int64) else None
+                # NumPy makes floats of ints where some are above 2^63.
+                return array if array.dtype == (np.float64 if type(flat[0]) is float else np.int64) else None
     return None
 
 

@@ -58,7 +58,7 @@ def test_long_lists_of_numbers_are_one_array():
         assert same(npz.unpack(tree, arrays), [value])
     for value in (
         [1, 0.5] * 20, [True] * 20, [[1.0], [2.0, 3.0]] * 10, [2**70] * 20, [[]] * 20, [[1.0], (2.0,)] * 10,
-        [[1.0], 2.0] * 10, [2**63] * 20,
+        [[1.0], 2.0] * 10, [2**63] * 20, [0] * 20 + [2**63],
     ):  # fmt: skip
         tree, arrays = packed(value)
         assert not arrays
