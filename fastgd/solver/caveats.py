@@ -78,9 +78,9 @@ def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float
     Returns the bound of the condition number, 1 where it was not computed. On statistics the rule of tol=0
     knows the units of columns.
     """
-    objective, tolerance = descent.objective, descent.tolerance(options)
     if run.error is not None or run.diverged or not (run.converged or options.tol is not None):
         return 1.0
+    objective, tolerance = descent.objective, descent.tolerance(options)
     if run.converged and not run.has_stalled and tolerance == 0.0:
         return 1.0
     found = condition(rows, objective)

@@ -273,7 +273,10 @@ def _held_out(plan: Plan, dataset: Dataset) -> tuple[Dataset, _Held | None]:
 
 def _callbacks(descent: Descent, plan: Plan, held: _Held | None) -> tuple[list[Callback], Validation | None]:
     """What looks at each epoch of the run."""
-    options, callbacks = plan.options, list[Callback]()
+    options, by_cost = plan.options, descent.is_judged_by_cost(plan.options.tol)
+    callbacks: list[Callback] = []
+    if options.callback is None and held is None and not by_cost:
+        return callbacks, None
     is_scalar = descent.problem.rows.is_scalar
 
     def model() -> tuple[Floats, float]:
@@ -290,7 +293,7 @@ def _callbacks(descent: Descent, plan: Plan, held: _Held | None) -> tuple[list[C
 
     cost_rule = validation = None
     tolerance = options.tolerance("stream")
-    if descent.is_judged_by_cost(options.tol):
+    if by_cost:
         cost_rule = CostRule(tolerance, options.patience)
     if held is not None:
         validation = Validation(lambda: held(*model()), max(0.0, tolerance), options.patience)
