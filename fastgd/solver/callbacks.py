@@ -93,7 +93,8 @@ class CostRule:
         return [self._quiet, self._lowest]
 
     def restore(self, state: list[Any]) -> None:
-        self._quiet, self._lowest = state
+        quiet, lowest = state
+        self._quiet, self._lowest = int(quiet), float(lowest)
 
 
 class Validation:
@@ -123,8 +124,8 @@ class Validation:
         return [self._best, self._since, np.array(self.costs)]
 
     def restore(self, state: list[Any]) -> None:
-        self._best, self._since, costs = state
-        self.costs = costs.tolist()
+        best, since, costs = state
+        self._best, self._since, self.costs = float(best), int(since), costs.tolist()
 
 
 class AdaptiveRate:

@@ -184,8 +184,9 @@ class Checkpoint:
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
         run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
         run.n_epochs = epoch
-        for callback, state in zip(callbacks, point["callbacks"], strict=True):
-            callback.restore(state)
+        for callback in callbacks:
+            if callback.state():  # the user's function has none, and may be another
+                callback.restore(point["callbacks"][type(callback).__name__])
         self.journal.has_started(found.places[found.before :])
         return epoch
 
@@ -208,7 +209,7 @@ class Checkpoint:
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             passes=self._problem.n_passes if self._problem else 0,
-            callbacks=[callback.state() for callback in callbacks],
+            callbacks={type(callback).__name__: callback.state() for callback in callbacks},
             stepper=moving,
         )  # fmt: skip
 
