@@ -107,24 +107,28 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> l
     `found` is the bound of the condition number that `revoke` returned.
     """
     objective, options = descent.objective, plan.options
-    words, tolerance = options.words, descent.tolerance(options)
+    words = options.words
     caveats: list[tuple[str, str, float]] = []
+    if options.tol is None:
+        if is_left_behind(run, descent, rows, options):
+            caveats.append(("left behind", forecast.left_behind(words, objective.l2), 0.0))
+        return caveats
     is_small = objective.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
-    if options.tol is not None and is_small and rows.facts.squares_vanish:
+    if is_small and rows.facts.squares_vanish:
         caveats.append(("small y", f"y is {rows.facts.largest:g} at most: {forecast.VANISHES}", 0.0))
-    if options.tol is not None and descent.is_off():
+    if descent.is_off():
         caveats.append(("is off", forecast.is_off(words), 0.0))
-    elif run.is_revoked and options.tol is not None:
+    elif run.is_revoked:
         caveats.append(("unlike", f"{run.stopped}: {_unlike(plan, objective, rows, found)}", found))
     elif is_left_behind(run, descent, rows, options):
         caveats.append(("left behind", forecast.left_behind(words, objective.l2), 0.0))
-    digits = descent.expected_digits() if options.tol is not None else math.inf
+    digits = descent.expected_digits()
     if digits < FEW_DIGITS:
         columns = forecast.named(descent.dependent(), rows.columns) if digits <= 0.0 else ""
         is_beside = objective.fit_intercept and not objective.is_standardized
         caveats.append(("few digits", forecast.few_digits(digits, is_beside, columns, words), -digits))
-    if options.tol is not None and options.n_epochs and not (run.converged or run.stopped):
-        by_cost = descent.kind == "sgd" or not objective.is_smooth
+    if options.n_epochs and not (run.converged or run.stopped):
+        by_cost, tolerance = descent.is_judged_by_cost(options.tol), descent.tolerance(options)
         seen = np.empty(0) if run.changes is None else run.changes
         first_cost, last_cost = run.first_cost or 0.0, run.last_cost or 0.0
         share = last_cost / first_cost if by_cost and first_cost > 0.0 and last_cost > 0.0 else math.nan

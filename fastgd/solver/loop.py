@@ -92,43 +92,6 @@ class Recorded(NamedTuple):
     """The number of gradients an epoch that history="samples" keeps."""
 
 
-class _Histories:
-    """The arrays of a run, with room for all epochs."""
-
-    def __init__(self, recorded: Recorded, n_epochs: int, d: int):
-        history = recorded.history
-        self.has_costs = recorded.costs and history is not None
-        self.has_losses = recorded.losses and history is not None
-        self.has_weights, self.has_gradients = history in ("epochs", "samples"), history == "samples"
-        self.costs = np.empty(n_epochs + 1 if self.has_costs else 0)
-        self.weights = np.empty((n_epochs + 1 if self.has_weights else 0, d))
-        self.losses = np.empty(n_epochs) if self.has_losses else _NO_LOSSES
-        size = n_epochs, recorded.n_samples, d
-        self.gradients = np.empty(size) if self.has_gradients else _NO_GRADIENTS
-        self.norms = np.empty(n_epochs) if recorded.norms else _NO_LOSSES
-        self.batch = EpochBatch(self.costs[1:], self.losses, self.weights[1:], self.gradients, self.norms)
-
-    def whole(self) -> EpochBatch:
-        """All of them, with the start as the first entry of costs and weights."""
-        return EpochBatch(self.costs, self.losses, self.weights, self.gradients, self.norms)
-
-    def begin(self, cost: float | None, w: Floats) -> None:
-        if self.has_costs:
-            self.costs[0] = cost
-        if self.has_weights:
-            self.weights[0] = w
-
-    def cut(self, run: Run) -> None:
-        """Hand the run the arrays, cut to the epochs that were done."""
-        n = run.n_epochs
-        run.costs = self.costs[: n + 1] if self.has_costs and run.first_cost is not None else None
-        run.losses = self.losses[:n] if self.has_losses else None
-        run.weights = self.weights[: n + 1] if self.has_weights else None
-        run.gradients = self.gradients[:n] if self.has_gradients else None
-        if len(self.norms):
-            run.changes = self.norms[:n]
-
-
 def run_epochs(
     stepper: Stepper,
     rates: Floats,
@@ -144,25 +107,21 @@ def run_epochs(
     `check_data` is called when the first epoch leaves something that is not finite; it raises where the data
     is to blame. An interrupt ends the run after its last whole epoch, and is its `error`.
     """
-    histories = _Histories(recorded, len(rates), len(stepper.w))
     run = Run(0, None, None, None, None, False, False, None, None)
-    knows_costs = recorded.costs and (not recorded.losses or bool(callbacks))
-    progress = _Progress(
-        stepper, rates, histories, callbacks, knows_costs, not stop_when_diverged, check_data
-    )
+    progress = _Progress(stepper, rates, recorded, callbacks, check_data, not stop_when_diverged)
     try:
         progress.start(run, keeper)
         progress.advance(run, keeper)
         if keeper is not None:
             if run.error is None:  # else the last epoch is done again
-                keeper.between(run.n_epochs, run, histories.whole(), stepper, callbacks)
+                keeper.between(run.n_epochs, run, progress.recorded(), stepper, callbacks)
             keeper.write()
     except KeyboardInterrupt as interrupt:
         if keeper is not None:
             with contextlib.suppress(KeyboardInterrupt):  # another: there is no time for it
                 keeper.write()
         progress.take_back(run, interrupt)
-    histories.cut(run)
+    progress.hand_over(run)
     if not stop_when_diverged:
         run.diverged = not _is_finite(stepper.w) or (
             run.costs is not None and not math.isfinite(run.costs[run.n_epochs])
@@ -173,21 +132,33 @@ def run_epochs(
 
 
 class _Progress:
-    """A run while it goes on. `run` is the run after its last whole epoch."""
+    """A run while it goes on, and the arrays that record it."""
 
     def __init__(
         self,
         stepper: Stepper,
         rates: Floats,
-        histories: _Histories,
+        recorded: Recorded,
         callbacks: Sequence[Callback],
-        knows_costs: bool,
-        allow_divergence: bool,
         check_data: Callable[[], None],
+        allow_divergence: bool,
     ):
-        self._stepper, self._rates, self._histories, self._callbacks = stepper, rates, histories, callbacks
-        self._knows_costs, self._allow_divergence = knows_costs, allow_divergence
-        self._check_data = check_data
+        self._stepper, self._rates, self._callbacks = stepper, rates, callbacks
+        self._check_data, self._allow_divergence = check_data, allow_divergence
+        self._knows_costs = recorded.costs and (not recorded.losses or bool(callbacks))
+        n_epochs, d, history = len(rates), len(stepper.w), recorded.history
+        self._has_costs = recorded.costs and history is not None
+        self._has_losses = recorded.losses and history is not None
+        self._has_weights = history == "epochs" or history == "samples"
+        self._costs = np.empty(n_epochs + 1 if self._has_costs else 0)
+        self._weights = np.empty((n_epochs + 1 if self._has_weights else 0, d))
+        losses, gradients = _NO_LOSSES, _NO_GRADIENTS
+        if self._has_losses:
+            losses = np.empty(n_epochs)
+        if history == "samples":
+            gradients = np.empty((n_epochs, recorded.n_samples, d))
+        norms = np.empty(n_epochs) if recorded.norms else _NO_LOSSES
+        self._batch = EpochBatch(self._costs[1:], losses, self._weights[1:], gradients, norms)
         self._keep(0, stepper.w.copy())
 
     def _keep(self, epoch: int, w: Floats) -> None:
@@ -195,18 +166,39 @@ class _Progress:
         # Steppers with momentum or an average replace their memory; they do not change it.
         self._whole = epoch, w, vars(self._stepper).get("memory")
 
+    def recorded(self) -> EpochBatch:
+        """All arrays, with the start as the first entry of costs and weights."""
+        return replace(self._batch, costs=self._costs, weights=self._weights)
+
+    def hand_over(self, run: Run) -> None:
+        """Hand the run the arrays, cut to the epochs that were done."""
+        n, batch = run.n_epochs, self._batch
+        if self._has_costs and run.first_cost is not None:
+            run.costs = self._costs[: n + 1]
+        if self._has_weights:
+            run.weights = self._weights[: n + 1]
+        if self._has_losses:
+            run.losses = batch.losses[:n]
+        if batch.gradients is not _NO_GRADIENTS:
+            run.gradients = batch.gradients[:n]
+        if len(batch.norms):
+            run.changes = batch.norms[:n]
+
     def start(self, run: Run, keeper: Keeper | None) -> None:
-        histories, stepper = self._histories, self._stepper
-        needs_cost = self._knows_costs or histories.has_costs
+        stepper = self._stepper
+        needs_cost = self._knows_costs or self._has_costs
         first = stepper.start(needs_cost or not len(self._rates))
         run.first_cost, run.last_cost = first, first if needs_cost else None
-        histories.begin(first, stepper.w)
+        if self._has_costs:
+            self._costs[0] = first
+        if self._has_weights:
+            self._weights[0] = stepper.w
         run.diverged = first is not None and not math.isfinite(first)
         if run.diverged:
             self._check_data()
         if keeper is not None:
             diverged = run.diverged
-            run.n_epochs = keeper.resume(run, histories.whole(), stepper, self._callbacks)
+            run.n_epochs = keeper.resume(run, self.recorded(), stepper, self._callbacks)
             run.diverged |= diverged
 
     def advance(self, run: Run, keeper: Keeper | None) -> None:
@@ -219,14 +211,15 @@ class _Progress:
             if run.n_epochs:
                 self._keep(run.n_epochs, stepper.w.copy())
             if keeper is not None:
-                keeper.between(run.n_epochs, run, self._histories.whole(), stepper, self._callbacks)
+                keeper.between(run.n_epochs, run, self.recorded(), stepper, self._callbacks)
             self._epochs(run, stop)
 
     def _epochs(self, run: Run, stop: int) -> None:
         """The epochs before `stop`, in one call of the stepper."""
-        epoch, rates, stepper, histories = run.n_epochs, self._rates, self._stepper, self._histories
-        part = histories.batch if stop - epoch == len(rates) else histories.batch.part(epoch, stop)
-        if self._knows_costs and not histories.has_costs:
+        epoch, rates, stepper, part = run.n_epochs, self._rates, self._stepper, self._batch
+        if stop - epoch < len(rates):
+            part = part.part(epoch, stop)
+        if self._knows_costs and not self._has_costs:
             part = replace(part, costs=np.empty(stop - epoch))
         used = np.array(rates[epoch:stop])
         done = stepper.advance(used, part, self._allow_divergence)
@@ -249,8 +242,8 @@ class _Progress:
         run.n_epochs, self._stepper.w, memory = self._whole
         if memory is not None:
             vars(self._stepper)["memory"] = memory
-        if not run.n_epochs and self._histories.has_weights:
-            self._histories.weights[0] = self._stepper.w
+        if not run.n_epochs and self._has_weights:
+            self._weights[0] = self._stepper.w
         run.error, run.is_interrupted = interrupt, True
 
 
@@ -260,6 +253,8 @@ def _is_finite(w: Floats) -> bool:
 
 def check_history(history: History, n_epochs: int, n_samples: int, d: int, n_runs: int = 1) -> None:
     """Refuse a history that would not fit into 1 GB."""
+    if 8 * n_runs * (n_epochs + 1) * (2 + d + n_samples * d) <= HISTORY_BYTES:  # whatever is kept
+        return
     numbers = 2 * n_runs * (n_epochs + 1) if history is not None else 0
     if history in ("epochs", "samples"):
         numbers += n_runs * (n_epochs + 1) * d
