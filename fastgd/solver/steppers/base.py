@@ -19,13 +19,13 @@ from fastgd.solver.planner import Method
 from fastgd.solver.steppers.backtracking import FIRST_GROWTH
 
 
-def hardly_differ(w: Floats, before: Floats) -> bool:
-    """Whether no weight differs by more than a few roundings."""
+def hardly_differ(point: Floats, before: Floats, w: Floats) -> bool:
+    """Whether no weight of the points differs by more than a few roundings of w."""
     few = 4 * sys.float_info.epsilon
     # In most runs the first weight decides.
-    if not abs(w[0] - before[0]) <= few * abs(w[0]):
+    if not abs(point[0] - before[0]) <= few * abs(w[0]):
         return False
-    return bool((np.abs(w - before) <= few * np.abs(w)).all())
+    return bool((np.abs(point - before) <= few * np.abs(w)).all())
 
 
 class StallRule:
@@ -38,7 +38,7 @@ class StallRule:
     @property
     def has_stalled(self) -> bool:
         """Whether no weight moved by more than a few roundings."""
-        return hardly_differ(self.w, self.before)
+        return hardly_differ(self.w, self.before, self.w)
 
 
 @dataclass(frozen=True)

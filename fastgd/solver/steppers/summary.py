@@ -69,7 +69,7 @@ class SummaryDescent(GradientRule):
     def has_stalled(self) -> bool:
         if not self._is_plain:
             return super().has_stalled
-        return hardly_differ(self._sums.w_ref + self.w, self._sums.w_ref + self.before)
+        return hardly_differ(self.w, self.before, self._sums.w_ref + self.w)
 
     def start(self, want_cost: bool) -> float | None:
         sums, v, h = self._sums, self.w, self._h
