@@ -60,10 +60,10 @@ def is_small(w, near):
 
 
 @kernel
-def descend(G, c, s, n, origin, v, before, h, rates, go_on, costs, weights):
+def descend(G, c, s, n, w_ref, v, before, h, rates, go_on, costs, weights):
     """Full-batch epochs v ← v − α ∂cost/∂v, one for each rate. Returns the number of epochs done.
 
-    v is rounded so that origin + v is a float: costs are then those of the weights origin + v. An epoch after
+    v is rounded so that w_ref + v is a float: costs are then those of the weights w_ref + v. An epoch after
     which v or its cost is not finite is undone and is the last, unless `go_on`. h (d,) is a work array.
     """
     evaluate(G, c, s, n, v, h)
@@ -71,7 +71,7 @@ def descend(G, c, s, n, origin, v, before, h, rates, go_on, costs, weights):
         copy(v, before)
         step = 2.0 * rates[epoch] / n
         for j in range(len(v)):
-            v[j] = (origin[j] + (v[j] + step * h[j])) - origin[j]
+            v[j] = (w_ref[j] + (v[j] + step * h[j])) - w_ref[j]
         value = evaluate(G, c, s, n, v, h)
         if not (go_on or (math.isfinite(value) and is_finite(v))):
             copy(before, v)

@@ -38,7 +38,7 @@ FAR_WEIGHTS = 2.0**7
 class SummaryDescent(GradientRule):
     """Full-batch descent on statistics: an epoch is a product of G with v. The reads are the problem's.
 
-    Steps without momentum, l1, metric and stopping rule have a kernel of their own, which is shorter.
+    The lesson's steps, without momentum, penalty, metric and stopping rule, have a shorter kernel.
     """
 
     state_attributes = ("w", "before", "_momentum", "has_converged")
@@ -51,14 +51,12 @@ class SummaryDescent(GradientRule):
         self._sums, self._metric = problem.penalised, problem.metric
         self._rule, self._until, self._state = rule, until, state
         self._l1 = problem.scaling.penalty(problem.objective.l1, 0.0).l1
-        self._is_plain = rule.is_plain and until.tol < 0.0 and not (problem.objective.l1 or len(self._metric))
+        self._is_plain = problem.is_plain and rule.is_plain and until.tol < 0.0 and not len(self._metric)
         self._floor, self._units = 0.0, np.zeros(len(state.point))
         if until.tol >= 0.0:
             self._floor, self._units = ROUNDING * problem.least_alike, problem.units
         self.w, self.before, self._momentum = state.point, state.before, state.momentum
-        self._h, self._origin = np.empty(len(self.w)), np.zeros(len(self.w))
-        if problem.is_plain:  # points are weights
-            self._origin = self._sums.w_ref
+        self._h = np.empty(len(self.w))
         self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
 
     @property
@@ -92,7 +90,7 @@ class SummaryDescent(GradientRule):
             from fastgd.kernels import epochs
 
             return epochs.descend(
-                sums.G, sums.c, sums.s, sums.n, self._origin, self.w, self.before, self._h,
+                sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._h,
                 rates, allow_divergence, batch.costs, batch.weights,
             )  # fmt: skip
         from fastgd.kernels import proximal
