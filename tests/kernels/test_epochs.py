@@ -17,6 +17,40 @@ def test_a_cost_that_rounds_below_nothing_is_nothing_and_nan_stays():
     assert math.isnan(epochs.evaluate(G, c, math.nan, 1, np.array([1.0]), h))
 
 
+@pytest.mark.parametrize("d", [1, 2, 10])
+def test_descending_by_hand(rng, d):
+    X, w_ref = rng.normal(size=(50, d)), rng.normal(size=d)
+    y = X @ np.ones(d) + rng.normal(size=50)
+    r = y - X @ w_ref
+    v, before, costs, weights = -w_ref, np.empty(d), np.empty(4), np.empty((4, d))
+    rates = np.array([0.01, 0.02, 0.01, 0.03])
+    work = v, before, np.empty(d), rates
+    assert epochs.descend(X.T @ X, X.T @ r, r @ r, 50, w_ref, *work, False, costs, weights) == 4
+    plain = np.zeros(d)
+    for epoch, rate in enumerate(rates):
+        plain = plain - rate * 2 / 50 * X.T @ (X @ plain - y)
+        np.testing.assert_allclose(w_ref + weights[epoch], plain, rtol=1e-12, atol=1e-14)
+        assert costs[epoch] == pytest.approx(np.mean((X @ plain - y) ** 2), rel=1e-12)
+    np.testing.assert_array_equal(v, weights[-1])
+    np.testing.assert_array_equal(before, weights[-2])
+    np.testing.assert_array_equal((w_ref + v) - w_ref, v)  # costs are those of the rounded weights
+
+
+@pytest.mark.parametrize("go_on", [False, True])
+def test_an_epoch_that_overflows_is_undone_unless_the_run_goes_on(go_on):
+    v, before, costs = np.array([1e150]), np.empty(1), np.empty(9)
+    work = v, before, np.empty(1), np.full(9, 100.0)
+    none = np.empty((0, 1))
+    done = epochs.descend(np.eye(1), np.ones(1), 1.0, 1, np.zeros(1), *work, go_on, costs, none)
+    if go_on:
+        assert done == 9
+        assert costs[-1] == math.inf
+    else:
+        assert done < 9
+        assert np.isfinite(costs[:done]).all()
+        assert v[0] == before[0]
+
+
 def test_composing_stops_where_digits_would_be_lost(rng):
     """Growing by 2⁵, shrinking and growing again is fine; growing twice, by 2¹⁰, is not."""
     a = np.array([[[2.0**5]], [[2.0**-5]], [[2.0**5]]])
