@@ -51,7 +51,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from fastgd._version import __version__
 
 _HOMES = {
     "forward": "functions",

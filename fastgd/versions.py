@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Iterator
 
-from fastgd import __version__
+from fastgd._version import __version__
 from fastgd.engine.threads import default_threads
 
 CORE = ("numpy", "numba", "llvmlite")

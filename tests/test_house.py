@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 LAYERS = [
-    ["callers", "display", "wording", "domains", "lazy", "reference", "penalties"],
+    ["_version", "callers", "display", "wording", "domains", "lazy", "reference", "penalties"],
     ["checks", "losses"],
     ["engine", "schedules", "kernels"],
     ["plots", "data", "versions"],

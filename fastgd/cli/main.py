@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from fastgd import __version__
+from fastgd._version import __version__
 from fastgd.checks import InvalidDataError
 from fastgd.data import dialect
 from fastgd.domains import NUMBERS

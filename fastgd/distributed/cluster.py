@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgd import __version__, callers
+from fastgd import callers
+from fastgd._version import __version__
 
 POLL = 0.1
 """Seconds between two checks that the scheduler is still there."""

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from fastgd import __version__, callers
+from fastgd import callers
+from fastgd._version import __version__
 from fastgd.checks import InvalidDataError, path_text
 from fastgd.data.dataset import Dataset
 from fastgd.data.files import Path
