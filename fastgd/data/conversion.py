@@ -24,10 +24,10 @@ def filler(values: NDArray[Any]) -> Fill:
     if is_large and _is_column_major(values) and resolve("auto") == "numba":
         return _transposing(values)
 
-    def fill(room: Array, start: int, stop: int) -> None:
+    def copy(room: Array, start: int, stop: int) -> None:
         np.copyto(room, values[start:stop], casting="unsafe")
 
-    return fill
+    return copy
 
 
 def _is_column_major(values: NDArray[Any]) -> bool:
@@ -52,7 +52,7 @@ def _transposing(values: NDArray[Any]) -> Fill:
         values, ((d - 1) * stride + n,), (values.itemsize,), writeable=False
     )
 
-    def fill(room: Array, start: int, _stop: int) -> None:
+    def transpose(room: Array, start: int, _stop: int) -> None:
         convert.to_rows(columns, start, stride, room.reshape(-1), d)
 
-    return fill
+    return transpose

@@ -36,7 +36,7 @@ def test_columns_are_turned_into_rows(rng, always, dtype):
                 for start, stop in ((0, n), (n // 3, n - n // 4)):
                     room = np.full((stop - start + 2, values.shape[1]), -7, wanted)
                     fill = conversion.filler(values)
-                    assert values.shape[1] == 1 or fill.__name__ == "turned"
+                    assert values.shape[1] == 1 or fill.__name__ == "transpose"
                     fill(room[1:-1], start, stop)
                     np.testing.assert_array_equal(room[1:-1], values[start:stop].astype(wanted))
                     assert (room[[0, -1]] == -7).all()
@@ -59,6 +59,6 @@ def test_columns_are_turned_into_rows(rng, always, dtype):
 def test_the_rest_is_left_to_numpy(always, values):
     room = np.zeros((5, *values.shape[1:]))
     fill = conversion.filler(values)
-    assert fill.__name__ == "copied"
+    assert fill.__name__ == "copy"
     fill(room[: len(values)], 0, 5)
     np.testing.assert_array_equal(room, values[:5].astype(float))
