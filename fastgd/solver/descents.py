@@ -56,6 +56,8 @@ class Descent:
     first_rate: float = math.nan
     """Of the very first epoch, also of runs that this one goes on from."""
     objective: Objective = LESSON
+    null: Floats | None = None
+    """Added to every v of statistics: a part of the start that no step changes, and no cost depends on."""
 
     def __post_init__(self) -> None:
         if len(self.rates):
@@ -164,7 +166,7 @@ class Descent:
             self.problem.reference,
             self.first_rate,
             self.identity,
-            self.problem.null,
+            self.null,
             self._moments(),
         )
 
@@ -295,6 +297,7 @@ class _Runs:
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
         """Whether the steps are the lesson's, on points that are weights."""
+        self._nulls: list[Floats | None] = []
         self._scaling: Scaling | None = None
         self._cost_scale = 1.0
         is_block = rows.is_one_block and plan.options.method != "summary"
@@ -329,13 +332,15 @@ class _Runs:
         begin = partial(self._begin, starts, points)
         steppers = choose_steppers(plan, problem, self._method, points, begin, rates, self._epoch)
         found = []
-        for start, own, stepper in zip(starts, rates, steppers, strict=True):
+        is_moved = not self._is_lesson and self._method == "summary"
+        for k, (start, own, stepper) in enumerate(zip(starts, rates, steppers, strict=True)):
             model: Model | None = None
+            null = self._nulls[k] if is_moved else None
             if to is not None:
-                is_moved = not self._is_lesson and self._method == "summary"
-                model = starting_at(stepper.w, start, to, problem.model if is_moved else to.model)
+                of_points = partial(problem.model, null=null) if is_moved else to.model
+                model = starting_at(stepper.w, start, to, of_points)
             one = Descent(plan.solver, stepper, own, model, problem, self._epoch, to, self._cost_scale)
-            one.identity, one.objective = identity, plan.objective
+            one.identity, one.objective, one.null = identity, plan.objective, null
             found.append(one)
         return found
 
@@ -356,7 +361,8 @@ class _Runs:
             null = problem.null_part(point)
             if state is not None and state.null is not None and problem.is_resumed and null.any():
                 null = state.null
-            problem.null, point = null if null.any() else None, point - null
+            self._nulls.append(null if null.any() else None)
+            point -= null
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
             average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))

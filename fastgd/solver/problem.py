@@ -58,8 +58,6 @@ class Problem:
         self._centred: Statistics | None = None
         self.is_resumed = False
         """Whether the statistics are about the reference of an earlier run."""
-        self.null: Floats | None = None
-        """Added to every v: a part of the start that no step changes, and that no cost depends on."""
 
     @property
     def n_passes(self) -> int:
@@ -231,14 +229,14 @@ class Problem:
         return self.scaling.penalty(0.0, self.objective.l2).l2
 
     @np.errstate(over="ignore", invalid="ignore")
-    def model(self, v: Floats) -> tuple[Floats, Floats]:
-        """(w, intercept) of θ_ref + v, v (…, size): from the reference, with all digits of v."""
-        if self.is_plain and self.null is None:
+    def model(self, v: Floats, null: Floats | None = None) -> tuple[Floats, Floats]:
+        """(w, intercept) of θ_ref + v + null, v (…, size): from the reference, with all digits of v."""
+        v = v if null is None else v + null
+        if self.is_plain:
             return self.statistics.w_ref + v, np.zeros(v.shape[:-1])
         d, to, centred, theta = self.rows.d, self.scaling, self.centred, self.statistics.w_ref
         is_moved = self.statistics is not self._about_reference
         base = np.where((to.scale != 0.0) & ~np.array(is_moved), centred.w_ref[:d], 0.0)
-        v = v + (0.0 if self.null is None else self.null)
         w = np.where(v[..., :d] == -theta[:d], 0.0, base + v[..., :d] * to.scale)
         if not to.has_intercept:
             return w, np.zeros(v.shape[:-1])

@@ -33,7 +33,7 @@ class FitState:
     identity: tuple[Any, ...]
     """The objective, the rule and the data: momentum, averages and counts are of these alone."""
     null: Floats | None = None
-    """Of a run on statistics of dependent columns: see `Problem.null`."""
+    """Of a run on statistics of dependent columns: see `Descent.null`."""
     moments: Moments | None = None
     """Moments of the rows so far, for `partial_fit`."""
 

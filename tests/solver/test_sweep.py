@@ -271,6 +271,20 @@ def test_a_start_for_each_run(solver):
     assert [fit.w_history[0].tolist() for fit in both.fits] == [[1.0, 2.0]] * 2
 
 
+@pytest.mark.skipif(JIT_IS_OFF, reason='method="summary" needs the kernels')
+@pytest.mark.parametrize("options", [{}, dict(fit_intercept=True), dict(nesterov=True)], ids=str)
+def test_each_start_keeps_its_part_along_dependent_columns(rng, options):
+    """No step changes that part of a start: the runs of a sweep must not share it."""
+    X = rng.standard_normal((9000, 2))[:, [0, 1, 0]]
+    y = X.sum(axis=1) + rng.standard_normal(9000)
+    starts = np.array([[1.0, 0.0, -1.0], [5.0, 2.0, -3.0], [0.0, 0.0, 0.0]])
+    how = dict(n_epochs=20, method="summary", **options)
+    swept = fastgd.sweep(X, y, learning_rates=[0.1] * 3, w0=starts, **how)
+    for fit, start in zip(swept.fits, starts, strict=True):
+        alone = fastgd.gradient_descent(X, y, w0=start, learning_rate=0.1, **how)
+        np.testing.assert_array_equal(fit.w_history, alone.w_history)
+
+
 def test_schedules_and_functions_are_rates_too():
     falling = [0.1 / (1 + epoch) for epoch in range(6)]
     for solver, fit_by in SOLVERS.items():
