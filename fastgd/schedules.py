@@ -85,7 +85,7 @@ def _constant(name: str, rate: Any, n_epochs: int) -> NDArray[np.float64]:
     """A constant array that stores one number. np.broadcast_to takes five times as long."""
     one = np.array([checks.positive(name, rate)])
     one.setflags(write=False)
-    return np.ndarray(n_epochs, one.dtype, one, strides=(0,))
+    return np.ndarray((n_epochs,), one.dtype, one, 0, (0,))
 
 
 def _is_number(value: object) -> bool:

@@ -80,7 +80,7 @@ def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float
     """
     if run.error is not None or run.diverged or not (run.converged or options.tol is not None):
         return 1.0
-    objective, tolerance = descent.objective, descent.tolerance(options)
+    objective, tolerance = descent.problem.objective, descent.tolerance(options)
     if run.converged and not run.has_stalled and tolerance == 0.0:
         return 1.0
     found = condition(rows, objective)
@@ -106,7 +106,7 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> l
 
     `found` is the bound of the condition number that `revoke` returned.
     """
-    objective, options = descent.objective, plan.options
+    objective, options = descent.problem.objective, plan.options
     words = options.words
     caveats: list[tuple[str, str, float]] = []
     if options.tol is None:
@@ -161,7 +161,7 @@ def _remedies(plan: Plan, objective: Objective) -> str:
 
 def is_left_behind(run: Run, descent: Descent, rows: Dataset, options: Options) -> bool:
     """Whether the automatic rate, made for a strong l2, was too small to move the intercept."""
-    objective = descent.objective
+    objective = descent.problem.objective
     if (
         not (objective.fit_intercept and objective.is_smooth and options.has_automatic_rate)
         or objective.is_standardized

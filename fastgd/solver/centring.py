@@ -59,7 +59,7 @@ def read_centred(
             return Centred(found, reading.n_passes, True)
     found = reading.about(*reading.first())
     check_squares(rows, found.x_ref, np.diag(found.G)[: rows.d])
-    if backend == "numba" and found.is_finite():
+    if backend == "numba" and found.is_finite:
         found = reading.refined(reading.better(found), REFINEMENTS)
     return Centred(found, reading.n_passes, False)
 
@@ -84,7 +84,7 @@ class _Reading:
             found = plain_statistics(np.array(X).reshape(len(y), -1), np.array(y), w_ref)
         else:
             found = read_statistics(rows, w_ref, self._n_threads)
-        if not found.is_finite():
+        if not found.is_finite:
             rows.refuse_nonfinite()
         found.x_ref = x_ref
         return found
@@ -116,7 +116,7 @@ class _Reading:
     def refined(self, found: Statistics, most: int) -> Statistics:
         """Few rows: residuals, and their products with X, as if in twice the precision."""
         is_few = self._rows.has_at_most(ACCURATE_ROWS) and self._backend == "numba"
-        if not (is_few and found.is_finite()):
+        if not (is_few and found.is_finite):
             return found
         from fastgd.kernels import accurate
 

@@ -17,7 +17,6 @@ from fastgd.schedules import LearningRate, TimesAuto, is_automatic
 from fastgd.solver import forecast, loop, preconditioning
 from fastgd.solver.loop import Callback, Keeper, Recorded, Run
 from fastgd.solver.moments import Moments
-from fastgd.solver.objective import LESSON, Objective
 from fastgd.solver.options import Options, Plan, Solver, Tolerance
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
@@ -53,11 +52,10 @@ class Descent:
     cost_scale: float = 1.0
     """What turns the stepper's costs, means over rows, into means over weights."""
     identity: tuple[Any, ...] = ()
-    first_rate: float = math.nan
-    """Of the very first epoch, also of runs that this one goes on from."""
-    objective: Objective = LESSON
     null: Floats | None = None
     """Added to every v of statistics: a part of the start that no step changes, and no cost depends on."""
+    first_rate: float = math.nan
+    """Of the very first epoch, also of runs that this one goes on from."""
 
     def __post_init__(self) -> None:
         if len(self.rates):
@@ -98,7 +96,9 @@ class Descent:
     def constant(self) -> tuple[int, ...]:
         """The columns that standardising found constant."""
         to = self.scaling
-        return () if to is None else tuple(np.flatnonzero(to.scale == 0.0).tolist())
+        if to is None or not self.problem.objective.is_standardized:
+            return ()
+        return tuple(np.flatnonzero(to.scale == 0.0).tolist())
 
     def _moments(self) -> Moments | None:
         """The moments that another call of `partial_fit` needs."""
@@ -137,9 +137,9 @@ class Descent:
         if not last > first * (1 + 1e-9):
             return False
         rounding = 1e-10 * problem.rows.facts.largest
-        if self.objective.is_squared:
+        if self.problem.objective.is_squared:
             rounding *= rounding  # `rounding**2` would raise OverflowError
-        if self.objective.is_plain and problem.has_statistics:
+        if self.problem.objective.is_plain and problem.has_statistics:
             w = self.stepper.w if self.model is None else self.model(self.stepper.w)[0]
             rounding += 4 * problem.statistics.error(w)
         return last > first + rounding and float(np.max(self.rates)) > problem.limit("gradient_descent")
@@ -150,7 +150,7 @@ class Descent:
 
     def is_judged_by_cost(self, tol: Tolerance) -> bool:
         """Whether the stopping rule looks at costs, and not at gradients."""
-        return tol is not None and (self.kind == "sgd" or not self.objective.is_smooth)
+        return tol is not None and (self.kind == "sgd" or not self.problem.objective.is_smooth)
 
     def state(self, done: int, order: Order) -> FitState:
         memory = None
@@ -161,7 +161,7 @@ class Descent:
             self.epoch + done,
             order,
             self.stepper.method,
-            memory and memory.copied(),
+            memory,
             self.scaling,
             self.problem.reference,
             self.first_rate,
@@ -339,9 +339,8 @@ class _Runs:
             if to is not None:
                 of_points = partial(problem.model, null=null) if is_moved else to.model
                 model = starting_at(stepper.w, start, to, of_points)
-            one = Descent(plan.solver, stepper, own, model, problem, self._epoch, to, self._cost_scale)
-            one.identity, one.objective, one.null = identity, plan.objective, null
-            found.append(one)
+            of_run = problem, self._epoch, to, self._cost_scale, identity, null
+            found.append(Descent(plan.solver, stepper, own, model, *of_run))
         return found
 
     def _lesson_point(self, start: tuple[Floats, float]) -> Floats:

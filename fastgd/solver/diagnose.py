@@ -258,7 +258,7 @@ def _listed(columns: Sequence[str | int]) -> str:
 
 @np.errstate(over="ignore", invalid="ignore")
 def _refuse_overflow(problem: Problem) -> None:
-    if not problem.statistics.is_finite():
+    if not problem.statistics.is_finite:
         raise InvalidDataError("X or y is too large to diagnose: its squares overflow; scale it")
 
 

@@ -38,10 +38,13 @@ def result_of(
     point, result_point = descent.stepper.w, descent.result_point()
     last, intercept = point, 0.0
     if descent.model is not None:
-        last, at_last = descent.model(point)
-        intercept = float(at_last)
+        if weights is None or result_point is not point:
+            last, at_last = descent.model(point)
+            intercept = float(at_last)
         if weights is not None:
-            weights, intercepts = _mapped(descent.model, weights, len(last))
+            weights, intercepts = _mapped(descent.model, weights, descent.problem.rows.d)
+            if result_point is point:  # the last of the history
+                last, intercept = weights[-1].copy(), float(intercepts[-1])
     w, b = last, intercept
     if descent.model is not None and result_point is not point:
         w, at_result = descent.model(result_point)
@@ -121,6 +124,8 @@ def _mapped(
     model: Callable[[Floats], tuple[Floats, Floats]], points: Floats, d: int
 ) -> tuple[Floats, Floats]:
     """w (n, d) and intercept (n,) of points, w where the points stood: a long history is not kept twice."""
+    if len(points) <= MAPPED:
+        return model(points)
     intercepts = np.empty(len(points))
     for start in range(0, len(points), MAPPED):
         part = slice(start, start + MAPPED)

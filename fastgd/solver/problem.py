@@ -16,6 +16,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.lazy import lazy_property
+from fastgd.penalties import Penalty
 from fastgd.solver import blas, centring, curvature, linalg, planner, scaling
 from fastgd.solver.curvature import SLOWEST, Eigenvalues, ratio, usable
 from fastgd.solver.linalg import EPS, Parted, extreme_eigenvalues
@@ -54,6 +55,8 @@ class Problem:
         self.rows, self.objective, self._rule = rows, objective, rule
         self._backend, self._n_threads = backend, n_threads
         self._saved, self._earlier, self.given_moments = saved, earlier, moments
+        self.is_plain = objective.is_plain and not objective.is_standardized
+        """Whether the cost is (1/n) Σ (x·w − y)² and the descent moves in w itself."""
         self._own_passes = 0
         self._centred: Statistics | None = None
         self.is_resumed = False
@@ -66,11 +69,6 @@ class Problem:
     @n_passes.setter
     def n_passes(self, value: int) -> None:
         self._own_passes += value - self.n_passes
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the cost is (1/n) Σ (x·w − y)² and the descent moves in w itself."""
-        return self.objective.is_plain and not self.objective.is_standardized
 
     @property
     def total(self) -> float:
@@ -181,7 +179,7 @@ class Problem:
     @property
     def holds_digits(self) -> bool:
         """Whether costs by the statistics have any digits: not where these overflow, or columns are off."""
-        return self.centred.is_finite() and not self.is_off
+        return self.centred.is_finite and not self.is_off
 
     @property
     def is_off(self) -> bool:
@@ -204,9 +202,9 @@ class Problem:
         that costs at the optimum would lose digits."""
         base = self._about_reference
         d, theta = self.rows.d, base.w_ref
-        if not self.objective.l2 or not theta[:d].any() or not base.is_finite():
+        if not self.objective.l2 or not theta[:d].any() or not base.is_finite:
             return base
-        penalised = base.with_l2(self._l2)
+        penalised = base.with_l2(self.penalty.l2)
         if not penalised.is_far_from(penalised.least_cost(penalised.solution())):
             return base
         return base.moved(np.append(-theta[:d], np.zeros(len(theta) - d)))
@@ -221,12 +219,12 @@ class Problem:
     @lazy_property
     def penalised(self) -> Statistics:
         """The statistics with l2 in them: its cost has the l2 penalty, its gradient too."""
-        return self.statistics.with_l2(self._l2)
+        return self.statistics.with_l2(self.penalty.l2)
 
     @lazy_property
-    def _l2(self) -> Floats:
-        """The strength of l2 for each θ."""
-        return self.scaling.penalty(0.0, self.objective.l2).l2
+    def penalty(self) -> Penalty:
+        """The penalty, with strengths for each θ."""
+        return self.scaling.penalty(self.objective.l1, self.objective.l2)
 
     @np.errstate(over="ignore", invalid="ignore")
     def model(self, v: Floats, null: Floats | None = None) -> tuple[Floats, Floats]:
@@ -248,7 +246,7 @@ class Problem:
 
     def null_part(self, v: Floats) -> Floats:
         """The part of v along which columns that are sums of others change no score."""
-        if self.objective.l1 or self.objective.l2 or not self.statistics.is_finite():
+        if self.objective.l1 or self.objective.l2 or not self.statistics.is_finite:
             return np.zeros(len(v))
         return self.statistics.factor.null_part(v)
 
@@ -271,7 +269,7 @@ class Problem:
 
     def check_metric(self) -> None:
         """Refuse a metric of statistics that overflow."""
-        if self.objective.precondition and not self.centred.is_finite():
+        if self.objective.precondition and not self.centred.is_finite:
             raise InvalidDataError("X or y is too large for precondition: its squares overflow; scale it")
 
     @lazy_property
@@ -324,8 +322,9 @@ class Problem:
         smallest, largest, is_estimate = self.eigenvalues
         if not self.objective.l2:
             return curvature * smallest, curvature * largest
-        if is_estimate or not (l2 := self._l2).any():
-            return curvature * smallest + float(self._l2.min()), curvature * largest + float(self._l2.max())
+        l2 = self.penalty.l2
+        if is_estimate or not l2.any():
+            return curvature * smallest + float(l2.min()), curvature * largest + float(l2.max())
         H, parted = (curvature / self.total) * self.statistics.G + np.diag(l2), self._parted
         if parted is not None:
             parted = Parted(curvature * parted.S + np.diag(l2[:-1]), parted.means, curvature)
@@ -344,7 +343,7 @@ class Problem:
     def least_alike(self) -> float:
         """The least eigenvalue but 0 of H with its columns in like units: those of 1/units."""
         H = 2.0 / self.total * self.penalised.G
-        return curvature.least_in_units(H, self.units, self._parted, self._l2)
+        return curvature.least_in_units(H, self.units, self._parted, self.penalty.l2)
 
     @lazy_property
     def digits(self) -> float:
@@ -357,7 +356,7 @@ class Problem:
         """
         sums, objective = self.statistics, self.objective
         counted = np.count_nonzero(self.scaling.scale) + objective.fit_intercept
-        if objective.l1 or objective.l2 or not sums.is_finite() or not counted:
+        if objective.l1 or objective.l2 or not sums.is_finite or not counted:
             return math.inf
         if sums.factor.rank < counted:
             return 0.0
@@ -378,7 +377,7 @@ class Problem:
         rule, mu = self._rule, self._rule.momentum
         if solver == "sgd":
             bound = self.objective.curvature * self.largest_square
-            return ratio(2.0 * (1.0 - mu), bound + float(self._l2.max() if self.objective.l2 else 0.0))
+            return ratio(2.0 * (1.0 - mu), bound + float(self.penalty.l2.max() if self.objective.l2 else 0.0))
         factor = 4.0 / 3.0 if rule.nesterov else 2.0 * (1.0 + mu)
         return ratio(factor, self.curvatures[1])
 

@@ -120,11 +120,15 @@ def starting_at(point: Floats, start: tuple[Floats, float], to: Scaling, model: 
     if w[to.scale == 0.0].any():
         return model
     point = point.copy()
+    first = point.item(0)
 
     def exact(points: Floats) -> tuple[Floats, Floats]:
         weights, intercepts = model(points)
-        is_start = (points == point).all(axis=-1)
-        weights[is_start], intercepts = w, np.where(is_start, intercept, intercepts)
+        if points.ndim == 1:
+            is_start = points.item(0) == first and np.array_equal(points, point)
+            return (w.copy(), np.array(intercept)) if is_start else (weights, intercepts)
+        starts = np.flatnonzero((points == point).all(axis=1))
+        weights[starts], intercepts[starts] = w, intercept
         return weights, intercepts
 
     return exact

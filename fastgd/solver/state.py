@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
@@ -18,8 +17,7 @@ from fastgd.solver.statistics import Reference
 from fastgd.solver.steppers.base import StepperState
 
 
-@dataclass(frozen=True, slots=True)
-class FitState:
+class FitState(NamedTuple):
     """Where a run stood when it ended: what another needs to go on as if there had been no end."""
 
     solver: Solver

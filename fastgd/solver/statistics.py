@@ -66,6 +66,7 @@ class Statistics:
     def reference(self) -> Reference:
         return Reference(self.x_ref, self.w_ref, self.s)
 
+    @lazy_property
     def is_finite(self) -> bool:
         return bool(np.isfinite(self.s) and np.isfinite(self.c).all() and np.isfinite(self.G).all())
 

@@ -89,7 +89,7 @@ class Summaries:
 
     def cost(self, w: Floats) -> float:
         """The cost at w: by statistics that are there and hold its digits, else by a pass."""
-        if self.has_statistics and self.statistics.is_finite():
+        if self.has_statistics and self.statistics.is_finite:
             cost = self.cost_with_digits(w)
             if self.statistics.error(w) <= 1e-9 * cost:
                 return cost
@@ -147,6 +147,6 @@ class Summaries:
             self._statistics = self._checked(read_statistics(rows, w_ref, self._n_threads))
 
     def _checked(self, statistics: Statistics) -> Statistics:
-        if not statistics.is_finite():
+        if not statistics.is_finite:
             self._rows.refuse_nonfinite()
         return statistics

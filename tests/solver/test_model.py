@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pickle
 from pathlib import Path
 
@@ -156,8 +155,10 @@ def _set(name, value):
 
 def _state(name, value, of=None):
     def change(values):
-        part = values["_state"] if of is None else getattr(values["_state"], of)
-        object.__setattr__(part, name, value)
+        if of is None:
+            values["_state"] = values["_state"]._replace(**{name: value})
+        else:
+            object.__setattr__(getattr(values["_state"], of), name, value)
 
     return change
 
@@ -203,7 +204,7 @@ def test_a_file_of_no_fit_is_refused(rng, path, change):
 def test_a_reference_of_another_size_is_refused(path):
     fit = fastgd.gradient_descent(np.arange(12.0).reshape(6, 2), np.arange(6.0), method="summary", n_epochs=2)
     reference = fit._state.reference._replace(w_ref=np.ones(1))
-    fit._state = dataclasses.replace(fit._state, reference=reference)
+    fit._state = fit._state._replace(reference=reference)
     fit.save(path)
     with pytest.raises(InvalidDataError, match=r"holds a reference that no fit has$"):
         fastgd.load(path)

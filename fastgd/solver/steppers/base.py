@@ -23,7 +23,7 @@ def hardly_differ(point: Floats, before: Floats, w: Floats) -> bool:
     """Whether no weight of the points differs by more than a few roundings of w."""
     few = 4 * sys.float_info.epsilon
     # In most runs the first weight decides.
-    if not abs(point[0] - before[0]) <= few * abs(w[0]):
+    if not abs(point.item(0) - before.item(0)) <= few * abs(w.item(0)):
         return False
     return bool((np.abs(point - before) <= few * np.abs(w)).all())
 

@@ -141,7 +141,7 @@ def _map_sgd(
     assert summaries is not None
     of_run = all_rates, rates, plan.order, plan.options.track_cost, epoch
     stepper = MapSgd(problem.descent_rows, point, summaries, *of_run)
-    can = summaries.statistics.is_finite() and np.mean(~stepper.is_safe) <= MOST_SCANNED
+    can = summaries.statistics.is_finite and np.mean(~stepper.is_safe) <= MOST_SCANNED
     return stepper if can else None
 
 

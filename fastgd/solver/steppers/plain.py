@@ -32,8 +32,7 @@ class _Plain:
         rows = problem.transformed(scaling.shift, scaling.scale, is_weighted=False)
         self._xs, self._ys, self._weights = rows.lists()
         self._loss, self._rule = objective.loss, rule
-        penalty = scaling.penalty(objective.l1, objective.l2)
-        self._l1, self._l2 = (part.tolist() if part.any() else [] for part in (penalty.l1, penalty.l2))
+        self._l1, self._l2 = (part.tolist() if part.any() else [] for part in problem.penalty)
 
     def _cost(self, theta: list[float]) -> float:
         self.passes += 1

@@ -48,7 +48,7 @@ class StreamingDescent(GradientRule):
         objective, scaling = problem.objective, problem.scaling
         self._rule, self._until, self._state = rule, until, state
         self.w, self.before, self._momentum, self.passes = state.point, state.before, state.momentum, 0
-        self._penalty, self._zeros = scaling.penalty(objective.l1, objective.l2), np.zeros(scaling.size)
+        self._penalty, self._zeros = problem.penalty, np.zeros(scaling.size)
         self._kernels: ModuleType | None = None
         self._cost_and_gradient: Cost | SquaredCost
         if problem.is_plain and rule.is_plain and until.tol < 0.0:
@@ -149,8 +149,8 @@ class StreamingSgd(StallRule):
     ):
         objective, scaling = problem.objective, problem.scaling
         self._loss, self._l2, self._rule = objective.loss, float(objective.l2), rule
+        self._penalty = problem.penalty
         self._order, self._epoch = order, epoch
-        self._penalty = scaling.penalty(objective.l1, objective.l2)
         self.w, self.before, self.memory, self.passes = state.point, state.before, state, 0
         self._is_affine = objective.is_quadratic and rule.is_plain
         self._cost_and_gradient: Cost | SquaredCost

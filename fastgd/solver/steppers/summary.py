@@ -50,7 +50,7 @@ class SummaryDescent(GradientRule):
     def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule, until: Until):
         self._sums, self._metric = problem.penalised, problem.metric
         self._rule, self._until, self._state = rule, until, state
-        self._l1 = problem.scaling.penalty(problem.objective.l1, 0.0).l1
+        self._l1 = problem.penalty.l1
         self._is_plain = problem.is_plain and rule.is_plain and until.tol < 0.0 and not len(self._metric)
         self._floor, self._units = 0.0, np.zeros(len(state.point))
         if until.tol >= 0.0:
