@@ -100,14 +100,15 @@ class _Reading:
 
     def better(self, found: Statistics) -> Statistics:
         """Statistics about the optimum and the means, where the first rows are far off; else `found`."""
-        v, squares = found.solution(), np.diag(found.G)[: self._rows.d]
-        total = self._rows.total_weight
-        m = found.G[-1, :-1] / found.G[-1, -1] if self._has_intercept else 0.0 * squares
-        is_off = bool((m * m * total * FAR > squares - m * m * total).any())
+        v = found.solution()
+        m, is_off = np.zeros(self._rows.d), False
+        if self._has_intercept:
+            squares, total = np.diag(found.G)[:-1], self._rows.total_weight
+            means = found.G[-1, :-1] / found.G[-1, -1]
+            is_off = bool((means * means * total * FAR > squares - means * means * total).any())
+            m = means if is_off else m
         if not (is_off or found.is_far_from(found.least_cost(v))):
             return found
-        if not is_off:
-            m = 0.0 * m
         w_ref = found.w_ref + v
         if self._has_intercept:
             w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
