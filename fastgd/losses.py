@@ -24,6 +24,7 @@ import math
 import numbers
 import uuid
 from collections import namedtuple
+from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -391,6 +392,7 @@ def _own(given: Any, kind: type) -> Any:
     if key not in _own_types:
         # Numba tells named tuples apart by their names alone: no two have one, of any process of a cluster.
         name = f"{OWN}{kind.__name__}_{uuid.uuid4().hex}"
-        fields = namedtuple(name, list(values))  # type: ignore[misc]
-        _own_types[key] = type(name, (fields, Loss), methods | {"is_smooth": is_smooth})
+        make: Callable[..., type] = namedtuple  # mypy takes literal fields alone
+        bases = make(name, list(values)), Loss
+        _own_types[key] = type(name, bases, methods | {"is_smooth": is_smooth})
     return _own_types[key](**values)

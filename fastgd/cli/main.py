@@ -189,8 +189,13 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
     )  # fmt: skip
     _add_dialect(parser)
     add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
-    if command != "fit":
-        return
+    if command == "fit":
+        _add_fit(parser)
+
+
+def _add_fit(parser: argparse.ArgumentParser) -> None:
+    """The options of `fit` alone."""
+    add = parser.add_argument
     domains = {name: loss.domain for name, loss in NAMED.items() if loss.domain is not NUMBERS}
     takes = ", ".join(f"{name} takes {domain.takes}" for name, domain in domains.items())
     add(

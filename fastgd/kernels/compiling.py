@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import FrameType
 
 NOTICE = "compiling kernels, once for this machine and version of fastgd; it takes some seconds"
 PATIENCE = 1.0
@@ -79,14 +80,14 @@ def _interrupts_held() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    held: list[tuple[int, object]] = []
+    held: list[tuple[int, FrameType | None]] = []
     signal.signal(signal.SIGINT, lambda *call: held.append(call))
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
         if held:
-            handler(*held[0])  # type: ignore[arg-type]
+            handler(*held[0])
 
 
 @contextlib.contextmanager
