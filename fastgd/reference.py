@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 Row: TypeAlias = Any  # float or Sequence[float]; w has the same type as a row
@@ -177,26 +177,23 @@ def proximal_step(
 
 
 def descend_in_batches(
-    xs: Sequence[Row],
-    ys: Sequence[float],
-    weights: Sequence[float],
+    samples: tuple[Sequence[Row], Sequence[float], Sequence[float]],
     order: Sequence[int],
-    batch_size: int,
     w: list[float],
     before: list[float],
     loss: Any,
+    strengths: tuple[Sequence[float], Sequence[float]],
+    rule: Any,
     rate: float,
-    momentum: float,
-    nesterov: bool,
-    l1: Sequence[float],
-    l2: Sequence[float],
-    after: Callable[[list[float], list[float]], None] | None,
-) -> tuple[list[float], list[float]]:
-    """One epoch of steps, one for each batch. Returns w, and w before the last step.
+) -> Iterator[tuple[list[float], list[float]]]:
+    """One epoch of steps, one for each batch. Yields w and the gradient after each step.
 
+    `samples` holds xs, ys and weights, `strengths` l1 and l2. `rule` has batch_size, momentum and nesterov.
     The gradient of a batch is its weighted mean; the gradient of a single sample is multiplied by its weight.
-    After each step, `after` is called with the gradient and w.
     """
+    xs, ys, weights = samples
+    l1, l2 = strengths
+    momentum, nesterov, batch_size = rule.momentum, rule.nesterov, rule.batch_size
     for start in range(0, len(order), batch_size):
         at, push = momentum_parts(w, before, momentum, nesterov) if momentum else (w, [])
         if batch_size == 1:
@@ -205,14 +202,12 @@ def descend_in_batches(
             gradient = [factor * x_j for x_j in xs[i]]
         else:
             batch = order[start : start + batch_size]
-            these = [weights[i] for i in batch] if weights else []
-            gradient = mean_slope([xs[i] for i in batch], [ys[i] for i in batch], these, at, loss)
+            of_batch = [weights[i] for i in batch] if weights else []
+            gradient = mean_slope([xs[i] for i in batch], [ys[i] for i in batch], of_batch, at, loss)
         if l2:
             gradient = with_l2(gradient, at, l2)
         w, before = proximal_step(at, gradient, push, rate, l1), w
-        if after is not None:
-            after(gradient, w)
-    return w, before
+        yield w, gradient
 
 
 # Random numbers of `make_linear`. fdlibm's coefficients (Sun Microsystems, 1993): e_log.c, k_sin.c, k_cos.c.

@@ -65,6 +65,13 @@ class Descent:
     def passes(self) -> int:
         return self.problem.n_passes + self.stepper.passes
 
+    def at(self, point: Floats) -> tuple[Floats, float]:
+        """w and intercept at a point of the stepper."""
+        if self.model is None:
+            return point, 0.0
+        w, intercept = self.model(point)
+        return w, float(intercept)
+
     def expected_digits(self) -> float:
         """How many digits of the weights the data allows, where statistics tell."""
         if isinstance(self.stepper, SummaryDescent):
@@ -140,8 +147,7 @@ class Descent:
         if self.problem.objective.is_squared:
             rounding *= rounding  # `rounding**2` would raise OverflowError
         if self.problem.objective.is_plain and problem.has_statistics:
-            w = self.stepper.w if self.model is None else self.model(self.stepper.w)[0]
-            rounding += 4 * problem.statistics.error(w)
+            rounding += 4 * problem.statistics.error(self.at(self.stepper.w)[0])
         return last > first + rounding and float(np.max(self.rates)) > problem.limit("gradient_descent")
 
     def tolerance(self, options: Options) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import checks, display
 from fastgd.checks import InvalidDataError
-from fastgd.data.backend import resolve
+from fastgd.data.backend import Backend, resolve
 from fastgd.data.chunks import Source
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
@@ -211,8 +211,16 @@ def diagnose(
             raise ValueError(f'{name} counts in full-batch descent only: solver="gradient_descent"')
     if objective.precondition and (reason := unserved(objective, rows)):
         raise ValueError(f"precondition=True cannot be served: {reason}")
-    has_statistics = rows.d <= planner.MOST_COLUMNS or runs_on == "python"
     problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
+    return _diagnosed(problem, solver, learning_rate, runs_on)
+
+
+def _diagnosed(
+    problem: Problem, solver: Solver, learning_rate: float | Literal["auto"], backend: Backend
+) -> Diagnosis:
+    """The diagnosis of a problem. `learning_rate` is "auto" or a positive number."""
+    rows = problem.rows
+    has_statistics = rows.d <= planner.MOST_COLUMNS or backend == "python"
     # SGD's maps come with the statistics of plain rows; the scaling of others follows from the statistics.
     if problem.is_plain and solver == "sgd":
         problem.begin_single_steps(np.zeros(rows.d))
@@ -220,7 +228,7 @@ def diagnose(
         _refuse_overflow(problem)
     limit = problem.limit(solver)
     rate = problem.auto_rate(solver) if learning_rate == "auto" else float(learning_rate)
-    radius = _radius_of_an_epoch(problem, rate, runs_on) if solver == "sgd" else None
+    radius = _radius_of_an_epoch(problem, rate, backend) if solver == "sgd" else None
     optimum = intercept = cost = None
     if has_statistics:
         _refuse_overflow(problem)

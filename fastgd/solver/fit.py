@@ -281,11 +281,7 @@ def _callbacks(descent: Descent, plan: Plan, held: _Held | None) -> tuple[list[C
 
     def model() -> tuple[Floats, float]:
         """w and intercept of the fit if it ended now."""
-        point = descent.result_point()
-        if descent.model is None:
-            return point, 0.0
-        w, intercept = descent.model(point)
-        return w, float(intercept)
+        return descent.at(descent.result_point())
 
     def shaped() -> tuple[float | Floats, float]:
         w, intercept = model()

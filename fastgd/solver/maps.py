@@ -79,10 +79,8 @@ def read_maps(
     few = tuple(w_ref) if d <= FEW else ()
     kept = Kept([a, b, growth, last_x, last_y], [1, 1, 1, 0, 0], block)
 
-    def task(
-        _start: int, X: Array, y: Array, _weights: Floats,
-        a: Floats, b: Floats, growth: Floats, last_x: Floats, last_y: Floats,
-    ) -> Floats:  # fmt: skip
+    def task(_start: int, X: Array, y: Array, _weights: Floats, *parts: Floats) -> Floats:
+        a, b, growth, last_x, last_y = parts
         last = np.minimum(np.arange(1, len(last_y) + 1) * block, len(y)) - 1
         last_x[:], last_y[:] = X[last], y[last]
         out = rates, block, a, b, growth

@@ -17,7 +17,6 @@ from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
 from fastgd.solver.options import Plan, Solver
-from fastgd.solver.orders import IN_ORDER
 from fastgd.solver.results import DivergenceError, FitResult
 
 MAPPED = 1 << 12
@@ -36,19 +35,13 @@ def result_of(
     """The result of a run, its weights shaped as the caller's X. `began` is a time of `perf_counter`."""
     weights, gradients, intercepts = run.weights, run.gradients, None
     point, result_point = descent.stepper.w, descent.result_point()
-    last, intercept = point, 0.0
-    if descent.model is not None:
-        if weights is None or result_point is not point:
-            last, at_last = descent.model(point)
-            intercept = float(at_last)
-        if weights is not None:
-            weights, intercepts = _mapped(descent.model, weights, descent.problem.rows.d)
-            if result_point is point:  # the last of the history
-                last, intercept = weights[-1].copy(), float(intercepts[-1])
-    w, b = last, intercept
-    if descent.model is not None and result_point is not point:
-        w, at_result = descent.model(result_point)
-        b = float(at_result)
+    if descent.model is not None and weights is not None:
+        weights, intercepts = _mapped(descent.model, weights, descent.problem.rows.d)
+    if weights is not None and intercepts is not None and result_point is point:
+        last = weights[-1].copy(), float(intercepts[-1])
+    else:
+        last = descent.at(point)
+    w, intercept = last if result_point is point else descent.at(result_point)
     rows, options, is_scalar = descent.problem.rows, plan.options, dataset.is_scalar
     is_counted = plan.solver == "sgd" and rows.known_n is not None
     if is_scalar:
@@ -56,7 +49,7 @@ def result_of(
         gradients = None if gradients is None else gradients[:, :, 0]
     return FitResult(
         w=float(w[0]) if is_scalar else w,
-        intercept=b,
+        intercept=intercept,
         w_history=weights,
         intercept_history=intercepts if plan.objective.fit_intercept else None,
         cost_history=run.costs,
@@ -80,7 +73,7 @@ def result_of(
         _w0=None if isinstance(options.w0, FitResult) else options.w0,
         _order=plan.order,
         _state=None if run.is_interrupted else descent.state(run.n_epochs, plan.order),
-        _last=(last, intercept),
+        _last=last,
         _stopped=run.stopped,
         _is_revoked=run.is_revoked,
         _constant=descent.constant(),
@@ -96,25 +89,16 @@ def not_begun(
     return FitResult(
         w=float(w[0]) if rows.is_scalar else w,
         intercept=intercept,
-        w_history=None,
-        intercept_history=None,
-        cost_history=None,
-        validation_history=None,
-        loss_history=None,
-        gradient_history=None,
         learning_rates=np.empty(0),
         n_epochs=0,
         n_samples=rows.known_n or 0,
         n_updates=0,
         n_passes=rows.passes,
-        converged=False,
-        diverged=False,
         solver=solver,
         backend=backend,
         method="stream",
         elapsed=elapsed,
         feature_names=rows.columns,
-        _order=IN_ORDER,
         _last=start,
         _stopped="it was interrupted",
     )

@@ -31,7 +31,7 @@ KIND = "fit"
 """The kind of file that `FitResult.save` writes."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class FitResult:
     """A fitted linear model, its histories, and how the fit ended.
 
@@ -79,19 +79,19 @@ class FitResult:
 
     w: float | Floats
     intercept: float
-    w_history: Floats | None
-    intercept_history: Floats | None
-    cost_history: Floats | None
-    validation_history: Floats | None
-    loss_history: Floats | None
-    gradient_history: Floats | None
+    w_history: Floats | None = None
+    intercept_history: Floats | None = None
+    cost_history: Floats | None = None
+    validation_history: Floats | None = None
+    loss_history: Floats | None = None
+    gradient_history: Floats | None = None
     learning_rates: Floats
     n_epochs: int
     n_samples: int
     n_updates: int
     n_passes: int
-    converged: bool
-    diverged: bool
+    converged: bool = False
+    diverged: bool = False
     solver: Solver
     backend: Backend
     method: Method

@@ -214,6 +214,15 @@ def sweep(
         callers.warn(sentence, ConvergenceWarning)
     plan = Plan(solver, objective, rule, options, order, runs_on)
     check_method(plan)
+    _check_rates(learning_rates)
+    starts = _starts(w0, len(learning_rates), rows)
+    loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))
+    if order.shuffle is True and not rows.is_random:
+        rows.reader()  # raises the error
+    return _sweep(plan, rows, starts, learning_rates, began)
+
+
+def _check_rates(learning_rates: Any) -> None:
     if (
         not isinstance(learning_rates, (list, tuple, range, np.ndarray))
         or getattr(learning_rates, "shape", True) == ()
@@ -223,18 +232,19 @@ def sweep(
         )
     if not len(learning_rates):
         raise ValueError("learning_rates is empty; a sweep needs at least one")
-    starts = _starts(w0, len(learning_rates), rows)
-    loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))
-    if order.shuffle is True and not rows.is_random:
-        rows.reader()  # which refuses
+
+
+def _sweep(
+    plan: Plan, rows: Dataset, starts: list[Floats], learning_rates: Sequence[LearningRate], began: float
+) -> SweepResult:
+    """The runs, one for each learning rate and start."""
     descents = begin_descents(plan, rows, starts, learning_rates)
-    check_data = functools.cache(rows.refuse_nonfinite)  # data without fault is read for it once
+    check_data = functools.cache(rows.refuse_nonfinite)  # reads data without fault once for all runs
     done: dict[int, tuple[Run, float]] = {}
+    # An SGD run that hardly moves may read the data again about its start. Runs with larger rates come first.
+    order = sorted(range(len(descents)), key=lambda k: -descents[k].first_rate if plan.solver == "sgd" else k)
     try:
-        # One that hardly moves may have the data read anew about its start: after those that go far.
-        for k in sorted(
-            range(len(descents)), key=lambda k: -descents[k].first_rate if solver == "sgd" else k
-        ):
+        for k in order:
             done[k] = _run(descents[k], plan, check_data)
     except KeyboardInterrupt as interrupt:
         vars(interrupt)["result"] = _result(plan, rows, descents, done, began)

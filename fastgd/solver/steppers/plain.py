@@ -144,28 +144,25 @@ class PlainSgd(StallRule, _Plain):
         order = self._order.indices(self._epoch, len(self._ys), self._block_rows).tolist()
         average, rule = self.memory.average.tolist(), self._rule
         done, first = self.memory.counts.tolist()
-        counts = np.array([done - -len(order) // rule.batch_size, first])
         gradients: list[list[float]] = []
-
-        def after(gradient: list[float], theta: list[float]) -> None:
-            nonlocal done
-            done += 1
+        samples, strengths = (self._xs, self._ys, self._weights), (self._l1, self._l2)
+        new, before = self.w.tolist(), self.memory.before.tolist()
+        steps = reference.descend_in_batches(
+            samples, order, new, before, self._loss, strengths, rule, float(rates[0])
+        )
+        for w, gradient in steps:
+            new, before, done = w, new, done + 1
             if 0 <= first < done:
-                average[:] = [a + (w - a) / (done - first) for a, w in zip(average, theta, strict=True)]
+                average = [a + (w_j - a) / (done - first) for a, w_j in zip(average, w, strict=True)]
             if len(batch.gradients):
                 gradients.append(gradient)
-
-        is_seen = first >= 0 or len(batch.gradients)
-        new, before = reference.descend_in_batches(
-            self._xs, self._ys, self._weights, order, rule.batch_size,
-            self.w.tolist(), self.memory.before.tolist(), self._loss, float(rates[0]),
-            rule.momentum, rule.nesterov, self._l1, self._l2, after if is_seen else None,
-        )  # fmt: skip
         cost = self._cost(new) if len(batch.costs) else 0.0
         if not (allow_divergence or self._is_finite(new, cost)):
             return 0
         self.before, self.w = self.w, np.array(new)
-        self.memory = StepperState(self.w, np.array(before), self.memory.momentum, np.array(average), counts)
+        self.memory = StepperState(
+            self.w, np.array(before), self.memory.momentum, np.array(average), np.array([done, first])
+        )
         batch.costs[:], batch.weights[:] = cost, new
         if len(batch.gradients):
             batch.gradients[0] = gradients

@@ -316,13 +316,10 @@ class _SingleSteps:
     has_intercept: bool
     n: int
 
-    def __call__(
-        self, X: Array, y: Array, weights: Floats, w: Floats, b: Floats, before: Floats, before_b: Floats,
-        pending: Floats, average: Floats, average_b: Floats, counts: NDArray[np.int64],
-        taken: NDArray[np.int64],
-    ) -> None:  # fmt: skip
+    def __call__(self, X: Array, y: Array, weights: Floats, *moving: Any) -> None:
         from fastgd.kernels import steps
 
+        w, b, before, before_b, pending, average, average_b, counts, taken = moving
         taken += len(y)
         steps.run_plain(
             X, y, weights, w, b, before, before_b, self.loss, self.rate, self.l1, self.l2,
