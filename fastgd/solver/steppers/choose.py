@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver import planner
 from fastgd.solver.options import Plan
@@ -19,6 +20,7 @@ from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
 
 RATES = 1e-50, 1e50
 """For rates beyond these, and the x that they suit, products of several overflow or vanish."""
+_NO_RATES: Floats = np.empty(0)
 MOST_SCANNED = 0.125
 """Where more of the blocks than this would have to be scanned, all are."""
 
@@ -100,37 +102,39 @@ def _affine_sgd(
     plan: Plan, problem: Problem, points: list[Floats], rates: list[Floats], epoch: int
 ) -> list[Stepper]:
     """SGD of squared errors by single steps: one read makes the maps of all runs, or a scan an epoch each."""
-    rows, options, order = problem.descent_rows, plan.options, plan.order
-    own = [distinct_rates(each) for each in rates]
-    together = np.unique(np.concatenate([each for each in own if _has_maps(each)] or [np.empty(0)]))
-    n_epochs = sum(map(len, rates))
-    by_maps = order.shuffle is not True and options.history != "samples" and n_epochs > 0
-    by_maps &= options.method != "stream"
-    if by_maps and options.method == "auto":
-        by_maps = (
-            not rows.is_one_block
-            and planner.sgd(
-                rows.n,
-                rows.d,
-                n_epochs,
-                len(together),
-                options.track_cost,
-                rows.row_bytes,
-                order.shuffle is False,
-            )
-            == "summary"
-        )
+    rows, order, n_threads = problem.descent_rows, plan.order, plan.options.n_threads
+    own, together = _mapped_rates(plan, rows, rates)
     steppers: list[Stepper] = []
     for point, distinct in zip(points, own, strict=True):
         stepper: Stepper | None = None
-        if by_maps and _has_maps(distinct):
+        if len(distinct):
             stepper = _map_sgd(plan, problem, point, together, distinct, epoch)
         if stepper is None and rows.is_one_block:
             stepper = BlockSgd(rows, point, order, epoch)
         if stepper is None:
-            stepper = StreamingSgd(problem, new_state(point), plan.rule, order, epoch, options.n_threads)
+            stepper = StreamingSgd(problem, new_state(point), plan.rule, order, epoch, n_threads)
         steppers.append(stepper)
     return steppers
+
+
+def _mapped_rates(plan: Plan, rows: Dataset, rates: list[Floats]) -> tuple[list[Floats], Floats]:
+    """The rates for which maps are made, ascending: those of each run, and those of all runs.
+
+    A run has none where its rates are extreme. No run has any where the blocks are scanned.
+    """
+    options, order, n_epochs = plan.options, plan.order, sum(map(len, rates))
+    none = [_NO_RATES] * len(rates), _NO_RATES
+    if order.shuffle is True or options.history == "samples" or not n_epochs or options.method == "stream":
+        return none
+    if options.method == "auto" and rows.is_one_block:
+        return none
+    own = [distinct if _has_maps(distinct) else _NO_RATES for distinct in map(distinct_rates, rates)]
+    together = np.unique(np.concatenate(own))
+    is_in_order, is_tracked = order.shuffle is False, options.track_cost
+    sizes = rows.n, rows.d, n_epochs, len(together)
+    if options.method == "auto" and planner.sgd(*sizes, is_tracked, rows.row_bytes, is_in_order) != "summary":
+        return none
+    return own, together
 
 
 def _map_sgd(

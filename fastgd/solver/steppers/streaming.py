@@ -49,6 +49,8 @@ class StreamingDescent(GradientRule):
         self._rule, self._until, self._state = rule, until, state
         self.w, self.before, self._momentum, self.passes = state.point, state.before, state.momentum, 0
         self._penalty, self._zeros = problem.penalty, np.zeros(scaling.size)
+        self._has_l2 = bool(self._penalty.l2.any())
+        self._is_penalised = self._has_l2 or bool(self._penalty.l1.any())
         self._kernels: ModuleType | None = None
         self._cost_and_gradient: Cost | SquaredCost
         if problem.is_plain and rule.is_plain and until.tol < 0.0:
@@ -63,10 +65,10 @@ class StreamingDescent(GradientRule):
     def memory(self) -> StepperState:
         return replace(self._state, point=self.w, before=self.before, momentum=self._momentum)
 
+    @OVERFLOW_IS_SEEN
     def start(self, want_cost: bool) -> float | None:
         return self._look(self.w, self.before)
 
-    @OVERFLOW_IS_SEEN
     def _look(self, theta: Floats, before: Floats) -> float:
         """The cost at θ, and into `_gradient` that of the smooth part at `_at`."""
         self.passes += 1
@@ -80,9 +82,9 @@ class StreamingDescent(GradientRule):
         else:
             cost, self._gradient = self._cost_and_gradient(theta, self._at if beta else None)
         self._tried = None
-        if self._penalty.l2.any():
+        if self._has_l2:
             self._gradient += self._penalty.l2 * self._at
-        return cost + self._penalty.value(theta)
+        return cost + self._penalty.value(theta) if self._is_penalised else cost
 
     @OVERFLOW_IS_SEEN
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
