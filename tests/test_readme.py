@@ -14,6 +14,9 @@ import fastgd
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 FLAGS = doctest.ELLIPSIS
+DOCUMENTS = sorted(
+    [ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *(ROOT / "fastgd").rglob("README.md")]
+)
 
 
 def failures(text: str, name: str, names: dict | None = None) -> int:
@@ -22,10 +25,44 @@ def failures(text: str, name: str, names: dict | None = None) -> int:
     return doctest.DocTestRunner(optionflags=FLAGS).run(test).failed
 
 
+def examples(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_the_examples_of_the_readme():
-    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    blocks = examples(README)
     assert len(blocks) >= 4
     assert failures("\n".join(blocks), "README.md") == 0
+
+
+@pytest.mark.parametrize("room", ["solver", "distributed"])
+def test_the_examples_of_the_readmes_of_folders(room):
+    path = ROOT / "fastgd" / room / "README.md"
+    assert failures("\n".join(examples(path.read_text())), path.name) == 0
+
+
+def test_no_other_readme_of_a_folder_has_examples():
+    with_examples = {
+        path.parent.name for path in (ROOT / "fastgd").rglob("README.md") if examples(path.read_text())
+    }
+    assert with_examples == {"solver", "distributed"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file_and_a_heading(path):
+    links = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+    for link in links:
+        target, _, anchor = link.partition("#")
+        file = (path.parent / target).resolve() if target else path
+        assert file.is_relative_to(ROOT.resolve()), link
+        assert file.exists(), link
+        assert not anchor or anchor in anchors(file.read_text()), link
 
 
 @pytest.mark.parametrize(
