@@ -62,7 +62,7 @@ def test_classification_to_the_same_objective(benchmark, name):
 
 
 @pytest.mark.parametrize("name", ["estimator", "function"])
-def test_what_the_face_costs(benchmark, name):
+def test_overhead_of_the_estimator(benchmark, name):
     """The same fit by the estimator and by the function. The difference is the overhead of the estimator."""
     X, y, _ = data(SMALL)
     options = dict(fit_intercept=True, standardize=True, nesterov=True, tol="auto", n_epochs=10_000)
@@ -71,4 +71,4 @@ def test_what_the_face_costs(benchmark, name):
         "function": lambda: fastgd.gradient_descent(X, y, history="costs", **options).w,
     }
     assert calls["estimator"]().tolist() == calls["function"]().tolist()
-    measure_calls(benchmark, f"the estimator's face {SMALL}", name, calls[name], rounds=200)
+    measure_calls(benchmark, f"overhead of the estimator {SMALL}", name, calls[name], rounds=200)

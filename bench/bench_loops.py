@@ -20,7 +20,8 @@ def test_gradient_descent(benchmark, case, contender):
 
 @pytest.mark.parametrize(("case", "contender"), contenders.parameters(contenders.SGD, CASES), ids=str)
 def test_sgd(benchmark, case, contender):
-    # Below 1/max‖x‖² for normal rows. In order one thread reads the rows, and so does the plain read.
+    # The rate is below 1/max‖x‖² for normal rows. SGD in order reads on one thread, and so does the plain
+    # read.
     measure_loop(benchmark, fastgd.sgd, case, contender, 0.02 / (case.d or 1), 1)
 
 

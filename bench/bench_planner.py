@@ -37,12 +37,12 @@ def test_planner(benchmark, solver, case):
     X, y, _ = data(case)
     X = X[:, 0] if case.d == 1 else X
     if ArrayRows(X, y).is_one_block:
-        pytest.skip("an input of one block is streamed, for the sake of its digits")
+        pytest.skip("an input of one block is streamed, for its digits")
     if solver == "sgd" and case.n * case.d**2 > MOST_PRODUCTS:
         pytest.skip("the maps would take seconds")
     grid = []
 
-    def survey():
+    def compare_methods():
         for n_epochs in EPOCHS:
             times, chosen = compared(SOLVERS[solver], X, y, 0.02 / case.d, n_epochs)
             best = min(times["summary"], times["stream"])
@@ -51,7 +51,7 @@ def test_planner(benchmark, solver, case):
                 break
 
     benchmark.group = f"planner, {solver} {case}"
-    benchmark.pedantic(survey, rounds=1)
+    benchmark.pedantic(compare_methods, rounds=1)
     if benchmark.stats:
         note(benchmark, "fastgd", "grid", benchmark.stats.stats.median)
         benchmark.extra_info |= {"grid": grid, "worst_ratio": max(line["ratio"] for line in grid)}

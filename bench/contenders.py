@@ -99,7 +99,10 @@ def _numba_full_batch(parallel):
         n, d = X.shape
         squares, products = np.zeros(chunks), np.zeros((chunks, d))
         for chunk in numba.prange(chunks):
-            total, sums = 0.0, np.zeros(d)  # own array: threads must not share a cache line
+            total, sums = (
+                0.0,
+                np.zeros(d),
+            )  # one array for each thread: no shared cache lines
             for i in range(n * chunk // chunks, n * (chunk + 1) // chunks):
                 residual = -y[i]
                 for j in range(d):

@@ -25,7 +25,7 @@ MOST_ROUNDS = 7
 SPIN_SECONDS = 0.0 if SMOKE else 0.03
 """Seconds that threads of OpenMP and BLAS spin after their work. The next measurement waits for them."""
 LEAST_BYTES = 1_000_000
-"""Reading fewer bytes takes the time of a call, so the report states no share of a read."""
+"""Reading fewer bytes takes no longer than a call, so the report states no share of a read."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The domains of losses: which y a loss takes, and how messages say it."""
+"""The domains of losses: which y a loss takes, and the words for them in messages."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class Domain(NamedTuple):
     remedy: str = ""
     """What to do about another y."""
     aside: str = ""
-    """More on that, for callers of Python functions."""
+    """An addition to the remedy, for callers of Python functions."""
     alone: str = ""
-    """What y are called that leave a cost without minimum."""
+    """Words for targets that are all equal and leave the cost without a minimum."""
     others: str = ""
-    """Which rows to add then."""
+    """Words for the rows to add in that case."""
 
     def demand(self, loss: str) -> str:
-        """What the loss of this name takes, and the remedy."""
+        """The sentence with the y that the loss of this name takes, and the remedy."""
         return f"{loss} takes {self.takes}: {self.remedy}"
 
     def refuses(self, y: NDArray[Any]) -> NDArray[np.bool_]:
-        """A mask of the y that are outside; NaN is left to others."""
+        """A mask of the y outside the domain. NaN counts as inside."""
         if self is CLASSES:
             return (y != 0.0) & (y != 1.0)
         return y < 0.0 if self is NOT_NEGATIVE else np.zeros(len(y), bool)
@@ -35,6 +35,6 @@ class Domain(NamedTuple):
 NUMBERS = Domain("any y")
 NOT_NEGATIVE = Domain("y of at least 0", "leave such rows out", "", "zeros", "with y above 0")
 CLASSES = Domain(
-    "y of 0 and 1", "write the classes so", " (a classifier of fastgd.estimators takes any labels)",
+    "y of 0 and 1", "encode the classes as 0 and 1", " (a classifier of fastgd.estimators takes any labels)",
     "one class", "of both classes",
 )  # fmt: skip

@@ -293,22 +293,22 @@ def cost_and_gradient(
     objective = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)
     intercept = checks.number("intercept", intercept)
     if not objective.is_plain or intercept != 0.0:
-        return _of_any(rows, weights, intercept, objective, resolve(backend), n_threads)
+        return _general_cost(rows, weights, intercept, objective, resolve(backend), n_threads)
     value, gradient = squared_cost(rows, weights, resolve(backend), n_threads)
     return value, float(gradient[0]) if rows.is_scalar else gradient
 
 
-def _of_any(
+def _general_cost(
     rows: Dataset, w: Floats, intercept: float, objective: Objective, backend: Backend, n_threads: int | None
 ) -> tuple[float, float | Floats]:
-    """The cost and gradient of any objective."""
+    """The cost and gradient of an objective that is not plain."""
     check_weights(rows)
     check_loss(objective.loss, rows, backend)
     to = scaling.plain(rows.d, True)
     theta, penalty = np.append(w, intercept), to.penalty(objective.l1, objective.l2)
     if backend == "python":
-        seen = TransformedRows(rows, to.shift, to.scale, has_ones=True, is_weighted=False)
-        xs, ys, weights = seen.lists()
+        transformed = TransformedRows(rows, to.shift, to.scale, has_ones=True, is_weighted=False)
+        xs, ys, weights = transformed.lists()
         value = reference.mean_loss(xs, ys, weights, theta.tolist(), objective.loss)
         gradient = np.array(reference.mean_slope(xs, ys, weights, theta.tolist(), objective.loss))
     else:

@@ -1,20 +1,20 @@
-"""Losses: two scalar functions of (score, y), and what a solver must know of them. A loss never sees X.
+"""Losses: two scalar functions of (score, y), and the facts that solvers need. A loss never sees X.
 
 score = x·w + intercept and slope = ∂loss/∂score. Each class here has `value` and `slope`, and the attributes
 of `Loss` that differ from its defaults. `backend="python"` calls the methods; `kernels/losses.py` compiles
-the same methods. So that a loop over samples takes eight at a time they have no branches: where two formulas
-meet, both are computed and one is chosen. Their exponentials and logarithms are the helpers of this module,
-which have a compiled form.
+the same methods. They have no branches, so that loops over samples are vectorised: where two formulas meet,
+both are computed and one is chosen. For exponentials and logarithms they call the helpers of this module,
+which have compiled forms.
 
-To add a loss, write its class and a line of `NAMED`. Solvers, estimators and the command line take its name,
-the y that it takes and the rest from there.
+To add a loss, write its class and a line of `NAMED`. Solvers, estimators and the command line read its name
+and its attributes from there.
 
 A loss of your own is an object of any class with methods `value(self, score, y)` and `slope(self, score, y)`
-that Numba can compile, and a number `curvature` if it has one; its other attributes are numbers. A loss
-without `curvature` is taken to have kinks unless it has `is_smooth = True`. It is compiled as it is, and
-checked against finite differences when it is first used. Numba keeps machine code until the process ends:
-each new *class* takes about 8 MB for good, new objects of a class take none. Define the class once, outside
-of loops, and give its objects other numbers.
+that Numba can compile. Its other attributes are numbers, and `curvature` may be one of them. A loss without
+`curvature` is assumed to have kinks unless it has `is_smooth = True`. The loss is checked against finite
+differences at its first use. Numba keeps machine code until the process ends: each new *class* takes about
+8 MB, new objects of a class take none. So define the class once, outside of loops, and give its objects
+different numbers.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from fastgd import display
 from fastgd.domains import CLASSES, NOT_NEGATIVE, NUMBERS, Domain
 
 MOST_EXPONENT = 709.4
-"""The exponential of more is infinite here: 2¹⁰²⁴ and 1.4e308 are not told apart."""
+"""exp(x) is set to infinity for larger x, a little below the overflow at x = ln 2¹⁰²⁴ = 709.78."""
 
 
 def exp(x: float) -> float:
-    """eˣ, infinite where x is above MOST_EXPONENT."""
+    """eˣ, or infinity for x above MOST_EXPONENT."""
     return math.inf if x > MOST_EXPONENT else math.exp(x)
 
 
 def square(x: float) -> float:
-    """x²; of Python's float with the digits of the lesson's `** 2`."""
+    """x². For a Python float it has the digits of the lesson's `** 2`."""
     return x**2
 
 
@@ -58,28 +58,28 @@ def log1p_of_part(e: float) -> float:
 
 
 class Loss:
-    """What a loss has beside its numbers, which are the fields of a named tuple. Defaults are of your own."""
+    """The attributes of a loss. Its numbers are fields of a named tuple. Own losses have the defaults."""
 
     is_smooth: bool = True
     """Whether the slope has no jumps."""
     curvature: float | None = None
-    """An upper bound of ∂²loss/∂score²; None where there is none. With λmax the largest eigenvalue of XᵀX/n
-    the Hessian of the cost is at most curvature·λmax, and rates below 2 over that are stable."""
+    """An upper bound of ∂²loss/∂score², or None if there is none. With λmax the largest eigenvalue of XᵀX/n,
+    the Hessian of the cost is at most curvature·λmax, and rates below 2/(curvature·λmax) are stable."""
     usual_curvature: float | None = None
-    """∂²loss/∂score² near an optimum, where that is far below `curvature`."""
+    """∂²loss/∂score² near an optimum, if it is far below `curvature`."""
     domain: Domain = NUMBERS
-    """The y that it takes."""
+    """The y that the loss takes."""
     without_minimum: tuple[float, ...] = ()
-    """If every y is the same one of these, the cost has no minimum."""
+    """The cost has no minimum if every y equals the same one of these values."""
     predicts_y: bool = True
     """Whether the score has the unit of y."""
     meaning_of_scores: str = ""
-    """What scores are, where they do not predict y."""
+    """What scores mean, if they do not predict y."""
     gives_probabilities: bool = False
     scikit_learn: float = 1.0
-    """scikit-learn's loss of the same name is this part of it."""
+    """scikit-learn's loss of the same name is this factor times this loss."""
     in_estimators: ClassVar[dict[str, str]] = {}
-    """The names that its numbers have as parameters of the estimators."""
+    """The estimators' parameter names for the numbers of the loss."""
 
     def value(self, score: float, y: float) -> float:
         raise NotImplementedError
@@ -88,14 +88,14 @@ class Loss:
         raise NotImplementedError
 
     def check_numbers(self) -> None:
-        """Refuse numbers that cannot be."""
+        """Refuse numbers that are out of range."""
 
     def predictions(self, scores: NDArray[Any]) -> NDArray[Any]:
         """The prediction of y at these scores."""
         return scores
 
     def probability(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """The probability of y = 1 at these scores; that of y = 0 is the one at −scores."""
+        """The probability of y = 1 at these scores. At −scores it is the probability of y = 0."""
         raise NotImplementedError
 
     def log_probability(self, scores: NDArray[Any]) -> NDArray[Any]:
@@ -142,11 +142,11 @@ class Huber(Loss, namedtuple("Huber", "delta", defaults=[1.35])):
 
 
 class LogLoss(Loss, namedtuple("LogLoss", "")):
-    """−ln of the probability of y in {0, 1}, where that of 1 is 1/(1 + exp(−score))."""
+    """−ln P(y) for y in {0, 1}, with P(1) = 1/(1 + exp(−score))."""
 
     curvature = 0.25
     usual_curvature = 0.125
-    """p (1 − p) where the likelier class has p = 0.85, as in a fit that is worth something."""
+    """p (1 − p) for p = 0.85, a typical probability of the likelier class in a useful fit."""
     domain = CLASSES
     without_minimum = 0.0, 1.0
     predicts_y = False
@@ -158,7 +158,7 @@ class LogLoss(Loss, namedtuple("LogLoss", "")):
         return (positive - y * score) + log1p_of_part(exp_of_negative(-abs(score)))
 
     def slope(self, score: float, y: float) -> float:
-        """1/(1 + exp(−score)) − y; by the smaller of the two probabilities, for the digits of small ones."""
+        """1/(1 + exp(−score)) − y, from the smaller of the two probabilities, which keeps its digits."""
         e = exp_of_negative(-abs(score))
         rare = e / (1.0 + e)
         return (1.0 - y) - rare if score > 0.0 else rare - y
@@ -168,11 +168,11 @@ class LogLoss(Loss, namedtuple("LogLoss", "")):
         return np.where(scores >= 0.0, 1.0, e) / (1.0 + e)
 
     def log_probability(self, scores: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(-np.logaddexp(0.0, -scores))  # also where the probability underflows
+        return np.asarray(-np.logaddexp(0.0, -scores))  # finite even if the probability underflows
 
 
 class Quantile(Loss, namedtuple("Quantile", "quantile", defaults=[0.5])):
-    """quantile·r where r = y − score is positive, else (quantile − 1)·r (Koenker and Bassett, 1978)."""
+    """quantile·r if r = y − score is positive, otherwise (quantile − 1)·r (Koenker and Bassett, 1978)."""
 
     is_smooth = False
     in_estimators: ClassVar[dict[str, str]] = {"quantile": "quantile"}
@@ -193,7 +193,7 @@ class Quantile(Loss, namedtuple("Quantile", "quantile", defaults=[0.5])):
 class Poisson(Loss, namedtuple("Poisson", "")):
     """exp(score) − y·score for y >= 0: the score is the logarithm of the mean of y.
 
-    The half Poisson deviance without its terms of y alone, as scikit-learn has it: it may be negative.
+    Half the Poisson deviance without the terms of y alone, as in scikit-learn. It can be negative.
     """
 
     domain = NOT_NEGATIVE
@@ -212,7 +212,7 @@ class Poisson(Loss, namedtuple("Poisson", "")):
 
 
 class Hinge(Loss, namedtuple("Hinge", "")):
-    """max(0, 1 − m), m = (2 y − 1)·score the margin of y in {0, 1}: linear support vector machines."""
+    """max(0, 1 − m) with the margin m = (2 y − 1)·score, y in {0, 1}: linear support vector machines."""
 
     is_smooth = False
     domain = CLASSES
@@ -229,7 +229,7 @@ class Hinge(Loss, namedtuple("Hinge", "")):
 
 
 class SquaredHinge(Loss, namedtuple("SquaredHinge", "")):
-    """max(0, 1 − m)², m = (2 y − 1)·score the margin of y in {0, 1}."""
+    """max(0, 1 − m)² with the margin m = (2 y − 1)·score, y in {0, 1}."""
 
     curvature = 2.0
     domain = CLASSES
@@ -248,9 +248,9 @@ class SquaredHinge(Loss, namedtuple("SquaredHinge", "")):
 
 
 class ModifiedHuber(Loss, namedtuple("ModifiedHuber", "")):
-    """max(0, 1 − m)² for margins m >= −1, and −4 m below, m = (2 y − 1)·score, y in {0, 1}.
+    """max(0, 1 − m)² for margins m >= −1, otherwise −4 m. m = (2 y − 1)·score, y in {0, 1}.
 
-    Its minimum is where (1 + score)/2 is the probability of y = 1 (Zhang, Annals of Statistics 32, 2004).
+    The expected loss is least if (1 + score)/2 = P(y = 1) (Zhang, Annals of Statistics 32, 2004).
     """
 
     curvature = 2.0
@@ -307,55 +307,55 @@ NAMED: dict[str, Any] = {
     "modified_huber": ModifiedHuber(),
     "epsilon_insensitive": EpsilonInsensitive(),
 }
-"""The losses that have a name; `losses.Huber(2.0)` and `losses.Quantile(0.9)` take the place of theirs."""
+"""The losses by name, with default numbers. `losses.Huber(2.0)` or `losses.Quantile(0.9)` have others."""
 
 _BUILT_IN = tuple(type(one) for one in NAMED.values())
 
 
 def names(*, of_classes: bool) -> tuple[str, ...]:
-    """The losses that classifiers offer, whose y are 0 and 1; or those of regressors."""
+    """The names of the losses for classifiers (y in {0, 1}), or for regressors."""
     return tuple(name for name, loss in NAMED.items() if (loss.domain is CLASSES) is of_classes)
 
 
 def name_of(loss: Any) -> str:
-    """The name of a loss; of your own that of its class."""
+    """The name of a loss. A loss of the user's own has the name of its class."""
     if is_own(loss):
         return type(loss).__name__.removeprefix(OWN).rpartition("_")[0]
     return next(name for name, one in NAMED.items() if type(one) is type(loss))
 
 
 OWN = "OwnLoss_"
-"""How the type of a loss of the user's own begins: its machine code is never kept on disk."""
+"""The prefix of the types of the user's own losses. Their machine code is never kept on disk."""
 _own_types: dict[tuple[Any, ...], Any] = {}
 
 
-def as_loss(given: Any) -> Loss:
-    """The loss of this name, this loss, or the user's own as a named tuple of its numbers."""
-    if isinstance(given, str):
-        if given not in NAMED:
+def as_loss(loss: Any) -> Loss:
+    """The loss for an argument: a name, a built-in loss, or an object of the user."""
+    if isinstance(loss, str):
+        if loss not in NAMED:
             raise ValueError(
-                f"loss must be {' or '.join(map(repr, NAMED))} or an object, not {display.value(given)}"
+                f"loss must be {' or '.join(map(repr, NAMED))} or an object, not {display.value(loss)}"
             )
-        return cast(Loss, NAMED[given])
-    if isinstance(given, type) and given in _BUILT_IN:
-        given = given()
-    for name in getattr(given, "_fields", ()) if isinstance(given, _BUILT_IN) else ():
-        if not isinstance(getattr(given, name), numbers.Real):
+        return cast(Loss, NAMED[loss])
+    if isinstance(loss, type) and loss in _BUILT_IN:
+        loss = loss()
+    for name in getattr(loss, "_fields", ()) if isinstance(loss, _BUILT_IN) else ():
+        if not isinstance(getattr(loss, name), numbers.Real):
             raise TypeError(
-                f"{type(given).__name__}'s {name} must be a number, not {display.value(getattr(given, name))}"
+                f"{type(loss).__name__}'s {name} must be a number, not {display.value(getattr(loss, name))}"
             )
-    if isinstance(given, _BUILT_IN):
-        given.check_numbers()
-    if isinstance(given, _BUILT_IN) or is_own(given):
-        return cast(Loss, given)
-    kind = given if isinstance(given, type) else type(given)
+    if isinstance(loss, _BUILT_IN):
+        loss.check_numbers()
+    if isinstance(loss, _BUILT_IN) or is_own(loss):
+        return cast(Loss, loss)
+    kind = loss if isinstance(loss, type) else type(loss)
     for method in ("value", "slope"):
         if not callable(getattr(kind, method, None)):
             raise TypeError(
-                f"loss has no method {method}(self, score, y): {display.value(given, 60)}; a loss of your "
-                "own has value and slope"
+                f"loss has no method {method}(self, score, y): {display.value(loss, 60)}; a loss of your "
+                "own must define value and slope"
             )
-    return cast(Loss, _own(given, kind))
+    return cast(Loss, _own_loss(loss, kind))
 
 
 def is_own(loss: Any) -> bool:
@@ -363,36 +363,36 @@ def is_own(loss: Any) -> bool:
 
 
 def identity(loss: Any) -> tuple[Any, ...]:
-    """By which the same loss is known again, in another process too."""
+    """A value that identifies the loss, also in another process."""
     if not is_own(loss):
         return type(loss).__name__, *tuple(loss)
-    told: list[Any] = []
+    key: list[Any] = []
     for name in ("value", "slope"):
         function = vars(type(loss))[name]
         function = getattr(function, "__func__", getattr(function, "py_func", function))
         code = getattr(function, "__code__", None)
-        told += [function.__module__, function.__qualname__]
-        told += [code.co_code, repr([c for c in code.co_consts if not hasattr(c, "co_code")])] if code else []
-    return *told, *tuple(loss)
+        key += [function.__module__, function.__qualname__]
+        key += [code.co_code, repr([c for c in code.co_consts if not hasattr(c, "co_code")])] if code else []
+    return *key, *tuple(loss)
 
 
-def _own(given: Any, kind: type) -> Any:
-    """A named tuple with the numbers of `given` and the functions of its class: what Numba can take."""
+def _own_loss(loss: Any, kind: type) -> Any:
+    """The user's loss as a named tuple of its numbers with the functions of its class, for Numba."""
     values = {}
-    for name in dir(given):
-        value = getattr(given, name, None) if not name.startswith("_") else None
+    for name in dir(loss):
+        value = getattr(loss, name, None) if not name.startswith("_") else None
         if isinstance(value, numbers.Real) and name != "is_smooth":
             values[name] = float(value)
-    is_smooth = bool(getattr(given, "is_smooth", values.get("curvature", math.inf) < math.inf))
+    is_smooth = bool(getattr(loss, "is_smooth", values.get("curvature", math.inf) < math.inf))
     if not values.setdefault("curvature", math.inf) > 0.0:
         raise ValueError(f"loss {kind.__name__}: curvature must be positive, not {values['curvature']!r}")
     # A static method stays one: it is called as type.value(score, y), without self.
     methods = {name: inspect.getattr_static(kind, name) for name in ("value", "slope")}
     key = kind, tuple(values), is_smooth, *methods.values()
     if key not in _own_types:
-        # Numba tells named tuples apart by their names alone: no two have one, of any process of a cluster.
+        # Numba identifies named tuples by their names, so names are unique among all processes of a cluster.
         name = f"{OWN}{kind.__name__}_{uuid.uuid4().hex}"
-        make: Callable[..., type] = namedtuple  # mypy takes literal fields alone
+        make: Callable[..., type] = namedtuple  # mypy accepts only literal fields
         bases = make(name, list(values)), Loss
         _own_types[key] = type(name, bases, methods | {"is_smooth": is_smooth})
     return _own_types[key](**values)

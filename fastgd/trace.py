@@ -13,7 +13,7 @@ from fastgd.engine.blocks import Floats, block_rows
 
 LONG = 1000
 """By default, exact traces of more epochs than this are abbreviated."""
-HEAD, TAIL, DOTS = 11, 10, "…………"  # as the slides: epochs 0 to 10, dots, the last ten
+HEAD, TAIL, DOTS = 11, 10, "…………"  # as on the slides: epochs 0 to 10, dots, the last ten
 
 
 class Run(Protocol):

@@ -1,4 +1,4 @@
-"""`warmup`: make the usual calls on a few numbers, so that later fits find their kernels ready."""
+"""`warmup`: make the usual calls on small data, so that later fits find compiled kernels."""
 
 from __future__ import annotations
 
@@ -86,6 +86,6 @@ def _calls(dtype: Any, d: int | None) -> None:
         diagnose(X, y)
         diagnose(X, y, solver="sgd")
         functions.forward(X, w)
-        for ask in (functions.loss, functions.cost, functions.gradient, functions.cost_and_gradient):
+        for function in (functions.loss, functions.cost, functions.gradient, functions.cost_and_gradient):
             for intercept in (0.0, 1.0):
-                ask(X, y, w, intercept=intercept)
+                function(X, y, w, intercept=intercept)

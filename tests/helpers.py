@@ -1,4 +1,4 @@
-"""What several test files use."""
+"""Helpers for several test files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class Trap:
-    """Unpickling makes a file."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, marker: Path):
         self.marker = str(marker)
@@ -30,7 +30,7 @@ class Trap:
 
 
 def same(a, b) -> bool:
-    """Equal to the bit, types included."""
+    """Whether two values have the same types and bits."""
     if type(a) is not type(b):
         return False
     if isinstance(a, np.ndarray):
@@ -49,7 +49,7 @@ def same(a, b) -> bool:
 
 
 def run(code: str, *arguments: object) -> subprocess.CompletedProcess:
-    """The code in a new Python."""
+    """Run the code in a new Python process."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
@@ -60,7 +60,8 @@ def run(code: str, *arguments: object) -> subprocess.CompletedProcess:
 
 
 def forge(path: Path, header: Any, *arrays: tuple[str, np.ndarray], compression: int = 0) -> Path:
-    """An .npz with this header, a text or what JSON can say, and these arrays; its checksums are right."""
+    """Write an .npz file with this header (bytes, or a value for JSON) and these arrays. Checksums are
+    valid."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     with zipfile.ZipFile(path, "w", compression) as zipped:
         for name, array in [("header", np.frombuffer(text, np.uint8)), *arrays]:
@@ -70,8 +71,8 @@ def forge(path: Path, header: Any, *arrays: tuple[str, np.ndarray], compression:
     return path
 
 
-def about(value: Any = None, **changes: Any) -> dict[str, Any]:
-    """The header of a file that holds a value, packed already."""
+def file_header(value: Any = None, **changes: Any) -> dict[str, Any]:
+    """The header of a file with this value, which is already packed."""
     return {"format": "fastgd", "kind": "fit", "version": npz.VERSION, "value": value} | changes
 
 
@@ -90,14 +91,14 @@ for path in sys.argv[2:]:
     except InvalidDataError as error:
         print(error)
 """
-"""Reads files where no more than 50 MB can be had beyond what is there."""
+"""A program that reads files and can allocate no more than 50 MB for that."""
 
 
 def refusals(reader: str, paths: list[Path]) -> list[str]:
-    """What the reader ("npy", "npz" or "own") says of each of these files when there is little memory."""
-    done = run(LITTLE_MEMORY, reader, *paths)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    """The messages of the reader ("npy", "npz" or "own") for these files if memory is short."""
+    process = run(LITTLE_MEMORY, reader, *paths)
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
     assert len(lines) == len(paths)
     for path, line in zip(paths, lines, strict=True):
         assert line.startswith(f"{path} ")
@@ -105,7 +106,7 @@ def refusals(reader: str, paths: list[Path]) -> list[str]:
 
 
 def refused(call, *matches, error=ValueError):
-    """The one-line message of what `call` raises."""
+    """Assert that `call` raises an error whose message is one line with these parts. Return the message."""
     with pytest.raises(error) as caught:
         call()
     message = str(caught.value)
@@ -116,15 +117,16 @@ def refused(call, *matches, error=ValueError):
 
 
 def output(code: str, **environment: str) -> str:
-    done = subprocess.run(
+    """The output of the code in a new Python process."""
+    process = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
         timeout=600,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 WITHOUT_NUMBA = """

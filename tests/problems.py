@@ -14,7 +14,7 @@ NAMES = ("w", "intercept", "w_history", "intercept_history", "cost_history", "lo
 
 
 class Smooth:
-    """r²/√(1 + r²/c²): squared near 0, straight far away."""
+    """2 c² (√(1 + r²/c²) − 1) with r = score − y: near r² for small r, linear for large r."""
 
     curvature = 2.0
 
@@ -70,36 +70,38 @@ def problem(rng, n, d, loss="squared_error"):
     return X, (y > 0.5).astype(float) if loss == "log_loss" else y
 
 
-def with_weights(rng, how, n):
-    """`options` with weights in place of "some": among them a 0."""
-    if isinstance(how.get("sample_weight"), str):
-        how = how | dict(sample_weight=np.where(np.arange(n) == 2, 0.0, 0.2 + rng.random(n)))
-    return how
+def with_weights(rng, options, n):
+    """The options with an array in place of sample_weight="some". One weight is 0."""
+    if isinstance(options.get("sample_weight"), str):
+        options = options | dict(sample_weight=np.where(np.arange(n) == 2, 0.0, 0.2 + rng.random(n)))
+    return options
 
 
 def assert_alike(fit, twin, what, rtol=1e-11):
     for name in NAMES:
-        found, expected = getattr(fit, name), getattr(twin, name)
-        if found is None or expected is None:
-            assert (found is None) == (expected is None) or name in ("cost_history", "loss_history"), what
+        result, expected = getattr(fit, name), getattr(twin, name)
+        if result is None or expected is None:
+            assert (result is None) == (expected is None) or name in ("cost_history", "loss_history"), what
             continue
         size = max(1.0, float(np.max(np.abs(expected))))
-        np.testing.assert_allclose(found, expected, rtol=0, atol=rtol * size, err_msg=f"{name}: {what}")
+        np.testing.assert_allclose(result, expected, rtol=0, atol=rtol * size, err_msg=f"{name}: {what}")
 
 
-def compare(fit_by, X, y, how, *, rtol=1e-11, **more):
+def compare(fit_by, X, y, options, *, rtol=1e-11, **more):
+    """Fit with both backends and assert that the results agree. `more` holds options of "numba" alone."""
+    what = f"{fit_by.__name__} {options} {more}"
     try:
-        fit = fit_by(X, y, backend="numba", **how, **more)
-        twin = fit_by(X, y, backend="python", **how)
+        fit = fit_by(X, y, backend="numba", **options, **more)
+        twin = fit_by(X, y, backend="python", **options)
     except Exception as error:
-        error.add_note(f"{fit_by.__name__} {how} {more}")
+        error.add_note(what)
         raise
-    assert_alike(fit, twin, f"{fit_by.__name__} {how} {more}", rtol)
+    assert_alike(fit, twin, what, rtol)
     return fit
 
 
 def layouts(X, y):
-    """The same values in other orders, strides, byte orders and permissions."""
+    """Copies of X and y with other memory orders, strides, byte orders and permissions."""
     read_only = X.copy(), y.copy()
     for array in read_only:
         array.flags.writeable = False
@@ -119,7 +121,7 @@ def layouts(X, y):
 
 
 def plain_tree(nodes: list[float]) -> float:
-    """Σ by the definition: aligned power-of-two nodes, the rest added from the right."""
+    """The sum by definition: the largest power of two of nodes, plus the sum of the rest, recursively."""
     if len(nodes) == 1:
         return nodes[0]
     half = 1 << ((len(nodes) - 1).bit_length() - 1)
@@ -182,12 +184,12 @@ RUNS = [
 ]
 
 
-def data_of_run(rng, how, n):
-    """X, y and the options of a run, with weights in place of "some"."""
-    X, y = problem(rng, n, 3, how.get("loss"))
-    if isinstance(how.get("sample_weight"), str):
-        how = how | dict(sample_weight=rng.random(n) + 0.1)
-    return X, y, how
+def data_of_run(rng, options, n):
+    """X, y and the options of a run, with an array in place of sample_weight="some"."""
+    X, y = problem(rng, n, 3, options.get("loss"))
+    if isinstance(options.get("sample_weight"), str):
+        options = options | dict(sample_weight=rng.random(n) + 0.1)
+    return X, y, options
 
 
 def bits_of_end(fit):
@@ -195,7 +197,7 @@ def bits_of_end(fit):
 
 
 def linear_problem(rng, n, d, noise=0.1):
-    """X, y and the weights that made y."""
+    """X, y and the weights of the linear model of y."""
     X = rng.standard_normal((n, d))
     w = rng.standard_normal(d)
     return X, X @ w + noise * rng.standard_normal(n), w

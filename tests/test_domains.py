@@ -23,5 +23,5 @@ def test_the_rows_that_are_refused(domain, refused):
 
 
 def test_the_demand_names_the_loss_and_the_remedy():
-    assert CLASSES.demand("hinge") == "hinge takes y of 0 and 1: write the classes so"
+    assert CLASSES.demand("hinge") == "hinge takes y of 0 and 1: encode the classes as 0 and 1"
     assert NOT_NEGATIVE.demand("poisson") == "poisson takes y of at least 0: leave such rows out"

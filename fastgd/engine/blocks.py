@@ -1,4 +1,4 @@
-"""The grid of blocks, and what `reduce` and `scan` need of rows.
+"""The grid of blocks, and the interface that `reduce` and `scan` need from rows.
 
 A block is `block_rows(d)` rows, counted from row 0. Row numbers and d alone decide where a block begins.
 Kernels are called on runs: 2^k whole blocks, aligned.
@@ -62,12 +62,12 @@ class Pass(Protocol):
 
 
 class Rows(Protocol):
-    """What `reduce` and `scan` read: rows of d numbers, each with a target."""
+    """Rows of d numbers, each with a target, for `reduce` and `scan`."""
 
     d: int
     run_numbers: int
-    """Numbers in a run, about. More reduce the overhead of Python. Fewer keep buffers small and interrupts
-    quick."""
+    """The approximate number of numbers in a run. Large runs reduce the overhead of Python. Small runs keep
+    buffers small and interrupts quick."""
 
     @property
     def known_n(self) -> int | None:
@@ -82,7 +82,7 @@ class Rows(Protocol):
 
     @property
     def executor(self) -> Executor | None:
-        """What reads the rows if this process does not."""
+        """The executor that reads the rows, or None if this process reads them."""
 
     def head(self, rows: int) -> tuple[Array, Array, Floats]:
         """The first rows."""
@@ -121,7 +121,7 @@ class Log(Protocol):
 
 
 class Executor(Protocol):
-    """Runs folds and scans on the processes that hold the rows."""
+    """Runs reductions and scans on the processes that hold the rows."""
 
     def reduce(self, rows: Any, order: Reduction, n_threads: int | None) -> Summary: ...
 

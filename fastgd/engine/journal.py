@@ -46,7 +46,7 @@ class Journal:
         at_end: Callable[[int], None] | None = None,
     ):
         """`found` holds the reads of an earlier process before its first epoch. If one of them had reached
-        the `end` of rows that were not counted, `at_end` is called when that read is asked for again."""
+        the `end` of rows that were not counted, `at_end` is called when this process repeats that read."""
         self.bar, self._write, self._every = bar, write, every
         self.keeps = write is not None
         self._found, self.end, self._at_end = found, end, at_end
@@ -67,8 +67,8 @@ class Journal:
             self._at_end(found.row)
         self._places.append(found)
         # The reader adds to these arrays in place; the saved ones stay valid until the next copy.
-        own = [array.copy() for array in found.arrays]
-        return JournalEntry(self, number, rows, Place(found.row, found.sizes, own))
+        copies = [array.copy() for array in found.arrays]
+        return JournalEntry(self, number, rows, Place(found.row, found.sizes, copies))
 
     @property
     def places(self) -> list[Place]:

@@ -36,9 +36,9 @@ RUNS_PER_THREAD = 8
 LEAST_RUN_NUMBERS = 1 << 17
 LEAST_THREAD_NUMBERS = 1 << 21
 SUMMARY_NUMBERS = 1 << 19
-OTHER_READS = "the checkpoint is of other reads than those of this run"
+OTHER_READS = "the checkpoint belongs to other reads than those of this run"
 MANY_ROWS = 1 << 40
-"""Stands for the number of rows that have not been counted."""
+"""The assumed number of rows if they have not been counted."""
 
 
 @dataclass(slots=True)
@@ -92,9 +92,9 @@ def reduce(
     n_threads : int or None
     node_size : int
     effort : int
-        About how many times as long as a plain read the task takes.
+        The time of the task, as an approximate multiple of the time of a plain read.
     least_rows : int
-        Rows of a run at least, a power of two. Only the last run may have fewer.
+        The least number of rows in a run, a power of two. Only the last run may have fewer.
     add : ufunc
         Joins two summaries.
     kept : Kept, optional
@@ -123,7 +123,7 @@ def reduce(
     if entry is not None and (n := rows.known_n) is not None:
         arrays = [total] if kept is None else [total, *kept.arrays]
         entry.reached(n, lambda: Place(n, [n], arrays))
-        total = total.copy()  # the log keeps the other
+        total = total.copy()  # the log keeps the original
     return total
 
 

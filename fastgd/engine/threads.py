@@ -21,7 +21,7 @@ def default_threads() -> int:
 
 
 def checked_threads(n_threads: int | None) -> int | None:
-    """Check a number of threads. None stands for one thread a processor."""
+    """Check a number of threads. None means one thread for each processor."""
     return n_threads if n_threads is None else checks.whole("n_threads", n_threads, 1)
 
 

@@ -167,10 +167,10 @@ class PartCache(NullCache):
         self._name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
-        found = self._load(sig, target_context)
-        if found is None:
+        result = self._load(sig, target_context)
+        if result is None:
             compiling.missed()
-        return found
+        return result
 
     def _load(self, sig: Any, target_context: Any) -> CompileResult | None:
         return None

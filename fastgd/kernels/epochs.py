@@ -60,11 +60,12 @@ def is_small(w, near):
 
 
 @kernel
-def descend(G, c, s, n, w_ref, v, before, h, rates, go_on, costs, weights):
+def descend(G, c, s, n, w_ref, v, before, h, rates, allow_divergence, costs, weights):
     """Full-batch epochs v ← v − α ∂cost/∂v, one for each rate. Returns the number of epochs done.
 
     v is rounded so that w_ref + v is a float: costs are then those of the weights w_ref + v. An epoch after
-    which v or its cost is not finite is undone and is the last, unless `go_on`. h (d,) is a work array.
+    which v or its cost is not finite is undone and is the last, unless `allow_divergence`. h (d,) is a work
+    array.
     """
     evaluate(G, c, s, n, v, h)
     for epoch in range(len(rates)):
@@ -73,7 +74,7 @@ def descend(G, c, s, n, w_ref, v, before, h, rates, go_on, costs, weights):
         for j in range(len(v)):
             v[j] = (w_ref[j] + (v[j] + step * h[j])) - w_ref[j]
         value = evaluate(G, c, s, n, v, h)
-        if not (go_on or (math.isfinite(value) and is_finite(v))):
+        if not (allow_divergence or (math.isfinite(value) and is_finite(v))):
             copy(before, v)
             return epoch
         if len(costs):
@@ -111,9 +112,9 @@ def compose_all(a, b, growth, most, out_a, out_b):
     if some stretch of steps may amplify by more than `most`.
     """
     d = b.shape[1]
-    room_a, room_b = np.empty((d, d)), np.empty(d)
+    work_a, work_b = np.empty((d, d)), np.empty(d)
     copy_map(a[0], b[0], out_a, out_b)
-    ending = growth[0]  # of stretches that end with the current block
+    ending = growth[0]  # amplification of stretches that end with the current block
     if not ending <= most:
         return False
     for k in range(1, len(b)):
@@ -124,8 +125,8 @@ def compose_all(a, b, growth, most, out_a, out_b):
         for i in range(d):
             squares += dot(a[k, i], a[k, i])
         ending = max(growth[k], ending * min(math.sqrt(squares), growth[k]))
-        maps.compose(out_a, out_b, a[k], b[k], room_a, room_b)
-        copy_map(room_a, room_b, out_a, out_b)
+        maps.compose(out_a, out_b, a[k], b[k], work_a, work_b)
+        copy_map(work_a, work_b, out_a, out_b)
     return True
 
 

@@ -1,11 +1,11 @@
-"""`value(loss, score, y)` and `slope(loss, score, y)` in kernels, by the type of the loss.
+"""`value(loss, score, y)` and `slope(loss, score, y)` for kernels, chosen by the type of the loss.
 
 A loss is a named tuple of `fastgd/losses.py`, and its methods are compiled here. Its type is part of a
-kernel's signature, so that each loss has its own machine code, which the next process finds on disk. The
-machine code of a loss of the user's own stays in this process.
+kernel's signature, so each loss has its own machine code. The machine code of built-in losses is kept on
+disk; that of a user's own loss lasts as long as the process.
 
 The helpers square, exp, exp_of_negative and log1p_of_part of `fastgd/losses.py` have their compiled forms
-here. They have no branch and call nothing, so that a loop over samples takes eight at a time.
+here. They have no branches and no calls, so the compiler vectorises loops over samples, eight at a time.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from fastgd.kernels._jit import CONTRACT, kernel
 
 PER_LN_2 = 1.4426950408889634
 LN_2, LN_2_REST = 0.6931471805598903, 5.497923018708371e-14
-"""ln 2 in two parts; the first has so few bits that its products with whole numbers below 2048 are exact."""
+"""ln 2 in two parts. Products of the first part with integers below 2048 are exact."""
 ROUND = 1.5 * 2.0**52 + 1023.0
-"""Added to a small number it leaves no room for a fraction: the last bits of the sum are the nearest whole
-number and 1023."""
+"""Added to a small x, it rounds x to the nearest integer n. The last bits of the sum are n + 1023."""
 LEAST = -708.0
-"""exp of less is taken as 0: it has no normal number."""
+"""exp(x) is set to 0 for smaller x, since it would be subnormal."""
 
 
 def value(loss, score, y):
@@ -56,19 +55,19 @@ def _plain_power_of_two(shifted):
 
 
 power_of_two = _plain_power_of_two if config.DISABLE_JIT else _llvm_power_of_two
-"""2ⁿ of ROUND + n: the last twelve bits of it, n + 1023, are moved to the exponent's place."""
+"""power_of_two(ROUND + n) is 2ⁿ. The last twelve bits of the argument, n + 1023, become the exponent."""
 
 
 @kernel(fastmath=CONTRACT)
 def exp_of_negative(x):
-    """exp(x) of x <= 0, within 1.1 ulp: exp(r)·2ⁿ where x = n ln 2 + r and |r| <= ln(2)/2.
+    """exp(x) for x <= 0, within 1.1 ulp: exp(r)·2ⁿ with x = n ln 2 + r and |r| <= ln(2)/2.
 
-    Not regrouped by the compiler: n is had by rounding, and r as a difference of near numbers.
+    The compiler must not regroup: n comes from rounding, and r is a difference of nearly equal numbers.
     """
     shifted = x * PER_LN_2 + ROUND
     n = shifted - ROUND
     r = (x - n * LN_2) - n * LN_2_REST
-    # (exp(r) − 1 − r)/r²: Remez, relative to exp(r); 4e-18.
+    # (exp(r) − 1 − r)/r² by the Remez algorithm; error 4e-18, relative to exp(r).
     q = 2.5000059256054842e-08
     q = q * r + 2.7630248379742436e-07
     q = q * r + 2.7557586380882427e-06
@@ -85,13 +84,13 @@ def exp_of_negative(x):
 
 @kernel(fastmath=CONTRACT)
 def log1p_of_part(e):
-    """log1p(e) of 0 <= e <= 1, within 1.1 ulp: 2 artanh(z), z = e/(2 + e).
+    """log1p(e) for 0 <= e <= 1, within 1.1 ulp: 2 artanh(z) with z = e/(2 + e).
 
-    As e − z (e − 2 z² (1/3 + z²/5 + …)): what z is rounded by counts little.
+    The form e − z (e − 2 z² (1/3 + z²/5 + …)) makes the rounding error of z small in the result.
     """
     z = e / (2.0 + e)
     s = z * z
-    # 2 (artanh(z)/z − 1)/z² in s = z² <= 1/9: Remez, relative to log1p; 2e-18.
+    # 2 (artanh(z)/z − 1)/z² in s = z² <= 1/9 by the Remez algorithm; error 2e-18, relative to log1p(e).
     p = 0.17018584258267752
     p = p * s + 0.08340096705329163
     p = p * s + 0.12106087338682538
@@ -107,11 +106,11 @@ def log1p_of_part(e):
 
 @kernel(fastmath=CONTRACT)
 def exp(x):
-    """exp(x), infinite above `losses.MOST_EXPONENT`."""
+    """exp(x), or infinity for x above `losses.MOST_EXPONENT`."""
     return math.inf if x > losses.MOST_EXPONENT else exp_of_negative(x)
 
 
-# Inlined by force, so that value and slope of one score share their exponential.
+# Forced inlining lets value and slope at one score share their exponential.
 INLINED = {"forceinline": True, "fastmath": set(CONTRACT), "error_model": "numpy"}
 
 
@@ -121,7 +120,7 @@ def _exp(x):
 
 
 @overload(losses.square, jit_options=INLINED)
-def _square(x):  # not x**2: Numba compiles a power once, with the fastmath flags of whoever asks first
+def _square(x):  # not x**2: Numba compiles a power once, with the fastmath flags of its first caller
     return lambda x: x * x
 
 
@@ -136,7 +135,7 @@ def _log1p_of_part(e):
 
 
 _compiled: dict[type, tuple] = {}
-"""value and slope of each type of loss, as compiled functions."""
+"""The compiled (value, slope) of each type of loss."""
 
 
 def _functions(loss):

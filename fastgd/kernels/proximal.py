@@ -1,18 +1,18 @@
-"""The step rule of full-batch descent, with momentum, l1 and adaptive restart; and its epochs on statistics.
+"""The update rule of full-batch descent with momentum, l1 and adaptive restart, and epochs on statistics.
 
-Weights are kept as v = θ − θ_ref: about the optimum v has digits that θ has not. One epoch is
+Weights are stored as v = θ − θ_ref. Near the optimum v has digits that θ lacks. One epoch is
 
-    p = v + β (v − v_before)                                  (β = 0 but for Nesterov's rule)
-    z = p − α ∂/∂v (smooth part of the cost at p) + μ (v − v_before)      (μ = 0 but for the heavy ball)
-    v ← z moved by at most α·l1 towards −θ_ref, where θ is 0.
+    p = v + β (v − v_before)                                  (β = 0 except for Nesterov momentum)
+    z = p − α ∂/∂v (smooth part of the cost at p) + μ (v − v_before)      (μ = 0 except for the heavy ball)
+    v ← z, moved by at most α·l1 towards −θ_ref, where θ is 0.
 
-With Nesterov's rule and μ = 0, β = (t − 1)/t_next, t_next = (1 + √(1 + 4t²))/2 (Beck and Teboulle, SIAM J.
-Imaging Sciences 2, 2009), else β = μ. When a step goes against the way it came, (p − v_new)·(v_new − v) > 0,
-momentum starts anew (O'Donoghue and Candès, Foundations of Computational Mathematics 15, 2015).
-(p − z)/α is the gradient, and (p − v_new)/α what takes its place with l1: zero at the optimum.
+For Nesterov momentum with μ = 0, β = (t − 1)/t_next with t_next = (1 + √(1 + 4t²))/2 (Beck and Teboulle, SIAM
+J. Imaging Sciences 2, 2009); otherwise β = μ. Momentum restarts after a step with (p − v_new)·(v_new − v) >
+0, which turns back (O'Donoghue and Candès, Foundations of Computational Mathematics 15, 2015).
+(p − z)/α is the gradient. With l1, (p − v_new)/α replaces it: it is zero at the optimum.
 
-In a metric M (preconditioning) the gradient g steps along M g, and ‖g‖² and the products of steps are those
-of the coordinates φ, v = Wφ with W Wᵀ = M: ‖g‖² is g·M g. There is no l1 then.
+With a metric M (preconditioning), the step for a gradient g goes along M g. ‖g‖² and the products of steps
+are then taken in the coordinates φ with v = Wφ and W Wᵀ = M: ‖g‖² is g·M g. A metric excludes l1.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ from fastgd.kernels.epochs import dot
 from fastgd.kernels.strict import copy, is_finite
 
 STILL, NOTHING = 2.0**-50, 2.0**-20
-"""A weight that moved by less than the first part of itself was moved by rounding; one that is below the
-second part of the largest is taken for as much."""
+"""A change of a weight by less than STILL times its size is rounding. Sizes below NOTHING times the largest
+count as NOTHING times the largest."""
 
 BLUR = 2.0**-48
-"""What rounding makes of the product of curvatures with v, as a part of it."""
+"""The rounding error of a product of the Hessian with v, relative to its terms."""
 
 T, QUIET, FIRST, LAST = 0, 1, 2, 3
-"""What `state` holds: t, quiet epochs in a row, the first gradient's norm (before it −1), the last's."""
+"""Indices of `state`: t, quiet epochs in a row, the norm of the first gradient (−1 before it), and of the
+last."""
 
 
 @kernel
 def pull(state, momentum, nesterov):
-    """β of the next epoch; moves t on."""
+    """β of the next epoch."""
     if not nesterov:
         return 0.0
     if momentum > 0.0:
@@ -72,17 +73,19 @@ def step(
     units,
     patience,
 ):
-    """One epoch's step of v; the gradient is that at p, the direction is M times it, and `reached` is the
-    part of the gradient that steps along M can change.
+    """Do the step of one epoch, and return whether the run has converged.
 
-    Returns whether the run has converged: after `patience` epochs in a row in which the gradient's norm was
-    at most tol times the first, or each part of it rounding; without a floor, in which no weight moved but
-    by rounding. Never with tol < 0. (How far a weight moves says little of the distance to go right after a
-    new start of the momentum.)
+    `gradient` is the gradient at p, `direction` is M times the gradient, and `reached` is the part of the
+    gradient that steps along M can change.
 
-    units_j is √H_jj, H the curvatures: gradient/units and units·v are those of columns in like units. With λ
-    the least curvature of such columns and floor = eps·λ, a gradient of floor·max|units·θ| is
-    eps·max|units·θ| from the optimum; and a product H_jk v_k is rounded by about eps √H_jj √H_kk |v_k|.
+    The run has converged after `patience` quiet epochs in a row. In a quiet epoch the norm of the gradient is
+    at most tol times the first norm, or each component of the gradient is rounding. If floor is 0, the second
+    case is that no weight moved by more than rounding. With tol < 0 a run never converges. (Right after a
+    restart of the momentum, a small step says little about the distance to the optimum.)
+
+    units_j is √H_jj with H the Hessian. gradient/units and units·v belong to columns in like units. With λ
+    the least eigenvalue of H in these units and floor = eps·λ, a gradient of floor·max|units·θ| is at the
+    distance eps·max|units·θ| from the optimum. The rounding error of H_jk v_k is about eps √H_jj √H_kk |v_k|.
     """
     norm, against, is_still, is_done, size, largest, length = 0.0, 0.0, True, True, 0.0, 0.0, 0.0
     for j in range(len(v)):
@@ -93,7 +96,7 @@ def step(
     for j in range(len(v)):
         push = 0.0 if nesterov else momentum * (v[j] - before[j])
         z = p[j] - rate * direction[j] + push
-        moved = (p[j] - v[j]) - rate * direction[j] + push  # as θ would: in a long v it may be rounded away
+        moved = (p[j] - v[j]) - rate * direction[j] + push  # the step of θ, which a long v may round away
         if l1[j] > 0.0:
             theta, most = theta_ref[j] + z, rate * l1[j]
             if abs(theta) <= most:
@@ -105,7 +108,7 @@ def step(
             moved = z - v[j]
             norm += mapped * mapped
             against += (p[j] - z) * (z - v[j])
-        else:  # exactly, and not by differences of near numbers
+        else:  # exact, unlike a difference of nearly equal numbers
             mapped = gradient[j]
             norm += mapped * direction[j]
             against += rate * mapped * (z - v[j])
@@ -127,10 +130,10 @@ def step(
 
 @kernel
 def apply(metric, G, n, gradient, direction, reached, residual):
-    """direction = M gradient, M the inverse of G/n in some digits, refined once; residual is room.
+    """direction = M gradient, where M is nearly the inverse of G/n, refined once. `residual` is a work array.
 
-    Where columns are sums of others to rounding, M has no such directions. What is left of the gradient
-    without them is `reached`.
+    If columns are linear combinations of others up to rounding, M lacks some directions. `reached` is the
+    gradient without its part along them.
     """
     for j in range(len(gradient)):
         direction[j] = dot(metric[j], gradient)
@@ -150,7 +153,7 @@ def product(G, c, v, h):
 
 @kernel
 def cost_at(c, s, n, l1, theta_ref, v, h):
-    """(s − v·(c + h))/n + Σ l1 |θ|, h = c − G v; where rounding takes the first part below 0, it is 0."""
+    """(s − v·(c + h))/n + Σ l1 |θ| with h = c − G v. A first part that rounding made negative counts as 0."""
     total = s
     for j in range(len(v)):
         total -= v[j] * (c[j] + h[j])
@@ -180,33 +183,33 @@ def descend(
     units,
     metric,
     patience,
-    go_on,
+    allow_divergence,
     costs,
     weights,
     norms,
 ):
-    """Epochs on statistics about θ_ref, l2 among them; one a rate. Returns (epochs done, has converged).
+    """Run one epoch for each rate on statistics about θ_ref, which include l2.
 
-    metric is M (d, d), the inverse of G/n, or of length 0 for none.
+    Returns (epochs done, has converged). metric is M (d, d), the inverse of G/n, or has length 0.
 
-    An epoch that ends with v or its cost not finite is taken back and is the last, unless `go_on`. An array
-    of length 0 in place of costs, weights or norms (of the gradients) means: do not keep them.
+    An epoch after which v or its cost is not finite is undone and is the last, unless `allow_divergence`.
+    costs, weights and norms (of the gradients) are not recorded if they have length 0.
     """
     d = len(v)
-    p, h, h_before, gradient, kept = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    direction, reached, room = np.empty(d), np.empty(d), np.empty(d)
+    p, h, h_before, gradient, earlier = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
+    direction, reached, residual = np.empty(d), np.empty(d), np.empty(d)
     product(G, c, v, h)
     product(G, c, before, h_before)
     for epoch in range(len(rates)):
         beta = pull(state, momentum, nesterov)
         look_ahead(v, before, beta, p)
-        for j in range(d):  # products are linear: h at p, from those at v and before
+        for j in range(d):  # h at p, since h is linear
             gradient[j] = -2.0 / n * (h[j] + beta * (h[j] - h_before[j]))
         copy(gradient, direction)
         copy(gradient, reached)
         if len(metric):
-            apply(metric, G, n, gradient, direction, reached, room)
-        copy(before, kept)
+            apply(metric, G, n, gradient, direction, reached, residual)
+        copy(before, earlier)
         t = state[T]
         has_converged = step(
             v,
@@ -229,9 +232,9 @@ def descend(
         copy(h, h_before)
         product(G, c, v, h)
         value = cost_at(c, s, n, l1, theta_ref, v, h)
-        if not (go_on or (math.isfinite(value) and is_finite(v))):
+        if not (allow_divergence or (math.isfinite(value) and is_finite(v))):
             copy(before, v)
-            copy(kept, before)
+            copy(earlier, before)
             state[T] = t
             return epoch, False
         if len(costs):

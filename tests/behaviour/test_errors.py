@@ -150,7 +150,7 @@ def test_targets_and_weights_of_a_table_are_named(what, tmp_path):
         ),
         (
             lambda: fastgd.gradient_descent(X, np.arange(float(N)), loss="log_loss"),
-            "y[2] is 2; log_loss takes y of 0 and 1: write the classes so (a classifier of "
+            "y[2] is 2; log_loss takes y of 0 and 1: encode the classes as 0 and 1 (a classifier of "
             "fastgd.estimators takes any labels)",
             ("y", 2, None),
         ),

@@ -151,12 +151,13 @@ LABELS = {
         "no",
         "yes",
         'games.csv, line 2: "no" in column "won" is not a number; log_loss takes y of 0 and 1: '
-        "write the classes so",
+        "encode the classes as 0 and 1",
     ),
     "1 and 2": (
         1,
         2,
-        'row 21 of games.csv (line 23): column "won" is 2; log_loss takes y of 0 and 1: write the classes so',
+        'row 21 of games.csv (line 23): column "won" is 2; log_loss takes y of 0 and 1: '
+        "encode the classes as 0 and 1",
     ),
 }
 

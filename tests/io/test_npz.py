@@ -24,7 +24,7 @@ from fastgd.data.files import npz_members
 from fastgd.io import npz
 from fastgd.solver import checkpoint
 from fastgd.solver.steppers.base import StepperState
-from tests.helpers import Trap, about, forge, refusals, same
+from tests.helpers import Trap, file_header, forge, refusals, same
 from tests.io.written import ARRAYS, Pair
 
 
@@ -184,7 +184,7 @@ def test_what_is_no_such_file_is_named(path, written, tmp_path):
 @pytest.mark.parametrize("kind", ["fit", "checkpoint"])
 def test_other_versions_are_refused_with_the_remedy(path, kind):
     """Version 1 had the fields "checksum", "arrays" and "header" in the same first member."""
-    old = about(kind=kind, version=1, checksum="00", arrays=[["a", "<f8", [2], False]], header={})
+    old = file_header(kind=kind, version=1, checksum="00", arrays=[["a", "<f8", [2], False]], header={})
     forge(path, old, ("a", np.ones(2)))
     sentence = (
         "has version 1 of the format, and this fastgd reads version 2: fit again and save, or use the fastgd"
@@ -192,10 +192,10 @@ def test_other_versions_are_refused_with_the_remedy(path, kind):
     calls = {"fit": fastgd.load, "checkpoint": lambda path: fastgd.sgd([1.0, 2.0], [1.0, 3.0], resume=path)}
     with pytest.raises(InvalidDataError, match=rf"^{path} {sentence} that wrote it$"):
         calls[kind](path)
-    forge(path, about(kind=kind, version=3))
+    forge(path, file_header(kind=kind, version=3))
     with pytest.raises(InvalidDataError, match=r"has version 3 of the format, .* version 2: update fastgd$"):
         calls[kind](path)
-    forge(path, about(kind=kind, version="2"))
+    forge(path, file_header(kind=kind, version="2"))
     with pytest.raises(InvalidDataError, match=r"has version '2' of the format"):
         calls[kind](path)
 
@@ -221,7 +221,7 @@ def test_objects_are_never_made(path, tmp_path):
     np.savez(path, header=objects, x=objects)
     with pytest.raises(InvalidDataError, match=r"holds Python objects, which are never read"):
         npz.read(path, "fit")
-    forge(path, about({"array": "x"}), ("x", objects))
+    forge(path, file_header({"array": "x"}), ("x", objects))
     with pytest.raises(
         InvalidDataError, match=r"holds 'x.npy', which holds Python objects, which are never read"
     ):
@@ -244,11 +244,11 @@ def test_no_file_takes_memory_that_it_does_not_fill(tmp_path):
     ]
     files = [forge(named(number), text) for number, text in enumerate(headers)]
     huge = np.broadcast_to(np.float64(1.0), 10**7)  # 80 MB of which 8 bytes are there
-    files.append(forge(named(5), about(), ("a", huge), compression=zipfile.ZIP_DEFLATED))
+    files.append(forge(named(5), file_header(), ("a", huge), compression=zipfile.ZIP_DEFLATED))
     for number, shape in enumerate([(10**9,), (2**31, 2**31), (11,), (9,), (2**62,) * 30], 6):
         stream = io.BytesIO()
         np.lib.format.write_array_header_1_0(stream, dict(descr="<f8", fortran_order=False, shape=shape))
-        with zipfile.ZipFile(forge(named(number), about({"array": "a"})), "a") as zipped:
+        with zipfile.ZipFile(forge(named(number), file_header({"array": "a"})), "a") as zipped:
             zipped.writestr("a.npy", stream.getvalue() + bytes(80))
         files.append(named(number))
     lines = refusals("own", files)

@@ -27,7 +27,7 @@ from tests.crashes import (  # noqa: F401 - fixtures
     source,
     weights,
 )
-from tests.helpers import about, forge
+from tests.helpers import file_header, forge
 
 pytestmark = pytest.mark.usefixtures("small_runs")
 
@@ -174,7 +174,7 @@ def test_what_no_run_writes_reaches_no_kernel(tmp_path, change):
     change(content)
     arrays: dict[str, np.ndarray] = {}
     tree = {name: npz.pack(value, arrays, name) for name, value in content.items()}
-    forge(path, about({"Content": tree}, kind=checkpoint.KIND), *arrays.items())
+    forge(path, file_header({"Content": tree}, kind=checkpoint.KIND), *arrays.items())
     assert "holds " in refusal(X, y, path, method="stream")
 
 

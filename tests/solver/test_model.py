@@ -11,7 +11,7 @@ import pytest
 import fastgd
 from fastgd.checks import InvalidDataError
 from fastgd.io import npz
-from tests.helpers import about, forge, run, same
+from tests.helpers import file_header, forge, run, same
 from tests.problems import RUNS, bits_of_end, data_of_run, problem
 
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
@@ -196,7 +196,7 @@ def test_a_file_of_no_fit_is_refused(rng, path, change):
     change(values)
     arrays: dict[str, np.ndarray] = {}
     tree = {name: npz.pack(value, arrays, f"fit.{name}") for name, value in values.items()}
-    forge(path, about({"FitResult": tree}), *arrays.items())
+    forge(path, file_header({"FitResult": tree}), *arrays.items())
     with pytest.raises(InvalidDataError, match=rf"^{path} holds "):
         fastgd.load(path)
 
@@ -211,10 +211,10 @@ def test_a_reference_of_another_size_is_refused(path):
 
 
 def test_a_class_of_another_name_is_never_made(path):
-    forge(path, about({"Popen": {"args": "true"}}))
+    forge(path, file_header({"Popen": {"args": "true"}}))
     with pytest.raises(InvalidDataError, match=rf"^{path} holds a 'Popen', which is not made from files$"):
         fastgd.load(path)
     for value in (None, {"dict": {}}, {"Order": {"shuffle": False, "seed": 0}}):
-        forge(path, about(value))
+        forge(path, file_header(value))
         with pytest.raises(InvalidDataError, match=rf"^{path} holds a value that no fit has$"):
             fastgd.load(path)
