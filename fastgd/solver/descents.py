@@ -364,10 +364,11 @@ class _Runs:
         if is_summary:
             point -= problem.statistics.w_ref
             null = problem.null_part(point)
-            if state is not None and state.null is not None and problem.is_resumed and null.any():
-                null = state.null
-            self._nulls.append(null if null.any() else None)
-            point -= null
+            if null is not None:
+                if state is not None and state.null is not None and problem.is_resumed:
+                    null = state.null
+                point -= null
+            self._nulls.append(null)
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
             average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))

@@ -244,11 +244,13 @@ class Problem:
         moved = scaling.sums_of(v[..., :d] * (to.scale * to.shift))
         return w, (at_zero + math.fsum(dropped.tolist())) + (v[..., d] - moved)
 
-    def null_part(self, v: Floats) -> Floats:
-        """The part of v along which columns that are sums of others change no score."""
-        if self.objective.l1 or self.objective.l2 or not self.statistics.is_finite:
-            return np.zeros(len(v))
-        return self.statistics.factor.null_part(v)
+    def null_part(self, v: Floats) -> Floats | None:
+        """The part of v along which columns that are sums of others change no score; None if it is 0."""
+        sums, objective = self.statistics, self.objective
+        if objective.l1 or objective.l2 or not sums.is_finite or not len(sums.factor.dependent):
+            return None
+        null = sums.factor.null_part(v)
+        return null if null.any() else None
 
     def optimum(self) -> tuple[Floats, float, float]:
         """Weights and intercept of the least cost of squared errors and l2, and that cost."""

@@ -127,7 +127,10 @@ def starting_at(point: Floats, start: tuple[Floats, float], to: Scaling, model: 
         if points.ndim == 1:
             is_start = points.item(0) == first and np.array_equal(points, point)
             return (w.copy(), np.array(intercept)) if is_start else (weights, intercepts)
-        starts = np.flatnonzero((points == point).all(axis=1))
+        # In most histories the first weight decides that no row but the first is the start.
+        starts = np.flatnonzero(points[:, 0] == first)
+        if len(point) > 1:
+            starts = starts[(points[starts] == point).all(axis=1)]
         weights[starts], intercepts[starts] = w, intercept
         return weights, intercepts
 
