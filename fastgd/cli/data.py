@@ -16,9 +16,9 @@ from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.chunks import Chunk, DerivedSource, Source
 from fastgd.data.dataset import TOTAL, Facts, look
 from fastgd.data.files import open_npy, open_npz
-from fastgd.data.finding import refuse_dialect
 from fastgd.data.frames import Column, ColumnTable, places
 from fastgd.data.streams import StreamRows
+from fastgd.data.table_files import refuse_dialect
 from fastgd.domains import CLASSES
 from fastgd.engine.blocks import NOTHING, Array
 from fastgd.losses import NAMED

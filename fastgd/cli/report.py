@@ -38,6 +38,8 @@ class CommandWords(Words):
             return self.name(option)
         if isinstance(value, (list, tuple)):
             value = _fields(value)
+        elif isinstance(value, str) and not any(map(str.isalnum, value)):
+            value = f'"{value}"'  # a mark such as ; means something to shells
         return f"{self.name(option)} {f'{value:.6g}' if isinstance(value, float) else value}"
 
     def aside(self, remark: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace, check_regular
-from fastgd.data import columns
+from fastgd.data import arrow
 from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
@@ -50,7 +50,7 @@ class File:
     def held(self, name: str) -> str:
         """What a column holds if it holds no numbers, otherwise an empty text."""
         if (kind := self.kinds.get(name)) is not None:
-            return "" if columns.is_number(kind) else columns.describe(kind)
+            return "" if arrow.is_number(kind) else arrow.describe(kind)
         return "text" if isinstance(self.constants[name], str) else ""
 
     def first(self, name: str) -> str:
@@ -59,7 +59,7 @@ class File:
         if name in self.kinds and self.held(name) == "text":
             with contextlib.closing(self.batches([name])) as batches:
                 for batch in batches:
-                    values = columns.decoded(batch.column(0))
+                    values = arrow.decoded(batch.column(0))
                     if values.null_count < len(values):
                         at = values.is_valid().index(True).as_py()
                         text = shown(values[at].as_py(), SHOWN_OF_A_VALUE)
@@ -230,9 +230,9 @@ class TableChunk:
 
     def __init__(
         self,
-        features: list[columns.Numbers],
-        target: columns.Numbers | None,
-        weights: columns.Numbers | None,
+        features: list[arrow.Numbers],
+        target: arrow.Numbers | None,
+        weights: arrow.Numbers | None,
         m: int,
         place: Place,
     ):
@@ -244,11 +244,11 @@ class TableChunk:
 
     def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
         for j, values in enumerate(self._features):
-            X[:, j] = columns.part(values, start, stop)
+            X[:, j] = arrow.part(values, start, stop)
         if self._target is not None:
-            y[:] = columns.part(self._target, start, stop)
+            y[:] = arrow.part(self._target, start, stop)
         if self._weights is not None:
-            weights[:] = columns.part(self._weights, start, stop)
+            weights[:] = arrow.part(self._weights, start, stop)
 
     def numbers(self, names: Sequence[str], target: str | None) -> Iterator[tuple[str, Array]]:
         """The names and values of the columns that are arrays."""
@@ -258,7 +258,7 @@ class TableChunk:
     def targets(self) -> tuple[Array, Array | None]:
         """All of y, and the weights if there are any."""
         y, weights = (
-            None if values is None else columns.part(values, 0, self._m)
+            None if values is None else arrow.part(values, 0, self._m)
             for values in (self._target, self._weights)
         )
         assert y is not None
@@ -269,7 +269,7 @@ class TableChunk:
         """The numbers of its rows in the table, where rows with a missing value count."""
         place = self._place
         first = place.before + place.first
-        within = np.arange(self._m) if place.kept is None else columns.as_numpy(place.kept)
+        within = np.arange(self._m) if place.kept is None else arrow.as_numpy(place.kept)
         return first + within
 
     @property

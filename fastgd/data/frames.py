@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastgd import display
 from fastgd.checks import DROP, InvalidDataError, RowPlace
-from fastgd.data import columns, rounding
+from fastgd.data import arrow, rounding
 from fastgd.engine.blocks import Array
 from fastgd.wording import SHOWN_OF_A_VALUE, cell, column_text, listed
 
@@ -363,23 +363,23 @@ def _polars(column: ColumnName, series: Any) -> Column:
 
 def _arrow(column: ColumnName, array: Any) -> Column:
     kind = array.type
-    if not columns.is_number(kind):
-        raise column.no_numbers(columns.describe(kind), kind, array.drop_null())
-    dtype = np.dtype(np.float32 if columns.is_single(kind) else np.float64)
+    if not arrow.is_number(kind):
+        raise column.no_numbers(arrow.describe(kind), kind, array.drop_null())
+    dtype = np.dtype(np.float32 if arrow.is_single(kind) else np.float64)
     if hasattr(kind, "value_type"):  # a dictionary
         array = array.cast(kind.value_type)
     if array.null_count:
         raise column.missing(array.is_null().index(True).as_py())
     if getattr(array, "num_chunks", 0) == 1:
         array = array.chunk(0)
-    values = array if hasattr(array, "chunks") else columns.numbers(array)
+    values = array if hasattr(array, "chunks") else arrow.numbers(array)
     if isinstance(values, np.ndarray):
         return Column(len(values), dtype, values.__getitem__)
 
     def read(which: Which) -> NDArray[Any]:
         if isinstance(which, slice):
-            return columns.as_numpy(values.slice(which.start, which.stop - which.start))
-        return columns.as_numpy(values.take(sys.modules["pyarrow"].array(which)))
+            return arrow.as_numpy(values.slice(which.start, which.stop - which.start))
+        return arrow.as_numpy(values.take(sys.modules["pyarrow"].array(which)))
 
     return Column(len(array), dtype, read)
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from fastgd import checks, display
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data import columns, dialect, rounding
+from fastgd.data import arrow, dialect, rounding
 from fastgd.data.chunks import Source
 from fastgd.data.csv import CsvFile
-from fastgd.data.finding import find
 from fastgd.data.formats import File, Place, TableChunk
+from fastgd.data.table_files import find
 from fastgd.wording import SHOWN, Option, Text, column_text, listed, printable, shown
 
 SAMPLES, SAMPLE_BYTES = 16, 4096
@@ -238,7 +238,7 @@ class TableSource(Source):
     def _dtype(self, names: Sequence[str]) -> np.dtype[Any]:
         """float32 if these columns are float32 in all files, otherwise float64."""
         kinds = [file.kinds.get(name) for file in self._files for name in names]
-        is_single = all(kind is not None and columns.is_single(kind) for kind in kinds)
+        is_single = all(kind is not None and arrow.is_single(kind) for kind in kinds)
         return np.dtype(np.float32 if is_single else np.float64)
 
     def chunks(self) -> Generator[TableChunk]:
@@ -249,7 +249,7 @@ class TableSource(Source):
             names = [name for name in self._used if name in file.kinds]
             with contextlib.closing(file.batches(names)) as batches:
                 for batch in batches:
-                    values = {name: columns.decoded(batch.column(name)) for name in names}
+                    values = {name: arrow.decoded(batch.column(name)) for name in names}
                     kept = None
                     if self._drops:
                         kept = _kept(values)
@@ -264,7 +264,7 @@ class TableSource(Source):
                     chunk = self._chunk(file, values, Place(file, before, first, size, kept))
                     first += size
                     for name, array in chunk.numbers(self.columns, self.target):
-                        is_whole = name in file.kinds and columns.is_whole(file.kinds[name])
+                        is_whole = name in file.kinds and arrow.is_whole(file.kinds[name])
                         self._watch.look(column_text(name), n, array, chunk.place, is_whole)
                     n += len(chunk)
                     yield chunk
@@ -280,9 +280,9 @@ class TableSource(Source):
         m = len(next(iter(values.values())))
         constants = file.constants
 
-        def numbers(name: str) -> columns.Numbers:
+        def numbers(name: str) -> arrow.Numbers:
             if name in values:
-                return columns.numbers(values[name])
+                return arrow.numbers(values[name])
             return np.broadcast_to(np.float64(constants[name]), m)
 
         features = [numbers(name) for name in self.columns]
@@ -314,11 +314,11 @@ class TableSource(Source):
 
 def _kept(values: dict[str, Any]) -> Any:
     """The numbers of the rows without a missing value, or None for all."""
-    incomplete = [column for column in values.values() if column.null_count or columns.has_nan(column)]
+    incomplete = [column for column in values.values() if column.null_count or arrow.has_nan(column)]
     if not incomplete:
         return None
-    is_complete = np.logical_and.reduce([columns.are_there(column) for column in incomplete])
-    return columns.as_arrow(np.flatnonzero(is_complete))
+    is_complete = np.logical_and.reduce([arrow.are_there(column) for column in incomplete])
+    return arrow.as_arrow(np.flatnonzero(is_complete))
 
 
 def _check_names(names: Sequence[str], target: str | None, weight: str | None) -> None:

@@ -16,7 +16,7 @@ import pytest
 from pyarrow import csv as pa_csv
 
 import fastgd
-from fastgd.data import columns
+from fastgd.data import arrow
 from tests.data.reading import KINDS, TABLE, N, S, X, Y, open_files, rows_of, write
 
 ROOT = Path(__file__).parents[2]
@@ -169,7 +169,7 @@ def test_a_nan_is_found_where_it_is(tmp_path):
 
 def test_a_nan_by_which_a_sum_is_none():
     for values, has_one in (([1.0, np.nan], True), ([np.inf, -np.inf], False), ([1e308, 1e308], False)):
-        assert columns.has_nan(pa.array(values)) == has_one
+        assert arrow.has_nan(pa.array(values)) == has_one
 
 
 def test_a_file_that_grows_between_reads(tmp_path):
