@@ -42,5 +42,5 @@ def backtracked(
 
 @np.errstate(over="ignore", invalid="ignore")
 def is_short(rate: float, step: Floats, change: Floats) -> bool:
-    """Whether the curvature along the step is at most 1/rate; False where it is not finite."""
-    return bool(rate * np.sum(change * step) <= np.sum(step * step))
+    """Whether the curvature along the step is at most 1/rate; False if the step is not finite."""
+    return bool(np.isfinite(step).all() and rate * np.sum(change * step) <= np.sum(step * step))
