@@ -15,15 +15,15 @@ from fastgd.solver.forecast import EXACT
 from fastgd.solver.loop import Run
 
 LOWERED = 5.0
-"""An adaptive rate is divided by it, as in scikit-learn."""
+"""An adaptive rate is divided by this number, as in scikit-learn."""
 
 
 @dataclass(frozen=True, slots=True)
 class EpochState:
-    """What a callback sees after an epoch.
+    """The state of a fit after an epoch, for callbacks.
 
-    epoch counts from 0; w and intercept are what the fit would come to if it ended now; cost is None where it
-    is not known.
+    epoch is counted from 0. w and intercept are those of the fit if it ended now. cost is None if it is not
+    computed.
     """
 
     epoch: int
@@ -41,21 +41,21 @@ EpochFunction = Callable[[EpochState], object]
 class _Rule(Protocol):
     """A rule that ends a run."""
 
-    def anew(self) -> None:
-        """Count from here again."""
+    def reset(self) -> None:
+        """Reset the count of epochs."""
 
 
 class CostRule:
     """The cost has converged after `patience` quiet epochs in a row.
 
-    (The steppers of full-batch descent on smooth losses have a rule of their own, on the gradient.)
+    Full-batch descent on smooth losses has another rule: `steppers.base.GradientRule`.
     """
 
     def __init__(self, tol: float, patience: int):
         self._tol, self._patience = tol, patience
         self._quiet, self._lowest = 0, math.inf
-        self._room: Floats = np.empty(0)
-        """Holds `Run.changes`; its size doubles."""
+        self._buffer: Floats = np.empty(0)
+        """The memory of `Run.changes`. It doubles when it is full."""
 
     def after(self, run: Run, rate: float) -> None:
         cost, first = run.last_cost, run.first_cost
@@ -67,10 +67,10 @@ class CostRule:
         run.converged = self._quiet >= self._patience
 
     def _is_quiet(self, cost: float, first: float, run: Run) -> bool:
-        """Whether an epoch has lowered the cost by no more than tol of the lowest before it.
+        """Whether the epoch lowered the cost by at most tol times the lowest cost before it.
 
-        A cost that rounding makes of an exact fit is quiet too. One that has risen to twice the lowest is
-        not: that run may be on its way to divergence.
+        An epoch that ends with an exact fit is quiet too. An epoch that ends above twice the lowest cost is
+        not quiet, since the run may diverge.
         """
         if self._tol > 0.0 and 0.0 <= cost <= EXACT * first:
             return True
@@ -80,13 +80,13 @@ class CostRule:
 
     def _keep_change(self, run: Run, fall: float) -> None:
         n = 0 if run.changes is None else len(run.changes)
-        if n >= len(self._room) or n == 0:
-            self._room = np.empty(max(64, 2 * n))
-            self._room[:n] = run.changes if n else 0.0
-        self._room[n] = fall
-        run.changes = self._room[: n + 1]
+        if n >= len(self._buffer) or n == 0:
+            self._buffer = np.empty(max(64, 2 * n))
+            self._buffer[:n] = run.changes if n else 0.0
+        self._buffer[n] = fall
+        run.changes = self._buffer[: n + 1]
 
-    def anew(self) -> None:
+    def reset(self) -> None:
         self._quiet = 0
 
     def state(self) -> list[Any]:
@@ -98,11 +98,11 @@ class CostRule:
 
 
 class Validation:
-    """The run ends when the cost of held-out rows has not become lower for `patience` epochs."""
+    """Ends the run if the cost of the held-out rows has not fallen for `patience` epochs."""
 
     def __init__(self, cost: Callable[[], float], improvement: float, patience: int):
-        """`cost()` is that of the held-out rows where the run stands. Only a fall by more than the part
-        `improvement` of it counts."""
+        """`cost()` returns the current cost of the held-out rows. A fall counts if it is larger than
+        `improvement` times the lowest cost."""
         self._cost, self._improvement, self._patience = cost, improvement, patience
         self._best, self._since = math.inf, 0
         self.costs: list[float] = []
@@ -117,7 +117,7 @@ class Validation:
         if self._since >= self._patience:
             run.stopped = f"the cost of the held-out rows has not fallen for {self._since} epochs"
 
-    def anew(self) -> None:
+    def reset(self) -> None:
         self._since = 0
 
     def state(self) -> list[Any]:
@@ -129,7 +129,7 @@ class Validation:
 
 
 class AdaptiveRate:
-    """Where a rule would end the run, its next rates are divided by 5, until one is at most `least`."""
+    """Divides the next rates by 5 when a rule would end the run, unless the rate is at most `least`."""
 
     def __init__(self, rates: Floats, rules: Sequence[_Rule], least: float):
         self._rates, self._rules, self._least = rates, rules, least
@@ -139,17 +139,17 @@ class AdaptiveRate:
             run.converged, run.stopped = False, ""
             self._rates[run.n_epochs :] /= LOWERED
             for rule in self._rules:
-                rule.anew()
+                rule.reset()
 
     def state(self) -> list[Any]:
         return []
 
     def restore(self, state: list[Any]) -> None:
-        """The rates are part of the checkpoint."""
+        """Nothing: the rates are part of the checkpoint."""
 
 
 class UserCallback:
-    """The function of the user, which ends the run by returning True."""
+    """The function of the user. It ends the run by returning True."""
 
     def __init__(
         self,
@@ -159,8 +159,7 @@ class UserCallback:
         cost_scale: float,
         validation: Validation | None,
     ):
-        """`model()` is w and intercept where the run stands. Costs times `cost_scale` are those of the
-        function."""
+        """`model()` returns the current w and intercept. Costs of the run are multiplied by `cost_scale`."""
         self._function, self._model, self._validation = function, model, validation
         self._first_epoch, self._cost_scale = first_epoch, cost_scale
 
@@ -183,4 +182,4 @@ class UserCallback:
         return []
 
     def restore(self, state: list[Any]) -> None:
-        """The function keeps what it needs."""
+        """Nothing: the function keeps its own state."""

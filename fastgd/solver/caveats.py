@@ -1,4 +1,4 @@
-"""What a finished run cannot promise: stopping rules that saw too little, and the sentences that say so."""
+"""Warnings about finished runs, above all about stopping rules that ended a run too early."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from fastgd.solver.objective import Objective
 from fastgd.solver.options import Options, Plan
 
 FEW_DIGITS = 7.5
-"""Fewer digits of the weights than this are reported."""
+"""A warning reports weights with fewer digits than this."""
 FIRST_ROWS = 4096
 STILL = 2.0**-50
-"""The part of a weight that its last step moved, where a run ended because no weight moved."""
+"""The largest relative change of a weight that counts as no change."""
 UNSEEN = 0.01
-"""An automatic rule says nothing of directions that are slower by more than this part of 1/tol."""
+"""A run with an automatic tol is revoked if the condition number exceeds UNSEEN/tol."""
 UNSEEN_BY_OWN = 1e3
-"""The same for a tol that the user has chosen."""
+"""The limit in place of UNSEEN for a tol that the user has chosen."""
 UNSEEN_BY_EXACT = 1e-12 / forecast.EXACT
-"""The same where the cost is that of an exact fit."""
+"""The largest condition number at which an exact fit is not revoked."""
 HARMLESS = 1e3
-"""A condition number up to this decides nothing, so that it does not matter whether columns are dependent."""
+"""Condition numbers up to this have no effect, so dependent columns need not be found."""
 UNLIKE = 1e4
-"""A condition number from here on is a reason for a run that takes long."""
+"""Larger condition numbers are reported as the reason for a slow run."""
 STRONG = 10.0
-"""An l2 of more than this many curvatures of the loss leaves an intercept behind."""
+"""An l2 over this many times the curvature of the loss makes an intercept slow."""
 
 
 def condition(rows: Dataset, objective: Objective) -> float:
-    """A lower bound of the condition number that units, offsets and l2 make, from the first rows; 1 for none.
+    """A lower bound, from the first rows, of the condition number due to units, offsets and l2; 1 for none.
 
-    With c the curvature of the loss, a column of mean m and variance σ² has the curvature c (m² + σ²) + l2,
-    and c σ² + l2 where the intercept makes up for its mean. The intercept has c, and c/(1 + m²/(σ² + l2/c))
-    where the column makes up for it. No eigenvalue is above the last of each pair, or below the first.
+    Let c be the curvature of the loss. A column of mean m and variance σ² has the curvature c (m² + σ²) + l2,
+    or c σ² + l2 if the intercept compensates its mean. The intercept has the curvature c, or
+    c/(1 + m²/(σ² + l2/c)) if the column compensates it. The largest eigenvalue is at least the first of each
+    pair, and the smallest is at most the second.
     """
     if objective.is_standardized or (rows.d == 1 and not objective.fit_intercept):
         return 1.0
@@ -48,7 +49,7 @@ def condition(rows: Dataset, objective: Objective) -> float:
         return 1.0
     with np.errstate(all="ignore"):
         X, offset = np.asarray(X, np.float64), np.zeros(rows.d)
-        if objective.fit_intercept:  # about the first row, so that the means of far columns keep their digits
+        if objective.fit_intercept:  # about the first row, which keeps the digits of columns far from zero
             first = X[0]
             X = X - first
             mean = X.mean(axis=0)
@@ -58,53 +59,53 @@ def condition(rows: Dataset, objective: Objective) -> float:
         counted = variance > 0.0
         if not counted.any() or not np.isfinite(variance).all():
             return 1.0
-        own, offset = variance[counted] + ridge, offset[counted]
-        most, least = float(np.max(own + offset)), float(np.min(own))
+        centred, offset = variance[counted] + ridge, offset[counted]
+        largest, smallest = float(np.max(centred + offset)), float(np.min(centred))
         if objective.fit_intercept:
-            most, least = max(most, 1.0), min(least, float(1.0 / np.max(1.0 + offset / own)))
-        found = most / least if least > 0.0 else math.inf
-        if found > HARMLESS:
+            largest, smallest = max(largest, 1.0), min(smallest, float(1.0 / np.max(1.0 + offset / centred)))
+        bound = largest / smallest if smallest > 0.0 else math.inf
+        if bound > HARMLESS:
             with blas.one_thread():
                 factor = linalg.factor(X[:, counted].T @ X[:, counted])
-            if len(factor.dependent):  # a column in no sum is orthogonal to directions without curvature
-                own = np.delete(own, factor.involved())
-                found = most / float(np.min(own)) if len(own) else 1.0
-    return found if found >= 1.0 else 1.0
+            if len(factor.dependent):  # the other columns are orthogonal to directions without curvature
+                centred = np.delete(centred, factor.involved())
+                bound = largest / float(np.min(centred)) if len(centred) else 1.0
+    return bound if bound >= 1.0 else 1.0
 
 
 def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float:
-    """Take back that the run has converged, where its rule could not see the slowest weights.
+    """Revoke the convergence of a run whose stopping rule could not notice the slowest weights.
 
-    Returns the bound of the condition number, 1 where it was not computed. On statistics the rule of tol=0
-    knows the units of columns.
+    Returns the bound of the condition number, or 1 if it was not computed. The rule of tol=0 on statistics
+    takes the units of columns into account, so it is not revoked.
     """
     if run.error is not None or run.diverged or not (run.converged or options.tol is not None):
         return 1.0
     objective, tolerance = descent.problem.objective, descent.tolerance(options)
     if run.converged and not run.has_stalled and tolerance == 0.0:
         return 1.0
-    found = condition(rows, objective)
+    bound = condition(rows, objective)
     first, last = run.first_cost, run.last_cost
     is_exact = bool(
         descent.kind == "sgd" and first and last is not None and 0.0 <= last <= forecast.EXACT * first
     )
-    if is_exact and found <= UNSEEN_BY_EXACT:  # so small a cost leaves the slowest weights six digits
-        return found
+    if is_exact and bound <= UNSEEN_BY_EXACT:  # at such a cost even the slowest weights have six digits
+        return bound
     if run.converged:
-        by, most = (STILL, UNSEEN) if run.has_stalled else (tolerance, UNSEEN)
+        change, limit = (STILL, UNSEEN) if run.has_stalled else (tolerance, UNSEEN)
         if not run.has_stalled and options.tol != "auto":
-            most = UNSEEN_BY_OWN
-        if found * by > most:
+            limit = UNSEEN_BY_OWN
+        if bound * change > limit:
             what = "the last epoch moved no weight by more than rounding" if run.has_stalled else run.stopped
             run.converged, run.has_stalled, run.is_revoked = False, False, True
-            run.stopped = f"{what}, which says little of weights that move slowly"
-    return found
+            run.stopped = f"{what}, which says little about weights that move slowly"
+    return bound
 
 
-def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> list[tuple[str, str, float]]:
-    """The warnings of a run that did not diverge: kind, sentence, and how bad it is.
+def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> list[tuple[str, str, float]]:
+    """The warnings about a run that did not diverge: kind, sentence and badness of each.
 
-    `found` is the bound of the condition number that `revoke` returned.
+    `bound` is the result of `revoke`.
     """
     objective, options = descent.problem.objective, plan.options
     words = options.words
@@ -119,7 +120,7 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> l
     if descent.is_off():
         caveats.append(("is off", forecast.is_off(words), 0.0))
     elif run.is_revoked:
-        caveats.append(("unlike", f"{run.stopped}: {_unlike(plan, objective, rows, found)}", found))
+        caveats.append(("unlike", f"{run.stopped}: {_unlike(plan, objective, rows, bound)}", bound))
     elif is_left_behind(run, descent, rows, options):
         caveats.append(("left behind", forecast.left_behind(words, objective.l2), 0.0))
     digits = descent.expected_digits()
@@ -129,27 +130,34 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, found: float) -> l
         caveats.append(("few digits", forecast.few_digits(digits, is_beside, columns, words), -digits))
     if options.n_epochs and not (run.converged or run.stopped):
         by_cost, tolerance = descent.is_judged_by_cost(options.tol), descent.tolerance(options)
-        seen = np.empty(0) if run.changes is None else run.changes
+        changes = np.empty(0) if run.changes is None else run.changes
         first_cost, last_cost = run.first_cost or 0.0, run.last_cost or 0.0
         share = last_cost / first_cost if by_cost and first_cost > 0.0 and last_cost > 0.0 else math.nan
         sentence = forecast.ran_out(
-            words, run.n_epochs, seen, tolerance, options.patience, by_cost, share, _remedies(plan, objective)
+            words,
+            run.n_epochs,
+            changes,
+            tolerance,
+            options.patience,
+            by_cost,
+            share,
+            _remedies(plan, objective),
         )
-        if found > UNLIKE:
-            sentence = f"{sentence}; {_unlike(plan, objective, rows, found)}"
-        first = seen[0] if len(seen) and not by_cost else 1.0
-        left = float(seen[-1] / first) if len(seen) and first else math.inf
+        if bound > UNLIKE:
+            sentence = f"{sentence}; {_unlike(plan, objective, rows, bound)}"
+        first = changes[0] if len(changes) and not by_cost else 1.0
+        left = float(changes[-1] / first) if len(changes) and first else math.inf
         caveats.append(("ran out", sentence, left))
     return caveats
 
 
-def _unlike(plan: Plan, objective: Objective, rows: Dataset, found: float) -> str:
+def _unlike(plan: Plan, objective: Objective, rows: Dataset, bound: float) -> str:
     is_served = not preconditioning.refused(plan, rows)
-    return forecast.unlike(found, objective.fit_intercept, objective.l2 > 0.0, is_served, plan.options.words)
+    return forecast.unlike(bound, objective.fit_intercept, objective.l2 > 0.0, is_served, plan.options.words)
 
 
 def _remedies(plan: Plan, objective: Objective) -> str:
-    """What to try where nothing falls: settings that are not in force, and that the solver has."""
+    """Remedies if the cost or the gradient does not fall: options of the solver that are not in use."""
     words = plan.options.words
     remedies = [f"another {words.name('learning_rate')}"]
     if not objective.is_standardized:
@@ -160,7 +168,7 @@ def _remedies(plan: Plan, objective: Objective) -> str:
 
 
 def is_left_behind(run: Run, descent: Descent, rows: Dataset, options: Options) -> bool:
-    """Whether the automatic rate, made for a strong l2, was too small to move the intercept."""
+    """Whether a strong l2 made the automatic rate too small to move the intercept."""
     objective = descent.problem.objective
     if (
         not (objective.fit_intercept and objective.is_smooth and options.has_automatic_rate)

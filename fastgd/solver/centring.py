@@ -1,8 +1,8 @@
 """Read statistics of centred rows about weights that fit them: one pass, rarely two.
 
-Rows are read as √s·[x − x_ref, 1]. x_ref comes from the first rows, so that columns far from zero keep their
-digits. Where x_ref, or the weights that residuals are taken about, say little about the later rows, the data
-is read once more about better ones. With few rows the weights are refined until they have all their digits.
+Rows are read as √s·[x − x_ref, 1]. x_ref is computed from the first rows, so that columns far from zero keep
+their digits. If x_ref or the reference weights do not suit the later rows, the data is read once more about
+better ones. With few rows the weights are refined until they have all their digits.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ from fastgd.solver.statistics import (
 )
 
 ACCURATE_ROWS = 4096
-"""Up to so many rows the reference is refined with residuals in twice the working precision."""
+"""Up to this number of rows, the reference is refined with residuals in twice the working precision."""
 REFINEMENTS = 4
 FIRST_NUMBERS = 1 << 16
-"""Numbers of the first rows that x_ref is computed from."""
+"""x_ref is computed from this many numbers of the first rows."""
 TINY = 1e-150
 SHIFT_BITS = 2.0**-4
-"""x_ref is a multiple of about this part of a column's spread: x − x_ref is then exact for most data."""
+"""x_ref is a multiple of about SHIFT_BITS times a column's spread, which makes x − x_ref exact for most
+data."""
 
 
 class Centred(NamedTuple):
-    """Statistics of √s·[x − x_ref, 1], and what reading them took."""
+    """Statistics of √s·[x − x_ref, 1], and the number of passes."""
 
     statistics: Statistics
     n_passes: int
@@ -50,18 +51,18 @@ class Centred(NamedTuple):
 def read_centred(
     rows: Dataset, has_intercept: bool, backend: Backend, n_threads: int | None, saved: Reference | None
 ) -> Centred:
-    """`saved` is the reference of an earlier run. It is used where the data is the same."""
+    """Read the statistics. `saved` is the reference of an earlier run, used if the data is the same."""
     reading = _Reading(rows, has_intercept, backend, n_threads)
     if saved is not None and len(saved.x_ref) == rows.d and len(saved.w_ref) == rows.d + has_intercept:
-        found = reading.about(saved.x_ref, saved.w_ref)
-        found = reading.refined(found, 0)
-        if found.s == saved.squares:
-            return Centred(found, reading.n_passes, True)
-    found = reading.about(*reading.first())
-    check_squares(rows, found.x_ref, np.diag(found.G)[: rows.d])
-    if backend == "numba" and found.is_finite:
-        found = reading.refined(reading.better(found), REFINEMENTS)
-    return Centred(found, reading.n_passes, False)
+        statistics = reading.statistics_about(saved.x_ref, saved.w_ref)
+        statistics = reading.refined(statistics, 0)
+        if statistics.s == saved.squares:
+            return Centred(statistics, reading.n_passes, True)
+    statistics = reading.statistics_about(*reading.first())
+    check_squares(rows, statistics.x_ref, np.diag(statistics.G)[: rows.d])
+    if backend == "numba" and statistics.is_finite:
+        statistics = reading.refined(reading.better(statistics), REFINEMENTS)
+    return Centred(statistics, reading.n_passes, False)
 
 
 class _Reading:
@@ -75,22 +76,22 @@ class _Reading:
             return self._rows
         return TransformedRows(self._rows, x_ref, np.ones(self._rows.d), has_ones=self._has_intercept)
 
-    def about(self, x_ref: Floats, w_ref: Floats) -> Statistics:
-        """One pass."""
+    def statistics_about(self, x_ref: Floats, w_ref: Floats) -> Statistics:
+        """The statistics about this reference, in one pass."""
         self.n_passes += 1
         rows = self._centred(x_ref)
         if self._backend == "python":
             X, y, _ = rows.lists()
-            found = plain_statistics(np.array(X).reshape(len(y), -1), np.array(y), w_ref)
+            statistics = plain_statistics(np.array(X).reshape(len(y), -1), np.array(y), w_ref)
         else:
-            found = read_statistics(rows, w_ref, self._n_threads)
-        if not found.is_finite:
+            statistics = read_statistics(rows, w_ref, self._n_threads)
+        if not statistics.is_finite:
             rows.refuse_nonfinite()
-        found.x_ref = x_ref
-        return found
+        statistics.x_ref = x_ref
+        return statistics
 
     def first(self) -> tuple[Floats, Floats]:
-        """x_ref and weights from the first rows."""
+        """The reference from the first rows: x_ref and weights."""
         x_ref = first_means(self._rows, self._has_intercept)
         start = np.zeros(len(x_ref) + self._has_intercept)
         if self._backend == "python":
@@ -98,41 +99,44 @@ class _Reading:
         w_ref = first_reference(self._centred(x_ref), start)
         return x_ref, w_ref if np.isfinite(w_ref).all() else start
 
-    def better(self, found: Statistics) -> Statistics:
-        """Statistics about the optimum and the means, where the first rows are far off; else `found`."""
-        v = found.solution()
+    def better(self, statistics: Statistics) -> Statistics:
+        """Statistics about the optimum and the means if the reference is far from them, otherwise
+        unchanged."""
+        v = statistics.solution()
         m, is_off = np.zeros(self._rows.d), False
         if self._has_intercept:
-            squares, total = np.diag(found.G)[:-1], self._rows.total_weight
-            means = found.G[-1, :-1] / found.G[-1, -1]
+            squares, total = np.diag(statistics.G)[:-1], self._rows.total_weight
+            means = statistics.G[-1, :-1] / statistics.G[-1, -1]
             is_off = bool((means * means * total * FAR > squares - means * means * total).any())
             m = means if is_off else m
-        if not (is_off or found.is_far_from(found.least_cost(v))):
-            return found
-        w_ref = found.w_ref + v
+        if not (is_off or statistics.is_far_from(statistics.least_cost(v))):
+            return statistics
+        w_ref = statistics.w_ref + v
         if self._has_intercept:
             w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
-        return self.about(found.x_ref + m, w_ref)
+        return self.statistics_about(statistics.x_ref + m, w_ref)
 
-    def refined(self, found: Statistics, most: int) -> Statistics:
-        """Few rows: residuals, and their products with X, as if in twice the precision."""
+    def refined(self, statistics: Statistics, n_refinements: int) -> Statistics:
+        """For few rows, statistics with residuals and their products with X as if in twice the precision."""
         is_few = self._rows.has_at_most(ACCURATE_ROWS) and self._backend == "numba"
-        if not (is_few and found.is_finite):
-            return found
+        if not (is_few and statistics.is_finite):
+            return statistics
         from fastgd.kernels import accurate
 
-        X, y, _ = self._centred(found.x_ref).whole()
+        X, y, _ = self._centred(statistics.x_ref).whole()
 
-        def about(weights: Floats) -> Statistics:
+        def statistics_about(weights: Floats) -> Statistics:
             sums = accurate.run(X, y, weights, leaf_rows(len(weights)), True)
-            return Statistics(found.n, weights, found.G, -sums[1:], float(sums[0]), found.x_ref)
+            return Statistics(
+                statistics.n, weights, statistics.G, -sums[1:], float(sums[0]), statistics.x_ref
+            )
 
-        best = about(found.w_ref)
-        v = found.factor.solve(best.c)
-        for _ in range(most):
-            moved = about(best.w_ref + v)
-            moved_v = found.factor.solve(moved.c)
-            # What the cost could still fall by, c·v, decides when the cost itself no longer can.
+        best = statistics_about(statistics.w_ref)
+        v = statistics.factor.solve(best.c)
+        for _ in range(n_refinements):
+            moved = statistics_about(best.w_ref + v)
+            moved_v = statistics.factor.solve(moved.c)
+            # c·v is the possible fall of the cost. It has digits even if differences of costs have none.
             if not moved.c @ moved_v < 0.25 * (best.c @ v):
                 break
             best, v = moved, moved_v
@@ -140,7 +144,7 @@ class _Reading:
 
 
 def first_means(rows: Dataset, has_intercept: bool) -> Floats:
-    """About the means of the first rows; zeros without an intercept."""
+    """The approximate means of the first rows, or zeros without an intercept."""
     if not has_intercept:
         return np.zeros(rows.d)
     X = _first_rows(rows)
@@ -164,7 +168,7 @@ def _first_rows(rows: Dataset) -> Floats:
 
 
 def check_squares(rows: Dataset, x_ref: Floats, squares: Floats) -> None:
-    """Refuse columns that are so small that their squares vanish; `squares` (d,) are Σ (x − x_ref)²."""
+    """Refuse columns that are so small that their squares vanish. `squares` (d,) is Σ (x − x_ref)²."""
     if np.min(squares) > TINY:
         return
     X = _first_rows(rows)
@@ -178,7 +182,7 @@ def check_squares(rows: Dataset, x_ref: Floats, squares: Floats) -> None:
 
 
 def scaled(centred: Statistics, to: Scaling, total: float, is_standardized: bool) -> Statistics:
-    """Statistics of √s·[x − x_ref, 1] as those of √s·[(x − shift)·scale, 1], about the same weights."""
+    """Convert statistics of √s·[x − x_ref, 1] to √s·[(x − shift)·scale, 1], about the same weights."""
     G, c, scale, d = centred.G, centred.c, to.scale, len(to.scale)
     theta = np.zeros(to.size)
     np.divide(centred.w_ref[:d], scale, out=theta[:d], where=scale != 0.0)

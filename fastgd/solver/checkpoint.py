@@ -40,12 +40,12 @@ OPTIONS = (
 )  # fmt: skip
 """The fields of `Options` that a result depends on."""
 SAMPLES = 16
-"""How many blocks of the data are hashed to identify it."""
+"""The number of blocks that are hashed to identify the data."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Content:
-    """What a checkpoint holds."""
+    """The content of a checkpoint."""
 
     options: dict[str, Any]
     data: dict[str, Any]
@@ -55,7 +55,7 @@ class Content:
     """The number of rows, or None before a read has counted them."""
     seed: int | None
     places: list[Place]
-    """The progress of each read: of those before the first epoch, then of those of the current epoch."""
+    """The progress of each read before the first epoch, then of each read in the current epoch."""
     before: int
     """The number of reads before the first epoch."""
     point: dict[str, Any] | None
@@ -69,7 +69,7 @@ class Checkpoint:
         """`others` are options that are not fields of `options`."""
         self._rows, self._path, self._failure = rows, options.checkpoint, ""
         self._marks: dict[str, Any] = {}
-        self._found: Content | None = None
+        self._saved: Content | None = None
         places: list[Place] = []
         if options.checkpoint is not None:
             _check_folder(options.checkpoint)
@@ -78,18 +78,18 @@ class Checkpoint:
             marks = {name: described(value) for name, value in all_options.items()}
             self._marks = {"options": marks, "data": data_marks(rows), "versions": _versions()}
         if options.resume is not None:
-            self._found = _read(options.resume, self._marks)
-            places = self._found.places[: self._found.before]
+            self._saved = _read(options.resume, self._marks)
+            places = self._saved.places[: self._saved.before]
         self._source = os.fspath(options.resume or "")
-        self._seed: int | None = None if self._found is None else self._found.seed
+        self._seed: int | None = None if self._saved is None else self._saved.seed
         self._rates: Floats = np.empty(0)
         self._planned: Floats = np.empty(0)
-        """The rates before backtracking scales them, where they are an array of their own."""
+        """The rates before backtracking scales them, if the run can change its rates."""
         self._problem: Problem | None = None
         self._cost_scale = 1.0
         bar = Progress(options.n_epochs, others["solver"]) if options.progress else None
         write = self._write if options.checkpoint is not None else None
-        end = None if self._found is None else self._found.n
+        end = None if self._saved is None else self._saved.n
         self.journal = Journal(write, options.checkpoint_every, bar, places, end, self._at_end)
 
     def _at_end(self, n: int) -> None:
@@ -97,14 +97,14 @@ class Checkpoint:
         self._rows.found_end(n)
 
     def order(self, order: Order) -> Order:
-        """The order with the seed of the resumed run; of a new run, the seed is kept for its checkpoints."""
+        """The order with the seed of the resumed run. The seed of a new run is kept for its checkpoints."""
         if self._seed is not None:
             order = Order(order.shuffle, self._seed)
         self._seed = order.seed
         return order
 
     def watch(self, rates: Floats, problem: Problem, cost_scale: float) -> None:
-        """Set the rates of the epochs, what counts their passes, and the factor of the costs shown."""
+        """Set the rates of the run, the problem that counts its passes, and the factor of displayed costs."""
         self._rates, self._problem, self._cost_scale = rates, problem, cost_scale
         self._planned = rates.copy() if rates.flags.writeable else rates[:0]
 
@@ -115,14 +115,14 @@ class Checkpoint:
             point = journal.point()
         else:
             before = len(places)
-            if self._found is not None and self._found.point is not None:  # this run has not reached it yet
-                places, point = places + self._found.places[self._found.before :], self._found.point
+            if self._saved is not None and self._saved.point is not None:  # before this run's first epoch
+                places, point = places + self._saved.places[self._saved.before :], self._saved.point
         n = self.journal.end if self._rows.known_n is None else self._rows.known_n
         content = Content(**self._marks, n=n, seed=self._seed, places=places, before=before, point=point)
         try:
             npz.write(self._path, KIND, content)
             self._failure = ""
-        except (OSError, ValueError, MemoryError) as error:  # such as a full disk: warned of between epochs
+        except (OSError, ValueError, MemoryError) as error:  # a full disk, say; warned of between epochs
             reason = error.strerror if isinstance(error, OSError) else None
             self._failure = f"{type(error).__name__}: {reason or error}"
 
@@ -130,40 +130,40 @@ class Checkpoint:
         failure, self._failure = self._failure, ""
         if failure:
             callers.warn(
-                f"the checkpoint {path_text(self._path or '')} could not be written ({failure}); the "
-                "one before, if there was one, is as it was, and the run goes on",
+                f"the checkpoint {path_text(self._path or '')} could not be written ({failure}); "
+                "the previous one, if any, is unchanged, and the run continues",
                 RuntimeWarning,
             )
 
     def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]) -> int:
         """See `solver.loop.Keeper`."""
-        found = self._found
-        point = None if found is None else found.point
-        if found is None or point is None:
+        saved = self._saved
+        point = None if saved is None else saved.point
+        if saved is None or point is None:
             self.journal.has_started([])
             return 0
         here = self._few_rates()
         try:
-            epoch, there = self._restored(found, point, run, batch, stepper, callbacks), point["rates"]
+            epoch, there = self._restored(saved, point, run, batch, stepper, callbacks), point["rates"]
             if there.shape != here.shape:
                 raise ValueError
-            if getattr(stepper, "backtracks", False):  # the rates of the epochs before were scaled
+            if getattr(stepper, "backtracks", False):  # backtracking has scaled the rates of earlier epochs
                 here[:epoch] = there[:epoch]
             is_other = there != here
         except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidDataError(f"{self._source} holds values that no such run has") from error
+            raise InvalidDataError(f"{self._source} holds values that do not belong to this run") from error
         if is_other.any():
             k = int(is_other.argmax())
             raise ValueError(
                 f"{self._source} is the checkpoint of another run: the learning rate of epoch {k} is "
-                f"{here[k]:.17g} here and {there[k]:.17g} there; resume with the same, or start anew without "
-                "resume"
+                f"{here[k]:.17g} here and {there[k]:.17g} there; resume with the same, or start again "
+                "without resume"
             )
         return epoch
 
     def _restored(
         self,
-        found: Content,
+        saved: Content,
         point: dict[str, Any],
         run: Run,
         batch: EpochBatch,
@@ -186,13 +186,13 @@ class Checkpoint:
         run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
         run.n_epochs = epoch
         for callback in callbacks:
-            if callback.state():  # the user's function has none, and may be another
+            if callback.state():  # the user's function has no state, and may be another one
                 callback.restore(point["callbacks"][type(callback).__name__])
-        self.journal.has_started(found.places[found.before :])
+        self.journal.has_started(saved.places[saved.before :])
         return epoch
 
     def _few_rates(self) -> Floats:
-        """The rates of all epochs; only one rate where all are equal."""
+        """The rates of all epochs, or one rate if all are equal."""
         return self._rates[:1] if self._rates.strides == (0,) else self._rates
 
     def between(
@@ -205,18 +205,18 @@ class Checkpoint:
         if not journal.keeps:
             journal.at_epoch(epoch, cost, dict)
             return
-        moving = {name: copy.deepcopy(getattr(stepper, name)) for name in stepper.state_attributes}
+        stepper_values = {name: copy.deepcopy(getattr(stepper, name)) for name in stepper.state_attributes}
         state = dict(
             epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             passes=self._problem.n_passes if self._problem else 0,
             callbacks={type(callback).__name__: callback.state() for callback in callbacks},
-            stepper=moving,
+            stepper=stepper_values,
         )  # fmt: skip
 
         def point() -> dict[str, Any]:
             rates = np.array(self._few_rates())
-            if len(rates) == len(self._planned):  # an epoch that was scaled and is gone through again
+            if len(rates) == len(self._planned):  # a resumed run scales the rates of later epochs again
                 rates[epoch:] = self._planned[epoch:]
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
             histories = {name: getattr(batch, name)[:length] for name, length in lengths.items()}
@@ -251,7 +251,7 @@ def _is_alike(value: Any, like: Any) -> bool:
 
 
 def _is_place(place: Place) -> bool:
-    """Whether the nodes of a read cover the rows before its place."""
+    """Whether the nodes of a read cover exactly the rows before its place."""
     return (
         place.row >= 0
         and all(size > 0 for size in place.sizes)
@@ -314,22 +314,22 @@ def described(value: Any) -> Any:
 def _versions() -> dict[str, str]:
     from importlib import metadata
 
-    found = {"fastgd": __version__, "numpy": np.__version__, "machine": platform.machine()}
+    versions = {"fastgd": __version__, "numpy": np.__version__, "machine": platform.machine()}
     try:
-        return found | {"numba": metadata.version("numba")}
+        return versions | {"numba": metadata.version("numba")}
     except metadata.PackageNotFoundError:
-        return found
+        return versions
 
 
 def _read(path: Path, marks: dict[str, Any]) -> Content:
-    """The content of a checkpoint file; other runs and other data are refused."""
-    found = npz.read(path, KIND, Content, StepperState)
+    """The content of a checkpoint file. Checkpoints of other runs or other data are refused."""
+    saved = npz.read(path, KIND, Content, StepperState)
     name = os.fspath(path)
-    if not isinstance(found, Content) or not 0 <= found.before <= len(found.places):
-        raise InvalidDataError(f"{name} holds other values than those of a checkpoint")
-    if not all(map(_is_place, found.places)):
-        raise InvalidDataError(f"{name} holds a place that no read has")
-    for what, theirs in (("data", found.data), ("options", found.options)):
+    if not isinstance(saved, Content) or not 0 <= saved.before <= len(saved.places):
+        raise InvalidDataError(f"{name} does not hold the values of a checkpoint")
+    if not all(map(_is_place, saved.places)):
+        raise InvalidDataError(f"{name} holds an invalid place of a read")
+    for what, theirs in (("data", saved.data), ("options", saved.options)):
         for key, here in marks[what].items():
             there = theirs.get(key)
             if key == "rows" and (here is None or there is None):
@@ -338,17 +338,17 @@ def _read(path: Path, marks: dict[str, Any]) -> Content:
                 raise ValueError(
                     f"{name} is the checkpoint of another run: {key} is {here!r} here and {there!r} there "
                     f"({'other data' if what == 'data' else 'other options'}); resume with the same, or "
-                    "start anew without resume"
+                    "start again without resume"
                 )
-    if found.versions != marks["versions"]:
+    if saved.versions != marks["versions"]:
         changed = ", ".join(
-            f"{key} {found.versions.get(key)} there and {here} here"
+            f"{key} {saved.versions.get(key)} there and {here} here"
             for key, here in marks["versions"].items()
-            if found.versions.get(key) != here
+            if saved.versions.get(key) != here
         )
         callers.warn(
-            f"{name} was written by other versions ({changed}): the last bits may differ from those of a run "
-            "that nothing interrupted",
+            f"{name} was written by other versions ({changed}): the last bits may differ from those of an "
+            "uninterrupted run",
             RuntimeWarning,
         )
-    return found
+    return saved

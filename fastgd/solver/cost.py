@@ -1,4 +1,4 @@
-"""The cost and its gradient by one read of the data."""
+"""The cost and its gradient in one pass."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fastgd.solver.scaling import Scaling, plain
 from fastgd.solver.statistics import FEW
 
 FEW_SINGLE = 8
-"""Up to so many columns of float32 the compiler keeps a row, w and the sums in registers; FEW of float64."""
+"""The most columns of float32 for which a row, w and the sums stay in registers; FEW for float64."""
 OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
 FAR_OFF = 2.0**10
-"""Where a column lies more than so many deviations from 0, Σ φ x − shift Σ φ would lose more than ten bits.
-Such rows are centred as they are read."""
+"""If a column lies more than this many standard deviations from 0, Σ φ x − shift Σ φ would lose more than ten
+bits. Such rows are centred while they are read."""
 _NONE: Floats = np.empty(0)
 ACCURATE_ROWS = 4096
 """Up to this number of rows, cost and gradient have twice the working precision. Over more rows rounding
@@ -30,12 +30,12 @@ errors average out."""
 
 
 def leaf_rows(d: int) -> int:
-    """Rows that a kernel adds up running before it adds pairwise: few for accuracy, enough for speed."""
+    """Rows of a leaf, which a kernel sums in order: few for accuracy, enough for speed."""
     return 512 if d <= FEW else min(128, block_rows(d))
 
 
 class SquaredCost:
-    """(1/n) Σ (x·w − y)² and its gradient, by kernels that are faster than those of any loss."""
+    """(1/n) Σ (x·w − y)² and its gradient, by faster kernels than those of `Cost`."""
 
     def __init__(self, rows: Dataset, n_threads: int | None):
         from fastgd.kernels import fused
@@ -46,7 +46,7 @@ class SquaredCost:
 
     @OVERFLOW_IS_SEEN
     def __call__(self, w: Floats, at: Floats | None = None) -> tuple[float, Floats]:
-        """The cost and the gradient at w; there is no other point for the gradient."""
+        """The cost and the gradient at w. `at` must be None."""
         assert at is None
         rows, kernels, d = self._rows, self._kernels, self._rows.d
         leaf = leaf_rows(d)

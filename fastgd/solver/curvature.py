@@ -1,10 +1,9 @@
-"""Curvature of the squared error: eigenvalues of XᵀX/n, the longest row, and what they make of a rate.
+"""Curvature of the squared error: eigenvalues of XᵀX/n, and the longest row.
 
-For the squared loss the Hessian of the cost is 2 XᵀX/n. With λ the eigenvalues of XᵀX/n, full-batch
-descent at rate α multiplies the error along each by 1 − 2αλ: it converges below 1/λmax, and the constant
-rate that is fastest for the slowest error is 1/(λmax + λmin). A step of SGD multiplies the
-error along x by 1 − 2α‖x‖²: no step of any row overshoots its own target at 1/(2 max‖x‖²), none can grow the
-error below 1/max‖x‖².
+The Hessian of the cost is 2 XᵀX/n. Let λ be the eigenvalues of XᵀX/n. Full-batch descent at rate α multiplies
+the error along each eigenvector by 1 − 2αλ. It converges for α < 1/λmax, and the slowest error falls fastest
+at α = 1/(λmax + λmin). A step of SGD multiplies the error along x by 1 − 2α‖x‖². For α < 1/max‖x‖² no step
+increases the error, and at α = 1/(2 max‖x‖²) no step overshoots its target.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from fastgd.solver.scaling import Scaling
 from fastgd.wording import Option
 
 SLOWEST = 0.1
-"""The automatic rate is fastest for errors along eigenvalues down to this part of λmax. A rate for slower
-errors hardly helps them, and the error along λmax would take as long as they do."""
+"""The automatic rate is optimal for eigenvalues from SLOWEST·λmax to λmax. A larger rate would hardly help
+slower errors, and the error along λmax would become as slow as they are."""
 LANCZOS_STEPS = 30
 LANCZOS_CLOSE = 1e-4
 CONSTANT = 64 * EPS
-"""A variance below this part of the mean square is rounding."""
+"""A variance below CONSTANT times the mean square is rounding."""
 
 
 class Eigenvalues(NamedTuple):
@@ -42,11 +41,12 @@ class Eigenvalues(NamedTuple):
     smallest: float
     largest: float
     is_estimate: bool
-    """Whether they come from Lanczos' iteration: the largest to about 0.1 %, the smallest only from above."""
+    """Whether they are estimates by Lanczos' iteration: the largest to about 0.1 %, the smallest from
+    above."""
 
 
 def largest_square(rows: Dataset, backend: Backend, n_threads: int | None) -> float:
-    """max ‖x‖² over the rows, by one pass; rows with NaN or infinity are refused."""
+    """max ‖x‖² over the rows, in one pass. Rows with NaN or infinity are refused."""
     if backend == "python":
         with np.errstate(all="ignore"):
             largest = float(np.max(np.sum(np.square(table_of(rows)), axis=1)))
@@ -68,7 +68,7 @@ def table_of(rows: Dataset) -> Floats:
 
 
 def parted(G: Floats, x_ref: Floats) -> Parted:
-    """The table of √s·[x − x_ref, 1], divided by Σ s, as variances and means beside an intercept."""
+    """Split G of the rows √s·[x − x_ref, 1], divided by Σ s, into covariances and means."""
     d = len(x_ref)
     m = G[d, :d]
     S = G[:d, :d] - np.outer(m, m)
@@ -78,7 +78,7 @@ def parted(G: Floats, x_ref: Floats) -> Parted:
 
 
 def least_in_units(H: Floats, units: Floats, by_parts: Parted | None, l2: Floats) -> float:
-    """The least eigenvalue but 0 of H with its columns in like units: those of 1/units."""
+    """The smallest eigenvalue that is not 0 of H_jk/(units_j units_k): columns are in like units."""
     units = np.where(units > 0.0, units, 1.0)
     if by_parts is not None:
         S = (2.0 * by_parts.S + np.diag(l2[:-1])) / np.outer(units[:-1], units[:-1])
@@ -89,7 +89,7 @@ def least_in_units(H: Floats, units: Floats, by_parts: Parted | None, l2: Floats
 def estimated_eigenvalues(
     rows: Dataset, to: Scaling | None, n_threads: int | None
 ) -> tuple[Eigenvalues, int]:
-    """Eigenvalues in this scaling by Lanczos' iteration, and how many passes it took."""
+    """Eigenvalues in this scaling by Lanczos' iteration, and the number of passes."""
     cost_and_gradient: Callable[[Floats], tuple[float, Floats]]
     cost_and_gradient, d = SquaredCost(rows, n_threads), rows.d
     if to is not None:
@@ -111,28 +111,28 @@ def estimated_eigenvalues(
 def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]:
     """The extreme eigenvalues of XᵀX/n in the Krylov space of Xᵀy and a fixed random vector.
 
-    `gradient(w)` is (2/n) Xᵀ(X w − y), and is called up to 31 times. The largest is right to about 0.1 %, the
-    smallest only a bound from above; nan where the data overflows. (Lanczos, J. Research of the National
-    Bureau of Standards 45, 1950; each vector is made orthogonal to all before it.)
+    `gradient(w)` is (2/n) Xᵀ(X w − y). It is called up to 31 times. The largest eigenvalue is accurate to
+    about 0.1 %, the smallest is an upper bound. Both are NaN if the data overflows. (Lanczos, J. Research of
+    the National Bureau of Standards 45, 1950, with full reorthogonalisation.)
     """
     from fastgd.kernels import epochs
 
-    at_zero = gradient(np.zeros(d))
-    if not np.isfinite(at_zero).all():
+    gradient_at_zero = gradient(np.zeros(d))
+    if not np.isfinite(gradient_at_zero).all():
         return math.nan, math.nan
-    size = math.sqrt(epochs.dot(at_zero, at_zero))
-    # What Xᵀy does not see must not be missed: something of every direction, always the same.
+    size = math.sqrt(epochs.dot(gradient_at_zero, gradient_at_zero))
+    # Xᵀy may lack some directions. The fixed random vector has a part along each.
     start = np.random.Generator(np.random.Philox(key=0)).uniform(-1.0, 1.0, d)
     start *= d**-0.5
     if size > 0.0:
-        start += at_zero / size
+        start += gradient_at_zero / size
     basis = [start / math.sqrt(epochs.dot(start, start))]
     diagonal: list[float] = []
     off: list[float] = []
     smallest = largest = 0.0
-    still = 0  # steps that changed the largest hardly
+    n_still = 0  # steps in a row that hardly changed the largest
     for _ in range(min(LANCZOS_STEPS, d)):
-        product = 0.5 * (gradient(basis[-1]) - at_zero)
+        product = 0.5 * (gradient(basis[-1]) - gradient_at_zero)
         if not np.isfinite(product).all():
             return math.nan, math.nan
         diagonal.append(epochs.dot(product, basis[-1]))
@@ -141,8 +141,8 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
         before = largest
         smallest, largest = _of_tridiagonal(diagonal, off)
         size = math.sqrt(epochs.dot(product, product))
-        still = still + 1 if abs(largest - before) <= LANCZOS_CLOSE * largest else 0
-        if still == 3 or not size > NULL * largest:
+        n_still = n_still + 1 if abs(largest - before) <= LANCZOS_CLOSE * largest else 0
+        if n_still == 3 or not size > NULL * largest:
             break
         off.append(size)
         basis.append(product / size)
@@ -150,19 +150,19 @@ def lanczos(gradient: Callable[[Floats], Floats], d: int) -> tuple[float, float]
 
 
 def _of_tridiagonal(diagonal: list[float], off: list[float]) -> tuple[float, float]:
-    """The extreme eigenvalues of the symmetric tridiagonal matrix, the smallest above rounding."""
+    """The extreme eigenvalues of a symmetric tridiagonal matrix, without those that are rounding."""
     values = linalg.eigenvalues(np.diag(diagonal) + np.diag(off, 1) + np.diag(off, -1))
     largest = float(values[-1])
     return float(values[values > NULL * largest].min(initial=largest)), largest
 
 
 def ratio(a: float, b: float) -> float:
-    """a / b; inf where b is 0."""
+    """a / b, or inf if b is 0."""
     return math.inf if b == 0.0 else a / b
 
 
 def usable(rate: float) -> float:
-    """The rate; 1 where X is all zeros and any would do."""
+    """The rate, or 1 if it is infinite since X is all zeros."""
     if math.isnan(rate) or rate == 0.0:
         raise InvalidDataError(
             ["is too large for ", Option("learning_rate", "auto"), ": its squares overflow"],

@@ -1,4 +1,4 @@
-"""Begin descents: the problem, the learning rates, the steppers, and what translates their points to w."""
+"""Prepare runs: the problem, the learning rates, the steppers, and the map from their points to w."""
 
 from __future__ import annotations
 
@@ -31,31 +31,32 @@ from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
 from fastgd.solver.steppers.summary import SummaryDescent
 
 OUTGROWN = 1e4
-"""Scores this many times beyond what steps without amplification reach are of a rate that is too large."""
+"""The rate is too large if scores exceed the bound for stable steps this many times."""
 GROWN = 1.001
-"""Rounding lengthens weights by less."""
+"""Rounding grows weights by a smaller factor."""
 
 
 @dataclass(slots=True)
 class Descent:
-    """A stepper at its start, and what its run needs beside it."""
+    """A stepper at its start, and the other parts of its run."""
 
     kind: Solver
-    """The loop that it runs: SGD with a batch of all rows is full-batch descent."""
+    """The solver that runs. SGD with a batch of all rows is full-batch descent."""
     stepper: Stepper
     rates: Floats
     model: Model | None
-    """w and intercept of points; None where a point is w."""
+    """The function from points to w and intercept, or None if points are w."""
     problem: Problem
     epoch: int
     scaling: Scaling | None
     cost_scale: float = 1.0
-    """What turns the stepper's costs, means over rows, into means over weights."""
+    """The factor from the stepper's costs, which are means over rows, to weighted means."""
     identity: tuple[Any, ...] = ()
     null: Floats | None = None
-    """Added to every v of statistics: a part of the start that no step changes, and no cost depends on."""
+    """For statistics, the part of the start that changes no cost. Steps do not change it. Added to every
+    v."""
     first_rate: float = math.nan
-    """Of the very first epoch, also of runs that this one goes on from."""
+    """The rate of the first epoch, counting the earlier runs that this one continues."""
 
     def __post_init__(self) -> None:
         if len(self.rates):
@@ -73,22 +74,22 @@ class Descent:
         return w, float(intercept)
 
     def expected_digits(self) -> float:
-        """How many digits of the weights the data allows, where statistics tell."""
+        """The number of digits of the weights that the data determines, or inf without statistics."""
         if isinstance(self.stepper, SummaryDescent):
             return self.problem.digits
         return math.inf
 
     def dependent(self) -> tuple[int, ...]:
-        """Columns that are sums of others, and those others."""
+        """Columns that are linear combinations of others, and those others."""
         counted = np.inf if self.scaling is None else len(self.scaling.scale)
         return tuple(j for j in self.problem.statistics.factor.involved() if j < counted)
 
     def is_off(self) -> bool:
-        """Whether it reads the data once an epoch since columns are too far from zero for statistics."""
+        """Whether each epoch reads the data since columns are too far from zero for statistics."""
         return self.problem.is_off
 
     def cost(self) -> float:
-        """Where the stepper stands: by statistics, or a read."""
+        """The cost at the current point, from statistics or by a pass."""
         if (summaries := self.problem.summaries) is not None:
             return summaries.cost(self.stepper.w) * self.cost_scale
         cost = self.stepper.start(True)
@@ -96,7 +97,7 @@ class Descent:
         return cost
 
     def result_point(self) -> Floats:
-        """Where the run ended: the average, where there is one."""
+        """The point of the result: the average, or the last point without averaging."""
         average = self.stepper.average() if isinstance(self.stepper, (StreamingSgd, PlainSgd)) else None
         return self.stepper.w if average is None else average
 
@@ -117,10 +118,10 @@ class Descent:
     def has_outgrown(self, before: Floats) -> bool:
         """Whether a call of `partial_fit` that began at the point `before` took scores beyond all bounds.
 
-        Where no step amplifies an error, a step with slope g at a score of 0 lengthens θ by rate·|g|·‖x̃‖ at
-        most: scores stay within rate·curvature·Σ‖x̃‖² times the targets. Those that are OUTGROWN times
-        larger, and have grown in this call, are of steps that amplify. Scores that are large because the
-        columns became so do not grow by steps of a stable rate.
+        If no step amplifies an error, a step with slope g at a score of 0 lengthens θ by at most
+        rate·|g|·‖x̃‖, and scores stay within rate·curvature·Σ‖x̃‖² times the targets. If scores are OUTGROWN
+        times larger and have grown in this call, steps amplify. (Scores may also be large because the columns
+        became large, but steps of a stable rate do not make them grow.)
         """
         problem = self.problem
         moments = problem.given_moments
@@ -137,7 +138,7 @@ class Descent:
         return size > OUTGROWN * target * max(1.0, steps) and size > GROWN * earlier
 
     def has_grown(self, run: Run) -> bool:
-        """Whether a finite run of full-batch descent ended above its start, with a rate over the limit."""
+        """Whether full-batch descent with a rate over the limit ended finite, but with a higher cost."""
         first, last, problem = run.first_cost, run.last_cost, self.problem
         if self.kind == "sgd" or run.diverged or first is None or last is None:
             return False
@@ -151,11 +152,11 @@ class Descent:
         return last > first + rounding and float(np.max(self.rates)) > problem.limit("gradient_descent")
 
     def tolerance(self, options: Options) -> float:
-        """tol as a number; −1 for none."""
+        """tol as a number, or −1 if it is None."""
         return options.tolerance("stream" if self.kind == "sgd" else self.stepper.method)
 
     def is_judged_by_cost(self, tol: Tolerance) -> bool:
-        """Whether the stopping rule looks at costs, and not at gradients."""
+        """Whether the stopping rule compares costs, not gradients."""
         return tol is not None and (self.kind == "sgd" or not self.problem.objective.is_smooth)
 
     def state(self, done: int, order: Order) -> FitState:
@@ -198,16 +199,16 @@ def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state:
 def begin_descents(
     plan: Plan, rows: Dataset, starts: list[Floats], learning_rates: Sequence[LearningRate]
 ) -> list[Descent]:
-    """The steppers of runs that share a problem: one for each learning rate, and start."""
+    """The descents of runs that share a problem, one for each learning rate and start."""
     plan = _resolved(plan, rows)
-    n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # as many reads as one run of so many epochs
+    n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # a run with this many epochs has equal passes
     by_lesson = is_lesson(plan)
     runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, learning_rates, by_lesson)
     rates = [runs.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
-    found = runs.descents([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
-    for descent, rate in zip(found, learning_rates, strict=True):
+    descents = runs.descents([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
+    for descent, rate in zip(descents, learning_rates, strict=True):
         _backtrack(descent, plan, rate)
-    return found
+    return descents
 
 
 def run_descent(
@@ -244,7 +245,7 @@ def run_descent(
 
 
 def _backtrack(descent: Descent, plan: Plan, learning_rate: LearningRate) -> None:
-    """Let automatic rates be found by backtracking where the curvature of a smooth loss has no bound."""
+    """Use backtracking for automatic rates if the curvature of a smooth loss has no bound."""
     if is_automatic(learning_rate) and plan.objective.is_smooth and not plan.objective.is_bounded:
         if isinstance(descent.stepper, (StreamingDescent, PlainDescent)):
             descent.stepper.backtracks = True
@@ -252,12 +253,12 @@ def _backtrack(descent: Descent, plan: Plan, learning_rate: LearningRate) -> Non
 
 
 def _identity(plan: Plan, rows: Dataset, by_lesson: bool) -> tuple[Any, ...]:
-    """Momentum, averages and counts of the lesson's runs are none, and continue on any data."""
+    """The identity of a run. The lesson's runs have no momentum and averages: they continue on any data."""
     return () if by_lesson and plan.objective.is_plain else identity_of(plan, rows)
 
 
 def _resolved(plan: Plan, rows: Dataset) -> Plan:
-    """The plan with `precondition` decided, and SGD by batches of all rows as full-batch descent."""
+    """The plan with `precondition` decided. SGD with batches of all rows becomes full-batch descent."""
     if plan.objective.precondition:
         plan = _preconditioned(plan, rows)
     rule = plan.rule
@@ -297,12 +298,12 @@ class _Runs:
         state: FitState | None = None,
     ):
         """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs.
-        `by_lesson` is whether the lesson's steps serve."""
+        `by_lesson` says whether the lesson's steps are sufficient."""
         self._plan, self._state = plan, state
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
-        """Whether the steps are the lesson's, on points that are weights."""
+        """Whether runs take the lesson's steps."""
         self._nulls: list[Floats | None] = []
         self._scaling: Scaling | None = None
         self._cost_scale = 1.0
@@ -314,7 +315,7 @@ class _Runs:
                 self._cost_scale = rows.n / problem.total
             problem.begin_single_steps(self._lesson_point(start))
             self._method: Method = "stream"
-        else:  # statistics before the rates and the scaling, which follow from them
+        else:  # statistics first: the rates and the scaling follow from them
             is_automatic_rate = any(map(is_automatic, learning_rates))
             self._method = descent_method(plan, problem, n_epochs, is_automatic_rate)
             self._is_lesson &= self._method == "stream"
@@ -323,7 +324,7 @@ class _Runs:
     def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
         plan = self._plan
         if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.objective.is_smooth:
-            # Towards a kink, steps must become short.
+            # Steps must become shorter near a kink.
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
         return rates_of(plan, self._problem, learning_rate, self._epoch, name)
 
@@ -337,17 +338,17 @@ class _Runs:
         points = [self._lesson_point(start) for start in starts] if self._is_lesson else []
         begin = partial(self._begin, starts, points)
         steppers = choose_steppers(plan, problem, self._method, points, begin, rates, self._epoch)
-        found = []
+        descents = []
         is_moved = not self._is_lesson and self._method == "summary"
-        for k, (start, own, stepper) in enumerate(zip(starts, rates, steppers, strict=True)):
+        for k, (start, run_rates, stepper) in enumerate(zip(starts, rates, steppers, strict=True)):
             model: Model | None = None
             null = self._nulls[k] if is_moved else None
             if to is not None:
                 of_points = partial(problem.model, null=null) if is_moved else to.model
                 model = starting_at(stepper.w, start, to, of_points)
             of_run = problem, self._epoch, to, self._cost_scale, identity, null
-            found.append(Descent(plan.solver, stepper, own, model, *of_run))
-        return found
+            descents.append(Descent(plan.solver, stepper, run_rates, model, *of_run))
+        return descents
 
     def _lesson_point(self, start: tuple[Floats, float]) -> Floats:
         to = self._scaling
@@ -357,7 +358,7 @@ class _Runs:
         return [new_state(point) for point in points] or [self._stepper_state(start) for start in starts]
 
     def _stepper_state(self, start: tuple[Floats, float]) -> StepperState:
-        """Where a run begins: on statistics v = θ − θ_ref, else θ."""
+        """The first state of a run. The point is v = θ − θ_ref for statistics, otherwise θ."""
         plan, problem, state, to = self._plan, self._problem, self._state, self._problem.scaling
         rule, is_summary = plan.rule, self._method == "summary"
         point = to.theta(*start)
@@ -372,8 +373,8 @@ class _Runs:
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
             average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))
-        begun = new_state(point, average_from)
+        new = new_state(point, average_from)
         is_known = not is_summary or problem.is_resumed
         is_same = is_known and state is not None and state.method == self._method
-        kept = resumed(state, to) if is_same else None
-        return begun if kept is None or (kept.counts[1] >= 0) != (begun.counts[1] >= 0) else kept
+        earlier = resumed(state, to) if is_same else None
+        return new if earlier is None or (earlier.counts[1] >= 0) != (new.counts[1] >= 0) else earlier

@@ -1,4 +1,4 @@
-"""What gradient descent will do on this data, before it is run."""
+"""Forecast what gradient descent will do on given data."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ MOST_COLUMNS_OF_A_MAP = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagnosis:
-    """Limits, the optimum and a forecast.
+    """Limits of the learning rate, the optimum and a forecast of convergence.
 
-    λ are the eigenvalues of XᵀX/n, and the Hessian is 2 XᵀX/n + l2. With an intercept, weights s or
-    standardised columns, X is the table that the descent moves in, √s·[x̃, 1] with Σ s for n; and l2, which
-    penalises the weights in the caller's units, is l2·scale² of a column, and 0 for the intercept.
+    λ are the eigenvalues of XᵀX/n, and the Hessian is 2 XᵀX/n + l2. With an intercept, sample weights s or
+    standardised columns, X stands for the scaled rows √s·[x̃, 1], n for Σ s, and l2 for l2·scale² of a column
+    (the penalty is on weights in the caller's units) and 0 for the intercept.
 
     Attributes
     ----------
     solver : {"gradient_descent", "sgd"}
     n_samples, n_features, n_passes : int
-        Rows, columns, and reads of the data that this took.
+        The numbers of rows and columns, and of passes that the diagnosis took.
     largest_eigenvalue, smallest_eigenvalue : float
-        λmax, and the smallest λ that is not 0: along directions without data nothing moves. A column of which
-        others explain all but 1e-13 of its square is a sum of them.
+        λmax, and the smallest λ that is not 0, since nothing moves along directions without data. A column is
+        a linear combination of others if they explain all but 1e-13 of its square.
     is_estimate : bool
-        Whether λ come from Lanczos' iteration (more than 1024 columns): λmax to about 0.1 %, λmin only from
-        above.
+        Whether λ are estimates by Lanczos' iteration, for more than 1024 columns: λmax is accurate to about
+        0.1 %, λmin is an upper bound.
     condition_number : float
-        Of the Hessian; without l2 that of XᵀX/n, λmax/λmin.
+        The condition number of the Hessian, which is λmax/λmin without l2.
     stability_limit : float
-        Full batch: descent at a constant rate converges below 2/(the Hessian's largest eigenvalue), which is
-        1/λmax without l2.
-        SGD: below 1/max‖x‖² every single step is stable.
+        For full-batch descent, constant rates converge below 2/(largest eigenvalue of the Hessian), which is
+        1/λmax without l2. For SGD, every single step is stable below 1/max‖x‖².
     learning_rate : float
-        The rate that `spectral_radius` and `epochs_to` are for: the one given, or the one "auto" takes.
+        The rate of the forecast: the given one, or the automatic one.
     spectral_radius : float or None
-        By what an epoch multiplies the most stubborn error, in the long run: below 1 it converges. For SGD
-        of an epoch's map in the order of the rows; None where the table has more than 64 columns.
+        The factor by which an epoch multiplies the slowest error in the long run. The run converges if it is
+        below 1. For SGD, epochs are in order; None for more than 64 columns.
     optimum, optimum_intercept : float or ndarray (d,), float; or None
-        Weights of the least cost (one choice of them where there are many) and the intercept, 0 where none
-        is fitted; None with an estimate.
+        Weights with the least cost (one choice if there are several), and the intercept, 0 unless fitted.
+        None if `is_estimate`.
     optimum_cost : float or None
-        Their cost, with l2 as in `diagnose`.
+        The cost of the optimum, including l2.
     dependent_columns : tuple of str or int
-        Columns that are sums of others, to rounding, and those others: their weights are not determined.
+        Columns that are linear combinations of others up to rounding, and those others. Their weights are not
+        determined.
     constant_columns : tuple of str or int
         Columns without variance, which standardizing leaves out.
     """
@@ -89,12 +89,12 @@ class Diagnosis:
     constant_columns: tuple[str | int, ...] = ()
 
     def epochs_to(self, tolerance: float) -> float:
-        """A forecast: epochs until the most stubborn error is at most `tolerance` times what it was.
+        """The forecast number of epochs until the slowest error has fallen to `tolerance` times its start.
 
-        ln(tolerance)/ln(spectral_radius), rounded up; inf where the run does not converge. For full-batch
-        descent it is an upper bound for the distance to the optimum, in the weights (and intercept) of the
-        table that the descent moves in, from any start, and the excess cost falls by tolerance²; for SGD the
-        error is the distance to where the epochs' map comes to rest.
+        ln(tolerance)/ln(spectral_radius), rounded up; inf if the run does not converge. For full-batch
+        descent it is an upper bound from any start: the error is the distance to the optimum in scaled
+        weights and intercept, and the excess cost falls by tolerance². For SGD the error is the distance to
+        the fixed point of an epoch.
         """
         tolerance = checks.number("tolerance", tolerance)
         if not 0.0 < tolerance < 1.0:
@@ -102,7 +102,7 @@ class Diagnosis:
         radius = self.spectral_radius
         if radius is None:
             raise ValueError(
-                "no forecast for SGD: of more than 64 columns, or of too many rows for them, no map is made"
+                "no forecast for SGD: maps of more than 64 columns, or of too many rows, are not made"
             )
         if not radius < 1.0:
             return math.inf
@@ -128,7 +128,7 @@ class Diagnosis:
             epochs = self.epochs_to(1e-6)
             lines.append(
                 f"at learning rate {self.learning_rate:.6g} an epoch leaves {self.spectral_radius:.6g} "
-                f"of the most stubborn error: {epochs} epoch{'s' * (epochs != 1)} to 1e-6 of it"
+                f"of the slowest error: {epochs} epoch{'s' * (epochs != 1)} to 1e-6 of it"
             )
         if self.optimum_cost is not None:
             lines.append(f"cost at the optimum: {self.optimum_cost:.6g}")
@@ -164,12 +164,12 @@ def diagnose(
         As in `gradient_descent`.
     solver : {"gradient_descent", "sgd"}, default "gradient_descent"
     learning_rate : "auto" or float, default "auto"
-        The constant rate to forecast for.
+        The constant rate of the forecast.
     l2 : float, default 0.0
-        With a penalty (l2/2) Σ w² in the cost; full batch only.
+        Strength of the penalty (l2/2) Σ w²; for full-batch descent only.
     backend : {"auto", "numba", "python"}, default "auto"
     n_threads : int, optional
-        At most so many threads; the result's bits do not depend on it.
+        The largest number of threads; by default one for each processor. The result does not depend on it.
 
     Returns
     -------
@@ -182,11 +182,10 @@ def diagnose(
 
     Notes
     -----
-    Cost: one read, for the sufficient statistics; beyond 1024 columns up to 31, by Lanczos' iteration. SGD
-    takes one for max‖x‖² and, up to 64 columns, one for the map of an epoch (the statistics are of the same
-    read, but with one of the options from fit_intercept to l2). These take a second for the statistics where
-    the first shows that the columns, or y, are far from what the first rows tell; a source with weights one
-    more, which looks at them.
+    Cost: one pass for the statistics, or up to 31 passes of Lanczos' iteration for more than 1024 columns.
+    SGD takes one pass for max‖x‖² and, up to 64 columns, one for the map of an epoch. The latter includes the
+    statistics, unless one of the options from fit_intercept to l2 is used. The statistics take a second pass
+    if the first rows do not represent the columns or y. Checking the weights of a source takes one more.
 
     Examples
     --------
@@ -208,9 +207,9 @@ def diagnose(
     )  # fmt: skip
     for name, value in (("l2", objective.l2), ("precondition", objective.precondition)):
         if value and solver == "sgd":
-            raise ValueError(f'{name} counts in full-batch descent only: solver="gradient_descent"')
+            raise ValueError(f'{name} is for full-batch descent only: pass solver="gradient_descent"')
     if objective.precondition and (reason := unserved(objective, rows)):
-        raise ValueError(f"precondition=True cannot be served: {reason}")
+        raise ValueError(f"precondition=True is not possible: {reason}")
     problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
     return _diagnosed(problem, solver, learning_rate, runs_on)
 
@@ -221,7 +220,7 @@ def _diagnosed(
     """The diagnosis of a problem. `learning_rate` is "auto" or a positive number."""
     rows = problem.rows
     has_statistics = rows.d <= planner.MOST_COLUMNS or backend == "python"
-    # SGD's maps come with the statistics of plain rows; the scaling of others follows from the statistics.
+    # For plain rows, SGD's maps come with the statistics. Otherwise the scaling follows from the statistics.
     if problem.is_plain and solver == "sgd":
         problem.begin_single_steps(np.zeros(rows.d))
     elif has_statistics:
@@ -271,7 +270,7 @@ def _refuse_overflow(problem: Problem) -> None:
 
 
 def _radius_of_an_epoch(problem: Problem, rate: float, backend: str) -> float | None:
-    """The spectral radius of A, w ← A w + b an epoch of SGD in order."""
+    """The spectral radius of A, where w ← A w + b is an epoch of SGD in order."""
     rows = problem.descent_rows
     d = rows.d
     if d > MOST_COLUMNS_OF_A_MAP or (backend == "numba" and maps_bytes(rows.n, d, 1) > MAPS_BYTES):
@@ -287,5 +286,5 @@ def _radius_of_an_epoch(problem: Problem, rate: float, backend: str) -> float | 
     if not np.isfinite(A).all():
         return math.inf
     values, rank = linalg.general_eigenvalues(A), summaries.statistics.factor.rank
-    moving = np.argsort(np.abs(values - 1.0))[d - rank :]  # where X is 0 for all rows, A is 1
+    moving = np.argsort(np.abs(values - 1.0))[d - rank :]  # the eigenvalue is 1 along directions without data
     return float(np.abs(values[moving]).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""The body of every fit: check what is asked for, begin a descent, run its epochs, make the result."""
+"""The body of every fit: check the arguments, begin a descent, run its epochs, make the result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from fastgd.wording import listed
 
 NOTE = "fastgd: the run up to this epoch is this error's .result"
 LEAST_RATE = 1e-6
-"""An adaptive rate is lowered no further, in the caller's unit, as in scikit-learn."""
+"""The lower limit of adaptive rates, in the caller's unit, as in scikit-learn."""
 
 
 def fit(
@@ -43,23 +43,23 @@ def fit(
     X: Any,
     y: Any,
     sample_weight: Any,
-    given: dict[str, Any],
+    objective_options: dict[str, Any],
     rule: UpdateRule,
     options: Options,
 ) -> FitResult:
-    """`given` are the arguments of `as_objective`."""
+    """Fit a model. `objective_options` are the arguments of `as_objective`."""
     began = time.perf_counter()
     options.check()
     backend, rows = resolve(options.backend), as_dataset(X, y, sample_weight)
     checkpoint = None
     try:
-        if options.is_kept:
-            loss = {"loss": str(identity(as_loss(given["loss"])))}
-            others = {"solver": solver, "backend": backend} | given | loss | vars_of(rule)
+        if options.is_logged:
+            loss = {"loss": str(identity(as_loss(objective_options["loss"])))}
+            others = {"solver": solver, "backend": backend} | objective_options | loss | vars_of(rule)
             checkpoint = Checkpoint(rows, options, others)
             rows.log = checkpoint.journal
         samples = (_listed(X), _listed(y)) if options.history == "samples" and rows.is_random else None
-        plan, start = _planned(solver, rows, given, rule, options, backend, checkpoint)
+        plan, start = _planned(solver, rows, objective_options, rule, options, backend, checkpoint)
         return _fit(plan, start, rows, samples, checkpoint, began)
     except KeyboardInterrupt as interrupt:
         if not hasattr(interrupt, "result"):  # before the first epoch
@@ -86,7 +86,7 @@ def _fit(
     checkpoint: Checkpoint | None,
     began: float,
 ) -> FitResult:
-    """Fit to the dataset what was asked for."""
+    """Run a plan on a dataset, and raise or warn of what went wrong."""
     options = plan.options
     rows, held = _held_out(plan, dataset)
     n_samples = rows.n if options.history == "samples" else 0
@@ -103,17 +103,17 @@ def _fit(
     n_passes = descent.passes + dataset.passes
     if validation is not None:
         run.validation_costs = np.array(validation.costs)
-        n_passes += 0 if dataset.is_random else len(validation.costs)  # each goes through the whole source
+        n_passes += 0 if dataset.is_random else len(validation.costs)  # each is a pass over the whole source
     condition = caveats.revoke(run, descent, rows, options)
-    grown = _has_grown(run, descent, before, options)
+    has_grown = _has_grown(run, descent, before, options)
     result = result_of(run, descent, plan, dataset, n_passes, began, samples)
     if run.error is not None:
         _raise_with(run.error, result)
     if run.diverged:
         try:
             if options.on_divergence != "ignore":
-                report_divergence(result, run.first_cost, descent, grown, plan)
-        except KeyboardInterrupt as interrupt:  # while it looks for a safe rate
+                report_divergence(result, run.first_cost, descent, has_grown, plan)
+        except KeyboardInterrupt as interrupt:  # while a safe rate is computed
             _raise_with(interrupt, result)
         return result
     for kind, sentence, badness in caveats.of(run, descent, dataset, plan, condition):
@@ -124,14 +124,14 @@ def _fit(
 def _planned(
     solver: Solver,
     dataset: Dataset,
-    given: dict[str, Any],
+    objective_options: dict[str, Any],
     rule: UpdateRule,
     options: Options,
     backend: Backend,
     checkpoint: Checkpoint | None,
 ) -> tuple[Plan, tuple[Floats, float, FitState | None]]:
-    """What is asked for, checked, and where to begin."""
-    objective = as_objective(**given, has_weights=dataset.has_weights)
+    """The checked plan, and the start: weights, intercept and the state of an earlier run."""
+    objective = as_objective(**objective_options, has_weights=dataset.has_weights)
     check_weights(dataset)
     check_loss(objective.loss, dataset, backend)
     if not options.is_part and (sentence := lone_class(objective, dataset)):
@@ -152,28 +152,28 @@ def _planned(
     if options.history == "samples" and not dataset.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not dataset.is_random:
-        dataset.reader()  # which refuses
+        dataset.reader()  # raises the error
     return plan, (w, intercept, state)
 
 
 def _has_grown(run: Run, descent: Descent, before: Floats, options: Options) -> bool:
-    """Whether a run that is finite has diverged all the same; the run then says so."""
-    grown = False
+    """Whether a finite run has diverged because its cost or scores grew. Sets `run.diverged`."""
+    has_grown = False
     try:
         if options.is_part:
-            grown = not (run.diverged or run.is_interrupted) and descent.has_outgrown(before)
+            has_grown = not (run.diverged or run.is_interrupted) and descent.has_outgrown(before)
         else:
-            grown = not run.is_interrupted and descent.has_grown(run)
+            has_grown = not run.is_interrupted and descent.has_grown(run)
     except KeyboardInterrupt as interrupt:
         run.error, run.is_interrupted = interrupt, True
     if run.is_interrupted:
         run.stopped, run.is_revoked = "it was interrupted", False
-    run.diverged |= grown
-    return grown
+    run.diverged |= has_grown
+    return has_grown
 
 
 def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
-    """Raise what ended the run, with what it had come to."""
+    """Raise the error that ended the run. Its attribute `result` is the result so far."""
     vars(error)["result"] = result
     if NOTE not in getattr(error, "__notes__", ()):
         error.add_note(NOTE)
@@ -181,40 +181,40 @@ def _raise_with(error: BaseException, result: FitResult) -> NoReturn:
 
 
 def check_method(plan: Plan) -> None:
-    """Refuse a method, or a history, that cannot do what is asked."""
+    """Refuse a method or a history that does not support the other options."""
     objective, rule, method = plan.objective, plan.rule, plan.options.method
     if plan.options.history == "samples" and not (objective.is_plain and rule.is_plain):
         raise ValueError(
-            'history="samples" keeps the steps of the lesson\'s loop: of squared errors, without intercept, '
-            "weights, penalty, momentum and batches"
+            'history="samples" records the steps of the plain loop: squared errors without intercept, '
+            "sample weights, penalty, momentum and batches"
         )
     if method == "summary":
         _check_summary(plan)
     if plan.solver == "sgd" and rule.nesterov and not rule.momentum:
-        raise ValueError("nesterov=True of SGD needs a momentum; pass one, momentum=0.9 say")
+        raise ValueError("nesterov=True of SGD needs a momentum; pass momentum=0.9, say")
 
 
 def _check_summary(plan: Plan) -> None:
-    """Refuse method="summary" where there is none."""
+    """Refuse method="summary" for options that it does not support."""
     if plan.backend == "python":
         raise ValueError('method="summary" needs the compiled kernels; backend="python" is the plain loop')
     if plan.options.history == "samples":
-        raise ValueError('history="samples" keeps every step, and method="summary" takes none: stream')
+        raise ValueError('history="samples" records single steps: pass method="stream", which takes them')
     if plan.order.shuffle is True:
         raise ValueError(
-            'shuffle=True takes every row anew: method="summary" needs shuffle=False or "blocks"'
+            'shuffle=True shuffles single rows: method="summary" needs shuffle=False or "blocks"'
         )
     if not plan.objective.is_squared:
-        raise ValueError('method="summary" knows squared errors alone; other losses stream')
+        raise ValueError('method="summary" is for squared errors only; pass method="stream" for other losses')
     if plan.solver == "sgd" and not (plan.rule.is_plain and plan.objective.is_quadratic):
         raise ValueError(
-            'method="summary" of SGD takes the single steps of squared errors; penalties, momentum, batches '
-            "and averages stream"
+            'method="summary" of SGD takes single steps on squared errors only; for penalties, momentum, '
+            'batches and averages pass method="stream"'
         )
 
 
 def _start(w0: Any, rows: Dataset) -> tuple[Floats, float, FitState | None]:
-    """The weights and the intercept to begin with, and where an earlier run stood."""
+    """The first weights and intercept, and the state of the earlier run if w0 is a fit."""
     if w0 is None:
         return np.zeros(rows.d), 0.0, None
     if isinstance(w0, Start):
@@ -235,14 +235,14 @@ def _start(w0: Any, rows: Dataset) -> tuple[Floats, float, FitState | None]:
     return as_weights("w0", w0, rows.d, rows.is_scalar), 0.0, None
 
 
-class _Held:
+class _HeldOutCost:
     """The cost of the held-out rows, without penalties."""
 
     def __init__(self, rows: Any, objective: Objective, backend: Backend, n_threads: int | None):
-        self._rows, self._goal, self._backend = rows, objective, backend
+        self._rows, self._objective, self._backend = rows, objective, backend
         if backend == "numba":
             to = scaling.plain(rows.d, True)
-            self._fold = Cost(rows, objective.loss, to, n_threads)
+            self._cost_and_gradient = Cost(rows, objective.loss, to, n_threads)
 
     def __call__(self, w: Floats, intercept: float) -> float:
         cost = self._cost(w, intercept)
@@ -253,14 +253,14 @@ class _Held:
 
     def _cost(self, w: Floats, intercept: float) -> float:
         if self._backend == "numba":
-            return self._fold(np.append(w, intercept))[0]
+            return self._cost_and_gradient(np.append(w, intercept))[0]
         xs, ys, weights = self._rows.lists()
         xs = [[*np.atleast_1d(x).tolist(), 1.0] for x in xs]
-        return reference.mean_loss(xs, ys, weights, [*w.tolist(), intercept], self._goal.loss)
+        return reference.mean_loss(xs, ys, weights, [*w.tolist(), intercept], self._objective.loss)
 
 
-def _held_out(plan: Plan, dataset: Dataset) -> tuple[Dataset, _Held | None]:
-    """The rows to fit, and the cost of those held out."""
+def _held_out(plan: Plan, dataset: Dataset) -> tuple[Dataset, _HeldOutCost | None]:
+    """The rows to fit, and the cost of the held-out rows."""
     fraction = plan.options.validation_fraction
     if fraction is None:
         return dataset, None
@@ -268,11 +268,13 @@ def _held_out(plan: Plan, dataset: Dataset) -> tuple[Dataset, _Held | None]:
     for which, part in (("held-out", held), ("other", kept)):
         if part.has_weights and not part.total_weight:
             raise InvalidDataError(f"sample_weight is zero for every one of the {which} rows")
-    return kept, _Held(held, plan.objective, plan.backend, plan.options.n_threads)
+    return kept, _HeldOutCost(held, plan.objective, plan.backend, plan.options.n_threads)
 
 
-def _callbacks(descent: Descent, plan: Plan, held: _Held | None) -> tuple[list[Callback], Validation | None]:
-    """What looks at each epoch of the run."""
+def _callbacks(
+    descent: Descent, plan: Plan, held: _HeldOutCost | None
+) -> tuple[list[Callback], Validation | None]:
+    """The callbacks of the run, and the one that validates, if any."""
     options, by_cost = plan.options, descent.is_judged_by_cost(plan.options.tol)
     callbacks: list[Callback] = []
     if options.callback is None and held is None and not by_cost:
@@ -304,5 +306,5 @@ def _callbacks(descent: Descent, plan: Plan, held: _Held | None) -> tuple[list[C
 
 
 def _listed(values: ArrayLike) -> list[Any]:
-    """The numbers as they were given, in a list of their own, for the trace."""
+    """A list of the caller's numbers, for the trace."""
     return list(values) if isinstance(values, (list, tuple)) else np.asarray(values).tolist()

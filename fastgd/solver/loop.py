@@ -1,4 +1,4 @@
-"""The one epoch loop: it advances a stepper and records what epochs leave, whatever answers for the data."""
+"""The epoch loop: it advances a stepper, records the histories and runs the callbacks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_GRADIENTS = np.empty((0, 0, 0))
 
 @dataclass(slots=True)
 class Run:
-    """What a run left: histories cut to the epochs that were done; None is what was not kept."""
+    """The outcome of a run. Histories are cut to the epochs done, and None if they are not recorded."""
 
     n_epochs: int
     costs: Floats | None
@@ -30,66 +30,67 @@ class Run:
     weights: Floats | None
     gradients: Floats | None
     diverged: bool
-    """Whether the run was, or became, not finite: epoch n_epochs, counted from 0, is to blame."""
+    """Whether w or its cost was infinite or NaN at the start, or became so in epoch n_epochs (from 0)."""
     converged: bool
-    """Whether a stopping rule says so, or the last epoch left w as it was, to rounding."""
+    """Whether a stopping rule was met, or the last epoch left w unchanged up to rounding."""
     first_cost: float | None
     last_cost: float | None
-    """The cost at w0 and at the end, also where it is not kept; None where it was not known."""
+    """The cost at w0 and at the end, also without a history of costs; None if it was not computed."""
     stopped: str = ""
-    """What ended it before its last epoch, a part of a sentence."""
+    """What ended the run before its last epoch, part of a sentence."""
     changes: Floats | None = None
-    """What the stopping rule looked at: norms of the gradients, or relative falls of the lowest cost."""
+    """The values of the stopping rule: norms of the gradients, or relative falls of the lowest cost."""
     validation_costs: Floats | None = None
     has_stalled: bool = False
-    """Whether it is the last epoch alone that says `converged`."""
+    """Whether the run converged without a stopping rule, since the last epoch left w unchanged."""
     is_revoked: bool = False
-    """Whether a stopping rule ended the run, but could not see the weights that move slowly."""
+    """Whether a stopping rule ended the run although it could not notice the slowest weights."""
     error: BaseException | None = None
-    """What the callback raised, or an interrupt."""
+    """The error of a callback, or an interrupt."""
     is_interrupted: bool = False
-    """Whether it came in the middle of an epoch, which was taken back."""
+    """Whether an interrupt came during an epoch, which was undone."""
 
 
 class Callback(Protocol):
     """Looks at a run after each epoch, and may end it."""
 
     def after(self, run: Run, rate: float) -> None:
-        """Look at the last epoch, which had this rate. `converged`, `stopped` or `error` end the run."""
+        """Called after each epoch, with its rate. To end the run, set its `converged`, `stopped` or
+        `error`."""
 
     def state(self) -> list[Any]:
-        """What it must know to go on in another process."""
+        """The state to store in a checkpoint."""
 
     def restore(self, state: list[Any]) -> None:
-        """Take the state of an earlier process."""
+        """Restore the state of an earlier process."""
 
 
 class Keeper(Protocol):
-    """Saves the progress of a run, so that another process can go on from there."""
+    """Saves the progress of a run, so that another process can resume it."""
 
     def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]) -> int:
-        """Restore what an earlier process has saved. Returns the number of epochs done, 0 for none."""
+        """Restore the progress of an earlier process, if any. Returns the number of epochs done."""
 
     def between(
         self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]
     ) -> None:
-        """Save the run, of which so many epochs are done; the next has not begun."""
+        """Save the run between two epochs. `epoch` is the number of epochs done."""
 
     def write(self) -> None:
-        """Write what was saved. There may be no later time for it."""
+        """Write the saved progress now, since the process may end."""
 
 
 class Recorded(NamedTuple):
-    """What a run records."""
+    """The values that a run records."""
 
     history: History
     costs: bool
     losses: bool
-    """Whether there are losses of single rows. Without them costs need no read of their own."""
+    """Whether the run has losses of single rows (SGD). Without them costs take no extra pass."""
     norms: bool = False
-    """Whether the norms of gradients are kept for a stopping rule."""
+    """Whether to record norms of gradients for a stopping rule."""
     n_samples: int = 0
-    """The number of gradients an epoch that history="samples" keeps."""
+    """With history="samples", the number of gradients in each epoch."""
 
 
 def run_epochs(
@@ -102,10 +103,10 @@ def run_epochs(
     stop_when_diverged: bool = True,
     keeper: Keeper | None = None,
 ) -> Run:
-    """Move the stepper's weights on by one epoch a rate, and record what is asked for.
+    """Run one epoch for each rate, and record the histories.
 
-    `check_data` is called when the first epoch leaves something that is not finite; it raises where the data
-    is to blame. An interrupt ends the run after its last whole epoch, and is its `error`.
+    `check_data` is called if the start or the first epoch is not finite. It raises an error if the data
+    contains NaN or infinity. An interrupt ends the run after its last whole epoch, as its `error`.
     """
     run = Run(0, None, None, None, None, False, False, None, None)
     progress = _Progress(stepper, rates, recorded, callbacks, check_data, not stop_when_diverged)
@@ -113,15 +114,15 @@ def run_epochs(
         progress.start(run, keeper)
         progress.advance(run, keeper)
         if keeper is not None:
-            if run.error is None:  # else the last epoch is done again
+            if run.error is None:  # after an error, a resumed run repeats the last epoch
                 keeper.between(run.n_epochs, run, progress.recorded(), stepper, callbacks)
             keeper.write()
     except KeyboardInterrupt as interrupt:
         if keeper is not None:
-            with contextlib.suppress(KeyboardInterrupt):  # another: there is no time for it
+            with contextlib.suppress(KeyboardInterrupt):  # a second interrupt cuts the writing short
                 keeper.write()
-        progress.take_back(run, interrupt)
-    progress.hand_over(run)
+        progress.undo_epoch(run, interrupt)
+    progress.store_histories(run)
     if not stop_when_diverged:
         run.diverged = not _is_finite(stepper.w) or (
             run.costs is not None and not math.isfinite(run.costs[run.n_epochs])
@@ -132,7 +133,7 @@ def run_epochs(
 
 
 class _Progress:
-    """A run while it goes on, and the arrays that record it."""
+    """A run in progress, and the arrays of its histories."""
 
     def __init__(
         self,
@@ -159,19 +160,19 @@ class _Progress:
             gradients = np.empty((n_epochs, recorded.n_samples, d))
         norms = np.empty(n_epochs) if recorded.norms else _NO_LOSSES
         self._batch = EpochBatch(self._costs[1:], losses, self._weights[1:], gradients, norms)
-        self._keep(0, stepper.w.copy())
+        self._commit(0, stepper.w.copy())
 
-    def _keep(self, epoch: int, w: Floats) -> None:
-        """Keep where the run stands after so many whole epochs."""
-        # Steppers with momentum or an average replace their memory; they do not change it.
-        self._whole = epoch, w, vars(self._stepper).get("memory")
+    def _commit(self, epoch: int, w: Floats) -> None:
+        """Remember the state after this many whole epochs, for interrupts."""
+        # No copy of the memory is needed: steppers replace it and do not change it.
+        self._committed = epoch, w, vars(self._stepper).get("memory")
 
     def recorded(self) -> EpochBatch:
         """All arrays, with the start as the first entry of costs and weights."""
         return replace(self._batch, costs=self._costs, weights=self._weights)
 
-    def hand_over(self, run: Run) -> None:
-        """Hand the run the arrays, cut to the epochs that were done."""
+    def store_histories(self, run: Run) -> None:
+        """Store the histories in the run, cut to the epochs done."""
         n, batch = run.n_epochs, self._batch
         if self._has_costs and run.first_cost is not None:
             run.costs = self._costs[: n + 1]
@@ -209,13 +210,13 @@ class _Progress:
         ):
             stop = min(n_epochs, run.n_epochs + per_call)
             if run.n_epochs:
-                self._keep(run.n_epochs, stepper.w.copy())
+                self._commit(run.n_epochs, stepper.w.copy())
             if keeper is not None:
                 keeper.between(run.n_epochs, run, self.recorded(), stepper, self._callbacks)
             self._epochs(run, stop)
 
     def _epochs(self, run: Run, stop: int) -> None:
-        """The epochs before `stop`, in one call of the stepper."""
+        """Run the epochs before `stop` in one call of the stepper."""
         epoch, rates, stepper, part = run.n_epochs, self._rates, self._stepper, self._batch
         if stop - epoch < len(rates):
             part = part.part(epoch, stop)
@@ -235,11 +236,11 @@ class _Progress:
         if done:
             for callback in self._callbacks:
                 callback.after(run, float(rates[whole - 1]))
-        self._keep(whole, stepper.w)  # an epoch is whole when all callbacks have seen it
+        self._commit(whole, stepper.w)  # after the callbacks
 
-    def take_back(self, run: Run, interrupt: KeyboardInterrupt) -> None:
-        """Undo the epoch that an interrupt has broken off."""
-        run.n_epochs, self._stepper.w, memory = self._whole
+    def undo_epoch(self, run: Run, interrupt: KeyboardInterrupt) -> None:
+        """Undo the epoch that was interrupted."""
+        run.n_epochs, self._stepper.w, memory = self._committed
         if memory is not None:
             vars(self._stepper)["memory"] = memory
         if not run.n_epochs and self._has_weights:
@@ -253,7 +254,7 @@ def _is_finite(w: Floats) -> bool:
 
 def check_history(history: History, n_epochs: int, n_samples: int, d: int, n_runs: int = 1) -> None:
     """Refuse a history that would not fit into 1 GB."""
-    if 8 * n_runs * (n_epochs + 1) * (2 + d + n_samples * d) <= HISTORY_BYTES:  # whatever is kept
+    if 8 * n_runs * (n_epochs + 1) * (2 + d + n_samples * d) <= HISTORY_BYTES:  # any history fits
         return
     numbers = 2 * n_runs * (n_epochs + 1) if history is not None else 0
     if history in ("epochs", "samples"):

@@ -17,7 +17,7 @@ from fastgd.lazy import lazy_property
 from fastgd.solver.statistics import FEW, Statistics, effort, node_size, unpacked
 
 GROWTH = 2.0**8
-"""Maps through which some difference could grow by more than this lose digits where they cancel again."""
+"""Maps whose steps may amplify a difference by more than this lose digits, since differences cancel."""
 MAPS_BYTES = 32_000_000
 
 
@@ -25,9 +25,9 @@ MAPS_BYTES = 32_000_000
 class AffineMaps:
     """Blocks of SGD steps as maps u ← a u + b of u = w − w_ref, for each of K rates.
 
-    a (K, blocks, d, d), b (K, blocks, d); growth (K, blocks) bounds how far the steps within a block can
-    carry any difference apart; last_x (blocks, d), last_y (blocks,) are the last rows of the blocks.
-    (Composition: Maleki, Musuvathi, Mytkowicz, arXiv 1705.08030, here exact to rounding.)
+    a is (K, blocks, d, d) and b is (K, blocks, d). growth (K, blocks) bounds the amplification of a
+    difference by the steps within a block. last_x (blocks, d) and last_y (blocks,) are the last rows of the
+    blocks. (Composition: Maleki, Musuvathi, Mytkowicz, arXiv 1705.08030, here exact up to rounding.)
     """
 
     statistics: Statistics
@@ -41,12 +41,13 @@ class AffineMaps:
 
     @lazy_property
     def is_safe(self) -> NDArray[np.bool_]:
-        """(K, blocks): whether a block's map has the digits of its steps; a block without is scanned."""
+        """(K, blocks): whether the map of a block has the digits of its steps. Other blocks are scanned."""
         is_finite = np.isfinite(self.b).all(axis=2) & np.isfinite(self.a).all(axis=(2, 3))
         return is_finite & (self.growth <= GROWTH)
 
     def composed(self, k: int) -> tuple[Floats, Floats] | None:
-        """The blocks in order as one map a (1, d, d), b (1, d), for rate k; None if it would lose digits."""
+        """The map of all blocks in order for rate k, a (1, d, d) and b (1, d); None if it would lose
+        digits."""
         from fastgd.kernels import epochs
 
         if k not in self._composed:
@@ -60,14 +61,14 @@ class AffineMaps:
 
 
 def maps_bytes(n: int, d: int, n_rates: int) -> int:
-    """What the maps of n rows take."""
+    """The size of the maps of n rows in bytes."""
     return 8 * (d * d + d + 1) * n_rates * -(-n // block_rows(d))
 
 
 def read_maps(
     rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: int | None
 ) -> AffineMaps:
-    """The maps of all blocks for each rate, and the statistics: one read."""
+    """The maps of all blocks for each rate, and the statistics, in one pass."""
     from fastgd.kernels import one_read
 
     d, block = rows.d, block_rows(rows.d)

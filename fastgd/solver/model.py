@@ -1,4 +1,4 @@
-"""Save a fit in a file and load it again: everything but the caller's data.
+"""Load saved fits, which hold everything but the caller's data.
 
 A run that continues a loaded fit passes its arrays to compiled code. `npz.read` checks the types of all
 fields; this module checks the sizes of the arrays.
@@ -19,7 +19,7 @@ from fastgd.solver.state import FitState
 
 
 def load(path: Path) -> FitResult:
-    """A fit that `FitResult.save` wrote.
+    """Load a fit that `FitResult.save` wrote.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ def load(path: Path) -> FitResult:
     Returns
     -------
     FitResult
-        With every attribute and every bit of the one that was saved. As `w0` of another call it goes on as
-        that one would. Only `plot("path")` cannot be had: it draws the caller's data.
+        All attributes equal those of the saved fit to the bit. As `w0` of another call it continues as the
+        saved fit would. Only `plot("path")` is not available, since it draws the caller's data.
 
     Raises
     ------
     InvalidDataError
-        If the file is not one that `save` wrote, or not whole; nothing in it is ever executed.
+        If `save` did not write the file, or it is damaged. Nothing in the file is ever executed.
     FileNotFoundError
-        If there is none.
+        If the file does not exist.
 
     Examples
     --------
@@ -58,19 +58,19 @@ def load(path: Path) -> FitResult:
 
 
 def _check(fit: FitResult) -> None:
-    """Refuse numbers and arrays that are not of one model."""
+    """Refuse numbers and arrays that do not fit together."""
     d, epochs = np.size(fit.w), fit.n_epochs
-    of_rows = () if isinstance(fit.w, float) else (d,)
-    _need("w", d > 0 and np.shape(fit.w) == of_rows)
+    shape_of_w = () if isinstance(fit.w, float) else (d,)
+    _need("w", d > 0 and np.shape(fit.w) == shape_of_w)
     for name in ("n_epochs", "n_samples", "n_updates", "n_passes"):
         _need(name, getattr(fit, name) >= 0)
     shapes = {
-        "w_history": (epochs + 1, *of_rows),
+        "w_history": (epochs + 1, *shape_of_w),
         "intercept_history": (epochs + 1,),
         "cost_history": (epochs + 1,),
         "validation_history": (epochs,),
         "loss_history": (epochs,),
-        "gradient_history": (epochs, fit.n_samples, *of_rows),
+        "gradient_history": (epochs, fit.n_samples, *shape_of_w),
         "learning_rates": (epochs,),
     }
     for name, shape in shapes.items():
@@ -82,7 +82,7 @@ def _check(fit: FitResult) -> None:
 
 
 def _check_state(state: FitState, d: int) -> None:
-    """Refuse a state whose arrays are not of one run in d columns."""
+    """Refuse a state whose arrays do not fit d columns."""
     size, to, memory = d, state.scaling, state.memory
     _need("epoch", state.epoch >= 0)
     _need("order", 0 <= state.order.seed < 1 << 64)
@@ -108,7 +108,7 @@ def _check_state(state: FitState, d: int) -> None:
 
 def _need(name: str, is_so: bool) -> None:
     if not is_so:
-        raise InvalidDataError(f"holds a {name} that no fit has")
+        raise InvalidDataError(f"holds an invalid {name}")
 
 
 def _need_shape(name: str, value: Any, *shape: int) -> None:

@@ -1,7 +1,7 @@
 """Means and variances of columns, for standardising: from one pass, and merged over calls of partial_fit.
 
-Moments of two parts merge without a look back (T. F. Chan, G. H. Golub and R. J. LeVeque, The American
-Statistician 37(3), 1983): with δ = mean_b − mean_a and s_a, s_b the sums of the weights,
+Moments of two parts merge without reading the rows again (T. F. Chan, G. H. Golub and R. J. LeVeque, The
+American Statistician 37(3), 1983): with δ = mean_b − mean_a and s_a, s_b the sums of the weights,
 
     mean = mean_a + δ s_b/(s_a + s_b),    Σ s (x − mean)² = squares_a + squares_b + δ² s_a s_b/(s_a + s_b).
 """
@@ -26,13 +26,13 @@ from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import FAR, Statistics
 
 FEW_ROWS = 8
-"""The variance of fewer rows is no scale: two of them may be equal by chance."""
+"""The variance of fewer rows is not used as a scale, since they may be equal by chance."""
 ROUNDING = 2.0**-50
-"""A deviation below this part of the mean is rounding."""
+"""A standard deviation below ROUNDING times the mean is rounding."""
 
 
 class ColumnSums(NamedTuple):
-    """Σ s u and Σ s u² of the columns, u = x − x_ref; Σ s is `total`."""
+    """Σ s u and Σ s u² of the columns with u = x − x_ref. `total` is Σ s."""
 
     total: float
     x_ref: Floats
@@ -51,7 +51,7 @@ class ColumnSums(NamedTuple):
         return Moments(n, self.total, self.x_ref + self.sums / self.total, squares)
 
     def scaling(self, has_intercept: bool, ridge: float) -> Scaling:
-        """Shift by the mean, scale by 1/√(variance + ridge), or by 0 where a column is constant."""
+        """Shift by the mean, and scale by 1/√(variance + ridge). Constant columns have scale 0."""
         m, squares = self.sums / self.total, self.squares / self.total
         variance = squares - m * m if has_intercept else squares
         is_constant = ~(variance > CONSTANT * squares)
@@ -61,7 +61,7 @@ class ColumnSums(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """Moments of n rows; without an intercept, or without standardising, the mean counts as 0."""
+    """Moments of n rows. The mean is set to 0 without an intercept or without standardising."""
 
     n: int
     total: float
@@ -72,7 +72,7 @@ class Moments(NamedTuple):
     longest: float = 0.0
     """max s‖x̃‖², each row in the scaling of its call."""
     largest_target: float = 0.0
-    """max |y| of the calls of partial_fit."""
+    """max |y| in all calls of partial_fit."""
 
     @np.errstate(over="ignore", invalid="ignore")
     def merged(self, new: Moments) -> Moments:
@@ -88,7 +88,8 @@ class Moments(NamedTuple):
         )
 
     def scaling(self, has_intercept: bool, ridge: float) -> Scaling:
-        """Shift by the mean, scale by 1/√(variance + ridge), or by 1/√(1 + ridge) where constant so far."""
+        """Shift by the mean, and scale by 1/√(variance + ridge). Columns that are constant so far have the
+        scale 1/√(1 + ridge)."""
         deviation = np.sqrt(self.squares / self.total)
         if not np.isfinite(deviation).all():
             raise InvalidDataError("X is too large: its squares overflow; scale it")
@@ -103,28 +104,29 @@ class Moments(NamedTuple):
 def read_column_sums(
     rows: Dataset, x_ref: Floats | None, has_intercept: bool, backend: Backend, n_threads: int | None
 ) -> tuple[ColumnSums, int]:
-    """The sums for standardising, and how many passes they took.
+    """The column sums for standardising, and the number of passes.
 
-    About x_ref, by default the first rows' means, or about better means where those are far off.
+    x_ref is by default the means of the first rows. If these are far from the means of all rows, the sums
+    are read again about better means.
     """
     x_ref = first_means(rows, has_intercept) if x_ref is None else x_ref
-    found = read_about(rows, x_ref, backend, n_threads)
-    check_squares(rows, x_ref, found.squares)
-    total, sums, squares = found.total, found.sums, found.squares
+    result = read_about(rows, x_ref, backend, n_threads)
+    check_squares(rows, x_ref, result.squares)
+    total, sums, squares = result.total, result.sums, result.squares
     if not has_intercept:
-        return found._replace(sums=0.0 * sums), 1
+        return result._replace(sums=0.0 * sums), 1
     m = sums / total
     if not (m * m * FAR > squares / total - m * m).any():
-        return found, 1
+        return result, 1
     better = read_about(rows, x_ref + m, backend, n_threads)
-    # Moved back exactly enough: the variance is what must keep its digits.
+    # Convert the sums to x_ref. The variance keeps its digits.
     squares = better.squares - total * (better.sums / total) ** 2
     m = m + better.sums / total
     return ColumnSums(total, x_ref, m * total, squares + total * m * m), 2
 
 
 def read_about(rows: Dataset, x_ref: Floats, backend: Backend, n_threads: int | None) -> ColumnSums:
-    """Σ s u and Σ s u² about this x_ref: one pass."""
+    """Σ s u and Σ s u² about this x_ref, in one pass."""
     d = rows.d
     if backend == "python":
         centred = TransformedRows(rows, x_ref, np.ones(d), has_ones=False)

@@ -1,7 +1,7 @@
-"""What is minimised, and by what rule: checked once, here, and handed to whoever runs it.
+"""The objective of a fit and its update rule, with the checks of their arguments.
 
-cost(w, b) = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², s the sample weights (which stand with the
-rows), b the intercept.
+cost(w, b) = (1/Σ s) Σ s·loss(x·w + b, y) + l1 Σ|w| + (l2/2) Σ w², with sample weights s (which are stored
+with the rows) and intercept b.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PART_ROWS = 1 << 16
 
 @dataclass(slots=True, eq=False)
 class Objective:
-    """The loss, the penalties, and whose samples count how much."""
+    """The cost that a fit minimises, and the scaling of its descent."""
 
     loss: Loss
     l1: float
@@ -38,16 +38,16 @@ class Objective:
     fit_intercept: bool
     standardize: bool
     has_weights: bool
-    """Whether samples count more or less than each other: how much stands with the rows."""
+    """Whether samples have weights, which are stored with the rows."""
 
     precondition: bool | Literal["auto"] = False
-    """Whether to descend in the metric of the statistics; "auto" until the data and the options tell."""
+    """Whether to precondition with the statistics; "auto" until the data and the options decide."""
 
     is_squared: bool = field(init=False)
     is_quadratic: bool = field(init=False)
-    """Squared errors and nothing else: one step of SGD is an affine map."""
+    """Squared errors without penalties: a step of SGD is an affine map."""
     is_plain: bool = field(init=False)
-    """The lesson's: (1/n) Σ (x·w − y)²."""
+    """The lesson's cost, (1/n) Σ (x·w − y)²."""
 
     def __post_init__(self) -> None:
         self.is_squared = isinstance(self.loss, SquaredError)
@@ -56,12 +56,12 @@ class Objective:
 
     @property
     def is_standardized(self) -> bool:
-        """Whether columns are centred and scaled; those of a metric are before it applies."""
+        """Whether columns are centred and scaled. Preconditioning does this too."""
         return self.standardize or self.precondition is True
 
     @property
     def curvature(self) -> float:
-        """An upper bound of ∂²loss/∂score²; infinite where there is none."""
+        """An upper bound of ∂²loss/∂score², or infinity if there is none."""
         return math.inf if self.loss.curvature is None else float(self.loss.curvature)
 
     @property
@@ -77,7 +77,7 @@ class Objective:
 
 @dataclass(slots=True)
 class UpdateRule:
-    """How a step is taken: momentum μ, looking ahead or not, over how many rows; and what is averaged."""
+    """The update rule: momentum, rows in a batch, and averaging of the iterates."""
 
     momentum: float = 0.0
     nesterov: bool = False
@@ -85,7 +85,7 @@ class UpdateRule:
     average: bool | int | float = False
 
     is_plain: bool = field(init=False)
-    """A step a row, or of all rows, down the gradient there."""
+    """Whether steps are plain gradient steps, on single rows or on all rows."""
 
     def __post_init__(self) -> None:
         self.is_plain = not (
@@ -93,7 +93,7 @@ class UpdateRule:
         )
 
     def average_from(self, n_steps: int) -> int:
-        """The first step whose result is averaged; −1 for none."""
+        """The first step whose result is averaged, or −1 without averaging."""
         if self.average is False:
             return -1
         if self.average is True:
@@ -106,7 +106,7 @@ class UpdateRule:
 LESSON = Objective(SquaredError(), 0.0, 0.0, False, False, False)
 """(1/n) Σ (x·w − y)²."""
 SINGLE_STEPS = UpdateRule()
-"""w ← w − α gradient, a row at a time in SGD."""
+"""w ← w − α gradient, one row at a time in SGD."""
 
 
 def as_objective(
@@ -155,7 +155,7 @@ def as_rule(momentum: Any, nesterov: Any, batch_size: Any = 1, average: Any = Fa
 
 
 def check_loss(loss: Loss, rows: Dataset, backend: Backend) -> None:
-    """Refuse a y that the loss is not made for, and a loss of the user's own that does not hold together."""
+    """Refuse a y outside the domain of the loss, and a user's loss whose slope does not match its value."""
     if isinstance(loss, SquaredError):
         return
     domain = loss.domain
@@ -163,16 +163,16 @@ def check_loss(loss: Loss, rows: Dataset, backend: Backend) -> None:
         row, value = other
         remedy = domain.demand(name_of(loss)), Aside(domain.aside)
         raise rows.refused("y", row, value, f"is {value:g}", remedy)
-    one = type(loss), loss, backend  # tuples of other types may be equal
+    one = type(loss), loss, backend  # named tuples of different types may be equal
     if is_own(loss) and one not in _checked:
         _check_own(loss, rows.head(LOOK_ROWS)[1].astype(np.float64), backend)
         _checked.add(one)
 
 
 def lone_class(objective: Objective, rows: Dataset) -> str:
-    """A warning where all targets are one that leaves the cost without minimum (one class, say); else "".
+    """A warning if equal targets leave the cost without a minimum (one class, say), otherwise "".
 
-    A penalty gives it one, unless there is an intercept, which is not penalised.
+    With a penalty the cost has a minimum, unless an intercept is fitted, which is not penalised.
     """
     loss, domain = objective.loss, objective.loss.domain
     if not loss.without_minimum or (not objective.fit_intercept and (objective.l1 or objective.l2)):
@@ -209,35 +209,36 @@ def _first_outside(domain: Domain, rows: Dataset, backend: Backend) -> tuple[int
 
 
 def _scanned(domain: Domain, rows: Dataset) -> tuple[int, float] | None:
-    """The same by a read of the rows."""
-    found = np.array([-1.0, 0.0])
-    scan.scan(rows, functools.partial(_look_outside, domain), [found])
-    return None if found[0] < 0.0 else (int(found[0]), float(found[1]))
+    """`_first_outside` by a pass over the rows."""
+    first = np.array([-1.0, 0.0])
+    scan.scan(rows, functools.partial(_look_outside, domain), [first])
+    return None if first[0] < 0.0 else (int(first[0]), float(first[1]))
 
 
-def _look_outside(domain: Domain, start: int, _X: Array, y: Array, _weights: Floats, found: Floats) -> None:
+def _look_outside(domain: Domain, start: int, _X: Array, y: Array, _weights: Floats, first: Floats) -> None:
     outside = domain.refuses(y)
-    if found[0] < 0.0 and outside.any():
+    if first[0] < 0.0 and outside.any():
         row = int(outside.argmax())
-        found[:] = start + row, y[row]
+        first[:] = start + row, y[row]
 
 
 _checked: set[tuple[type, Any, Backend]] = set()
-"""The user's own losses that have been found good."""
+"""The user's losses that passed the check."""
 
 
 def _check_own(loss: Loss, y: Floats, backend: Backend) -> None:
-    """Value and slope at scores around some of y: finite, the slope between the differences at its sides."""
+    """Check that slope is between the finite differences of value on its sides, at scores around some of
+    y."""
     y = y[np.isfinite(y)]
     if not len(y):
-        return  # which the fit will tell
+        return  # the fit will refuse y
     targets = np.unique(np.quantile(y, [0.0, 0.3, 0.5, 0.8, 1.0]))
     size = max(1.0, float(np.abs(targets).max(initial=0.0)))
     around = np.concatenate([np.linspace(-1.53, 1.61, 14) * size, np.linspace(-3.07, 3.03, 14)])
     scores, ys = np.repeat(around, len(targets)), np.tile(targets, len(around))
     step = np.repeat(1e-6 * np.repeat([size, 1.0], 14), len(targets))
     parts = np.array(_probed(loss, scores, ys, step, backend))
-    known = np.isfinite(parts).all(axis=0)  # scores and y may have units of their own: some overflow
+    known = np.isfinite(parts).all(axis=0)  # some scores overflow, depending on the units of y
     if not known.any():
         raise ValueError(f"loss {name_of(loss)}: its value or slope is not finite at any score near y or 0")
     (low, value, high, slope), scores, ys, step = parts[:, known], scores[known], ys[known], step[known]
@@ -268,9 +269,9 @@ def _probed(loss: Loss, scores: Floats, y: Floats, step: Floats, backend: Backen
         pointwise.slopes(loss, scores, y, out[3])
     except OverflowError:  # kernels that run as Python functions
         return _probed(loss, scores, y, step, "python")
-    except Exception as error:  # whatever the user's code, or Numba, raises
+    except Exception as error:  # of the user's code or of Numba
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        # Numba tells the stage of the compiler, and again within, and the reason after the last of these.
+        # Numba names the nested stages of the compiler. The reason follows the last of them.
         stages = [place for place, line in enumerate(lines[:-1]) if line.startswith("Failed in")]
         first = lines[stages[-1] + 1] if stages else lines[0]
         where = "Numba cannot compile" if backend == "numba" else "an error in"

@@ -1,4 +1,4 @@
-"""What a fit takes beside the data, the objective and the rule; and all of it together, a plan."""
+"""The options of a fit besides the data, the objective and the update rule; and the plan of a fit."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Solver = Literal["gradient_descent", "sgd"]
 OnDivergence = Literal["raise", "warn", "ignore"]
 Tolerance = float | Literal["auto"] | None
 AUTO_TOL = 1e-6
-"""Where an epoch is a read, "auto" stops at this part of the first gradient, or change of the cost."""
+"""tol="auto" of streamed epochs: a share of the first gradient's norm, or a relative fall of the cost."""
 
 
 class ConvergenceWarning(UserWarning):
-    """n_epochs ran out before `tol` was reached, and how many it takes; or few digits are to be had.
+    """A fit did not reach `tol` in n_epochs, or the data determines few digits of its weights.
 
     Attributes
     ----------
     kind : str
-        What the sentence is about: "ran out" (of epochs), "unlike" (weights move at unlike speeds), "is off"
+        The reason of the warning: "ran out" (of epochs), "unlike" (weights move at unlike speeds), "is off"
         (columns far from zero), "left behind" (an intercept), "few digits", "small y" or "one class".
     """
 
@@ -50,7 +50,7 @@ def of_kind(category: type[Warned], kind: str, message: str) -> Warned:
 
 
 class Report(NamedTuple):
-    """A warning that is kept for later, to be shown together with those of other fits."""
+    """A stored warning, to be shown together with those of other fits."""
 
     kind: str
     message: str
@@ -67,7 +67,7 @@ class Start(NamedTuple):
 
 @dataclass(slots=True)
 class Options:
-    """What a fit takes beside the data, the objective and the rule."""
+    """The options of a fit besides the data, the objective and the update rule."""
 
     w0: Any
     learning_rate: LearningRate
@@ -85,19 +85,19 @@ class Options:
     seed: int | None = None
     track_cost: bool = False
     warning: type[ConvergenceWarning] = ConvergenceWarning
-    """What to warn with, where n_epochs ran out or few digits are to be expected."""
+    """The category of warnings about convergence and digits."""
 
     reports: list[Report] | None = None
-    """Where warnings are kept instead of being shown at once."""
+    """A list that collects warnings instead of showing them at once."""
     words: Words = PYTHON
     progress: bool = False
     checkpoint: Any = None
     checkpoint_every: float = 60.0
     resume: Any = None
     is_adaptive: bool = False
-    """Whether the rate is divided by 5 where a stopping rule would end the run: `callbacks.AdaptiveRate`."""
+    """Whether the rate is divided by 5 when a stopping rule would end the run: `callbacks.AdaptiveRate`."""
     is_part: bool = False
-    """Whether X is a part of the data, and a run goes on from part to part."""
+    """Whether X is one part of the data, and the run continues with other parts (`partial_fit`)."""
 
     def warn(self, kind: str, message: str, badness: float = 0.0) -> None:
         """Warn the caller of the public function, or keep the warning in `reports`."""
@@ -107,7 +107,7 @@ class Options:
             self.reports.append(Report(kind, message, badness))
 
     def tolerance(self, method: Method) -> float:
-        """tol as a number; −1 for none."""
+        """tol as a number, or −1 if it is None."""
         if self.tol is None:
             return -1.0
         if self.tol == "auto":
@@ -116,15 +116,15 @@ class Options:
 
     @property
     def has_automatic_rate(self) -> bool:
-        """Whether learning_rate is "auto"; it may be an array too."""
+        """Whether learning_rate is "auto"."""
         return isinstance(self.learning_rate, str) and self.learning_rate == "auto"
 
     @property
-    def is_kept(self) -> bool:
-        """Whether the reads are told to anyone."""
+    def is_logged(self) -> bool:
+        """Whether a journal logs the reads."""
         return self.progress is not False or self.checkpoint is not None or self.resume is not None
 
-    def _check_kept(self) -> None:
+    def _check_logging(self) -> None:
         checks.flag("progress", self.progress)
         self.checkpoint_every = checks.not_negative("checkpoint_every", self.checkpoint_every)
         for name, path in (("checkpoint", self.checkpoint), ("resume", self.resume)):
@@ -132,7 +132,7 @@ class Options:
                 raise TypeError(f"{name} must be the path of a file, not {display.value(path)}")
 
     def check(self) -> None:
-        """Refuse what cannot be; make numbers of what are numbers."""
+        """Check the options, and convert numbers to their types."""
         checks.choice("on_divergence", self.on_divergence, ("raise", "warn", "ignore"))
         checks.flag("track_cost", self.track_cost)
         checks.choice("method", self.method, CHOICES)
@@ -148,8 +148,8 @@ class Options:
                     f"validation_fraction must be above 0 and at most 0.5, not {display.value(fraction)}"
                 )
             self.validation_fraction = fraction
-        if self.is_kept:
-            self._check_kept()
+        if self.is_logged:
+            self._check_logging()
         if self.callback is not None and not callable(self.callback):
             raise TypeError(
                 f"callback must be a function of the epoch's state, not {display.value(self.callback)}"
@@ -158,7 +158,7 @@ class Options:
 
 @dataclass(slots=True)
 class Plan:
-    """Everything that a fit asks for, checked."""
+    """A checked fit: solver, objective, update rule, options, order and backend."""
 
     solver: Solver
     objective: Objective

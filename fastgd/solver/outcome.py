@@ -1,4 +1,4 @@
-"""From a run to its result: weights and histories in the caller's coordinates and shapes."""
+"""The result of a run: weights and histories in the caller's units and shapes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fastgd.solver.options import Plan, Solver
 from fastgd.solver.results import DivergenceError, FitResult
 
 MAPPED = 1 << 12
-"""Epochs whose points are translated at once."""
+"""The number of epochs whose points are converted at once."""
 
 
 def result_of(
@@ -107,7 +107,7 @@ def not_begun(
 def _mapped(
     model: Callable[[Floats], tuple[Floats, Floats]], points: Floats, d: int
 ) -> tuple[Floats, Floats]:
-    """w (n, d) and intercept (n,) of points, w where the points stood: a long history is not kept twice."""
+    """w (n, d) and intercept (n,) of points. w overwrites the points of a long history, to save memory."""
     if len(points) <= MAPPED:
         return model(points)
     intercepts = np.empty(len(points))
@@ -120,7 +120,7 @@ def _mapped(
 def report_divergence(
     result: FitResult, first_cost: float | None, descent: Descent, grown: bool, plan: Plan
 ) -> None:
-    """Raise or warn that the run diverged, with the limit and a safe rate where the data has them."""
+    """Raise or warn that the run diverged, with the limit and a safe rate if they are known."""
     options, words = plan.options, plan.options.words
     epoch, rates = result.n_epochs, descent.rates * words.rate_unit
     limit = rate = None
@@ -131,7 +131,7 @@ def report_divergence(
         limit, rate = _safe(descent)
         if limit is not None and rate is not None:
             limit, rate = limit * words.rate_unit, rate * words.rate_unit
-        if rate is not None and rate >= np.max(rates):  # an estimate that this run has shown to be wrong
+        if rate is not None and rate >= np.max(rates):  # this run shows that the estimate is wrong
             limit = rate = None
         if grown and options.is_part:
             message = (
@@ -166,7 +166,7 @@ def report_divergence(
 
 
 def _safe(descent: Descent) -> tuple[float, float] | tuple[None, None]:
-    """The limit and a safe rate, where the data has them."""
+    """The limit and a safe rate, or None if they are unknown."""
     try:
         limit = descent.problem.limit(descent.kind)
         return (limit, descent.problem.auto_rate(descent.kind)) if limit > 0.0 else (None, None)

@@ -1,6 +1,6 @@
-"""Whether a run descends in the metric of its statistics, and why not where it cannot.
+"""Decide whether a run is preconditioned with its statistics, and explain why it cannot be.
 
-In the coordinates φ in which XᵀX/n + l2/2 is the identity, one step of rate 1/2 leads to the optimum from
+In coordinates φ in which XᵀX/n + l2/2 is the identity, one step of rate 1/2 leads to the optimum from
 anywhere, whatever the condition number of X.
 """
 
@@ -13,14 +13,14 @@ from fastgd.solver.options import Plan
 
 
 def resolved(plan: Plan, rows: Dataset) -> bool:
-    """`precondition` as True or False; True with an option that it cannot serve raises ValueError."""
+    """`precondition` as True or False. Raises ValueError for True with an option that excludes it."""
     objective, options = plan.objective, plan.options
     if objective.precondition is False:
         return False
     reason = refused(plan, rows)
     if objective.precondition is True:
         if reason:
-            raise ValueError(f"precondition=True cannot be served: {reason}")
+            raise ValueError(f"precondition=True is not possible: {reason}")
         return True
     if (
         reason
@@ -34,9 +34,9 @@ def resolved(plan: Plan, rows: Dataset) -> bool:
 
 
 def refused(plan: Plan, rows: Dataset) -> str:
-    """Why precondition=True is refused; empty where it is served."""
+    """Why precondition=True is not possible; empty if it is."""
     if plan.solver != "gradient_descent":
-        return 'it is for full-batch descent, and not for "sgd"'
+        return 'it is for full-batch descent, not for "sgd"'
     reason = unserved(plan.objective, rows)
     if not reason and plan.options.method == "stream":
         reason = 'method="stream" has no statistics; pass method="auto"'
@@ -44,11 +44,11 @@ def refused(plan: Plan, rows: Dataset) -> str:
 
 
 def unserved(objective: Objective, rows: Dataset) -> str:
-    """Why this objective has no metric on these rows; empty where it has."""
+    """Why this objective cannot be preconditioned on these rows; empty if it can be."""
     if not objective.is_squared:
-        return 'it takes loss="squared_error" alone, whose curvature is the same everywhere'
+        return 'it needs loss="squared_error", whose curvature is constant'
     if objective.l1:
-        return "it takes no l1 penalty: steps towards 0 are those of single weights"
+        return "it excludes an l1 penalty, which moves single weights towards 0"
     if rows.d > planner.MOST_COLUMNS:
         return f"it takes at most {planner.MOST_COLUMNS} columns, and X has {rows.d}"
     return ""

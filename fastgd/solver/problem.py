@@ -1,7 +1,7 @@
-"""A dataset and an objective: what follows for a fit, computed when it is first needed.
+"""A dataset and an objective, and what follows from them for a fit: computed at its first use.
 
-The statistics of standardised columns follow from the centred ones, u = x − x_ref and m = mean(u), without
-another pass: Σ (u − m)(u − m)ᵀ = Σ uuᵀ − n m mᵀ.
+The statistics of standardised columns follow from those of u = x − x_ref, without another pass. With
+m = mean(u), Σ (u − m)(u − m)ᵀ = Σ uuᵀ − n m mᵀ.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from fastgd.solver.statistics import Reference, Statistics
 from fastgd.solver.summaries import Summaries
 
 OFF = 2.0**40
-"""Of squares of means to variances: beyond it a cost keeps no more than four digits."""
+"""If mean²/variance of a column is larger, costs by the statistics keep at most four digits."""
 
 
 class Problem:
     """A dataset and an objective. Each property takes at most one pass, rarely two, counted in `n_passes`.
 
-    Points are θ of `scaling`: the weights of the columns of `descent_rows`, the last for the intercept.
+    Points are θ of `scaling`, the weights of `descent_rows`. With an intercept, the last is the intercept.
     """
 
     summaries: Summaries | None = None
@@ -50,13 +50,13 @@ class Problem:
         moments: Moments | None = None,
         earlier: Scaling | None = None,
     ):
-        """`saved` and `earlier` are the reference and the scaling of an earlier run. They are used where the
-        data is the same. `moments` are those of all calls of partial_fit, these rows included."""
+        """`saved` and `earlier` are the reference and the scaling of an earlier run, used if the data is the
+        same. `moments` are those of the rows of all calls of partial_fit, including these rows."""
         self.rows, self.objective, self._rule = rows, objective, rule
         self._backend, self._n_threads = backend, n_threads
         self._saved, self._earlier, self.given_moments = saved, earlier, moments
         self.is_plain = objective.is_plain and not objective.is_standardized
-        """Whether the cost is (1/n) Σ (x·w − y)² and the descent moves in w itself."""
+        """Whether the cost is (1/n) Σ (x·w − y)² and points are w."""
         self._own_passes = 0
         self._centred: Statistics | None = None
         self.is_resumed = False
@@ -79,7 +79,7 @@ class Problem:
 
     @lazy_property
     def scaling(self) -> Scaling:
-        """None, or columns centred (with an intercept) and of variance 1."""
+        """The scaling: none, or columns centred (with an intercept) and scaled to variance 1."""
         has_intercept = self.objective.fit_intercept
         if not self.objective.is_standardized:
             return scaling.plain(self.rows.d, has_intercept)
@@ -89,15 +89,15 @@ class Problem:
             sums = ColumnSums.of(self._centred, self.total, has_intercept)
         else:
             sums = self.column_sums
-        found = sums.scaling(has_intercept, self.ridge)
-        if self._earlier is not None and found.is_near(self._earlier):
+        result = sums.scaling(has_intercept, self.ridge)
+        if self._earlier is not None and result.is_near(self._earlier):
             return self._earlier
-        return found
+        return result
 
     @property
     def ridge(self) -> float:
-        """What l2 adds to the variances: a column of mean square σ² has the curvature c σ² + l2, and the
-        intercept has c, for all of which one rate serves once columns are scaled by 1/√(σ² + l2/c)."""
+        """l2/c, which is added to the variances. A column of mean square σ² has the curvature c σ² + l2, the
+        intercept has c. Columns scaled by 1/√(σ² + l2/c) have the curvature c too, so one rate suits all."""
         l2 = self.objective.l2
         if not l2:
             return 0.0
@@ -105,7 +105,7 @@ class Problem:
 
     @lazy_property
     def descent_rows(self) -> Dataset:
-        """The rows that the descent moves in: √s·[x̃, 1], or the rows themselves."""
+        """The scaled rows √s·[x̃, 1], or the rows themselves."""
         if self.is_plain:
             return self.rows
         return self.transformed(self.scaling.shift, self.scaling.scale)
@@ -116,7 +116,7 @@ class Problem:
 
     @lazy_property
     def column_sums(self) -> ColumnSums:
-        """About 0 where columns are not standardised: their means then count as 0."""
+        """The column sums. If columns are not standardised, they are about 0, and the means count as 0."""
         of_rows = self._backend, self._n_threads
         if not self.objective.is_standardized:
             self._own_passes += 1
@@ -124,13 +124,13 @@ class Problem:
             return read_about(self.rows, zeros, *of_rows)._replace(sums=zeros)
         saved = self._saved
         x_ref = saved.x_ref if saved is not None and len(saved.x_ref) == self.rows.d else None
-        found, n_passes = read_column_sums(self.rows, x_ref, self.objective.fit_intercept, *of_rows)
+        result, n_passes = read_column_sums(self.rows, x_ref, self.objective.fit_intercept, *of_rows)
         self._own_passes += n_passes
-        return found
+        return result
 
     @property
     def known_moments(self) -> Moments | None:
-        """The moments of all rows so far, where a pass has computed them."""
+        """The moments of all rows so far, or None if no pass has computed them."""
         if self.given_moments is None and "column_sums" not in vars(self):
             return None
         return self.given_moments or self.column_sums.moments(self.rows.n)
@@ -138,14 +138,14 @@ class Problem:
     # Statistics -------------------------------------------------------------------------------------------
 
     def begin_single_steps(self, start: Floats) -> Summaries:
-        """Use statistics and maps about a reference that moves, for single steps from near `start`."""
+        """Use statistics and maps with a movable reference, for single steps from near `start`."""
         rows = self.rows if self.is_plain else self.descent_rows
         self.summaries = Summaries(rows, start, self._backend, self._n_threads, self._saved)
         return self.summaries
 
     @property
     def _plain_summaries(self) -> Summaries | None:
-        """The summaries, where their statistics are those of the objective."""
+        """The summaries, if their statistics are those of the objective."""
         return self.summaries if self.is_plain else None
 
     @property
@@ -157,10 +157,10 @@ class Problem:
     def centred(self) -> Statistics:
         """The statistics of √s·[x − x_ref, 1]."""
         if self._centred is None:
-            found = centring.read_centred(
+            result = centring.read_centred(
                 self.rows, self.objective.fit_intercept, self._backend, self._n_threads, self._saved
             )
-            self._centred, n_passes, self.is_resumed = found
+            self._centred, n_passes, self.is_resumed = result
             self._own_passes += n_passes
         return self._centred
 
@@ -173,18 +173,18 @@ class Problem:
 
     @property
     def reach(self) -> float:
-        """By how much scores go, in place of one over the curvature where that has no bound."""
+        """The spread of scores, which replaces 1/curvature if the curvature has no bound."""
         return self.rows.facts.deviation if self.objective.loss.predicts_y else 1.0
 
     @property
     def holds_digits(self) -> bool:
-        """Whether costs by the statistics have any digits: not where these overflow, or columns are off."""
+        """Whether costs by the statistics have digits: false if the statistics overflow, or `is_off`."""
         return self.centred.is_finite and not self.is_off
 
     @property
     def is_off(self) -> bool:
-        """Whether some column is so far from zero that what its weight and the intercept do cancels to less
-        than rounding: its mean squared is more than OFF times its variance, and it is not centred."""
+        """Whether a column is so far from zero that the effects of its weight and of the intercept cancel to
+        less than rounding: mean² is more than OFF times the variance, and the column is not centred."""
         if self._centred is None or self._parted is None:
             return False
         variance = np.diag(self._parted.S)
@@ -192,14 +192,14 @@ class Problem:
 
     @property
     def statistics(self) -> Statistics:
-        """The statistics in θ, without penalties; `n` is Σ s."""
+        """The statistics for θ, without penalties. `n` is Σ s."""
         plain = self._plain_summaries
         return self._statistics if plain is None else plain.statistics
 
     @lazy_property
     def _statistics(self) -> Statistics:
-        """About θ of the reference, or about weights of 0 where l2 makes the cost at the reference so large
-        that costs at the optimum would lose digits."""
+        """The statistics about the reference, or about weights 0 if l2 makes the cost at the reference so
+        large that costs at the optimum would lose digits."""
         base = self._about_reference
         d, theta = self.rows.d, base.w_ref
         if not self.objective.l2 or not theta[:d].any() or not base.is_finite:
@@ -211,24 +211,24 @@ class Problem:
 
     @lazy_property
     def _about_reference(self) -> Statistics:
-        centred = self.centred  # before the scaling, which follows from them
+        centred = self.centred  # first: the scaling follows from them
         if self.is_plain:
             return centred
         return centring.scaled(centred, self.scaling, self.total, self.objective.is_standardized)
 
     @lazy_property
     def penalised(self) -> Statistics:
-        """The statistics with l2 in them: its cost has the l2 penalty, its gradient too."""
+        """The statistics including l2: their cost and gradient have the penalty."""
         return self.statistics.with_l2(self.penalty.l2)
 
     @lazy_property
     def penalty(self) -> Penalty:
-        """The penalty, with strengths for each θ."""
+        """The penalty, with one strength for each θ."""
         return self.scaling.penalty(self.objective.l1, self.objective.l2)
 
     @np.errstate(over="ignore", invalid="ignore")
     def model(self, v: Floats, null: Floats | None = None) -> tuple[Floats, Floats]:
-        """(w, intercept) of θ_ref + v + null, v (…, size): from the reference, with all digits of v."""
+        """(w, intercept) of θ_ref + v + null for v (…, size), with all digits of v."""
         v = v if null is None else v + null
         if self.is_plain:
             return self.statistics.w_ref + v, np.zeros(v.shape[:-1])
@@ -238,14 +238,14 @@ class Problem:
         w = np.where(v[..., :d] == -theta[:d], 0.0, base + v[..., :d] * to.scale)
         if not to.has_intercept:
             return w, np.zeros(v.shape[:-1])
-        # score = Σ (x − x_ref)·a + a_d: at x = 0, with a_d moved by v about the mean.
+        # The reference has the score Σ (x − x_ref)·a + a_d, which is at_zero for x = 0. v is about the mean.
         at_zero = math.fsum([centred.w_ref[d], *(-centred.x_ref * centred.w_ref[:d]).tolist()])
         dropped = (centred.w_ref[:d] - base) * to.shift
         moved = scaling.sums_of(v[..., :d] * (to.scale * to.shift))
         return w, (at_zero + math.fsum(dropped.tolist())) + (v[..., d] - moved)
 
     def null_part(self, v: Floats) -> Floats | None:
-        """The part of v along which columns that are sums of others change no score; None if it is 0."""
+        """The part of v that changes no score, due to dependent columns; None if it is 0."""
         sums, objective = self.statistics, self.objective
         if objective.l1 or objective.l2 or not sums.is_finite or not len(sums.factor.dependent):
             return None
@@ -253,7 +253,7 @@ class Problem:
         return null if null.any() else None
 
     def optimum(self) -> tuple[Floats, float, float]:
-        """Weights and intercept of the least cost of squared errors and l2, and that cost."""
+        """Weights and intercept with the least cost of squared errors and l2, and that cost."""
         if (plain := self._plain_summaries) is not None:
             w, cost = plain.optimum()
             return w, 0.0, cost
@@ -266,26 +266,26 @@ class Problem:
 
     @lazy_property
     def _whitening(self) -> Floats:
-        """W (size, rank): in φ, θ = Wφ, the statistics of the columns and their penalty are n times 1."""
+        """W (size, rank): in φ with θ = Wφ, G/n including the penalty is the identity."""
         return linalg.factor(self.penalised.G / self.total).whitening()
 
     def check_metric(self) -> None:
-        """Refuse a metric of statistics that overflow."""
+        """Refuse to precondition with statistics that overflow."""
         if self.objective.precondition and not self.centred.is_finite:
             raise InvalidDataError("X or y is too large for precondition: its squares overflow; scale it")
 
     @lazy_property
     def metric(self) -> Floats:
-        """M = W Wᵀ, by which preconditioned descent multiplies gradients; of length 0 for none."""
+        """M = W Wᵀ, which multiplies gradients. It has length 0 without preconditioning."""
         if not self.objective.precondition:
             return np.empty((0, 0))
-        W = self._whitening  # reads the data, which has no place in the block
+        W = self._whitening  # reads the data, so it stays outside the block
         with blas.one_thread():
             return np.asarray(W @ W.T, np.float64)
 
     @lazy_property
     def eigenvalues(self) -> Eigenvalues:
-        """Eigenvalues of XᵀSX/Σ s in the scaling, or in the metric."""
+        """Eigenvalues of XᵀSX/Σ s in the scaling, or in φ with preconditioning."""
         if self.objective.precondition:
             if not (self.objective.l2 and self._whitening.size):
                 return Eigenvalues(*self._in_metric(1.0), False)
@@ -295,11 +295,11 @@ class Problem:
             return Eigenvalues(*extreme_eigenvalues(table), False)
         if self.rows.d > planner.MOST_COLUMNS and self._backend == "numba":
             to = None if self.is_plain else self.scaling
-            found, n_passes = curvature.estimated_eigenvalues(self.rows, to, self._n_threads)
+            result, n_passes = curvature.estimated_eigenvalues(self.rows, to, self._n_threads)
             self._own_passes += n_passes
-            return found
+            return result
         plain = self._plain_summaries
-        # The table comes before the sum of the weights, which its pass counts.
+        # G comes before the sum of the weights, which its pass computes.
         G = self.statistics.G if plain is None else plain.table()
         if not self.is_plain:
             return Eigenvalues(*extreme_eigenvalues(G / self.total, self._parted), False)
@@ -308,14 +308,14 @@ class Problem:
 
     @lazy_property
     def _parted(self) -> Parted | None:
-        """Variances and means apart, beside an intercept in columns that are not standardised."""
+        """Covariances and means of columns that are not standardised, if an intercept is fitted."""
         if not self.objective.fit_intercept or self.objective.is_standardized:
             return None
         return curvature.parted(self.centred.G / self.total, self.centred.x_ref)
 
     @lazy_property
     def curvatures(self) -> tuple[float, float]:
-        """Eigenvalues of curvature·XᵀSX/Σ s + l2, which bounds the Hessian: the least but 0, the largest."""
+        """The least eigenvalue that is not 0, and the largest, of curvature·XᵀSX/Σ s + l2 >= Hessian."""
         if not self.objective.is_bounded:
             return math.nan, math.nan
         curvature = self.objective.curvature
@@ -333,28 +333,28 @@ class Problem:
         return extreme_eigenvalues(H, parted)
 
     def _in_metric(self, curvature: float) -> tuple[float, float]:
-        """The same in all directions that have data."""
+        """The extreme curvatures in φ, which has only directions with data."""
         return (curvature, curvature) if self._whitening.size else (0.0, 0.0)
 
     @lazy_property
     def units(self) -> Floats:
-        """√H_jj, H the curvatures of squared errors and l2 in the scaling: the columns' own units."""
+        """The units of the columns: √H_jj with H the Hessian of squared errors and l2 in the scaling."""
         return np.sqrt(2.0 / self.total * np.diag(self.penalised.G))
 
     @lazy_property
     def least_alike(self) -> float:
-        """The least eigenvalue but 0 of H with its columns in like units: those of 1/units."""
+        """The least eigenvalue that is not 0 of H with columns in like units, divided by `units`."""
         H = 2.0 / self.total * self.penalised.G
         return curvature.least_in_units(H, self.units, self._parted, self.penalty.l2)
 
     @lazy_property
     def digits(self) -> float:
-        """How many digits of the largest of the optimum's weights are to be had on this data.
+        """The number of digits of the largest optimal weight that the data determines.
 
-        −log10 of eps κ where residuals are refined, κ being the condition number of the columns in like
-        units. Of more rows −log10 of 64 eps κ²: 64 covers the rounding of the sums (measured: 98 of 100
-        random problems have as many digits). 0 where some column is a sum of others, to rounding; infinite
-        with penalties.
+        With κ the condition number of the columns in like units, it is −log10(eps κ) if residuals are
+        refined. For more rows it is −log10(64 eps κ²), where 64 covers the rounding of the sums (98 of 100
+        random problems had as many digits). It is 0 if a column is a linear combination of others up to
+        rounding, and infinite with penalties.
         """
         sums, objective = self.statistics, self.objective
         counted = np.count_nonzero(self.scaling.scale) + objective.fit_intercept
@@ -368,14 +368,14 @@ class Problem:
 
     @lazy_property
     def largest_square(self) -> float:
-        """max s‖x̃‖² of the rows in the scaling, 1 for the intercept among them."""
+        """max s‖x̃‖² of the scaled rows, including 1 for the intercept."""
         self._own_passes += 1
         return curvature.largest_square(self.descent_rows, self._backend, self._n_threads)
 
     # Rates ------------------------------------------------------------------------------------------------
 
     def limit(self, solver: str) -> float:
-        """Below it full-batch descent converges at a constant rate, and no single step of SGD can amplify."""
+        """The limit below which constant rates converge in full-batch descent, and no SGD step amplifies."""
         rule, mu = self._rule, self._rule.momentum
         if solver == "sgd":
             bound = self.objective.curvature * self.largest_square
@@ -384,7 +384,7 @@ class Problem:
         return ratio(factor, self.curvatures[1])
 
     def auto_rate(self, solver: str) -> float:
-        """What learning_rate="auto" takes; without a bound of the curvature, in the first epoch."""
+        """The rate of learning_rate="auto", for the first epoch only if the curvature has no bound."""
         if not self.objective.is_bounded:
             is_sgd = solver == "sgd" or self.rows.d > planner.MOST_COLUMNS
             squares = self.largest_square if is_sgd else float(np.trace(self.statistics.G)) / self.total

@@ -19,9 +19,9 @@ class Progress:
 
     def __init__(self, n_epochs: int, what: str):
         self._tqdm = _tqdm()
-        self._how: dict[str, Any] = {"disable": None} if _is_plain(self._tqdm) else {}
+        self._bar_options: dict[str, Any] = {"disable": None} if _is_plain(self._tqdm) else {}
         self._lock = threading.Lock()
-        self._epochs = self._tqdm(total=n_epochs, desc=what, unit="epoch", leave=True, **self._how)
+        self._epochs = self._tqdm(total=n_epochs, desc=what, unit="epoch", leave=True, **self._bar_options)
         self._is_first = True
         self._announced = compiling.announced(self._write)
         self._announced.__enter__()
@@ -44,7 +44,7 @@ class Progress:
                     unit_scale=True,
                     leave=False,
                     delay=DELAY,
-                    **self._how,
+                    **self._bar_options,
                 )
             self._rows.update(row - self._row)
             self._row = row

@@ -1,4 +1,4 @@
-"""The learning rates of a run: the numbers given, or automatic ones that follow from the data."""
+"""The learning rates of a run: given numbers, or automatic rates computed from the data."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def rates_of(plan: Plan, problem: Problem, learning_rate: LearningRate, epoch: i
         return problem.auto_rate(plan.solver)
 
     def steady() -> float:
-        own = auto()
+        automatic = auto()
         if plan.solver != "sgd":
-            return own
+            return automatic
         if moments is None:
-            return min(own, steady_rate(problem, plan.rule, -(-problem.rows.n // batch)))
+            return min(automatic, steady_rate(problem, plan.rule, -(-problem.rows.n // batch)))
         if moments.longest > problem.largest_square:
-            own *= problem.largest_square / moments.longest
-        return min(own, steady_rate(problem, plan.rule, -(-moments.n // batch)))
+            automatic *= problem.largest_square / moments.longest
+        return min(automatic, steady_rate(problem, plan.rule, -(-moments.n // batch)))
 
     def of_steps(epoch: int) -> float:
         assert isinstance(learning_rate, OfSteps)
@@ -53,10 +53,11 @@ def rates_of(plan: Plan, problem: Problem, learning_rate: LearningRate, epoch: i
 
 
 def steady_rate(problem: Problem, rule: UpdateRule, n_steps: int) -> float:
-    """A rate of SGD that keeps its noise small over epochs of so many steps.
+    """A rate of SGD that keeps its noise small over epochs of n_steps steps.
 
-    1/(L √(2 n_steps)), L the usual curvature of the loss times the mean square: near 1/√n_steps the steps'
-    noise, which grows with the rate, and what is left of the start, which falls with it, balance.
+    1/(L √(2 n_steps)), where L is the usual curvature of the loss times the mean square. The noise of the
+    steps grows with the rate, and the remaining error of the start falls with it. They balance near
+    1/√n_steps.
     """
     objective = problem.objective
     usual = objective.loss.usual_curvature
@@ -67,7 +68,7 @@ def steady_rate(problem: Problem, rule: UpdateRule, n_steps: int) -> float:
 
 
 def mean_square(problem: Problem) -> float:
-    """The mean of s‖x̃‖² over the rows in the scaling, 1 for the intercept among them."""
+    """The mean of s‖x̃‖² over the scaled rows, including 1 for the intercept."""
     total, n, to, given = problem.total, problem.rows.n, problem.scaling, problem.given_moments
     if given is not None:
         total, n = given.total, given.n

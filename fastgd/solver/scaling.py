@@ -1,8 +1,8 @@
-"""The coordinates in which a run descends, and the weights and intercept that they stand for.
+"""The linear change of variables in which a run descends.
 
-A score is Σ_j (x_j − shift_j)·scale_j·θ_j, and + θ_d with an intercept: the same scores as w = scale·θ and
-intercept = θ_d − Σ shift_j w_j. Descent in θ goes another way than in w, to the same optimum: penalties
-are those of w.
+A score is Σ_j (x_j − shift_j)·scale_j·θ_j, plus θ_d with an intercept. It equals the score of w = scale·θ and
+intercept = θ_d − Σ shift_j w_j. Descent in θ takes another path than descent in w, but leads to the same
+optimum, since penalties apply to w.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from fastgd.engine.blocks import Floats
 from fastgd.penalties import Penalty
 
 ROUNDING = 1e-9
-"""Means and deviations that differ by less, in deviations, are those of the same data."""
+"""Means and deviations that differ by less than this many deviations belong to the same data."""
 
 Model = Callable[[Floats], tuple[Floats, Floats]]
-"""w and intercept of points."""
+"""A function from points to w and intercept."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Without standardising, shift is 0 and scale 1; a scale of 0 is that of a constant column."""
+    """Shift and scale of each column: 0 and 1 without standardising. Constant columns have scale 0."""
 
     shift: Floats
     scale: Floats
@@ -33,7 +33,7 @@ class Scaling:
 
     @property
     def size(self) -> int:
-        """Of θ."""
+        """The length of θ."""
         return len(self.scale) + self.has_intercept
 
     def equals(self, other: Scaling | None) -> bool:
@@ -55,7 +55,7 @@ class Scaling:
         )
 
     def theta(self, w: Floats, intercept: float) -> Floats:
-        """θ of a model; the weight of a constant column goes into the intercept."""
+        """θ of w and intercept. The weight of a constant column is added to the intercept."""
         theta = np.zeros(self.size)
         d = len(w)
         np.divide(w, self.scale, out=theta[:d], where=self.scale != 0.0)
@@ -64,7 +64,7 @@ class Scaling:
         return theta
 
     def translated(self, theta: Floats, other: Scaling) -> Floats:
-        """The point of the `other` coordinates that stands for the same model as θ in these."""
+        """θ of the same model in the `other` scaling."""
         d, moved = len(self.scale), theta.copy()
         w = theta[:d] * self.scale
         np.divide(w, other.scale, out=moved[:d], where=other.scale != 0.0)
@@ -91,7 +91,7 @@ class Scaling:
         return gradient
 
     def penalty(self, l1: float, l2: float) -> Penalty:
-        """The penalty of w, strengths for each of θ; none of the intercept."""
+        """The penalty of w, with one strength for each θ; 0 for the intercept."""
         strengths = np.zeros((2, self.size))
         d = len(self.scale)
         strengths[0, :d], strengths[1, :d] = l1 * self.scale, l2 * self.scale * self.scale
@@ -103,7 +103,7 @@ def plain(d: int, has_intercept: bool) -> Scaling:
 
 
 def sums_of(values: Floats) -> Floats:
-    """Over the last axis, one after the other: the same for one row and for many."""
+    """Sums over the last axis, in order, so that one row has the same bits as among many."""
     total = np.zeros(values.shape[:-1])
     for j in range(values.shape[-1]):
         total = total + values[..., j]
@@ -111,10 +111,10 @@ def sums_of(values: Floats) -> Floats:
 
 
 def starting_at(point: Floats, start: tuple[Floats, float], to: Scaling, model: Model) -> Model:
-    """`model`, except that it returns `start` itself at the point where the run starts.
+    """`model`, except that it returns `start` to the bit at the point where the run starts.
 
-    Coordinates of a w round it: there and back is not always the same number. A start with a weight for a
-    constant column is none that a run can return to.
+    Converting w to θ and back may round. A start with a weight for a constant column keeps `model`, since no
+    point stands for it.
     """
     w, intercept = start[0].copy(), start[1]
     if w[to.scale == 0.0].any():

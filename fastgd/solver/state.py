@@ -1,4 +1,4 @@
-"""Where a run stood when it ended, and how another goes on from there."""
+"""The final state of a run, from which another run can continue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastgd.solver.steppers.base import StepperState
 
 
 class FitState(NamedTuple):
-    """Where a run stood when it ended: what another needs to go on as if there had been no end."""
+    """The final state of a run: all that another run needs to continue it without a break."""
 
     solver: Solver
     epoch: int
@@ -29,15 +29,15 @@ class FitState(NamedTuple):
     reference: Reference | None
     first_rate: float
     identity: tuple[Any, ...]
-    """The objective, the rule and the data: momentum, averages and counts are of these alone."""
+    """The objective, the rule and the data. Momentum, averages and counts are valid for these only."""
     null: Floats | None = None
-    """Of a run on statistics of dependent columns: see `Descent.null`."""
+    """For statistics of dependent columns: see `Descent.null`."""
     moments: Moments | None = None
     """Moments of the rows so far, for `partial_fit`."""
 
 
 def identity_of(plan: Plan, rows: Dataset) -> tuple[Any, ...]:
-    """What a run shares with the one it goes on from; the parts of `partial_fit` are parts of one run."""
+    """The values that a run shares with the run that it continues. Parts of `partial_fit` share no data."""
     objective, rule = plan.objective, plan.rule
     options: tuple[Any, ...] = identity(objective.loss)
     options += (
@@ -54,35 +54,35 @@ def identity_of(plan: Plan, rows: Dataset) -> tuple[Any, ...]:
 
 
 def goes_on(plan: Plan, state: FitState, identity: tuple[Any, ...]) -> bool:
-    """Whether this is the run of that state, or another part of its data."""
+    """Whether the plan continues the run of this state."""
     if plan.options.is_part:
         return state.moments is not None and state.identity[: len(identity)] == identity
     return state.identity == identity
 
 
 def problem_of(plan: Plan, rows: Dataset, state: FitState | None) -> Problem:
-    """The problem of a run; for a part of the data with the moments of the parts before it."""
+    """The problem of a run. In `partial_fit` it has the moments of all parts so far."""
     saved, earlier = (state.reference, state.scaling) if state is not None else (None, None)
-    of_data = rows, plan.objective, plan.rule, plan.backend, plan.options.n_threads
+    arguments = rows, plan.objective, plan.rule, plan.backend, plan.options.n_threads
     if not plan.options.is_part:
-        return Problem(*of_data, saved, earlier=earlier)
-    own = Problem(*of_data)
-    moments = own.column_sums.moments(rows.n)._replace(largest_target=rows.facts.largest)
+        return Problem(*arguments, saved, earlier=earlier)
+    part = Problem(*arguments)
+    moments = part.column_sums.moments(rows.n)._replace(largest_target=rows.facts.largest)
     if state is not None and state.moments is not None:
         moments = state.moments.merged(moments)
-    whole = Problem(*of_data, moments=moments)
-    whole.n_passes = own.n_passes
+    whole = Problem(*arguments, moments=moments)
+    whole.n_passes = part.n_passes
     return whole
 
 
 def resumed_point(state: FitState | None, to: Scaling, point: Floats) -> Floats:
-    """The very point where the run before stood, where it means the same here."""
+    """The last point of the earlier run if it is valid in this scaling, otherwise `point`."""
     memory = resumed(state, to)
     return point if memory is None else memory.point
 
 
 def resumed(state: FitState | None, to: Scaling) -> StepperState | None:
-    """Where the run before stood, in this scaling; None where it is no part of this run."""
+    """The stepper state of the earlier run in this scaling, or None if it cannot be used."""
     if state is None or state.memory is None or state.scaling is None:
         return None
     memory = state.memory.copied()

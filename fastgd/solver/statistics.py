@@ -1,8 +1,8 @@
 """Statistics of the squared error: all that full-batch descent needs of the data, from one pass.
 
 They are taken about a reference w_ref. With r = y − X·w_ref in place of y, a cost that is tiny beside
-mean(y²) keeps its digits, and weights that fit exactly do not move. Any reference is correct. It comes from
-the first rows. Where these say little about the rest, `FAR` says when to read again about a better reference.
+mean(y²) keeps its digits, and weights that fit exactly do not move. Any reference is correct. It is computed
+from the first rows. If these do not represent the rest, the data is read again about a better one: see `FAR`.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from fastgd.solver import blas, linalg
 from fastgd.solver.linalg import EPS, Factor
 
 FAR = 2.0**-10
-"""A cost below this part of mean(r²) has lost ten bits: the reference was far from it."""
+"""A cost below FAR times mean(r²) has lost ten bits, since the reference is far away."""
 NEAR = 1e-22
-"""A reference's cost below this part of mean(y²) leaves all digits to costs from 1e-25 of it on."""
+"""If the cost at the reference is below NEAR·mean(y²), costs over 1e-25·mean(y²) keep their digits."""
 ROWS_TOGETHER = 1024
-"""Rows whose statistics are summed before a d² table is added to another."""
+"""Rows whose statistics are summed before a table of d² numbers is added to another."""
 FEW = 7
-"""Up to so many columns the compiler keeps a row and w, or a row of a map, in registers."""
+"""The most columns for which a row and w, or a row of a map, stay in registers."""
 GRAM_EFFORT = 16
-"""The work of statistics or maps, per number read and column: d / GRAM_EFFORT times a plain read's."""
+"""Statistics or maps of d columns take about d / GRAM_EFFORT times as long as a plain read."""
 
 
 NOT_CENTRED: Floats = np.empty(0)
 
 
 class Reference(NamedTuple):
-    """What statistics were taken about, for a run that continues an earlier one."""
+    """The reference of statistics, for a run that continues an earlier one."""
 
     x_ref: Floats
-    """Subtracted from each row; of length 0 where rows were not centred."""
+    """Subtracted from each row. It has length 0 if rows were not centred."""
     w_ref: Floats
     squares: float
-    """Σ r² about it, by which the same data is known again."""
+    """Σ r² about the reference, which identifies the data."""
 
 
 @dataclass
@@ -54,13 +54,13 @@ class Statistics:
     """
 
     n: float
-    """Rows or, weighted, the sum of their weights."""
+    """The number of rows, or the sum of their weights."""
     w_ref: Floats
     G: Floats
     c: Floats
     s: float
     x_ref: Floats = field(default_factory=lambda: NOT_CENTRED)
-    """Near the columns' means, where the rows of X are √s·[x − x_ref, 1]."""
+    """Near the means of the columns, if the rows of X are √s·[x − x_ref, 1]."""
 
     @property
     def reference(self) -> Reference:
@@ -71,16 +71,16 @@ class Statistics:
         return bool(np.isfinite(self.s) and np.isfinite(self.c).all() and np.isfinite(self.G).all())
 
     def optimum(self) -> Floats:
-        """Weights of the least cost; where there are many, those next to w_ref."""
+        """Weights with the least cost, the nearest to w_ref if there are several."""
         return self.w_ref + self.solution()
 
     def solution(self) -> Floats:
-        """v = w − w_ref of the least cost; where there are many, the shortest."""
+        """v = w − w_ref with the least cost, the shortest if there are several."""
         return self.factor.solve(self.c)
 
     @lazy_property
     def factor(self) -> Factor:
-        """Of XᵀX: its rank, and which columns are sums of others."""
+        """The factor of XᵀX, with its rank and its dependent columns."""
         return linalg.factor(self.G)
 
     def cost(self, w: Floats) -> float:
@@ -93,7 +93,7 @@ class Statistics:
         return max(0.0, self.s - float(np.sum(v * self.c))) / self.n
 
     def condition_number_in_like_units(self) -> float:
-        """Of XᵀX with its columns scaled to the length 1."""
+        """The condition number of XᵀX with the columns of X scaled to length 1."""
         squares = np.diag(self.G)
         sizes = np.sqrt(np.where(squares > 0.0, squares, 1.0))
         smallest, largest = linalg.extreme_eigenvalues(self.G / np.outer(sizes, sizes))
@@ -118,16 +118,16 @@ class Statistics:
         )
 
     def is_far_from(self, cost: float) -> bool:
-        """Whether a cost is too far below the reference's to have its digits, down to 1e-25 of mean(y²)."""
+        """Whether a cost has lost digits since it is far below the cost at the reference."""
         return cost < self.far_cost
 
     @lazy_property
     def far_cost(self) -> float:
-        """Costs below it are too far below the reference's; 0 where none is."""
+        """Smaller costs have lost digits. It is 0 if costs down to 1e-25·mean(y²) keep them."""
         return FAR * self.s / self.n if self.s / self.n > NEAR * self._squares_of_y else 0.0
 
     def error(self, w: Floats) -> float:
-        """About the rounding error of cost(w): it is left where v is long in directions that hardly count."""
+        """The rounding error of cost(w), about. It is large if v is long in directions of small curvature."""
         v = w - self.w_ref
         return 16 * EPS * float(np.trace(self.G)) / self.n * float(v @ v)
 
@@ -138,7 +138,7 @@ class Statistics:
 
 
 def read_statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
-    """The statistics of all rows about w_ref: one read."""
+    """The statistics of all rows about w_ref, in one pass."""
     from fastgd.kernels import gram
 
     d, size, together = rows.d, node_size(rows.d), rows_together(rows.d)
@@ -151,14 +151,14 @@ def read_statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statist
 
 
 def plain_statistics(X: Floats, y: Floats, w_ref: Floats) -> Statistics:
-    """The same by NumPy, for the pure-Python backend."""
+    """The statistics by NumPy, for the pure-Python backend."""
     with np.errstate(all="ignore"):
         r = y - X @ w_ref
         return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r))
 
 
 def rows_together(d: int) -> int:
-    """The least rows whose statistics are one node."""
+    """The least number of rows whose statistics are one node."""
     return max(block_rows(d), ROWS_TOGETHER)
 
 
@@ -169,12 +169,13 @@ def node_size(d: int) -> int:
 
 
 def effort(d: int, models: int = 1) -> int:
-    """About how many plain reads' time statistics, or the maps of so many rates, take."""
+    """The time of statistics, or of maps of `models` rates, as a multiple of a plain read."""
     return max(1, d * models // GRAM_EFFORT)
 
 
 def unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
-    """From [Σ x², Σ x r, Σ r²] for one column; else from the lower triangle of Σ z zᵀ, z = [x, r]."""
+    """Statistics from [Σ x², Σ x r, Σ r²] for one column, or from the lower triangle of Σ z zᵀ, z = [x,
+    r]."""
     d = len(w_ref)
     if d == 1:
         return Statistics(n, w_ref, sums[:1].reshape(1, 1), sums[1:2], float(sums[2]))
@@ -187,9 +188,9 @@ def unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
 
 
 def first_reference(rows: Dataset, w0: Floats) -> Floats:
-    """A w_ref for these rows: what fits the first of them best of w0 and their least-squares weights.
+    """w_ref from the first rows: w0 or their least-squares weights, whichever fits them better.
 
-    Those weights are tried in few digits too: weights that were few digits to begin with then fit exactly.
+    Least-squares weights rounded to float32 are tried too, so that weights with few digits fit exactly.
     """
     d, block = rows.d, block_rows(rows.d)
     head, targets, _ = rows.head(-(-4 * d // block) * block)

@@ -1,4 +1,4 @@
-"""Statistics and maps whose reference moves where digits need it."""
+"""Statistics and maps with a reference that moves when digits would be lost."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Summaries:
         n_threads: int | None,
         saved: Reference | None = None,
     ):
-        """`saved` is the reference of an earlier run. It is used where the data is the same."""
+        """`saved` is the reference of an earlier run, used if the data is the same."""
         self._rows, self._start, self._backend, self._n_threads = rows, start, backend, n_threads
         is_alike = saved is not None and not len(saved.x_ref) and len(saved.w_ref) == rows.d
         self._saved = saved if is_alike else None
@@ -52,7 +52,7 @@ class Summaries:
         return self._statistics
 
     def maps(self, rates: Floats) -> AffineMaps:
-        """The maps of all blocks for these rates, ascending; the same pass makes the statistics."""
+        """The maps of all blocks for these ascending rates. The same pass makes the statistics."""
         if self._maps is None:
             self._read(rates)
         assert self._maps is not None
@@ -81,14 +81,14 @@ class Summaries:
         return True
 
     def cost_with_digits(self, w: Floats) -> float:
-        """The cost at w by the statistics, read again about the optimum where the cost needs that."""
+        """The cost at w by the statistics, which are read again about the optimum if it would lose digits."""
         cost = self.statistics.cost(w)
         if self.statistics.is_far_from(cost) and self.recentre():
             cost = self.statistics.cost(w)
         return cost
 
     def cost(self, w: Floats) -> float:
-        """The cost at w: by statistics that are there and hold its digits, else by a pass."""
+        """The cost at w, from existing statistics if they hold its digits, otherwise by a pass."""
         if self.has_statistics and self.statistics.is_finite:
             cost = self.cost_with_digits(w)
             if self.statistics.error(w) <= 1e-9 * cost:
@@ -101,7 +101,7 @@ class Summaries:
         return SquaredCost(self._rows, self._n_threads)(w)[0]
 
     def optimum(self) -> tuple[Floats, float]:
-        """Weights of the least cost, and that cost."""
+        """Weights with the least cost, and that cost."""
         w = self.statistics.optimum()
         if self._backend == "python":
             residual = table_of(self._rows) @ w - self._rows.y
@@ -113,14 +113,14 @@ class Summaries:
         return w, cost
 
     def table(self) -> Floats:
-        """XᵀX. For one block a read about `start` is cheaper than `statistics`: no residual counts."""
+        """XᵀX. For one block it is read about `start`, since XᵀX does not depend on the reference."""
         if self.has_statistics or not self._rows.is_one_block or self._backend == "python":
             return self.statistics.G
         self.n_passes += 1
         return self._checked(read_statistics(self._rows, self._start, 1)).G
 
     def _read(self, rates: Floats | None) -> None:
-        """The first pass, about the saved reference where the data is that of the earlier run."""
+        """The first pass, about the saved reference if the data is the same."""
         if self._saved is not None:
             self._read_about(self._saved.w_ref, rates)
             saved, self._saved = self._saved, None

@@ -1,4 +1,4 @@
-"""Many learning rates, and starts, on the same data: one read for all where there are summaries."""
+"""Fits with many learning rates or starts on the same data, which share passes where possible."""
 
 from __future__ import annotations
 
@@ -171,14 +171,14 @@ def sweep(
 
     Notes
     -----
-    Each run is the one that the solver alone would do with that rate and the same method: to the bit, or
-    where what is learnt of the data differs, to rounding (maps of one column; several starts; statistics
-    that were read anew for a run before; an "auto" rate among others, where standardised columns stream). A
-    run that diverges does not stop the others.
+    Each run equals the run of the solver alone with that rate and method, to the bit. It equals it up to
+    rounding in these cases: maps of one column, several starts, statistics that were read again for an
+    earlier run, and an "auto" rate among others if standardised columns are streamed. A run that diverges
+    does not stop the others.
 
-    Cost: full-batch runs on statistics share one read; SGD on maps too, for K times the arithmetic (with one
-    column, where it hides behind the read, much less); what streams reads for each run. An interrupt's
-    `.result` has the runs that were done.
+    Cost: full-batch runs on statistics share one pass. SGD runs on maps share one pass with K times the
+    arithmetic (with one column much less). Streamed runs read the data for each run. An interrupt's `.result`
+    holds the runs that were done.
 
     Examples
     --------
@@ -192,10 +192,10 @@ def sweep(
     checks.choice("solver", solver, ("gradient_descent", "sgd"))
     checks.choice("history", history, ("epochs", "costs", None))
     if solver == "gradient_descent" and shuffle is not False:
-        raise ValueError('shuffle orders the steps of SGD: pass solver="sgd", or leave it out')
+        raise ValueError('shuffle is for SGD: pass solver="sgd", or leave it out')
     rule = as_rule(momentum, nesterov, batch_size)
     if solver == "gradient_descent" and rule.batch_size > 1:
-        raise ValueError('batch_size is of the steps of SGD: pass solver="sgd", or leave it out')
+        raise ValueError('batch_size is for SGD: pass solver="sgd", or leave it out')
     options = Options(
         w0=None, learning_rate="auto", n_epochs=n_epochs, tol=None, patience=1, validation_fraction=None,
         callback=None, method=method, history=history, on_divergence="ignore", backend=backend,
@@ -228,7 +228,8 @@ def _check_rates(learning_rates: Any) -> None:
         or getattr(learning_rates, "shape", True) == ()
     ):
         raise TypeError(
-            f"learning_rates must be a list or an array, a run each, not {display.value(learning_rates)}"
+            "learning_rates must be a list or an array, with one entry for each run, "
+            f"not {display.value(learning_rates)}"
         )
     if not len(learning_rates):
         raise ValueError("learning_rates is empty; a sweep needs at least one")
@@ -239,7 +240,7 @@ def _sweep(
 ) -> SweepResult:
     """The runs, one for each learning rate and start."""
     descents = begin_descents(plan, rows, starts, learning_rates)
-    check_data = functools.cache(rows.refuse_nonfinite)  # reads data without fault once for all runs
+    check_data = functools.cache(rows.refuse_nonfinite)  # valid data is checked once for all runs
     done: dict[int, tuple[Run, float]] = {}
     # An SGD run that hardly moves may read the data again about its start. Runs with larger rates come first.
     order = sorted(range(len(descents)), key=lambda k: -descents[k].first_rate if plan.solver == "sgd" else k)
@@ -253,7 +254,7 @@ def _sweep(
 
 
 def _run(descent: Descent, plan: Plan, check_data: Callable[[], None]) -> tuple[Run, float]:
-    """A run, and the cost that it ended with; inf where it diverged."""
+    """Do a run. Returns the run and its final cost, or inf if it diverged."""
     run = run_descent(descent, plan, (), check_data)
     if run.error is not None:  # an interrupt
         raise run.error
@@ -277,7 +278,7 @@ def _result(
 def _starts(w0: Any, n_runs: int, rows: Dataset) -> list[Floats]:
     """A new array of weights for each run."""
     if isinstance(w0, FitResult):
-        raise TypeError("a sweep begins anew: pass the weights of the fit, w0=fit.w")
+        raise TypeError("a sweep cannot continue a fit: pass its weights, w0=fit.w")
     if w0 is None:
         return [np.zeros(rows.d) for _ in range(n_runs)]
     given = as_array("w0", w0)

@@ -182,8 +182,8 @@ def test_a_million_epochs_run_at_compiled_speed(rng, d):
 def test_what_a_map_cannot_do_is_refused():
     X, y = [1.0, 2.0], [1.0, 2.0]
     for options, message in [
-        (dict(shuffle=True), "^shuffle=True takes every row anew"),
-        (dict(history="samples"), '^history="samples" keeps every step'),
+        (dict(shuffle=True), "^shuffle=True shuffles single rows"),
+        (dict(history="samples"), '^history="samples" records single steps'),
         (dict(backend="python"), '^method="summary" needs the compiled kernels'),
     ]:
         with pytest.raises(ValueError, match=message):

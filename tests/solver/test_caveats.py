@@ -90,7 +90,7 @@ def test_a_result_says_that_its_rule_could_not_see_slow_weights(tmp_path):
     for one in (fit, fastgd.load(tmp_path / "fit.npz"), pickle.loads(pickle.dumps(fit))):
         assert repr(one).endswith(", not converged: slow weights)")
         assert one.status.startswith(f"ended after {fit.n_epochs} epochs: the gradient's norm fell to 1e-06")
-        assert "which says little of weights that move slowly; the cost went from" in one.status
+        assert "which says little about weights that move slowly; the cost went from" in one.status
     asked, _ = told(fastgd.gradient_descent, SECONDS, LEVEL, callback=lambda state: state.epoch == 1, **how)
     assert repr(asked).endswith(", stopped)")
     assert asked.status.startswith("stopped after 2 epochs: the callback asked for it")

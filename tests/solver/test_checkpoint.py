@@ -93,7 +93,7 @@ def test_other_options_are_refused_each_with_both_values(tmp_path, name, value, 
     X, y = kept_run(tmp_path / "run.npz")
     said = refusal(X, y, tmp_path / "run.npz", **{name: value})
     assert said.startswith(f" is the checkpoint of another run: {sentence}")
-    assert said.endswith("(other options); resume with the same, or start anew without resume")
+    assert said.endswith("(other options); resume with the same, or start again without resume")
 
 
 def test_losses_of_one_parameter_each_are_not_one_another(tmp_path):

@@ -233,7 +233,7 @@ def test_sgd_of_many_columns_has_no_map_to_forecast_by(rng):
     found = fastgd.diagnose(X, y, solver="sgd")
     assert found.spectral_radius is None
     assert f"learning rate: {found.learning_rate:.6g}" in str(found)
-    with pytest.raises(ValueError, match=r"^no forecast for SGD: of more than 64 columns"):
+    with pytest.raises(ValueError, match=r"^no forecast for SGD: maps of more than 64 columns"):
         found.epochs_to(0.1)
 
 
@@ -330,7 +330,7 @@ def test_bad_questions_get_one_sentence():
         (dict(solver="newton"), "^solver must be 'gradient_descent' or 'sgd', not 'newton'$"),
         (dict(learning_rate=-1.0), "^learning_rate must be positive, not -1.0$"),
         (dict(l2=-1.0), "^l2 must not be negative, not -1.0$"),
-        (dict(l2=1.0, solver="sgd"), "^l2 counts in full-batch descent only"),
+        (dict(l2=1.0, solver="sgd"), "^l2 is for full-batch descent only"),
     ]:
         with pytest.raises(ValueError, match=message):
             fastgd.diagnose(XS, YS, **arguments)

@@ -142,7 +142,7 @@ BAD_STEPS = [
     (dict(average=0.0), ValueError, r"^average, a share of the steps, must be above 0 and at most 1, not 0"),
     (dict(average=-1), ValueError, r"^average must be at least 0, not -1$"),
     (dict(average="all"), TypeError, r"^average must be a whole number, not 'all'$"),
-    (dict(nesterov=True), ValueError, r"^nesterov=True of SGD needs a momentum; pass one"),
+    (dict(nesterov=True), ValueError, r"^nesterov=True of SGD needs a momentum; pass momentum"),
 ]
 XS, YS = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
 

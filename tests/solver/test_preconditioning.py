@@ -113,7 +113,7 @@ def test_sources_have_the_bits_of_arrays(rng):
 )
 def test_options_that_it_cannot_serve_are_named(rng, option, named):
     X, y = rng.normal(size=(20, 2)), rng.normal(size=20)
-    with pytest.raises(ValueError, match=f"precondition=True cannot be served: .*{named}"):
+    with pytest.raises(ValueError, match=f"precondition=True is not possible: .*{named}"):
         fastgd.gradient_descent(X, y, precondition=True, **option)
     as_plain = fastgd.gradient_descent(X, y, n_epochs=5, **option)
     left_off = fastgd.gradient_descent(X, y, n_epochs=5, precondition="auto", **option)
@@ -124,7 +124,7 @@ def test_where_it_makes_no_sense_it_is_refused(rng):
     X, y = rng.normal(size=(20, 2)), rng.normal(size=20)
     with pytest.raises(ValueError, match="full-batch descent"):
         fastgd.sweep(X, y, learning_rates=[0.1], solver="sgd", precondition=True)
-    with pytest.raises(ValueError, match="precondition counts in full-batch descent only"):
+    with pytest.raises(ValueError, match="precondition is for full-batch descent only"):
         fastgd.diagnose(X, y, solver="sgd", precondition=True)
     wide = rng.normal(size=(2, MOST_COLUMNS + 1))
     for call in (fastgd.gradient_descent, fastgd.diagnose):

@@ -336,9 +336,13 @@ def test_bad_sweeps_get_one_sentence():
         (
             dict(learning_rates=0.1),
             TypeError,
-            "^learning_rates must be a list or an array, a run each, not 0.1$",
+            "^learning_rates must be a list or an array, with one entry for each run, not 0.1$",
         ),
-        (dict(learning_rates="auto"), TypeError, "^learning_rates must be a list or an array, a run each"),
+        (
+            dict(learning_rates="auto"),
+            TypeError,
+            "^learning_rates must be a list or an array, with one entry for each",
+        ),
         (dict(learning_rates=[0.1, -1.0]), ValueError, r"^learning_rates\[1\] must be positive, not"),
         (dict(learning_rates=[0.1], solver="newton"), ValueError, "^solver must be 'gradient_descent' or"),
         (dict(learning_rates=[0.1], history="samples"), ValueError, "^history must be 'epochs' or 'costs'"),
@@ -346,16 +350,16 @@ def test_bad_sweeps_get_one_sentence():
         (
             dict(learning_rates=[0.1], shuffle=True),
             ValueError,
-            "^shuffle orders the steps of SGD: pass solver",
+            "^shuffle is for SGD: pass solver",
         ),
-        (dict(learning_rates=[0.1], batch_size=2), ValueError, "^batch_size is of the steps of SGD: pass"),
+        (dict(learning_rates=[0.1], batch_size=2), ValueError, "^batch_size is for SGD: pass"),
         (dict(learning_rates=[0.1], l2=-1.0), ValueError, "^l2 must not be negative, not -1.0$"),
         (dict(learning_rates=[0.1], loss="hunger"), ValueError, "^loss must be"),
-        (dict(learning_rates=[0.1], loss="huber", method="summary"), ValueError, "other losses stream$"),
+        (dict(learning_rates=[0.1], loss="huber", method="summary"), ValueError, "for other losses$"),
         (
             dict(learning_rates=[0.1], w0=fastgd.sgd(XS, YS)),
             TypeError,
-            "^a sweep begins anew: pass the weights",
+            "^a sweep cannot continue a fit: pass its weights",
         ),
         (dict(learning_rates=[0.1] * 300, n_epochs=10**6), ValueError, r"^history='epochs' would take"),
     ]:

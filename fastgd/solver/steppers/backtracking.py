@@ -1,12 +1,12 @@
-"""Rates by backtracking, for full-batch descent where the curvature of the loss has no bound.
+"""Rates by backtracking, for full-batch descent on losses whose curvature has no bound.
 
-An epoch tries the rate of the epoch before times a growth, and halves it until the gradient changes along the
-step by no more than a curvature of 1/rate makes:
+An epoch tries the rate of the previous epoch times a growth factor, and halves it until the curvature along
+the step is at most 1/rate:
 
     α (∇f(new) − ∇f(at))·(new − at) <= ‖new − at‖²,     f the smooth part of the cost.
 
-The growth is 2 until a rate is halved for the first time, and then small, as each halving costs a read.
-(Gradients are compared and not costs, whose differences are rounding near the optimum.)
+The growth factor is 2 until a rate is halved for the first time, and then smaller, as each halving costs a
+pass. (Costs are not compared, since their differences are rounding near the optimum.)
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from fastgd.engine.blocks import Floats
 
 FIRST_GROWTH, GROWTH = 2.0, 1.1
 HALVINGS = 200
-"""A rate that was halved so often moves nothing: the step that it makes has the last word."""
+"""After this many halvings the rate moves nothing, and is accepted."""
 
 
 def backtracked(
     rate: float, scale: float, growth: float, attempt: Callable[[float], tuple[Any, Any]]
 ) -> tuple[float, float, float]:
-    """A rate that is short enough, and the scale and the growth for the next epoch.
+    """An accepted rate, and the scale and the growth factor for the next epoch.
 
-    `rate` is the rate of a schedule, which `scale` multiplies. `attempt(rate)` returns new − at and
+    `scale` multiplies `rate`, the rate of a schedule. `attempt(rate)` returns new − at and
     ∇f(new) − ∇f(at).
     """
     scale *= growth

@@ -1,8 +1,8 @@
-"""The `Stepper` protocol: what the epoch loop asks of the data, and the values that they exchange.
+"""The `Stepper` protocol, the interface between the epoch loop and the data.
 
-A stepper holds the parameters and advances them by epochs. `exact.py` has one block of rows, compiled as the
-textbook has it; `summary.py` statistics or affine maps, made by one read; `streaming.py` a read an epoch;
-`plain.py` the loops in pure Python.
+A stepper holds the parameters and advances them by epochs. `exact.py` runs the textbook's compiled loops on
+one block of rows. `summary.py` uses statistics or affine maps from one pass. `streaming.py` takes one pass
+for each epoch. `plain.py` runs the loops in pure Python.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def hardly_differ(point: Floats, before: Floats, w: Floats) -> bool:
 
 
 class StallRule:
-    """The end of runs without a stopping rule: the last epoch changed no weight by more than rounding."""
+    """Convergence without a stopping rule: the last epoch changed no weight by more than rounding."""
 
     has_converged: bool | None = None
     w: Floats
@@ -43,14 +43,14 @@ class StallRule:
 
 @dataclass(frozen=True)
 class Until:
-    """When full-batch descent has converged: see `kernels/proximal.step`; tol < 0 is never."""
+    """The stopping rule of `kernels/proximal.step`. With tol < 0 it never stops a run."""
 
     tol: float = -1.0
     patience: int = 1
 
 
 class GradientRule(StallRule):
-    """The stopping rule of full-batch descent, by the norms of the gradients that `_momentum` holds."""
+    """The stopping rule of full-batch descent. It uses the norms of gradients in `_momentum`."""
 
     _until: Until
     _momentum: Any
@@ -67,14 +67,14 @@ class GradientRule(StallRule):
 
 @dataclass
 class EpochBatch:
-    """What a stepper records, one entry an epoch. An array of length 0 is not filled."""
+    """The records of a stepper, with one entry for each epoch. Arrays of length 0 are not filled."""
 
     costs: Floats
     losses: Floats
     weights: Floats
     gradients: Floats
     norms: Floats
-    """Norms of the gradients, of steppers that stop by them."""
+    """Norms of the gradients, for steppers whose stopping rule uses them."""
 
     def part(self, start: int, stop: int) -> EpochBatch:
         return EpochBatch(
@@ -88,11 +88,12 @@ class EpochBatch:
 
 @dataclass
 class StepperState:
-    """The parameters, and what else the next epoch needs of those before it.
+    """The parameters, and the other values that the next epoch needs.
 
-    point, before (size,): the weights, and those before the last step. momentum (6,): the t of Nesterov's
-    rule, quiet epochs in a row, the norms of the first and the last gradient (`kernels/proximal.py`), then
-    the scale and the growth of `backtracking.py`. average (size,) and counts (2,): see `kernels/steps.py`.
+    point and before (size,) are the weights after and before the last step. momentum (6,) holds the t of
+    Nesterov's rule, quiet epochs in a row, and the norms of the first and the last gradient (see
+    `kernels/proximal.py`), then the scale and the growth factor of `backtracking.py`. For average (size,) and
+    counts (2,) see `kernels/steps.py`.
     """
 
     point: Floats
@@ -123,12 +124,12 @@ class Stepper(Protocol):
     before: Floats
     """The parameters before the last epoch."""
     passes: int
-    """Reads of the data by this stepper so far."""
+    """The number of passes of this stepper so far."""
     epochs_per_call: int
-    """How many epochs one call of `advance` may do: it takes about 50 ms at most, so that Ctrl-C acts."""
+    """The most epochs of one call of `advance`. It takes at most about 50 ms, so that Ctrl-C acts quickly."""
     method: Method
     has_costs: bool
-    """Whether costs need no read of their own."""
+    """Whether costs take no extra pass."""
 
     @property
     def state_attributes(self) -> tuple[str, ...]:
@@ -143,7 +144,7 @@ class Stepper(Protocol):
         """Whether the last epoch changed no weight by more than rounding."""
 
     def start(self, want_cost: bool) -> float | None:
-        """Read the data where the method needs it. Return the cost at w, or None where it is not computed."""
+        """Read the data if the method needs it. Return the cost at w, or None if it is not computed."""
 
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
         """Do one epoch for each rate and fill `batch`. Return the number of epochs done.

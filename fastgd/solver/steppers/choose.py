@@ -19,16 +19,16 @@ from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
 from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
 
 RATES = 1e-50, 1e50
-"""For rates beyond these, and the x that they suit, products of several overflow or vanish."""
+"""Maps are not made for rates outside these limits, whose products overflow or vanish."""
 _NO_RATES: Floats = np.empty(0)
 MOST_SCANNED = 0.125
-"""Where more of the blocks than this would have to be scanned, all are."""
+"""If a larger share of the blocks would be scanned, maps are not used."""
 
 
 def is_lesson(plan: Plan) -> bool:
-    """Whether the lesson's steps serve: squared errors by single steps, without a rule on the gradient.
+    """Whether the lesson's steps are sufficient: plain steps on squared errors, no rule on the gradient.
 
-    In other coordinates such runs read rows that are made as they are read.
+    With a scaling, such runs read transformed rows.
     """
     objective = plan.objective
     if not plan.rule.is_plain:
@@ -39,9 +39,9 @@ def is_lesson(plan: Plan) -> bool:
 
 
 def descent_method(plan: Plan, problem: Problem, n_epochs: int, has_automatic_rate: bool) -> Method:
-    """The method of full-batch descent of so many epochs. Of squared errors alone there are statistics.
+    """The method of full-batch descent for n_epochs epochs. Only squared errors have statistics.
 
-    An automatic rate reads the statistics. Where rows are several blocks, the epochs then use them.
+    An automatic rate needs the statistics. With several blocks of rows, the epochs then use them too.
     """
     objective, method, rows = plan.objective, plan.options.method, problem.rows
     if plan.backend == "python" or plan.solver == "sgd" or not objective.is_squared or method == "stream":
@@ -66,8 +66,8 @@ def choose_steppers(
 ) -> list[Stepper]:
     """A stepper for each run, which has an array of rates. The first epoch has number `epoch`.
 
-    `method` is that of full-batch descent. `points` are the starts of the lesson's steps, which keep no
-    state from epoch to epoch; `begin` makes the states of the other steppers.
+    `method` is the method of full-batch descent. `points` are the starts of the lesson's steps, which have no
+    other state. `begin` makes the states of the other steppers.
     """
     is_sgd, is_python, summaries = plan.solver == "sgd", plan.backend == "python", problem.summaries
     if not is_sgd and summaries is not None and method == "stream" and problem.rows.is_one_block:
@@ -89,12 +89,12 @@ def choose_steppers(
 
 
 def _until(plan: Plan, method: Method) -> Until:
-    """When full-batch descent has converged; descent of kinked losses is judged by its costs."""
+    """The stopping rule on gradients. It is off for losses with kinks, whose rule compares costs."""
     if not plan.objective.is_smooth:
         return Until()
     patience = 1 if plan.objective.precondition else plan.options.patience
     if plan.rule.momentum and not plan.rule.nesterov:
-        patience = max(patience, 2)  # one small gradient may be on the way through the optimum
+        patience = max(patience, 2)  # a gradient is small once when the run passes the optimum
     return Until(plan.options.tolerance(method), patience)
 
 

@@ -1,4 +1,4 @@
-"""One block of rows: the textbook's loops, compiled whole, every digit theirs."""
+"""One block of rows: the textbook's loops, compiled, with all their digits."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
 from fastgd.solver.steppers.base import EpochBatch, StallRule
 
-# An epoch of a compiled loop costs about this many nanoseconds a number; a call may take 50 ms.
+# An epoch of a compiled loop takes about this many nanoseconds for each number. A call may take 50 ms.
 _STRICT_NS = 10
 _CALL_NS = 50_000_000
 
 
 class BlockDescent(StallRule):
-    """Full-batch descent on one block: the compiled textbook."""
+    """Full-batch descent on one block by the textbook's compiled loop."""
 
     state_attributes = ("w", "before", "_gradient", "passes")
     has_costs = True
@@ -54,7 +54,8 @@ class BlockDescent(StallRule):
 
 
 class BlockSgd(StallRule):
-    """SGD on one block: the compiled textbook. The cost after each epoch is next to free and always kept."""
+    """SGD on one block by the textbook's compiled loop. Costs take little time, so they are always
+    recorded."""
 
     state_attributes = ("w", "before", "_epoch", "passes")
     has_costs = True

@@ -1,6 +1,6 @@
-"""The loops in pure Python, of any objective and any update rule: what `backend="python"` runs.
+"""The loops of `backend="python"`, in pure Python, for any objective and any update rule.
 
-The arithmetic is that of `reference.py`. Squared errors of a plain step have the lesson's digits.
+The arithmetic is that of `reference.py`. Plain steps on squared errors have the lesson's digits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fastgd.solver.steppers.base import EpochBatch, GradientRule, StallRule, Ste
 
 
 class _Plain:
-    """The rows as lists, in the coordinates of the descent, with a 1 for the intercept at their ends."""
+    """The scaled rows as lists, each with a last number 1 for the intercept."""
 
     epochs_per_call = 1
     method: Method = "stream"
@@ -44,7 +44,7 @@ class _Plain:
 
 
 class PlainDescent(GradientRule, _Plain):
-    """Full-batch descent; the update rule is that of `kernels/proximal.py`."""
+    """Full-batch descent with the update rule of `kernels/proximal.py`."""
 
     state_attributes = ("w", "before", "_momentum", "passes", "has_converged")
     has_costs = True
@@ -121,7 +121,7 @@ class PlainDescent(GradientRule, _Plain):
 
 
 class PlainSgd(StallRule, _Plain):
-    """SGD; the update rule is that of `kernels/steps.py`."""
+    """SGD with the update rule of `kernels/steps.py`."""
 
     state_attributes = ("w", "before", "memory", "_epoch", "passes")
 
@@ -135,7 +135,7 @@ class PlainSgd(StallRule, _Plain):
         return self._cost(self.w.tolist()) if want_cost else None
 
     def average(self) -> Floats | None:
-        """The mean of the iterates that count, where there are any."""
+        """The mean of the averaged iterates, or None if there are none."""
         done, first = self.memory.counts
         return self.memory.average if 0 <= first < done else None
 

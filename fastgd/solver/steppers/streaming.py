@@ -1,4 +1,4 @@
-"""One read of the data an epoch: full-batch descent and SGD, of any number of rows and any objective."""
+"""Full-batch descent and SGD with one pass for each epoch, for any number of rows and any objective."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from fastgd.solver.steppers.base import EpochBatch, GradientRule, StallRule, Ste
 
 
 class StreamingDescent(GradientRule):
-    """Full-batch descent: a read gives the cost at θ and the gradient at the point of the next step.
+    """Full-batch descent. A pass gives the cost at θ and the gradient at the point of the next step.
 
-    The lesson's step, w − α gradient, is NumPy's: its runs wait for no other kernel to compile.
+    The lesson's step, w − α gradient, is done by NumPy, so that no kernel must compile for it.
     """
 
     state_attributes = ("w", "before", "_momentum", "_at", "_gradient", "passes", "has_converged")
@@ -67,10 +67,10 @@ class StreamingDescent(GradientRule):
 
     @OVERFLOW_IS_SEEN
     def start(self, want_cost: bool) -> float | None:
-        return self._look(self.w, self.before)
+        return self._evaluate(self.w, self.before)
 
-    def _look(self, theta: Floats, before: Floats) -> float:
-        """The cost at θ, and into `_gradient` that of the smooth part at `_at`."""
+    def _evaluate(self, theta: Floats, before: Floats) -> float:
+        """Return the cost at θ, and set `_gradient` to the gradient of the smooth part at `_at`."""
         self.passes += 1
         beta = 0.0
         if self._kernels is not None:
@@ -95,7 +95,7 @@ class StreamingDescent(GradientRule):
             self._momentum[4:] = scale, growth
         theta, before, has_converged = self._step(self._momentum, float(rates[0]))
         norm = self._momentum[3]
-        cost = self._look(theta, before)
+        cost = self._evaluate(theta, before)
         if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
             self._momentum, self._at, self._gradient = momentum, at, gradient
             return 0
@@ -106,7 +106,7 @@ class StreamingDescent(GradientRule):
         return 1
 
     def _attempt(self, rate: float) -> tuple[Floats, Floats]:
-        """What a step at this rate adds to the point, and to the gradient: a read."""
+        """The changes of the point and of the gradient by a step at this rate, in one pass."""
         self.passes += 1
         theta = self._step(self._momentum.copy(), rate)[0]
         cost, gradient = self._cost_and_gradient(theta)
@@ -114,7 +114,7 @@ class StreamingDescent(GradientRule):
         return theta - self._at, gradient + self._penalty.l2 * theta - self._gradient
 
     def _step(self, momentum: Floats, rate: float) -> tuple[Floats, Floats, bool]:
-        """θ after the step, θ before it, and whether the run has converged; moves `momentum` on."""
+        """θ after the step, θ before it, and whether the run has converged. Updates `momentum`."""
         if self._kernels is None:
             theta = rate * self._gradient
             np.subtract(self.w, theta, out=theta)
@@ -129,10 +129,10 @@ class StreamingDescent(GradientRule):
 
 
 class StreamingSgd(StallRule):
-    """SGD in any order: a read an epoch, and one more for its cost.
+    """SGD in any order: one pass for each epoch, and one more for its cost.
 
-    Single rows' steps of squared errors have kernels of their own, on rows of the descent. Of other losses
-    single rows' steps without l1 are taken several together; momentum, batches and averages one by one.
+    Plain steps on squared errors have special kernels, which read scaled rows. For other losses, plain steps
+    without l1 are taken several together. Steps with l1, momentum, batches or averages are taken one by one.
     """
 
     state_attributes = ("w", "before", "memory", "_epoch", "passes")
@@ -177,7 +177,7 @@ class StreamingSgd(StallRule):
         return self._cost_and_gradient(theta)[0] + self._penalty.value(theta)
 
     def average(self) -> Floats | None:
-        """The mean of the iterates that count, where there are any."""
+        """The mean of the averaged iterates, or None if there are none."""
         done, first = self.memory.counts
         return self.memory.average if 0 <= first < done else None
 
@@ -245,7 +245,7 @@ class StreamingSgd(StallRule):
 
 
 def _or_one(part: Floats) -> Floats:
-    """The kernels' array for an intercept, also where there is none."""
+    """The array of the intercept for kernels, a dummy if there is none."""
     return part if len(part) else np.zeros(1)
 
 
@@ -262,7 +262,7 @@ class _Last:
 
 @dataclass(frozen=True)
 class _AffineSteps:
-    """Steps of squared errors, several together."""
+    """Steps on squared errors, several together."""
 
     rate: float
 
@@ -272,7 +272,7 @@ class _AffineSteps:
 
 @dataclass(frozen=True)
 class _LessonSteps:
-    """Steps of squared errors one by one, as the lesson has them; also into `gradients`."""
+    """The lesson's steps on squared errors, one by one. Their gradients are recorded."""
 
     rate: float
 
@@ -291,7 +291,7 @@ class _LessonSteps:
 
 @dataclass(frozen=True)
 class _BlockedSteps:
-    """Steps of single rows, several together."""
+    """Steps on single rows, several together."""
 
     loss: Loss
     rate: float
@@ -306,7 +306,7 @@ class _BlockedSteps:
 
 @dataclass(frozen=True)
 class _SingleSteps:
-    """Steps one by one, by any update rule."""
+    """Steps one by one, with any update rule."""
 
     loss: Loss
     rate: float
@@ -331,7 +331,7 @@ class _SingleSteps:
 
 
 def in_order_steps(d: int) -> Callable[[Array, Array, Floats, float], None]:
-    """The kernel of SGD steps on rows in order: f(X, y, w, rate) moves w."""
+    """The kernel of SGD steps on rows in order: f(X, y, w, rate) updates w."""
     from fastgd.kernels import in_order
 
     if d == 1:

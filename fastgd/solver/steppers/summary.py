@@ -1,4 +1,4 @@
-"""Any number of epochs from one read of the data: statistics for full-batch descent, maps for SGD."""
+"""Any number of epochs from one pass: statistics for full-batch descent, maps for SGD."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from fastgd.solver.steppers.base import (
 from fastgd.solver.steppers.streaming import in_order_steps
 from fastgd.solver.summaries import Summaries
 
-# An epoch of a compiled loop takes about so many nanoseconds, and one a number; a call may take 50 ms.
+# An epoch of a compiled loop takes about 100 ns, and 1 ns for each number. A call may take 50 ms.
 _EPOCH_NS = 100
 _CALL_NS = 50_000_000
 ROUNDING = 2.0**-52
-"""A point that is within this part of its size from the optimum has got there."""
+"""A point whose relative distance to the optimum is below this is the optimum."""
 FAR_WEIGHTS = 2.0**7
-"""Weights that stay so many times below w_ref would lose their digits in w_ref + u."""
+"""Weights this many times smaller than w_ref would lose digits in w_ref + u."""
 
 
 class SummaryDescent(GradientRule):
-    """Full-batch descent on statistics: an epoch is a product of G with v. The reads are the problem's.
+    """Full-batch descent on statistics: an epoch is a product of G with v. The problem counts the passes.
 
     The lesson's steps, without momentum, penalty, metric and stopping rule, have a shorter kernel.
     """
@@ -107,9 +107,9 @@ class SummaryDescent(GradientRule):
 class MapSgd(StallRule):
     """SGD by the maps of blocks: an epoch is a few products of small matrices with a vector.
 
-    In order the maps are composed to one; with the blocks shuffled, an epoch takes them in its order. A
-    block whose map would lose digits is scanned, each epoch. Costs are the statistics'; unless
-    `track_cost` asks for them, one that overflows ends nothing. The reads of the maps are counted there.
+    In order, the maps are composed to one map. With shuffled blocks, an epoch applies the maps in its order.
+    Each epoch scans the blocks whose maps would lose digits. Costs come from the statistics. Without
+    `track_cost`, a cost that overflows does not end the run. `summaries` counts the passes for maps.
     """
 
     state_attributes = ("moved_reference", "is_near_weights", "w", "before", "_epoch", "passes")
@@ -138,12 +138,12 @@ class MapSgd(StallRule):
         self._take_maps()
 
     def _take_maps(self) -> None:
-        """The sequence of maps that makes an epoch, for each of this run's rates."""
+        """Set the maps of an epoch for each rate of this run."""
         maps = self._summaries.maps(self._all_rates)
         self._statistics = maps.statistics
-        these = np.searchsorted(self._all_rates, self._rates)
-        self.is_safe = maps.is_safe[these]
-        whole = [maps.composed(k) for k in these] if self._order.shuffle is False else []
+        indices = np.searchsorted(self._all_rates, self._rates)
+        self.is_safe = maps.is_safe[indices]
+        whole = [maps.composed(k) for k in indices] if self._order.shuffle is False else []
         if whole and None not in whole:
             self._a, self._b = (np.stack(part) for part in zip(*filter(None, whole), strict=True))
             self._map_rates = self._rates
@@ -159,7 +159,7 @@ class MapSgd(StallRule):
 
     @property
     def moved_reference(self) -> Floats | None:
-        """What the data was read again about, if it was."""
+        """The weights that the data was read again about, if it was."""
         return self._summaries.moved_reference
 
     @moved_reference.setter
@@ -169,7 +169,7 @@ class MapSgd(StallRule):
 
     @property
     def is_near_weights(self) -> bool:
-        """Whether that was about weights of this run."""
+        """Whether the data was read again about weights of this run."""
         return self._summaries.is_near_weights
 
     @is_near_weights.setter
@@ -185,13 +185,13 @@ class MapSgd(StallRule):
         return cost if want_cost else None
 
     def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        """An epoch that another reference would give more digits is done again about that one."""
+        """Do epochs. An epoch that would lose digits is done again about a better reference."""
         done = 0
         while done < len(rates):
             stop = len(rates) if self._is_compiled else done + 1
-            some, ended_by = self._epochs(rates[done:stop], batch.part(done, stop), allow_divergence)
-            done += some
-            self._epoch += some
+            n_done, ended_by = self._epochs(rates[done:stop], batch.part(done, stop), allow_divergence)
+            done += n_done
+            self._epoch += n_done
             if ended_by == self._kernels.FAR_COST:
                 self._recentre(None)
             elif ended_by == self._kernels.SMALL_WEIGHTS:
@@ -201,9 +201,9 @@ class MapSgd(StallRule):
         return done
 
     def _limits(self) -> tuple[float, float]:
-        """The cost, and the size of weights, below which an epoch is done again; 0 for never.
+        """The cost and the size of weights below which an epoch is done again, or 0 for never.
 
-        Each epoch is judged by itself, so that no digit depends on how many epochs a call does.
+        Each epoch is judged on its own, so that no digit depends on the number of epochs in a call.
         """
         summaries, statistics = self._summaries, self._statistics
         is_current = statistics is summaries.statistics
@@ -213,9 +213,8 @@ class MapSgd(StallRule):
         return far, float(np.abs(statistics.w_ref).max()) / FAR_WEIGHTS
 
     def _recentre(self, w: Floats | None) -> None:
-        """Maps about the optimum: w_ref is too far for the digits of w, or of a cost far below its own; or
-        about weights w that are small, and hardly move."""
-        if self._statistics is self._summaries.statistics:  # else a run beside this one has seen to it
+        """Read the maps again about the optimum, or about weights w that are small and hardly move."""
+        if self._statistics is self._summaries.statistics:  # otherwise another run has done it
             del self._a, self._b  # two sets of maps would take twice the memory
             self._summaries.recentre(w, is_last=w is None)
         self._take_maps()
@@ -228,7 +227,7 @@ class MapSgd(StallRule):
         self, rates: Floats, which: NDArray[np.int64], batch: EpochBatch, allow_divergence: bool
     ) -> tuple[int, int]:
         sums = self._statistics
-        # In order one line serves all epochs.
+        # In order, one row of `orders` is enough for all epochs.
         drawn = 1 if self._order.shuffle is False else len(rates)
         orders = self._order.blocks(range(self._epoch, self._epoch + drawn), self._n_blocks)
         return self._kernels.descend_by_maps(
@@ -240,7 +239,7 @@ class MapSgd(StallRule):
     def _mixed_epoch(
         self, rates: Floats, which: NDArray[np.int64], batch: EpochBatch, allow_divergence: bool
     ) -> tuple[int, int]:
-        """One epoch, some of its blocks scanned: counted as a read."""
+        """One epoch with some blocks scanned. It counts as a pass."""
         statistics, k = self._statistics, int(which[0])
         order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
         is_safe = self._summaries.maps(self._all_rates).is_safe[k]
@@ -267,18 +266,18 @@ class MapSgd(StallRule):
 
 @dataclass(frozen=True)
 class _Mixed:
-    """The steps of a block that is not safe to map, after the maps of those before it."""
+    """The steps of a scanned block, after the maps of the blocks before it."""
 
     a: Floats
     b: Floats
     w_ref: Floats
     order: NDArray[np.int64]
     is_safe: NDArray[np.bool_]
-    """Of the blocks in their order."""
+    """Whether each block has a safe map, in the order of the epoch."""
     rate: float
 
     def apply_maps(self, w: Floats, place: NDArray[np.int64]) -> None:
-        """The maps from this place in the order to the next block that is scanned."""
+        """Apply the maps from this place in the order up to the next scanned block."""
         from fastgd.kernels import epochs
 
         first = int(place[0])
