@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import os
-import pickle
 import subprocess
 import sys
 import threading
@@ -80,25 +78,6 @@ def test_the_shapes_of_the_lessons_case_and_of_one_column():
         assert column.w_history.shape == (6, 1)
         assert column.w[0] == fit.w
         np.testing.assert_array_equal(column.w_history[:, 0], fit.w_history)
-
-
-def test_what_a_result_tells():
-    fit = fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=0.01, n_epochs=10)
-    assert fit.cost_history[0] == 14 / 3
-    assert fit.w_history[0] == 1.0
-    assert fit.w == fit.w_history[-1]
-    assert fit.loss_history is None
-    assert (fit.n_epochs, fit.n_samples, fit.n_updates, fit.n_passes) == (10, 3, 10, 11)
-    assert (fit.solver, fit.method, fit.converged) == ("gradient_descent", "stream", False)
-    assert fit.learning_rates.tolist() == [0.01] * 10
-    assert fit.status.startswith("w was still moving after 10 epochs; the cost went from 4.66667 to 0.657597")
-    assert fit.elapsed > 0
-    assert fit.predict(4) == 4 * fit.w
-    assert fit.predict([1.0, 2.0]).tolist() == [fit.w, 2 * fit.w]
-    by_sample = fastgd.sgd(XS, YS, w0=1.0, learning_rate=0.01, n_epochs=10)
-    assert by_sample.n_updates == 30
-    assert by_sample.loss_history.shape == (10,)
-    assert by_sample.cost_history.shape == (11,)  # one block: free
 
 
 @pytest.mark.parametrize("backend", ["numba", "python"])
@@ -176,71 +155,6 @@ def test_rates_of_several_kinds(rng, fit_by, n):
 
 @pytest.mark.parametrize("backend", ["numba", "python"])
 @pytest.mark.parametrize("fit_by", FITS)
-@pytest.mark.parametrize("n", [3, 5000])
-def test_divergence_carries_the_finite_part(fit_by, n, backend):
-    n = 300 if n > 3 and (JIT_IS_OFF or backend == "python") else n
-    X, y = np.ones(n), np.full(n, 2.0)  # w − 2 grows by |1 − 2α|, an epoch or a sample
-    rate = 1.01 if fit_by is fastgd.sgd and n > 3 else 1.5
-    how = dict(w0=1.0, learning_rate=rate, n_epochs=1100, backend=backend)
-    with pytest.raises(
-        fastgd.DivergenceError, match=rf"^{fit_by.__name__} diverged in epoch \d+ at learning rate"
-    ) as caught:
-        fit_by(X, y, **how)
-    part = caught.value.result
-    assert caught.value.epoch == part.n_epochs
-    assert np.isfinite(part.w)
-    assert np.isfinite(part.w_history).all()
-    assert part.w_history.shape == (part.n_epochs + 1,)
-    assert part.w == part.w_history[-1]
-    if part.cost_history is not None:
-        assert np.isfinite(part.cost_history).all()
-        assert part.cost_history.shape == (part.n_epochs + 1,)
-    assert part.status.startswith(f"diverged; {part.n_epochs} epoch")
-    assert not part.converged
-    with pytest.warns(RuntimeWarning, match="the result is the finite part") as warned:
-        kept = fit_by(X, y, on_divergence="warn", **how)
-    assert warned[0].filename == __file__
-    assert histories(kept) == histories(part)
-    shown = fit_by(X, y, on_divergence="ignore", **how)
-    assert shown.n_epochs == 1100
-    assert not np.isfinite(shown.w)
-    np.testing.assert_array_equal(shown.w_history[: part.n_epochs + 1], part.w_history)
-    assert shown.status.startswith("diverged; 1100 epochs done")
-    if shown.cost_history is not None:  # one epoch more is not finite: nothing was thrown away
-        assert not (
-            np.isfinite(shown.cost_history[part.n_epochs + 1])
-            and np.isfinite(shown.w_history[part.n_epochs + 1])
-        )
-
-
-@pytest.mark.parametrize("history", ["epochs", "costs", None])
-def test_divergence_without_a_history_leaves_the_last_finite_weight(history):
-    with pytest.raises(fastgd.DivergenceError) as caught:
-        fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1.0, n_epochs=10**5, history=history)
-    full = fastgd.gradient_descent(
-        XS, YS, w0=1.0, learning_rate=1.0, n_epochs=caught.value.epoch, on_divergence="ignore"
-    )
-    assert caught.value.result.w == full.w
-
-
-def test_a_divergence_error_can_be_pickled():
-    with pytest.raises(fastgd.DivergenceError) as caught:
-        fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1.0, n_epochs=10**4)
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert again.epoch == caught.value.epoch
-    assert again.result.w == caught.value.result.w
-    assert str(again) == str(caught.value)
-
-
-@pytest.mark.parametrize("fit_by", FITS)
-def test_a_cost_that_overflows_at_w0_is_not_blamed_on_the_rate(fit_by):
-    with pytest.raises(fastgd.DivergenceError, match=r"^the cost at w0 overflows: scale X and y") as caught:
-        fit_by([1e200], [1.0], w0=1.0, learning_rate=0.1)
-    assert caught.value.result.w == 1.0
-
-
-@pytest.mark.parametrize("backend", ["numba", "python"])
-@pytest.mark.parametrize("fit_by", FITS)
 def test_nan_is_found_without_an_epoch_and_without_a_history(fit_by, backend):
     for n_epochs in (0, 1):
         with pytest.raises(fastgd.InvalidDataError, match=r"^X\[0\] is NaN"):
@@ -257,17 +171,6 @@ def test_many_epochs_take_no_memory_of_their_own():
         fastgd.gradient_descent(XS, YS, n_epochs=10**20, history=None)
     with pytest.raises(ValueError, match=r"would take 16\.0 GB"):
         fastgd.gradient_descent(XS, YS, n_epochs=10**9, history="costs")
-
-
-def test_results_compare_copy_and_pickle():
-    fit = fastgd.sgd(XS, YS, learning_rate=0.01, n_epochs=3, history="samples")
-    assert fit == fit
-    assert fit != fastgd.sgd(XS, YS, learning_rate=0.01, n_epochs=3, history="samples")
-    assert copy.copy(fit)._rows is fit._rows
-    again = pickle.loads(pickle.dumps(fit))
-    assert again.trace() == fit.trace()
-    assert again.predict(4) == fit.predict(4)
-    assert again._rows is None
 
 
 @given(st.floats(0.001, 0.2), st.floats(-10, 10), st.integers(1, 60))

@@ -270,12 +270,6 @@ def test_bad_input(call, message):
         call()
 
 
-def test_a_source_is_not_predicted():
-    source = fastgd.chunks(lambda: iter([([1.0, 2.0], [1.0, 2.0])]))
-    with pytest.raises(TypeError, match="^X is a source, which has targets too"):
-        fastgd.forward(source, 1.0)
-
-
 def test_sparse_arrays_are_refused_with_the_remedy():
     sparse = pytest.importorskip("scipy.sparse").csr_array(np.eye(3))
     with pytest.raises(fastgd.InvalidDataError, match=r"^X is sparse; make it dense, X\.toarray\(\)$"):

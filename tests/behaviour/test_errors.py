@@ -16,9 +16,7 @@ from pyarrow import csv, parquet
 import fastgd
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite
 from fastgd.cli.main import main
-from fastgd.cli.report import COMMAND
 from fastgd.estimators import GDClassifier, GDRegressor, SGDClassifier, SGDRegressor
-from fastgd.wording import PYTHON, Aside, Option
 
 N, ROW = 40, 17
 NAMES = ["miles", "minutes"]
@@ -221,23 +219,6 @@ def test_estimators_say_their_own_names_of_options():
     assert str(caught.value) == 'X is too large for eta0="auto": its squares overflow; scale X'
     with pytest.raises(InvalidDataError, match='^X is too large for learning_rate="auto": its squares'):
         fastgd.sgd(X * 1e200, Y)
-
-
-TEXT = ("pass ", Option("missing", "drop"), ", or ", Option("features", ["a b", "c"]), Aside(" (in Python)"))
-
-
-def test_each_face_spells_options():
-    assert PYTHON.join(TEXT) == 'pass missing="drop", or features=["a b", "c"] (in Python)'
-    assert COMMAND.join(TEXT) == "pass --missing drop, or --features 'a b,c'"
-    assert [words.option("n_epochs", 7) for words in (PYTHON, COMMAND)] == ["n_epochs=7", "--epochs 7"]
-    assert [words.option("standardize", True) for words in (PYTHON, COMMAND)] == [
-        "standardize=True",
-        "--standardize",
-    ]
-    error = InvalidDataError("is odd", what="X", column=1, name="a", remedy=TEXT, at=RowPlace("t.csv", 3, 5))
-    assert error.worded(COMMAND) == (
-        "row 3 of t.csv (line 5): column \"a\" is odd; pass --missing drop, or --features 'a b,c'"
-    )
 
 
 def test_both_faces_word_the_same_fields(tmp_path, monkeypatch, capsys):

@@ -36,6 +36,7 @@ RUNS = {
     "nesterov": (GD, dict(method="summary", fit_intercept=True, nesterov=True, l1=0.01)),
     "streamed": (GD, dict(method="stream", l1=0.01, l2=0.1) | FULL),
     "huber": (GD, dict(loss="huber", fit_intercept=True, sample_weight="some", nesterov=True)),
+    "huber, alone": (GD, dict(loss="huber")),
     "log_loss": (GD, dict(loss="log_loss") | FULL),
     "sgd": (SGD, dict(sample_weight="some", learning_rate=0.003) | FULL),
     "sgd, maps": (SGD, dict(method="summary", learning_rate=0.003) | FULL),

@@ -41,23 +41,6 @@ def test_diagnose_tells_the_limits_of_the_fit(told, name):
         assert found["learning_rate"] == rate
 
 
-def test_diagnose_for_people(run):
-    code, out, err = run("diagnose", "trips.csv", "--target", "fare", *FEW)
-    assert (code, err) == (0, "")
-    ref = fastgd.diagnose(X, Y, fit_intercept=True, standardize=True)
-    lines = out.splitlines()
-    assert lines[0] == "trips.csv: 300 rows, fare from 3 features and an intercept"
-    assert f"converges below           learning rate {ref.stability_limit:.6g}" in lines
-    assert f"cost at the optimum       {ref.optimum_cost:.6g}" in lines
-    assert f"(intercept)  {ref.optimum_intercept:>13.6g}" in lines
-    code, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW, "--learning-rate", 1)
-    assert code == 0
-    assert "never gets there" in out
-    code, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW)
-    assert code == 0
-    assert "full-batch gradient descent, squared_error, in columns of variance 1" in out.splitlines()
-
-
 def test_weights_of_a_diagnosis(run):
     _, out, _ = run("diagnose", "trips.csv", "--target", "fare", *FEW, "--weight", "times")
     assert out.startswith("trips.csv: 300 rows, fare from 3 features and an intercept, weighted by times\n")

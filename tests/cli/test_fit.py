@@ -12,7 +12,6 @@ import pytest
 from pyarrow import csv, parquet
 
 import fastgd
-from fastgd.cli import report
 from tests.cli.trips import FEW, GD, KINDS, MILES, NAMES, N, S, X, Y, fitted, rows, write
 
 
@@ -130,40 +129,6 @@ def test_the_lessons_case_of_one_column(told, run):
     assert run("predict", "m.npz", "lesson.npz")[1].split() == [repr(ref.w * x) for x in (1.0, 2.0, 3.0)]
 
 
-def test_a_report_for_people(run):
-    code, out, err = run(
-        "fit", "trips.csv", "--target", "fare", *FEW, "--save", "m.npz"
-    )  # fmt: skip
-    assert (code, err) == (0, "")
-    ref = fitted(n_epochs=100_000)
-    lines = out.splitlines()
-    assert lines[0] == "trips.csv: 300 rows, fare from 3 features and an intercept"
-    assert lines[1].startswith("full-batch gradient descent, squared_error, learning rate ")
-    assert " ".join(out.split()).count(" ".join(ref.status.split())) == 1
-    start = lines.index("feature             weight")
-    weights = dict(line.split() for line in lines[start + 1 : start + 5])
-    assert weights == {"(intercept)": f"{ref.intercept:.6g}"} | {
-        name: f"{w:.6g}" for name, w in zip(NAMES, ref.w, strict=True)
-    }
-    assert len({len(line) for line in lines[start : start + 5]}) == 1  # aligned
-    assert lines[-1] == "the model is in m.npz"
-    assert any(line.startswith("R² ") for line in lines)
-    assert max(map(len, lines)) <= report.WIDTH
-
-
-def test_long_names_are_cut_and_of_many_weights_the_largest_are_shown(run):
-    names = [f"{'a very ' * 15}long name, the {j}th" for j in range(50)]
-    few = np.random.default_rng(3).normal(size=(60, 50))
-    y = few @ np.arange(50.0)
-    parquet.write_table(pa.table({n: few[:, j] for j, n in enumerate(names)} | {"y": y}), "wide.parquet")
-    code, out, _ = run("fit", "wide.parquet", "--target", "y")
-    assert code == 0
-    lines = out.splitlines()
-    assert max(map(len, lines)) <= report.WIDTH
-    assert sum("…" in line for line in lines) == report.SHOWN
-    assert f"the {report.SHOWN} largest of 50 weights; --json shows them all" in lines
-
-
 def test_by_default_a_fit_runs_until_it_has_converged(told):
     """The weights are those of least squares, and one read was enough."""
     found = told("fit", "trips.csv", "--target", "fare", *FEW)
@@ -255,12 +220,6 @@ def test_a_diverging_rate_is_a_failure_with_a_remedy(run, told, solver):
     assert found["diverged"] is True
     assert found["model"] is None
     assert f"fastgd: {found['error']}\n" == err
-
-
-def test_json_has_null_for_what_is_not_finite():
-    assert report.as_json({"a": [1.5, float("nan")], "b": {"c": float("inf")}}) == (
-        '{"a": [1.5, null], "b": {"c": null}}'
-    )
 
 
 def test_the_picture_is_the_cost(run):

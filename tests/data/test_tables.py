@@ -16,7 +16,6 @@ import pytest
 from pyarrow import csv as pa_csv
 
 import fastgd
-from fastgd.data import arrow
 from tests.data.reading import KINDS, TABLE, N, S, X, Y, open_files, rows_of, write
 
 ROOT = Path(__file__).parents[2]
@@ -165,11 +164,6 @@ def test_a_nan_is_found_where_it_is(tmp_path):
             match=rf"^row 700 of {name}\.parquet: {told} is NaN; drop such rows or fill",
         ):
             fastgd.gradient_descent(source, n_epochs=2)
-
-
-def test_a_nan_by_which_a_sum_is_none():
-    for values, has_one in (([1.0, np.nan], True), ([np.inf, -np.inf], False), ([1e308, 1e308], False)):
-        assert arrow.has_nan(pa.array(values)) == has_one
 
 
 def test_a_file_that_grows_between_reads(tmp_path):

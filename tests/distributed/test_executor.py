@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import pickle
-import weakref
 
 import dask.array
 import dask.dataframe
-import distributed
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +15,6 @@ import fastgd
 from fastgd.distributed import cluster, layout
 from fastgd.distributed import executor as on_dask
 from fastgd.distributed.held import aligned_rows
-from fastgd.solver.inputs import as_dataset
 from tests.conftest import JIT_IS_OFF
 from tests.distributed.partitions import UNIT, assert_same_bits, lot, put, random_cuts
 
@@ -191,10 +188,6 @@ class TestSameBits:
         assert_same_bits(fastgd.sgd(of[["a", "b", "c"]], of["y"]), fastgd.sgd(X, y))
 
 
-def _came_in(dask_worker):
-    return sum(entry["total"] for entry in dask_worker.transfer_incoming_log)
-
-
 class TestWhatTravels:
     def test_tasks_and_answers_are_small(self, client, data, monkeypatch):
         """Tasks hold nothing of the rows; answers are a few nodes a worker."""
@@ -223,40 +216,6 @@ class TestWhatTravels:
         fastgd.sgd(dX, dy, method="stream", n_epochs=1)
         fastgd.gradient_descent(dX, dy, loss="huber", n_epochs=1, validation_fraction=0.25)
         assert max(sizes) < 4000
-
-    def test_of_the_rows_only_those_of_blocks_that_are_cut(self, client):
-        X, y = lot(6 * UNIT, 2)
-        cuts, homes = [UNIT + 5, 4 * UNIT, 5 * UNIT - 1], [0, 1, 0, 1]
-        dX, dy = put(client, X, cuts, homes), put(client, y, cuts, homes)
-        distributed.wait(distributed.futures_of([dX, dy]))
-        before = client.run(_came_in)
-        rows = as_dataset(dX, dy)
-        assert rows._placement.travelled == 5 + 1
-        assert rows._placement.shares == [(0, UNIT, 0), (UNIT, 4 * UNIT, 1), (4 * UNIT, 5 * UNIT, 0),
-                                          (5 * UNIT, 6 * UNIT, 1)]  # fmt: skip
-        fastgd.gradient_descent(dX, dy)
-        came = sum(client.run(_came_in).values()) - sum(before.values())
-        assert 0 < came < 6 * 24 + 4000
-
-    def test_rows_that_are_known_are_not_placed_again(self, client, data, monkeypatch):
-        X, y = data
-        dX, dy = put(client, X, [5000]), put(client, y, [5000])
-        first = as_dataset(dX, dy)._placement
-        assert as_dataset(dX, dy)._placement is first
-        known = weakref.ref(first)
-        del first, dX
-        assert known() is None, "it lives no longer than the collection"
-
-    def test_where_most_rows_travel_that_is_said(self, client):
-        n = 40 * UNIT
-        X, y = np.arange(n)[:, None] * 1.0, np.arange(n) * 2.0
-        cuts = list(range(UNIT - 1000, n, UNIT - 1000))
-        homes = [number % 2 for number in range(len(cuts) + 1)]
-        with pytest.warns(UserWarning, match="were sent to another worker.*rechunk"):
-            rows = as_dataset(put(client, X, cuts, homes), put(client, y, cuts, homes))
-        whole = rows.whole()
-        np.testing.assert_array_equal(whole[0], X)
-        np.testing.assert_array_equal(whole[1], y)
 
     def test_a_large_task_travels_once_a_worker(self, client, data, monkeypatch):
         monkeypatch.setattr(on_dask, "LARGE", 10)

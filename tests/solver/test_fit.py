@@ -52,16 +52,6 @@ def test_a_weight_of_zero_leaves_the_row_out_and_weights_have_no_scale(rng, loss
         assert_same_run(ones, fastgd.gradient_descent(X, y, **how))
 
 
-def test_automatic_rates_know_the_weights(rng):
-    X, y = problem(rng, 40, 2)
-    times = rng.integers(0, 4, 40)
-    repeated = np.repeat(X, times, axis=0), np.repeat(y, times)
-    for how in (dict(), dict(loss="huber"), dict(fit_intercept=True, l2=0.1), dict(loss="quantile")):
-        rates = fastgd.gradient_descent(X, y, sample_weight=times, n_epochs=4, **how).learning_rates
-        expected = fastgd.gradient_descent(*repeated, n_epochs=4, **how).learning_rates
-        np.testing.assert_allclose(rates, expected, rtol=1e-11)
-
-
 def test_a_weight_scales_a_step_of_sgd():
     """w ← w − α s 2x(x w − y): by hand 0 + 0.1·3·2·2 = 1.2, then 1.2 − 0.1·0.5·2·2·(2.4 − 1) = 0.92."""
     for how in ({}, dict(l2=0.0, average=100), dict(loss=losses.Huber(1e9)), dict(method="stream")):
@@ -165,88 +155,6 @@ def test_batches_go_on_over_the_seams_of_blocks(rng):
 
 
 # What is refused ------------------------------------------------------------------------------------------
-
-BAD = [
-    (dict(tol=-1e-3), ValueError, r"^tol must not be negative, not -0\.001$"),
-    (dict(tol="small"), TypeError, r"^tol must be a number, not 'small'$"),
-    (dict(tol=np.nan), ValueError, r"^tol must be finite, not nan$"),
-    (dict(patience=0), ValueError, r"^patience must be at least 1, not 0$"),
-    (dict(patience=1.5), TypeError, r"^patience must be a whole number, not 1\.5$"),
-    (
-        dict(validation_fraction=0.0),
-        ValueError,
-        r"^validation_fraction must be above 0 and at most 0\.5, not",
-    ),
-    (dict(validation_fraction=0.7), ValueError, r"^validation_fraction must be above 0 .*, not 0\.7$"),
-    (dict(validation_fraction="a"), TypeError, r"^validation_fraction must be a number, not 'a'$"),
-    (dict(validation_fraction=0.2), ValueError, r"^validation_fraction=0\.2 holds out one row in 5, and"),
-    (
-        dict(validation_fraction=0.5, sample_weight=[1, 0, 1]),
-        ValueError,
-        r"^sample_weight is zero for every one of",
-    ),
-    (dict(callback=3), TypeError, r"^callback must be a function of the epoch's state, not 3$"),
-    (dict(method="fold"), ValueError, r"^method must be 'auto' or 'summary' or 'stream', not 'fold'$"),
-    (
-        dict(method="summary", loss="huber"),
-        ValueError,
-        r'^method="summary" is for squared errors only; pass',
-    ),
-    (dict(method="summary", backend="python"), ValueError, r'^method="summary" needs the compiled kernels'),
-    (dict(w0=[1.0, 2.0]), ValueError, r"^w0 has shape \(2,\); X has shape \(n,\), so w0 is one number"),
-]
-BAD_OF_SGD = [
-    (
-        dict(method="summary", l2=0.1),
-        ValueError,
-        r'^method="summary" of SGD takes single steps on squared',
-    ),
-    (dict(method="summary", batch_size=2), ValueError, r'^method="summary" of SGD takes single steps'),
-    (dict(method="summary", average=True), ValueError, r'^method="summary" of SGD takes single steps'),
-    (
-        dict(method="summary", shuffle=True),
-        ValueError,
-        r'^shuffle=True shuffles single rows: method="summary"',
-    ),
-    (
-        dict(history="samples", fit_intercept=True),
-        ValueError,
-        r'^history="samples" records the steps of the plain',
-    ),
-    (dict(history="samples", l2=0.1), ValueError, r'^history="samples" records the steps of the plain'),
-    (
-        dict(history="samples", batch_size=2),
-        ValueError,
-        r'^history="samples" records the steps of the plain',
-    ),
-    (
-        dict(history="samples", sample_weight=[1, 1, 2]),
-        ValueError,
-        r'^history="samples" records the steps of',
-    ),
-    (
-        dict(history="samples", loss="huber"),
-        ValueError,
-        r'^history="samples" records the steps of the plain',
-    ),
-    (dict(shuffle="rows"), ValueError, r"^shuffle must be False or 'blocks' or True, not 'rows'$"),
-    (dict(track_cost=1), ValueError, r"^track_cost must be True or False, not 1$"),
-    (dict(seed=-1), ValueError, r"^seed must be at least 0, not -1$"),
-]
-
-
-@pytest.mark.parametrize(("given", "error", "message"), BAD + BAD_OF_SGD)
-def test_bad_options_get_one_sentence(given, error, message):
-    is_of_both = any(given is one[0] for one in BAD)
-    for fit_by in (fastgd.gradient_descent, fastgd.sgd) if is_of_both else (fastgd.sgd,):
-        with pytest.raises(error, match=message) as caught:
-            fit_by([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], learning_rate=0.01, **given)
-        assert "\n" not in str(caught.value)
-
-
-def test_history_of_samples_is_not_of_full_batch_descent():
-    with pytest.raises(ValueError, match=r"^history must be 'epochs' or 'costs' or None, not 'samples'$"):
-        fastgd.gradient_descent([1.0], [1.0], history="samples")
 
 
 def test_a_fit_of_other_columns_is_no_start(rng):

@@ -116,16 +116,6 @@ def test_fits_of_every_end_are_kept(rng, path):
         assert same(kept(result, path).__getstate__(), result.__getstate__())
 
 
-def test_results_pickle(rng):
-    X, y = problem(rng, 40, 2)
-    swept = fastgd.sweep(X, y, learning_rates=[0.1, 0.2], n_epochs=3)
-    again = pickle.loads(pickle.dumps(swept))
-    assert same(again.costs, swept.costs)
-    assert same(again.best.__getstate__(), swept.best.__getstate__())
-    found = fastgd.diagnose(X, y)
-    assert pickle.loads(pickle.dumps(found)).stability_limit == found.stability_limit
-
-
 def test_the_file_is_the_one_that_was_named(path):
     fit = fastgd.gradient_descent(XS, YS, n_epochs=2)
     fit.save(str(path))

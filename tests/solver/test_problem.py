@@ -9,7 +9,6 @@ import fastgd
 from fastgd.data.arrays import ArrayRows
 from fastgd.solver.objective import UpdateRule, as_objective
 from fastgd.solver.problem import Problem
-from tests.conftest import JIT_IS_OFF
 from tests.problems import Smooth
 from tests.problems import problem as data
 
@@ -74,62 +73,6 @@ def test_statistics_are_those_of_the_coordinates(rng):
     assert intercept == pytest.approx(float(expected[1]), rel=1e-10)
 
 
-CASES = [
-    dict(),
-    dict(fit_intercept=True),
-    dict(l2=0.5),
-    dict(standardize=True, fit_intercept=True),
-    dict(sample_weight="some", fit_intercept=True),
-    dict(l2=2.0, standardize=True, fit_intercept=True, sample_weight="some"),
-    dict(momentum=0.5),
-    dict(loss="huber"),
-    dict(loss="huber", l2=0.5, fit_intercept=True),
-    dict(loss="log_loss", l2=0.5),
-]
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_divergence_names_a_limit_and_a_rate_that_are_true(rng, case):
-    X, y = data(rng, 80, 3, case.get("loss"))
-    if "sample_weight" in case:
-        case = case | dict(sample_weight=rng.random(80) + 0.1)
-    is_quadratic = "loss" not in case
-    n_epochs = 300 if JIT_IS_OFF else 2000
-    with pytest.raises(fastgd.DivergenceError, match=r"the stability limit is") as caught:
-        fastgd.gradient_descent(X, y, learning_rate=50.0, n_epochs=n_epochs, **case)
-    limit, safe = caught.value.limit, caught.value.safe_rate
-    assert f"{limit:.6g}" in str(caught.value)
-    assert f'take learning_rate="auto", here {safe:.6g}' in str(caught.value)
-    assert 0 < safe < limit
-    assert np.isfinite(caught.value.result.w_history).all()
-    auto = fastgd.gradient_descent(X, y, n_epochs=3, **case)
-    assert auto.learning_rates[0] == pytest.approx(safe, rel=1e-12)
-    for rate in (safe, 0.98 * limit) if is_quadratic else (safe,):
-        fit = fastgd.gradient_descent(X, y, learning_rate=rate, n_epochs=n_epochs, **case)
-        steps = np.abs(np.diff(fit.w_history, axis=0)).max(axis=1)
-        assert steps[-1] < 1e-3 * steps[0]
-        assert not fit.diverged
-    if is_quadratic:
-        with pytest.raises(fastgd.DivergenceError):
-            fastgd.gradient_descent(X, y, learning_rate=1.05 * limit, n_epochs=n_epochs, **case)
-
-
-@pytest.mark.parametrize(
-    "how", [{}, dict(fit_intercept=True), dict(loss="huber", l2=0.1), dict(batch_size=4)]
-)
-def test_divergence_of_sgd_names_a_safe_rate(rng, how):
-    X, y = data(rng, 60, 3)
-    X = X * 1e3  # flat losses grow by their penalty alone
-    with pytest.raises(fastgd.DivergenceError) as caught:
-        fastgd.sgd(X, y, learning_rate=30.0, n_epochs=400, **how)
-    safe = caught.value.safe_rate
-    assert 0 < safe < caught.value.limit
-    fit = fastgd.sgd(X, y, learning_rate=safe, n_epochs=20, **how)
-    assert np.isfinite(fit.w).all()
-    assert fit.cost_history is None or fit.cost_history[-1] < fit.cost_history[0]
-    assert fastgd.sgd(X, y, n_epochs=1, **how).learning_rates[0] == pytest.approx(safe, rel=1e-12)
-
-
 def test_a_run_that_grows_without_overflow_is_refused_too(rng):
     X, y = data(rng, 80, 3)
     limit = problem(X, y, l2=0.5, b=True).limit("gradient_descent")
@@ -164,17 +107,6 @@ def test_a_loss_with_a_kink_has_no_limit(rng, on_divergence, backend):
         assert not fit.diverged
         if "l1" not in how:  # whose step is longer than any way
             assert fit.cost_history[-1] > fit.cost_history[0]
-
-
-@pytest.mark.skipif(JIT_IS_OFF, reason="thirty reads of many numbers")
-def test_automatic_rates_of_many_columns_are_estimates(rng):
-    X, y = data(rng, 60, 1100)
-    s = rng.random(60)
-    largest = np.linalg.eigvalsh(2 * (X.T * s) @ X / s.sum())[-1]
-    fit = fastgd.gradient_descent(X, y, sample_weight=s, n_epochs=2, method="stream", l1=1e-3)
-    assert fit.learning_rates[0] == pytest.approx(1 / largest, rel=2e-3)
-    assert fit.cost_history[-1] < fit.cost_history[0]
-    assert fit.n_passes <= 3 + 31
 
 
 def test_what_reads_the_data_is_counted(rng):

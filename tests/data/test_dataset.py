@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.dataset import Facts, look
+from fastgd.data.dataset import Facts, View, look
 
 BLOCK = 8
 
@@ -54,3 +55,24 @@ def test_targets_that_are_all_alike_have_a_spread_of_one():
 def test_the_total_weight_of_arrays_has_the_bits_of_the_facts(rng, n):
     rows = ArrayRows(rng.normal(size=(n, 2)), rng.normal(size=n), rng.random(n))
     assert rows.total_weight == rows.facts.total_weight
+
+
+def test_small_targets_and_equal_targets_are_facts():
+    found = of(np.array([1e-170, -2e-170, 0.0]), np.empty(0))
+    assert (found.least, found.largest, found.only, found.squares_vanish) == (-2e-170, 2e-170, None, True)
+    assert of(np.full(20, 2.5), np.empty(0)).only == 2.5
+    assert not of(np.zeros(3), np.empty(0)).squares_vanish
+
+
+def test_views_ask_the_rows_that_they_are_made_of():
+    rows = ArrayRows(np.arange(6.0).reshape(3, 2), np.array([0.0, 1.0, 5.0]), np.array([1.0, 2.0, 4.0]))
+    rows.columns = ("a", "b")
+    view = View(rows)
+    assert (view.n, view.known_n, view.columns, view.has_weights) == (3, 3, ("a", "b"), True)
+    assert view.facts.other == (2, 5.0)
+    assert view.total_weight == 7.0
+    assert view.mark() == rows.mark()
+    assert rows.lists() == ([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], [0.0, 1.0, 5.0], [1.0, 2.0, 4.0])
+    rows.X[1, 1] = np.inf
+    with pytest.raises(InvalidDataError, match=r"^X\[1, 'b'\] is infinite"):
+        view.refuse_nonfinite()

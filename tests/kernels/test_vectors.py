@@ -1,0 +1,49 @@
+"""Vectors of eight numbers against NumPy."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import pytest
+
+from fastgd.kernels import vectors
+from fastgd.kernels.vectors import LANES, load, load_part, multiply_add, padded, splat, store, total
+
+
+@numba.njit
+def add_scaled(x, start, factor, y):
+    store(y, 0, multiply_add(load(x, start), splat(factor), load(y, 0)))
+
+
+@numba.njit
+def part_total(x, start, count):
+    return total(load_part(x, start, count))
+
+
+@numba.njit
+def line(x):
+    return vectors.line_of(x)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_eight_numbers_from_any_place(dtype):
+    x, y = np.arange(20).astype(dtype), np.arange(100.0, 108.0)
+    add_scaled(x, 3, 2.0, y)
+    assert y.tolist() == [100 + k + 2 * (3 + k) for k in range(LANES)]
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("count", range(LANES))
+def test_a_part_leaves_out_the_numbers_after_it(dtype, count):
+    x = np.array([np.nan, *2.0 ** np.arange(count), np.nan, np.nan], dtype)
+    assert part_total(x, 1, count) == 2.0**count - 1.0
+
+
+def test_a_cache_line_has_64_bytes():
+    assert (line(np.zeros(3)), line(np.zeros(3, np.float32))) == (8, 16)
+
+
+@pytest.mark.parametrize("d", [1, 7, 8, 9, 16])
+def test_padding_is_zero_to_whole_vectors(d):
+    values = np.arange(1.0, d + 1)
+    assert padded(values).tolist() == [*values, *[0.0] * (-d % LANES)]

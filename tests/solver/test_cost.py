@@ -1,0 +1,54 @@
+"""The cost and its gradient in one pass, against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastgd.data.arrays import ArrayRows
+from fastgd.losses import Huber, LogLoss
+from fastgd.solver.cost import FAR_OFF, Cost, SquaredCost, cost_and_gradient_from, squared_cost
+from fastgd.solver.scaling import Scaling
+from tests.problems import linear_problem
+
+
+def test_sums_become_means():
+    cost, gradient = cost_and_gradient_from(np.array([12.0, 3.0, -6.0]), 4)
+    assert (cost, gradient.tolist()) == (3.0, [1.5, -3.0])
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("d", [1, 7, 8, 9, 40])
+def test_squared_errors(rng, d, dtype):
+    X, y, w = linear_problem(rng, 90, d)
+    X, w = X.astype(dtype), w + 0.3
+    rows, r = ArrayRows(X, y), X.astype(float) @ w - y
+    for cost, gradient in (SquaredCost(rows, 1)(w), squared_cost(rows, w, "numba", 1)):
+        assert cost == pytest.approx(np.mean(r * r), rel=1e-13)
+        np.testing.assert_allclose(gradient, 2 * X.astype(float).T @ r / 90, rtol=1e-11, atol=1e-13)
+
+
+SIGMOID = (lambda s, y: np.logaddexp(0, s) - y * s, lambda s, y: 1 / (1 + np.exp(-s)) - y)
+HUBER = (
+    lambda s, y: np.where(np.abs(s - y) < 0.5, (s - y) ** 2, np.abs(s - y) - 0.25),
+    lambda s, y: 2 * np.clip(s - y, -0.5, 0.5),
+)
+
+
+@pytest.mark.parametrize("off", [0.0, 4 * FAR_OFF])
+@pytest.mark.parametrize(("loss", "twin"), [(LogLoss(), SIGMOID), (Huber(0.5), HUBER)], ids=["log", "huber"])
+def test_any_loss_of_weighted_rows(rng, loss, twin, off):
+    """At θ and at another point, with columns near 0 and columns far from it."""
+    X, s = rng.normal(size=(40, 3)) + off, rng.random(40)
+    y = (rng.random(40) < 0.5).astype(float)
+    to = Scaling(np.full(3, off), np.array([1.0, 2.0, 0.5]), True)
+    Z = np.column_stack([(X - to.shift) * to.scale, np.ones(40)])
+    theta, at = rng.normal(size=4), rng.normal(size=4)
+    value, slope = twin
+    expected = s @ value(Z @ theta, y) / s.sum()
+    cost = Cost(ArrayRows(X, y, s), loss, to, 1)
+    for point in (None, at):
+        found, gradient = cost(theta, point)
+        assert found == pytest.approx(expected, rel=1e-11)
+        place = theta if point is None else at
+        np.testing.assert_allclose(gradient, Z.T @ (s * slope(Z @ place, y)) / s.sum(), atol=1e-11)
