@@ -23,6 +23,11 @@ def _exp(x):
 
 
 @njit
+def _exp_of_any(x):
+    return np.array([compiled.exp(x[i]) for i in range(len(x))])
+
+
+@njit
 def _log1p(e):
     return np.array([compiled.log1p_of_part(e[i]) for i in range(len(e))])
 
@@ -146,3 +151,14 @@ def test_compiled_is_the_python_method(rng, loss):
 def test_nan_stays_nan(loss):
     score, y = np.array([np.nan, 0.5]), np.array([1.0, np.nan])
     assert np.isnan(_value(loss, score, y)).all()
+
+
+def test_the_exponential_of_positive_numbers_and_its_end(rng):
+    most = losses.MOST_EXPONENT
+    x = np.array([0.0, 1.0, -1.0, 709.0, most, *rng.uniform(-700.0, most, 1000)])
+    with localcontext(CONTEXT):
+        exact = [Decimal(number).exp() for number in x.tolist()]
+        errors = [abs(Decimal(a) / e - 1) for a, e in zip(_exp_of_any(x).tolist(), exact, strict=True)]
+    assert max(errors) < 2.5e-16
+    above = np.array([math.nextafter(most, math.inf), 1e300, math.inf, math.nan])
+    np.testing.assert_array_equal(_exp_of_any(above), [math.inf, math.inf, math.inf, math.nan])
