@@ -341,7 +341,7 @@ def test_bad_sweeps_get_one_sentence():
         (
             dict(learning_rates="auto"),
             TypeError,
-            "^learning_rates must be a list or an array, with one entry for each",
+            "^learning_rates must be a list or an array, with one entry for each run, not 'auto'$",
         ),
         (dict(learning_rates=[0.1, -1.0]), ValueError, r"^learning_rates\[1\] must be positive, not"),
         (dict(learning_rates=[0.1], solver="newton"), ValueError, "^solver must be 'gradient_descent' or"),

@@ -120,7 +120,7 @@ def _affine_sgd(
 def _mapped_rates(plan: Plan, rows: Dataset, rates: list[Floats]) -> tuple[list[Floats], Floats]:
     """The rates for which maps are made, ascending: those of each run, and those of all runs.
 
-    A run has none where its rates are extreme. No run has any where the blocks are scanned.
+    A run with extreme rates has none. No run has any if streaming is faster or the options demand it.
     """
     options, order, n_epochs = plan.options, plan.order, sum(map(len, rates))
     none = [_NO_RATES] * len(rates), _NO_RATES
