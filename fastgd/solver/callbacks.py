@@ -100,15 +100,15 @@ class CostRule:
 class Validation:
     """Ends the run if the cost of the held-out rows has not fallen for `patience` epochs."""
 
-    def __init__(self, cost: Callable[[], float], improvement: float, patience: int):
-        """`cost()` returns the current cost of the held-out rows. A fall counts if it is larger than
+    def __init__(self, cost: Callable[[Run], float], improvement: float, patience: int):
+        """`cost(run)` returns the current cost of the held-out rows. A fall counts if it is larger than
         `improvement` times the lowest cost."""
         self._cost, self._improvement, self._patience = cost, improvement, patience
         self._best, self._since = math.inf, 0
         self.costs: list[float] = []
 
     def after(self, run: Run, rate: float) -> None:
-        self.costs.append(self._cost())
+        self.costs.append(self._cost(run))
         slack = self._improvement * abs(self._best) if math.isfinite(self._best) else 0.0
         if self.costs[-1] < self._best - slack:
             self._best, self._since = self.costs[-1], 0
@@ -154,19 +154,19 @@ class UserCallback:
     def __init__(
         self,
         function: EpochFunction,
-        model: Callable[[], tuple[float | Floats, float]],
+        model: Callable[[Run], tuple[float | Floats, float]],
         first_epoch: int,
         cost_scale: float,
         validation: Validation | None,
     ):
-        """`model()` returns the current w and intercept. Costs of the run are multiplied by `cost_scale`."""
+        """`model(run)` returns the current w and intercept. `cost_scale` multiplies the costs of the run."""
         self._function, self._model, self._validation = function, model, validation
         self._first_epoch, self._cost_scale = first_epoch, cost_scale
 
     def after(self, run: Run, rate: float) -> None:
         state = EpochState(
             self._first_epoch + run.n_epochs - 1,
-            *self._model(),
+            *self._model(run),
             None if run.last_cost is None else run.last_cost * self._cost_scale,
             rate,
             self._validation.costs[-1] if self._validation is not None else None,

@@ -7,7 +7,6 @@ epoch loop continues after the last whole epoch. So a resumed run has the bits o
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import os
@@ -25,13 +24,14 @@ from fastgd.data.files import Path
 from fastgd.engine.blocks import Floats, Place, block_rows
 from fastgd.engine.journal import Journal
 from fastgd.io import npz
+from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Callback, Run
 from fastgd.solver.options import Options
 from fastgd.solver.orders import Order
 from fastgd.solver.problem import Problem
 from fastgd.solver.progress import Progress
 from fastgd.solver.results import FitResult
-from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
+from fastgd.solver.steppers.base import EpochBatch, StepperState
 
 KIND = "checkpoint"
 OPTIONS = (
@@ -86,7 +86,7 @@ class Checkpoint:
         self._planned: Floats = np.empty(0)
         """The rates before backtracking scales them, if the run can change its rates."""
         self._problem: Problem | None = None
-        self._cost_scale = 1.0
+        self._cost_scale, self._backtracks = 1.0, False
         bar = Progress(options.n_epochs, others["solver"]) if options.progress else None
         write = self._write if options.checkpoint is not None else None
         end = None if self._saved is None else self._saved.n
@@ -103,9 +103,11 @@ class Checkpoint:
         self._seed = order.seed
         return order
 
-    def watch(self, rates: Floats, problem: Problem, cost_scale: float) -> None:
-        """Set the rates of the run, the problem that counts its passes, and the factor of displayed costs."""
-        self._rates, self._problem, self._cost_scale = rates, problem, cost_scale
+    def watch(self, descent: Descent) -> None:
+        """Set the run that the checkpoints are of."""
+        rates = descent.rates
+        self._rates, self._problem, self._cost_scale = rates, descent.problem, descent.cost_scale
+        self._backtracks = descent.backtracks
         self._planned = rates.copy() if rates.flags.writeable else rates[:0]
 
     def _write(self, journal: Journal) -> None:
@@ -135,20 +137,21 @@ class Checkpoint:
                 RuntimeWarning,
             )
 
-    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]) -> int:
+    def resume(self, run: Run, batch: EpochBatch, callbacks: Sequence[Callback]) -> None:
         """See `solver.loop.Keeper`."""
         saved = self._saved
         point = None if saved is None else saved.point
         if saved is None or point is None:
             self.journal.has_started([])
-            return 0
+            return
         here = self._few_rates()
         try:
-            epoch, there = self._restored(saved, point, run, batch, stepper, callbacks), point["rates"]
+            self._restore(saved, point, run, batch, callbacks)
+            there = point["rates"]
             if there.shape != here.shape:
                 raise ValueError
-            if getattr(stepper, "backtracks", False):  # backtracking has scaled the rates of earlier epochs
-                here[:epoch] = there[:epoch]
+            if self._backtracks:  # backtracking has scaled the rates of earlier epochs
+                here[: run.n_epochs] = there[: run.n_epochs]
             is_other = there != here
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise InvalidDataError(f"{self._source} holds values that do not belong to this run") from error
@@ -159,59 +162,54 @@ class Checkpoint:
                 f"{here[k]:.17g} here and {there[k]:.17g} there; resume with the same, or start again "
                 "without resume"
             )
-        return epoch
 
-    def _restored(
+    def _restore(
         self,
         saved: Content,
         point: dict[str, Any],
         run: Run,
         batch: EpochBatch,
-        stepper: Stepper,
         callbacks: Sequence[Callback],
-    ) -> int:
-        epoch = int(point["epoch"])
-        if not 0 <= epoch <= len(self._rates):
+    ) -> None:
+        epoch, state = int(point["epoch"]), point["state"]
+        if not (0 <= epoch <= len(self._rates) and _is_alike(state, run.state)):
             raise ValueError
-        for name in stepper.state_attributes:
-            value = point["stepper"][name]
-            if not _is_alike(value, stepper.w if name == "moved_reference" else getattr(stepper, name)):
+        assert self._problem is not None
+        if state.stage:
+            if self._problem.summaries is None:
                 raise ValueError
-            setattr(stepper, name, value)
-        if self._problem is not None:
-            self._problem.n_passes = point["passes"]
+            self._problem.summaries.move_reference(point["w_ref"], state.stage)
+        self._problem.n_passes = point["passes"]
         for name, array in vars(batch).items():
             array[: len(point[name])] = point[name]
+        run.state, run.n_epochs = state, epoch
         run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
         run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
-        run.n_epochs = epoch
         for callback in callbacks:
             if callback.state():  # the user's function has no state, and may be another one
                 callback.restore(point["callbacks"][type(callback).__name__])
         self.journal.has_started(saved.places[saved.before :])
-        return epoch
 
     def _few_rates(self) -> Floats:
         """The rates of all epochs, or one rate if all are equal."""
         return self._rates[:1] if self._rates.strides == (0,) else self._rates
 
-    def between(
-        self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]
-    ) -> None:
+    def between(self, run: Run, batch: EpochBatch, callbacks: Sequence[Callback]) -> None:
         """See `solver.loop.Keeper`."""
         self._warn_of_failure()
-        journal = self.journal
+        epoch, journal, problem = run.n_epochs, self.journal, self._problem
         cost = None if run.last_cost is None else run.last_cost * self._cost_scale
         if not journal.keeps:
             journal.at_epoch(epoch, cost, dict)
             return
-        stepper_values = {name: copy.deepcopy(getattr(stepper, name)) for name in stepper.state_attributes}
-        state = dict(
-            epoch=epoch, first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
+        assert problem is not None
+        summaries = problem.summaries
+        values = dict(
+            epoch=epoch, state=run.state, passes=problem.n_passes,
+            w_ref=summaries.statistics.w_ref if summaries is not None and run.state.stage else None,
+            first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
-            passes=self._problem.n_passes if self._problem else 0,
             callbacks={type(callback).__name__: callback.state() for callback in callbacks},
-            stepper=stepper_values,
         )  # fmt: skip
 
         def point() -> dict[str, Any]:
@@ -220,7 +218,7 @@ class Checkpoint:
                 rates[epoch:] = self._planned[epoch:]
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
             histories = {name: getattr(batch, name)[:length] for name, length in lengths.items()}
-            return state | {"rates": rates} | histories
+            return values | {"rates": rates} | histories
 
         journal.at_epoch(epoch, cost, point)
 
@@ -235,19 +233,12 @@ class Checkpoint:
         self._warn_of_failure()
 
 
-def _is_alike(value: Any, like: Any) -> bool:
-    """Whether a value from a file has the type and the shape of the attribute that it replaces."""
-    if isinstance(like, StepperState):
-        return isinstance(value, StepperState) and all(
-            _is_alike(part, vars(like)[name]) for name, part in vars(value).items()
-        )
-    if isinstance(like, np.ndarray):
-        if value is None:  # not computed yet
-            return True
-        return isinstance(value, np.ndarray) and (value.dtype, value.shape) == (like.dtype, like.shape)
-    if isinstance(like, list):
-        return isinstance(value, list) and len(value) == len(like) and set(map(type, value)) == {float}
-    return isinstance(value, (bool, int, float, np.bool_))
+def _is_alike(state: Any, like: StepperState) -> bool:
+    """Whether a state from a file has arrays of the same shapes."""
+    if not isinstance(state, StepperState):
+        return False
+    shapes, theirs = (tuple(getattr(part, "shape", ()) for part in one) for one in (like, state))
+    return shapes == theirs
 
 
 def _is_place(place: Place) -> bool:

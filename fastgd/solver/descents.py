@@ -26,9 +26,6 @@ from fastgd.solver.scaling import Model, Scaling, starting_at
 from fastgd.solver.state import FitState, goes_on, identity_of, problem_of, resumed, resumed_point
 from fastgd.solver.steppers.base import Stepper, StepperState, new_state
 from fastgd.solver.steppers.choose import choose_steppers, descent_method, is_lesson
-from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
-from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
-from fastgd.solver.steppers.summary import SummaryDescent
 
 OUTGROWN = 1e4
 """The rate is too large if scores exceed the bound for stable steps this many times."""
@@ -38,16 +35,16 @@ GROWN = 1.001
 
 @dataclass(slots=True)
 class Descent:
-    """A stepper at its start, and the other parts of its run."""
+    """A run before its first epoch: its stepper, its first state, and the other parts."""
 
     kind: Solver
     """The solver that runs. SGD with a batch of all rows is full-batch descent."""
     stepper: Stepper
+    start: StepperState
     rates: Floats
     model: Model | None
     """The function from points to w and intercept, or None if points are w."""
     problem: Problem
-    epoch: int
     scaling: Scaling | None
     cost_scale: float = 1.0
     """The factor from the stepper's costs, which are means over rows, to weighted means."""
@@ -55,16 +52,14 @@ class Descent:
     null: Floats | None = None
     """For statistics, the part of the start that changes no cost. Steps do not change it. Added to every
     v."""
+    backtracks: bool = False
+    """Whether backtracking scales the rates."""
     first_rate: float = math.nan
     """The rate of the first epoch, counting the earlier runs that this one continues."""
 
     def __post_init__(self) -> None:
         if len(self.rates):
             self.first_rate = float(self.rates[0])
-
-    @property
-    def passes(self) -> int:
-        return self.problem.n_passes + self.stepper.passes
 
     def at(self, point: Floats) -> tuple[Floats, float]:
         """w and intercept at a point of the stepper."""
@@ -75,9 +70,9 @@ class Descent:
 
     def expected_digits(self) -> float:
         """The number of digits of the weights that the data determines, or inf without statistics."""
-        if isinstance(self.stepper, SummaryDescent):
-            return self.problem.digits
-        return math.inf
+        if self.kind == "sgd" or self.stepper.method != "summary":
+            return math.inf
+        return self.problem.digits
 
     def dependent(self) -> tuple[int, ...]:
         """Columns that are linear combinations of others, and those others."""
@@ -88,18 +83,18 @@ class Descent:
         """Whether each epoch reads the data since columns are too far from zero for statistics."""
         return self.problem.is_off
 
-    def cost(self) -> float:
-        """The cost at the current point, from statistics or by a pass."""
+    def cost(self, run: Run) -> float:
+        """The cost after a run, from statistics or by a pass."""
         if (summaries := self.problem.summaries) is not None:
-            return summaries.cost(self.stepper.w) * self.cost_scale
-        cost = self.stepper.start(True)
+            return summaries.cost(run.state.point) * self.cost_scale
+        run.state, cost = self.stepper.start(run.state, True)
         assert cost is not None
         return cost
 
-    def result_point(self) -> Floats:
+    def result_point(self, state: StepperState) -> Floats:
         """The point of the result: the average, or the last point without averaging."""
-        average = self.stepper.average() if isinstance(self.stepper, (StreamingSgd, PlainSgd)) else None
-        return self.stepper.w if average is None else average
+        average = state.averaged()
+        return state.point if average is None else average
 
     def constant(self) -> tuple[int, ...]:
         """The columns that standardising found constant."""
@@ -115,8 +110,8 @@ class Descent:
             return moments
         return moments._replace(longest=max(moments.longest, self.problem.largest_square))
 
-    def has_outgrown(self, before: Floats) -> bool:
-        """Whether a call of `partial_fit` that began at the point `before` took scores beyond all bounds.
+    def has_outgrown(self, run: Run) -> bool:
+        """Whether a call of `partial_fit` took scores beyond all bounds.
 
         If no step amplifies an error, a step with slope g at a score of 0 lengthens θ by at most
         rate·|g|·‖x̃‖, and scores stay within rate·curvature·Σ‖x̃‖² times the targets. If scores are OUTGROWN
@@ -134,7 +129,9 @@ class Descent:
         units = np.sqrt(moments.squares / moments.total) * to.scale
         units = np.append(units, np.ones(to.size - len(units)))
         with np.errstate(over="ignore"):
-            size, earlier = (float(np.linalg.norm(units * point)) for point in (self.stepper.w, before))
+            size, earlier = (
+                float(np.linalg.norm(units * point)) for point in (run.state.point, self.start.point)
+            )
         return size > OUTGROWN * target * max(1.0, steps) and size > GROWN * earlier
 
     def has_grown(self, run: Run) -> bool:
@@ -148,7 +145,7 @@ class Descent:
         if self.problem.objective.is_squared:
             rounding *= rounding  # `rounding**2` would raise OverflowError
         if self.problem.objective.is_plain and problem.has_statistics:
-            rounding += 4 * problem.statistics.error(self.at(self.stepper.w)[0])
+            rounding += 4 * problem.statistics.error(self.at(run.state.point)[0])
         return last > first + rounding and float(np.max(self.rates)) > problem.limit("gradient_descent")
 
     def tolerance(self, options: Options) -> float:
@@ -159,16 +156,14 @@ class Descent:
         """Whether the stopping rule compares costs, not gradients."""
         return tol is not None and (self.kind == "sgd" or not self.problem.objective.is_smooth)
 
-    def state(self, done: int, order: Order) -> FitState:
-        memory = None
-        if self.scaling is not None:
-            memory = getattr(self.stepper, "memory", None) or new_state(self.stepper.w)
+    def state(self, run: Run, order: Order) -> FitState:
+        """The state from which another fit continues this run."""
         return FitState(
             self.kind,
-            self.epoch + done,
+            self.start.epoch + run.n_epochs,
             order,
             self.stepper.method,
-            memory,
+            None if self.scaling is None else run.state.carried(),
             self.scaling,
             self.problem.reference,
             self.first_rate,
@@ -189,8 +184,7 @@ def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state:
         plan = dataclasses.replace(plan, options=dataclasses.replace(plan.options, method=state.method))
     rate = plan.options.learning_rate
     runs = _Runs(plan, rows, (w, intercept), plan.options.n_epochs, [rate], by_lesson, state)
-    descent = runs.descents([(w, intercept)], [runs.rates(rate)], identity)[0]
-    _backtrack(descent, plan, rate)
+    descent = runs.descents([(w, intercept)], [runs.rates(0)], identity)[0]
     if state is not None:
         descent.first_rate = state.first_rate
     return descent
@@ -204,11 +198,8 @@ def begin_descents(
     n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # a run with this many epochs has equal passes
     by_lesson = is_lesson(plan)
     runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, learning_rates, by_lesson)
-    rates = [runs.rates(rate, f"learning_rates[{k}]") for k, rate in enumerate(learning_rates)]
-    descents = runs.descents([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
-    for descent, rate in zip(descents, learning_rates, strict=True):
-        _backtrack(descent, plan, rate)
-    return descents
+    rates = [runs.rates(k, f"learning_rates[{k}]") for k in range(len(learning_rates))]
+    return runs.descents([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
 
 
 def run_descent(
@@ -231,7 +222,7 @@ def run_descent(
         n_samples=descent.problem.rows.n if options.history == "samples" else 0,
     )
     run = loop.run_epochs(
-        stepper, descent.rates, recorded, callbacks,
+        stepper, descent.start, descent.rates, recorded, callbacks,
         check_data=check_data, stop_when_diverged=stop_when_diverged, keeper=keeper,
     )  # fmt: skip
     if run.converged and not run.has_stalled and options.tol is not None:
@@ -242,14 +233,6 @@ def run_descent(
         run.first_cost = None if run.first_cost is None else run.first_cost * scale
         run.last_cost = None if run.last_cost is None else run.last_cost * scale
     return run
-
-
-def _backtrack(descent: Descent, plan: Plan, learning_rate: LearningRate) -> None:
-    """Use backtracking for automatic rates if the curvature of a smooth loss has no bound."""
-    if is_automatic(learning_rate) and plan.objective.is_smooth and not plan.objective.is_bounded:
-        if isinstance(descent.stepper, (StreamingDescent, PlainDescent)):
-            descent.stepper.backtracks = True
-        descent.rates = np.array(descent.rates)
 
 
 def _identity(plan: Plan, rows: Dataset, by_lesson: bool) -> tuple[Any, ...]:
@@ -300,6 +283,9 @@ class _Runs:
         """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs.
         `by_lesson` says whether the lesson's steps are sufficient."""
         self._plan, self._state = plan, state
+        can_backtrack = plan.solver != "sgd" and plan.objective.is_smooth and not plan.objective.is_bounded
+        self._learning_rates = learning_rates
+        self._backtracks = [can_backtrack and is_automatic(rate) for rate in learning_rates]
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
@@ -321,12 +307,14 @@ class _Runs:
             self._is_lesson &= self._method == "stream"
             problem.check_metric()
 
-    def rates(self, learning_rate: LearningRate, name: str = "learning_rate") -> Floats:
-        plan = self._plan
+    def rates(self, k: int, name: str = "learning_rate") -> Floats:
+        """The rates of the run with number k. Backtracking writes into them."""
+        plan, learning_rate = self._plan, self._learning_rates[k]
         if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.objective.is_smooth:
             # Steps must become shorter near a kink.
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
-        return rates_of(plan, self._problem, learning_rate, self._epoch, name)
+        rates = rates_of(plan, self._problem, learning_rate, self._epoch, name)
+        return np.array(rates) if self._backtracks[k] else rates
 
     def descents(
         self, starts: list[tuple[Floats, float]], rates: list[Floats], identity: tuple[Any, ...]
@@ -335,30 +323,28 @@ class _Runs:
         if not self._is_lesson:
             self._scaling = problem.scaling
         to = self._scaling
-        points = [self._lesson_point(start) for start in starts] if self._is_lesson else []
-        begin = partial(self._begin, starts, points)
-        steppers = choose_steppers(plan, problem, self._method, points, begin, rates, self._epoch)
+        states = [self._first_state(start) for start in starts]
+        steppers = choose_steppers(plan, problem, self._method, rates, self._backtracks)
         descents = []
         is_moved = not self._is_lesson and self._method == "summary"
-        for k, (start, run_rates, stepper) in enumerate(zip(starts, rates, steppers, strict=True)):
+        for k, (start, state, stepper) in enumerate(zip(starts, states, steppers, strict=True)):
             model: Model | None = None
             null = self._nulls[k] if is_moved else None
             if to is not None:
                 of_points = partial(problem.model, null=null) if is_moved else to.model
-                model = starting_at(stepper.w, start, to, of_points)
-            of_run = problem, self._epoch, to, self._cost_scale, identity, null
-            descents.append(Descent(plan.solver, stepper, run_rates, model, *of_run))
+                model = starting_at(state.point, start, to, of_points)
+            of_run = problem, to, self._cost_scale, identity, null, self._backtracks[k]
+            descents.append(Descent(plan.solver, stepper, state, rates[k], model, *of_run))
         return descents
 
     def _lesson_point(self, start: tuple[Floats, float]) -> Floats:
         to = self._scaling
         return start[0] if to is None else resumed_point(self._state, to, to.theta(*start))
 
-    def _begin(self, starts: list[tuple[Floats, float]], points: list[Floats]) -> list[StepperState]:
-        return [new_state(point) for point in points] or [self._stepper_state(start) for start in starts]
-
-    def _stepper_state(self, start: tuple[Floats, float]) -> StepperState:
+    def _first_state(self, start: tuple[Floats, float]) -> StepperState:
         """The first state of a run. The point is v = θ − θ_ref for statistics, otherwise θ."""
+        if self._is_lesson:
+            return new_state(self._lesson_point(start), epoch=self._epoch)
         plan, problem, state, to = self._plan, self._problem, self._state, self._problem.scaling
         rule, is_summary = plan.rule, self._method == "summary"
         point = to.theta(*start)
@@ -373,8 +359,10 @@ class _Runs:
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
             average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))
-        new = new_state(point, average_from)
+        new = new_state(point, average_from, self._epoch)
         is_known = not is_summary or problem.is_resumed
         is_same = is_known and state is not None and state.method == self._method
         earlier = resumed(state, to) if is_same else None
-        return new if earlier is None or (earlier.counts[1] >= 0) != (new.counts[1] >= 0) else earlier
+        if earlier is None or (earlier.counts[1] >= 0) != (new.counts[1] >= 0):
+            return new
+        return earlier._replace(epoch=self._epoch)

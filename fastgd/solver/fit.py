@@ -92,20 +92,19 @@ def _fit(
     n_samples = rows.n if options.history == "samples" else 0
     loop.check_history(options.history, options.n_epochs, n_samples, rows.d)
     descent = begin_descent(plan, rows, *start)
-    before = descent.stepper.w.copy() if options.is_part else descent.stepper.w
     callbacks, validation = _callbacks(descent, plan, held)
     if checkpoint is not None:
-        checkpoint.watch(descent.rates, descent.problem, descent.cost_scale)
+        checkpoint.watch(descent)
     run = run_descent(
         descent, plan, callbacks, rows.refuse_nonfinite, checkpoint,
         stop_when_diverged=options.on_divergence != "ignore",
     )  # fmt: skip
-    n_passes = descent.passes + dataset.passes
+    n_passes = descent.problem.n_passes + run.state.passes + dataset.passes
     if validation is not None:
         run.validation_costs = np.array(validation.costs)
         n_passes += 0 if dataset.is_random else len(validation.costs)  # each is a pass over the whole source
     condition = caveats.revoke(run, descent, rows, options)
-    has_grown = _has_grown(run, descent, before, options)
+    has_grown = _has_grown(run, descent, options)
     result = result_of(run, descent, plan, dataset, n_passes, began, samples)
     if run.error is not None:
         _raise_with(run.error, result)
@@ -156,12 +155,12 @@ def _planned(
     return plan, (w, intercept, state)
 
 
-def _has_grown(run: Run, descent: Descent, before: Floats, options: Options) -> bool:
+def _has_grown(run: Run, descent: Descent, options: Options) -> bool:
     """Whether a finite run has diverged because its cost or scores grew. Sets `run.diverged`."""
     has_grown = False
     try:
         if options.is_part:
-            has_grown = not (run.diverged or run.is_interrupted) and descent.has_outgrown(before)
+            has_grown = not (run.diverged or run.is_interrupted) and descent.has_outgrown(run)
         else:
             has_grown = not run.is_interrupted and descent.has_grown(run)
     except KeyboardInterrupt as interrupt:
@@ -281,12 +280,12 @@ def _callbacks(
         return callbacks, None
     is_scalar = descent.problem.rows.is_scalar
 
-    def model() -> tuple[Floats, float]:
+    def model(run: Run) -> tuple[Floats, float]:
         """w and intercept of the fit if it ended now."""
-        return descent.at(descent.result_point())
+        return descent.at(descent.result_point(run.state))
 
-    def shaped() -> tuple[float | Floats, float]:
-        w, intercept = model()
+    def shaped(run: Run) -> tuple[float | Floats, float]:
+        w, intercept = model(run)
         return (float(w[0]) if is_scalar else w.copy()), intercept
 
     cost_rule = validation = None
@@ -294,13 +293,13 @@ def _callbacks(
     if by_cost:
         cost_rule = CostRule(tolerance, options.patience)
     if held is not None:
-        validation = Validation(lambda: held(*model()), max(0.0, tolerance), options.patience)
+        validation = Validation(lambda run: held(*model(run)), max(0.0, tolerance), options.patience)
     rules = [rule for rule in (cost_rule, validation) if rule is not None]
     callbacks += rules
     if rules and options.is_adaptive:
         callbacks.append(AdaptiveRate(descent.rates, rules, LEAST_RATE / options.words.rate_unit))
     if options.callback is not None:
-        shown = options.callback, shaped, descent.epoch, descent.cost_scale, validation
+        shown = options.callback, shaped, descent.start.epoch, descent.cost_scale, validation
         callbacks.append(UserCallback(*shown))
     return callbacks, validation
 

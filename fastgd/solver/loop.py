@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from fastgd.engine.blocks import Floats
-from fastgd.solver.steppers.base import EpochBatch, Stepper
+from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
@@ -24,6 +24,8 @@ _NO_GRADIENTS = np.empty((0, 0, 0))
 class Run:
     """The outcome of a run. Histories are cut to the epochs done, and None if they are not recorded."""
 
+    state: StepperState
+    """The state after the last whole epoch."""
     n_epochs: int
     costs: Floats | None
     losses: Floats | None
@@ -68,13 +70,11 @@ class Callback(Protocol):
 class Keeper(Protocol):
     """Saves the progress of a run, so that another process can resume it."""
 
-    def resume(self, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]) -> int:
-        """Restore the progress of an earlier process, if any. Returns the number of epochs done."""
+    def resume(self, run: Run, batch: EpochBatch, callbacks: Sequence[Callback]) -> None:
+        """Restore the progress of an earlier process, if any."""
 
-    def between(
-        self, epoch: int, run: Run, batch: EpochBatch, stepper: Stepper, callbacks: Sequence[Callback]
-    ) -> None:
-        """Save the run between two epochs. `epoch` is the number of epochs done."""
+    def between(self, run: Run, batch: EpochBatch, callbacks: Sequence[Callback]) -> None:
+        """Save the run between two epochs."""
 
     def write(self) -> None:
         """Write the saved progress now, since the process may end."""
@@ -95,6 +95,7 @@ class Recorded(NamedTuple):
 
 def run_epochs(
     stepper: Stepper,
+    state: StepperState,
     rates: Floats,
     recorded: Recorded,
     callbacks: Sequence[Callback] = (),
@@ -103,32 +104,32 @@ def run_epochs(
     stop_when_diverged: bool = True,
     keeper: Keeper | None = None,
 ) -> Run:
-    """Run one epoch for each rate, and record the histories.
+    """Run one epoch for each rate from this state, and record the histories.
 
     `check_data` is called if the start or the first epoch is not finite. It raises an error if the data
     contains NaN or infinity. An interrupt ends the run after its last whole epoch, as its `error`.
     """
-    run = Run(0, None, None, None, None, False, False, None, None)
-    progress = _Progress(stepper, rates, recorded, callbacks, check_data, not stop_when_diverged)
+    run = Run(state, 0, None, None, None, None, False, False, None, None)
+    progress = _Progress(stepper, run, rates, recorded, callbacks, check_data, not stop_when_diverged)
     try:
-        progress.start(run, keeper)
-        progress.advance(run, keeper)
+        progress.start(keeper)
+        progress.advance(keeper)
         if keeper is not None:
             if run.error is None:  # after an error, a resumed run repeats the last epoch
-                keeper.between(run.n_epochs, run, progress.recorded(), stepper, callbacks)
+                keeper.between(run, progress.recorded(), callbacks)
             keeper.write()
     except KeyboardInterrupt as interrupt:
         if keeper is not None:
             with contextlib.suppress(KeyboardInterrupt):  # a second interrupt cuts the writing short
                 keeper.write()
-        progress.undo_epoch(run, interrupt)
-    progress.store_histories(run)
+        progress.undo_epoch(interrupt)
+    progress.store_histories()
     if not stop_when_diverged:
-        run.diverged = not _is_finite(stepper.w) or (
+        run.diverged = not _is_finite(run.state.point) or (
             run.costs is not None and not math.isfinite(run.costs[run.n_epochs])
         )
     if run.n_epochs and not (run.diverged or run.converged):
-        run.converged = run.has_stalled = stepper.has_stalled
+        run.converged = run.has_stalled = stepper.has_stalled(run.state)
     return run
 
 
@@ -138,16 +139,17 @@ class _Progress:
     def __init__(
         self,
         stepper: Stepper,
+        run: Run,
         rates: Floats,
         recorded: Recorded,
         callbacks: Sequence[Callback],
         check_data: Callable[[], None],
         allow_divergence: bool,
     ):
-        self._stepper, self._rates, self._callbacks = stepper, rates, callbacks
+        self._stepper, self._run, self._rates, self._callbacks = stepper, run, rates, callbacks
         self._check_data, self._allow_divergence = check_data, allow_divergence
         self._knows_costs = recorded.costs and (not recorded.losses or bool(callbacks))
-        n_epochs, d, history = len(rates), len(stepper.w), recorded.history
+        n_epochs, d, history = len(rates), len(run.state.point), recorded.history
         self._has_costs = recorded.costs and history is not None
         self._has_losses = recorded.losses and history is not None
         self._has_weights = history == "epochs" or history == "samples"
@@ -160,20 +162,17 @@ class _Progress:
             gradients = np.empty((n_epochs, recorded.n_samples, d))
         norms = np.empty(n_epochs) if recorded.norms else _NO_LOSSES
         self._batch = EpochBatch(self._costs[1:], losses, self._weights[1:], gradients, norms)
-        self._commit(0, stepper.w.copy())
-
-    def _commit(self, epoch: int, w: Floats) -> None:
-        """Remember the state after this many whole epochs, for interrupts."""
-        # No copy of the memory is needed: steppers replace it and do not change it.
-        self._committed = epoch, w, vars(self._stepper).get("memory")
+        self._committed = 0, run.state
+        """The number of whole epochs and the state after them, for interrupts."""
 
     def recorded(self) -> EpochBatch:
         """All arrays, with the start as the first entry of costs and weights."""
         return replace(self._batch, costs=self._costs, weights=self._weights)
 
-    def store_histories(self, run: Run) -> None:
+    def store_histories(self) -> None:
         """Store the histories in the run, cut to the epochs done."""
-        n, batch = run.n_epochs, self._batch
+        run, batch = self._run, self._batch
+        n = run.n_epochs
         if self._has_costs and run.first_cost is not None:
             run.costs = self._costs[: n + 1]
         if self._has_weights:
@@ -185,66 +184,63 @@ class _Progress:
         if len(batch.norms):
             run.changes = batch.norms[:n]
 
-    def start(self, run: Run, keeper: Keeper | None) -> None:
-        stepper = self._stepper
-        needs_cost = self._knows_costs or self._has_costs
-        first = stepper.start(needs_cost or not len(self._rates))
+    def start(self, keeper: Keeper | None) -> None:
+        run, needs_cost = self._run, self._knows_costs or self._has_costs
+        run.state, first = self._stepper.start(run.state, needs_cost or not len(self._rates))
         run.first_cost, run.last_cost = first, first if needs_cost else None
         if self._has_costs:
             self._costs[0] = first
         if self._has_weights:
-            self._weights[0] = stepper.w
+            self._weights[0] = run.state.point
         run.diverged = first is not None and not math.isfinite(first)
         if run.diverged:
             self._check_data()
         if keeper is not None:
             diverged = run.diverged
-            run.n_epochs = keeper.resume(run, self.recorded(), stepper, self._callbacks)
+            keeper.resume(run, self.recorded(), self._callbacks)
             run.diverged |= diverged
+        self._committed = run.n_epochs, run.state
 
-    def advance(self, run: Run, keeper: Keeper | None) -> None:
-        n_epochs, stepper = len(self._rates), self._stepper
-        per_call = 1 if self._callbacks else stepper.epochs_per_call
+    def advance(self, keeper: Keeper | None) -> None:
+        run, n_epochs = self._run, len(self._rates)
+        per_call = 1 if self._callbacks else self._stepper.epochs_per_call
         while run.n_epochs < n_epochs and not (
             (run.diverged and not self._allow_divergence) or run.converged or run.stopped or run.error
         ):
-            stop = min(n_epochs, run.n_epochs + per_call)
-            if run.n_epochs:
-                self._commit(run.n_epochs, stepper.w.copy())
             if keeper is not None:
-                keeper.between(run.n_epochs, run, self.recorded(), stepper, self._callbacks)
-            self._epochs(run, stop)
+                keeper.between(run, self.recorded(), self._callbacks)
+            self._epochs(min(n_epochs, run.n_epochs + per_call))
 
-    def _epochs(self, run: Run, stop: int) -> None:
+    def _epochs(self, stop: int) -> None:
         """Run the epochs before `stop` in one call of the stepper."""
-        epoch, rates, stepper, part = run.n_epochs, self._rates, self._stepper, self._batch
+        run, rates, part = self._run, self._rates, self._batch
+        epoch = run.n_epochs
         if stop - epoch < len(rates):
             part = part.part(epoch, stop)
         if self._knows_costs and not self._has_costs:
             part = replace(part, costs=np.empty(stop - epoch))
         used = np.array(rates[epoch:stop])
-        done = stepper.advance(used, part, self._allow_divergence)
+        state, done = self._stepper.advance(run.state, used, part, self._allow_divergence)
         if rates.flags.writeable:  # backtracking scales them
             rates[epoch : epoch + done] = used[:done]
-        diverged = run.diverged or (done < stop - epoch and not stepper.has_converged)
-        if epoch == 0 and (done == 0 or self._allow_divergence) and (diverged or not _is_finite(stepper.w)):
+        diverged = run.diverged or (done < stop - epoch and not state.has_converged)
+        if epoch == 0 and (done == 0 or self._allow_divergence) and (diverged or not _is_finite(state.point)):
             self._check_data()
         if done and len(part.costs):
             run.last_cost = float(part.costs[done - 1])
-        whole = epoch + done
-        run.n_epochs, run.diverged, run.converged = whole, diverged, bool(stepper.has_converged)
+        run.state, run.n_epochs = state, epoch + done
+        run.diverged, run.converged = diverged, state.has_converged
         if done:
             for callback in self._callbacks:
-                callback.after(run, float(rates[whole - 1]))
-        self._commit(whole, stepper.w)  # after the callbacks
+                callback.after(run, float(rates[run.n_epochs - 1]))
+        self._committed = run.n_epochs, state
 
-    def undo_epoch(self, run: Run, interrupt: KeyboardInterrupt) -> None:
+    def undo_epoch(self, interrupt: KeyboardInterrupt) -> None:
         """Undo the epoch that was interrupted."""
-        run.n_epochs, self._stepper.w, memory = self._committed
-        if memory is not None:
-            vars(self._stepper)["memory"] = memory
+        run = self._run
+        run.n_epochs, run.state = self._committed
         if not run.n_epochs and self._has_weights:
-            self._weights[0] = self._stepper.w
+            self._weights[0] = run.state.point
         run.error, run.is_interrupted = interrupt, True
 
 

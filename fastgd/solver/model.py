@@ -97,6 +97,9 @@ def _check_state(state: FitState, d: int) -> None:
         _need_shape("memory", memory.momentum, 6)
         _need_shape("memory", memory.counts, 2)
         _need_shape("memory", memory.average, 0 if memory.counts[1] < 0 else size)
+        _need_shape("memory", memory.epoch_start, 0)
+        _need_shape("memory", memory.gradient, 0)
+        _need("memory", (memory.epoch, memory.passes, memory.stage, memory.has_converged) == (0, 0, 0, False))
     _need_shape("null", state.null, size)
     if state.reference is not None:
         _need_shape("reference", state.reference.x_ref, d if len(state.reference.x_ref) else 0)

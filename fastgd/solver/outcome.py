@@ -34,7 +34,7 @@ def result_of(
 ) -> FitResult:
     """The result of a run, its weights shaped as the caller's X. `began` is a time of `perf_counter`."""
     weights, gradients, intercepts = run.weights, run.gradients, None
-    point, result_point = descent.stepper.w, descent.result_point()
+    point, result_point = run.state.point, descent.result_point(run.state)
     if descent.model is not None and weights is not None:
         weights, intercepts = _mapped(descent.model, weights, descent.problem.rows.d)
     if weights is not None and intercepts is not None and result_point is point:
@@ -72,7 +72,7 @@ def result_of(
         _samples=samples,
         _w0=None if isinstance(options.w0, FitResult) else options.w0,
         _order=plan.order,
-        _state=None if run.is_interrupted else descent.state(run.n_epochs, plan.order),
+        _state=None if run.is_interrupted else descent.state(run, plan.order),
         _last=last,
         _stopped=run.stopped,
         _is_revoked=run.is_revoked,

@@ -85,11 +85,15 @@ def resumed(state: FitState | None, to: Scaling) -> StepperState | None:
     """The stepper state of the earlier run in this scaling, or None if it cannot be used."""
     if state is None or state.memory is None or state.scaling is None:
         return None
-    memory = state.memory.copied()
-    if to.equals(state.scaling):
+    memory, earlier = state.memory, state.scaling
+    if to.equals(earlier):
         return memory
     if state.moments is None:
         return None
-    points = (memory.point, memory.before, memory.average)
-    moved = [state.scaling.translated(point, to) if len(point) else point for point in points]
-    return StepperState(moved[0], moved[1], memory.momentum, moved[2], memory.counts)
+
+    def moved(point: Floats) -> Floats:
+        return earlier.translated(point, to) if len(point) else point
+
+    return memory._replace(
+        point=moved(memory.point), before=moved(memory.before), average=moved(memory.average)
+    )

@@ -12,6 +12,10 @@ from fastgd.solver.curvature import table_of
 from fastgd.solver.maps import AffineMaps, read_maps
 from fastgd.solver.statistics import Reference, Statistics, first_reference, plain_statistics, read_statistics
 
+FIRST, AT_WEIGHTS, AT_OPTIMUM = 0, 1, 2
+"""Stages of the reference: from the first rows, moved to weights of a run, moved to the optimum. It moves
+forward only."""
+
 
 class Summaries:
     """Statistics of rows for runs that begin near `start`, and the maps of SGD, by one pass in most cases.
@@ -35,9 +39,7 @@ class Summaries:
         self._reference: Floats | None = None
         self._statistics: Statistics | None = None
         self._maps: AffineMaps | None = None
-        self.is_recentred = False
-        self.is_near_weights = False
-        """Whether the data was read again about weights of a run. It can then be read once more."""
+        self.stage = FIRST
         self.n_passes = 0
 
     @property
@@ -63,17 +65,17 @@ class Summaries:
         """The reference for a run that continues this one."""
         return self._saved if self._statistics is None else self._statistics.reference
 
-    @property
-    def moved_reference(self) -> Floats | None:
-        """The weights that the data was read again about, if it was."""
-        is_other = self.is_recentred or self.is_near_weights
-        return self._statistics.w_ref if is_other and self._statistics is not None else None
+    def move_reference(self, w_ref: Floats, stage: int) -> None:
+        """Move the reference to w_ref as an earlier process did, unless this one has done so."""
+        if w_ref.shape != self._start.shape or stage not in (AT_WEIGHTS, AT_OPTIMUM):
+            raise ValueError
+        self.recentre(w_ref, stage)
 
-    def recentre(self, w_ref: Floats | None = None, is_last: bool = True) -> bool:
+    def recentre(self, w_ref: Floats | None = None, stage: int = AT_OPTIMUM) -> bool:
         """Read the data again about w_ref, by default the optimum; False after the last time."""
-        if self.is_recentred:
+        if self.stage == AT_OPTIMUM:
             return False
-        self.is_recentred, self.is_near_weights = is_last, not is_last
+        self.stage = stage
         w_ref = self.statistics.optimum() if w_ref is None else w_ref
         rates = None if self._maps is None else self._maps.rates
         self._maps = None
@@ -124,9 +126,8 @@ class Summaries:
         if self._saved is not None:
             self._read_about(self._saved.w_ref, rates)
             saved, self._saved = self._saved, None
-            self.is_recentred = saved.squares == self.statistics.s
-            if self.is_recentred:
-                self._reference = saved.w_ref
+            if saved.squares == self.statistics.s:
+                self.stage, self._reference = AT_OPTIMUM, saved.w_ref
                 return
         if self._reference is None:
             is_plain = self._backend == "python"

@@ -261,7 +261,7 @@ def _run(descent: Descent, plan: Plan, check_data: Callable[[], None]) -> tuple[
     run.diverged |= descent.has_grown(run)
     cost = math.inf
     if not run.diverged:
-        cost = descent.cost() if run.last_cost is None else run.last_cost
+        cost = descent.cost(run) if run.last_cost is None else run.last_cost
         run.diverged = not math.isfinite(cost)
     return run, cost if math.isfinite(cost) else math.inf
 
@@ -269,7 +269,7 @@ def _run(descent: Descent, plan: Plan, check_data: Callable[[], None]) -> tuple[
 def _result(
     plan: Plan, rows: Dataset, descents: list[Descent], done: dict[int, tuple[Run, float]], began: float
 ) -> SweepResult:
-    n_passes = rows.passes + descents[0].problem.n_passes + sum(each.stepper.passes for each in descents)
+    n_passes = rows.passes + descents[0].problem.n_passes + sum(run.state.passes for run, _ in done.values())
     fits = [result_of(done[k][0], descents[k], plan, rows, n_passes, began) for k in sorted(done)]
     costs = np.array([done[k][1] for k in sorted(done)])
     return SweepResult(fits, costs, n_passes, time.perf_counter() - began)

@@ -12,6 +12,7 @@ import pytest
 import fastgd
 from fastgd.io import npz
 from fastgd.solver import checkpoint
+from fastgd.solver.steppers.base import StepperState
 from tests.crashes import (  # noqa: F401 - fixtures
     BLOCK,
     FULL,
@@ -150,27 +151,34 @@ def test_other_files_are_refused(tmp_path):
         GD(X, y, checkpoint=path, checkpoint_every=-1.0)
 
 
+def replace_in_state(content, **values):
+    content["point"]["state"] = content["point"]["state"]._replace(**values)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         lambda content: content.pop("places"),
         lambda content: content.update(before="two"),
         lambda content: content.update(places=[3]),
-        lambda content: content["point"].pop("stepper"),
+        lambda content: content["point"].pop("state"),
         lambda content: content["point"].update(epoch=10**6),
         lambda content: content["point"].update(epoch=-1),
         lambda content: content["point"].update(costs=np.zeros((3, 3))),
-        lambda content: content["point"]["stepper"].update(w=np.zeros(0)),
-        lambda content: content["point"]["stepper"].update(w=np.zeros(3, "f4")),
-        lambda content: content["point"]["stepper"].update(_gradient=[1.0]),
-        lambda content: content["point"]["stepper"].update(passes="many"),
+        lambda content: content["point"].update(state=3),
+        lambda content: replace_in_state(content, point=np.zeros(0)),
+        lambda content: replace_in_state(content, point=np.zeros(3, "f4")),
+        lambda content: replace_in_state(content, gradient=[1.0]),
+        lambda content: replace_in_state(content, gradient=np.zeros(2)),
+        lambda content: replace_in_state(content, passes="many"),
+        lambda content: replace_in_state(content, stage=2),
         lambda content: content["point"].update(rates=np.zeros((2, 2))),
     ],
 )
 def test_what_no_run_writes_reaches_no_kernel(tmp_path, change):
     path = tmp_path / "run.npz"
     X, y = kept_run(path, method="stream")
-    content = checkpoint.vars_of(npz.read(path, checkpoint.KIND, checkpoint.Content))
+    content = checkpoint.vars_of(npz.read(path, checkpoint.KIND, checkpoint.Content, StepperState))
     change(content)
     arrays: dict[str, np.ndarray] = {}
     tree = {name: npz.pack(value, arrays, name) for name, value in content.items()}

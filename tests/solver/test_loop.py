@@ -6,38 +6,38 @@ import numpy as np
 import pytest
 
 from fastgd.solver import loop
-from fastgd.solver.steppers.base import StallRule
+from fastgd.solver.steppers.base import StallRule, new_state
 
 
 class Halving(StallRule):
     """Every epoch halves w; the cost is w². At epoch `breaks_at` the weight is no longer finite."""
 
     def __init__(self, epochs_per_call, breaks_at=10**9):
-        self.w, self.before, self.passes = np.array([1.0]), np.array([1.0]), 0
-        self.epochs_per_call, self.breaks_at, self.done, self.calls = epochs_per_call, breaks_at, 0, []
+        self.epochs_per_call, self.breaks_at, self.calls = epochs_per_call, breaks_at, []
 
-    def start(self, want_cost):
-        return float(self.w[0] ** 2) if want_cost else None
+    def start(self, state, want_cost):
+        return state, float(state.point[0] ** 2) if want_cost else None
 
-    def advance(self, rates, batch, allow_divergence):
+    def advance(self, state, rates, batch, allow_divergence):
         self.calls.append(len(rates))
         for k in range(len(rates)):
-            broken = self.done == self.breaks_at
+            broken = state.epoch == self.breaks_at
             if broken and not allow_divergence:
-                return k
-            self.before = self.w
-            self.w = np.array([np.nan]) if broken else self.w / 2
-            self.done += 1
-            batch.costs[k : k + 1] = self.w**2
-            batch.weights[k : k + 1] = self.w
-        return len(rates)
+                return state, k
+            w = np.array([np.nan]) if broken else state.point / 2
+            state = state._replace(point=w, epoch_start=state.point, epoch=state.epoch + 1)
+            batch.costs[k : k + 1] = w**2
+            batch.weights[k : k + 1] = w
+        return state, len(rates)
 
 
-def run(stepper, n_epochs, history="epochs", stop=True, checked=None):
+def run(stepper, n_epochs, history="epochs", stop=True, checked=None, start=1.0, callbacks=()):
     return loop.run_epochs(
         stepper,
+        new_state(np.array([start])),
         np.full(n_epochs, 0.1),
         loop.Recorded(history, costs=True, losses=False, n_samples=1),
+        callbacks,
         stop_when_diverged=stop,
         check_data=(lambda: None) if checked is None else (lambda: checked.append(1)),
     )
@@ -81,9 +81,20 @@ def test_nothing_is_kept_where_nothing_is_asked_for():
 
 
 def test_a_weight_that_stands_still_has_converged():
-    stepper = Halving(1)
-    stepper.w = np.array([0.0])
-    assert run(stepper, 3).converged
+    assert run(Halving(1), 3, start=0.0).converged
+
+
+@pytest.mark.parametrize("interrupted_at", [1, 3])
+def test_an_interrupt_in_an_epoch_leaves_the_state_before_it(interrupted_at):
+    class Interrupts:
+        def after(self, run, rate):
+            if run.n_epochs == interrupted_at:
+                raise KeyboardInterrupt
+
+    done = run(Halving(4), 10, callbacks=[Interrupts()])
+    assert done.is_interrupted
+    assert done.n_epochs == done.state.epoch == interrupted_at - 1
+    assert done.state.point.tolist() == [0.5 ** (interrupted_at - 1)] == done.weights[-1].tolist()
 
 
 @pytest.mark.parametrize(

@@ -147,8 +147,12 @@ def _state(name, value, of=None):
     def change(values):
         if of is None:
             values["_state"] = values["_state"]._replace(**{name: value})
+            return
+        part = getattr(values["_state"], of)
+        if isinstance(part, tuple):
+            values["_state"] = values["_state"]._replace(**{of: part._replace(**{name: value})})
         else:
-            object.__setattr__(getattr(values["_state"], of), name, value)
+            object.__setattr__(part, name, value)
 
     return change
 
@@ -170,6 +174,8 @@ CHANGES = [
     _state("momentum", np.ones(3), "memory"), _state("average", np.ones(2), "memory"),
     _state("average", 1.0, "memory"), _state("counts", np.ones(2), "memory"),
     _state("counts", np.array([0, 5]), "memory"), _state("point", None, "memory"),
+    _state("gradient", np.ones(4), "memory"), _state("epoch_start", np.ones(4), "memory"),
+    _state("passes", 3, "memory"), _state("stage", 1, "memory"), _state("has_converged", True, "memory"),
     _state("shift", np.ones(9), "scaling"), _state("has_intercept", 1, "scaling"),
     _state("scale", np.ones(3, np.int64), "scaling"),
     lambda values: _state("reference", values["_state"].reference._replace(x_ref=np.ones(1)))(values),

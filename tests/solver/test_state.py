@@ -19,12 +19,8 @@ def state(rng):
     return fastgd.gradient_descent(*problem(rng, 20, 2), **STATE)._state
 
 
-def test_a_point_in_the_same_scaling_is_copied(state):
-    memory = resumed(state, state.scaling)
-    for name, part in vars(state.memory).items():
-        np.testing.assert_array_equal(getattr(memory, name), part)
-    memory.point += 1.0
-    assert (state.memory.point != memory.point).all()
+def test_a_point_in_the_same_scaling_is_kept(state):
+    assert resumed(state, state.scaling) is state.memory
     other, start = Scaling(np.ones(2), np.ones(2), True), np.zeros(3)
     assert resumed(state, other) is None
     assert resumed_point(state, other, start) is start

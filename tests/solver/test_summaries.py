@@ -7,7 +7,7 @@ import pytest
 
 from fastgd.data.arrays import ArrayRows
 from fastgd.solver.statistics import Reference
-from fastgd.solver.summaries import Summaries
+from fastgd.solver.summaries import AT_OPTIMUM, AT_WEIGHTS, FIRST, Summaries
 from tests.problems import linear_problem
 
 RATES = np.array([1e-3, 1e-2])
@@ -36,7 +36,7 @@ def test_maps_bring_the_statistics(rng):
     assert maps.statistics is found.statistics
     assert found.maps(RATES) is maps
     assert found.n_passes == 1
-    assert found.moved_reference is None
+    assert found.stage == FIRST
 
 
 def test_the_data_is_read_again_once_about_the_optimum(rng):
@@ -44,14 +44,26 @@ def test_the_data_is_read_again_once_about_the_optimum(rng):
     found = Summaries(ArrayRows(X, y), np.zeros(3), "numba", 1)
     found.maps(RATES)
     near = found.statistics.w_ref + 0.5
-    assert found.recentre(near, is_last=False)
-    assert found.is_near_weights
-    assert found.moved_reference.tolist() == near.tolist()
+    assert found.recentre(near, AT_WEIGHTS)
+    assert found.stage == AT_WEIGHTS
+    assert found.statistics.w_ref.tolist() == near.tolist()
     assert found.recentre()
+    assert found.stage == AT_OPTIMUM
     assert not found.recentre()
     assert found.n_passes == 3
     np.testing.assert_allclose(found.statistics.w_ref, np.linalg.lstsq(X, y)[0], rtol=1e-10)
     assert found.maps(RATES).statistics is found.statistics
+
+
+@pytest.mark.parametrize("stage", [AT_WEIGHTS, AT_OPTIMUM])
+def test_the_reference_moves_as_in_an_interrupted_process(rng, stage):
+    X, y, w = linear_problem(rng, 200, 3)
+    found = Summaries(ArrayRows(X, y), np.zeros(3), "numba", 1)
+    found.move_reference(w + 1.0, stage)
+    assert (found.stage, found.statistics.w_ref.tolist()) == (stage, (w + 1.0).tolist())
+    for other, of_stage in ((w[:2], stage), (w, FIRST), (w, 3)):
+        with pytest.raises(ValueError):  # noqa: PT011 - the caller makes the sentence
+            found.move_reference(other, of_stage)
 
 
 def test_the_reference_of_an_earlier_run_counts_where_the_data_is_the_same(rng):
@@ -60,10 +72,10 @@ def test_the_reference_of_an_earlier_run_counts_where_the_data_is_the_same(rng):
     first.recentre(w + 1.0)
     again = Summaries(ArrayRows(X, y), np.zeros(3), "numba", 1, first.reference)
     assert again.statistics.w_ref.tolist() == (w + 1.0).tolist()
-    assert (again.n_passes, again.is_recentred) == (1, True)
+    assert (again.n_passes, again.stage) == (1, AT_OPTIMUM)
     other = Summaries(ArrayRows(X, y + 1.0), np.zeros(3), "numba", 1, first.reference)
     assert other.statistics.n == 200
-    assert not other.is_recentred
+    assert other.stage == FIRST
     short = Summaries(ArrayRows(X, y), np.zeros(3), "numba", 1, Reference(np.empty(0), w[:2], 1.0))
     assert short.statistics.w_ref.tolist() != w.tolist()
     assert short.n_passes == 1

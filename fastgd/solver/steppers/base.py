@@ -1,15 +1,16 @@
 """The `Stepper` protocol, the interface between the epoch loop and the data.
 
-A stepper holds the parameters and advances them by epochs. `exact.py` runs the textbook's compiled loops on
-one block of rows. `summary.py` uses statistics or affine maps from one pass. `streaming.py` takes one pass
-for each epoch. `plain.py` runs the loops in pure Python.
+A stepper advances a `StepperState` by epochs. It holds the data and the options of the run, but nothing that
+an epoch changes, so runs can share it. `exact.py` runs the textbook's compiled loops on one block of rows.
+`summary.py` uses statistics or affine maps from one pass. `streaming.py` takes one pass for each epoch.
+`plain.py` runs the loops in pure Python.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,41 +29,12 @@ def hardly_differ(point: Floats, before: Floats, w: Floats) -> bool:
     return bool((np.abs(point - before) <= few * np.abs(w)).all())
 
 
-class StallRule:
-    """Convergence without a stopping rule: the last epoch changed no weight by more than rounding."""
-
-    has_converged: bool | None = None
-    w: Floats
-    before: Floats
-
-    @property
-    def has_stalled(self) -> bool:
-        """Whether no weight moved by more than a few roundings."""
-        return hardly_differ(self.w, self.before, self.w)
-
-
 @dataclass(frozen=True)
 class Until:
     """The stopping rule of `kernels/proximal.step`. With tol < 0 it never stops a run."""
 
     tol: float = -1.0
     patience: int = 1
-
-
-class GradientRule(StallRule):
-    """The stopping rule of full-batch descent. It uses the norms of gradients in `_momentum`."""
-
-    _until: Until
-    _momentum: Any
-    """Six numbers: see `StepperState.momentum`."""
-
-    @property
-    def has_stalled(self) -> bool:
-        _, quiet, first, last, *_ = self._momentum
-        if first < 0.0:  # no step computed a norm
-            return super().has_stalled
-        is_quiet = self._until.tol < 0.0 and quiet > 0.0
-        return bool(is_quiet or (last == 0.0 and np.array_equal(self.w, self.before)))
 
 
 @dataclass
@@ -86,14 +58,38 @@ class EpochBatch:
         )
 
 
-@dataclass
-class StepperState:
-    """The parameters, and the other values that the next epoch needs.
+_NO_NUMBERS = np.zeros(0)
 
-    point and before (size,) are the weights after and before the last step. momentum (6,) holds the t of
-    Nesterov's rule, quiet epochs in a row, and the norms of the first and the last gradient (see
-    `kernels/proximal.py`), then the scale and the growth factor of `backtracking.py`. For average (size,) and
-    counts (2,) see `kernels/steps.py`.
+
+class StepperState(NamedTuple):
+    """All that the next epoch needs of the epochs before it. An epoch makes a new state; arrays may be shared
+    and are never changed.
+
+    Attributes
+    ----------
+    point : ndarray (size,)
+        The parameters.
+    before : ndarray (size,)
+        The parameters before the last step.
+    momentum : ndarray (6,)
+        The t of Nesterov's rule, quiet epochs in a row, the norms of the first and the last gradient (see
+        `kernels/proximal.py`), and the scale and the growth factor of `backtracking.py`.
+    average : ndarray (size,) or (0,)
+        The mean of the averaged iterates.
+    counts : ndarray (2,)
+        The number of steps, and the first step of the average, or −1 without averaging.
+    epoch_start : ndarray (size,) or (0,)
+        The parameters before the last epoch, for SGD.
+    gradient : ndarray (size,) or (0,)
+        The gradient for the next step, for full-batch descent that reads the data.
+    epoch : int
+        The number of the next epoch of SGD, which determines its order of rows.
+    passes : int
+        The number of passes over the data for these epochs.
+    stage : int
+        The stage of the reference of maps, see `solver/summaries.py`.
+    has_converged : bool
+        Whether the stepper's own stopping rule is met.
     """
 
     point: Floats
@@ -101,54 +97,74 @@ class StepperState:
     momentum: Floats
     average: Floats
     counts: NDArray[np.int64]
+    epoch_start: Floats = _NO_NUMBERS
+    gradient: Floats = _NO_NUMBERS
+    epoch: int = 0
+    passes: int = 0
+    stage: int = 0
+    has_converged: bool = False
 
-    def copied(self) -> StepperState:
-        return StepperState(*(part.copy() for part in vars(self).values()))
+    def averaged(self) -> Floats | None:
+        """The mean of the averaged iterates, or None if there are none."""
+        done, first = self.counts
+        return self.average if 0 <= first < done else None
+
+    def carried(self) -> StepperState:
+        """The part that a run which continues this one takes over."""
+        return StepperState(self.point, self.before, self.momentum, self.average, self.counts)
 
 
 _NO_EPOCH = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])
-_NO_AVERAGE, _NO_COUNTS = np.zeros(0), np.array([0, -1])
+_NO_COUNTS = np.array([0, -1])
 
 
-def new_state(point: Floats, average_from: int = -1) -> StepperState:
-    """The state of a run that begins at this point."""
-    average, counts = _NO_AVERAGE, _NO_COUNTS.copy()
+def new_state(point: Floats, average_from: int = -1, epoch: int = 0) -> StepperState:
+    """The state of a run that begins at this point, with this number of its first epoch."""
+    average, counts = _NO_NUMBERS, _NO_COUNTS
     if average_from >= 0:
-        average, counts[1] = np.zeros(len(point)), average_from
-    return StepperState(point, point.copy(), _NO_EPOCH.copy(), average, counts)
+        average, counts = np.zeros(len(point)), np.array([0, average_from])
+    return StepperState(point, point, _NO_EPOCH, average, counts, point, _NO_NUMBERS, epoch)
 
 
 class Stepper(Protocol):
-    w: Floats
-    """The parameters; `advance` changes them."""
-    before: Floats
-    """The parameters before the last epoch."""
-    passes: int
-    """The number of passes of this stepper so far."""
     epochs_per_call: int
     """The most epochs of one call of `advance`. It takes at most about 50 ms, so that Ctrl-C acts quickly."""
     method: Method
     has_costs: bool
     """Whether costs take no extra pass."""
 
-    @property
-    def state_attributes(self) -> tuple[str, ...]:
-        """Names of the attributes that epochs change; a checkpoint stores and restores them."""
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        """Read the data if the method needs it. Return the state and its cost, or None if it is not
+        computed."""
 
-    @property
-    def has_converged(self) -> bool | None:
-        """Whether the stepper's own stopping rule is met; None without such a rule."""
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
+        """Do one epoch for each rate and fill `batch`. Return the new state and the number of epochs done.
 
-    @property
-    def has_stalled(self) -> bool:
-        """Whether the last epoch changed no weight by more than rounding."""
-
-    def start(self, want_cost: bool) -> float | None:
-        """Read the data if the method needs it. Return the cost at w, or None if it is not computed."""
-
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        """Do one epoch for each rate and fill `batch`. Return the number of epochs done.
-
-        An epoch after which w or its cost is not finite is undone and is the last, unless
+        An epoch after which the parameters or their cost are not finite is undone and is the last, unless
         `allow_divergence`.
         """
+
+    def has_stalled(self, state: StepperState) -> bool:
+        """Whether the last epoch changed no weight by more than rounding."""
+
+
+class GradientRule:
+    """The stopping rule of full-batch descent. It uses the norms of gradients in `StepperState.momentum`."""
+
+    _until: Until
+
+    def has_stalled(self, state: StepperState) -> bool:
+        _, quiet, first, last, *_ = state.momentum
+        if first < 0.0:  # no step computed a norm
+            return hardly_differ(state.point, state.before, state.point)
+        is_quiet = self._until.tol < 0.0 and quiet > 0.0
+        return bool(is_quiet or (last == 0.0 and np.array_equal(state.point, state.before)))
+
+
+class StallRule:
+    """Convergence of SGD without a stopping rule: the last epoch changed no weight by more than rounding."""
+
+    def has_stalled(self, state: StepperState) -> bool:
+        return hardly_differ(state.point, state.epoch_start, state.point)

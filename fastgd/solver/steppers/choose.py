@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from fastgd.data.dataset import Dataset
@@ -12,7 +10,7 @@ from fastgd.solver import planner
 from fastgd.solver.options import Plan
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
-from fastgd.solver.steppers.base import Stepper, StepperState, Until, new_state
+from fastgd.solver.steppers.base import Stepper, Until
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
 from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
@@ -56,36 +54,35 @@ def descent_method(plan: Plan, problem: Problem, n_epochs: int, has_automatic_ra
 
 
 def choose_steppers(
-    plan: Plan,
-    problem: Problem,
-    method: Method,
-    points: list[Floats],
-    begin: Callable[[], list[StepperState]],
-    rates: list[Floats],
-    epoch: int,
+    plan: Plan, problem: Problem, method: Method, rates: list[Floats], backtracks: list[bool]
 ) -> list[Stepper]:
-    """A stepper for each run, which has an array of rates. The first epoch has number `epoch`.
+    """A stepper for each run, which has an array of rates. Runs share a stepper where they can.
 
-    `method` is the method of full-batch descent. `points` are the starts of the lesson's steps, which have no
-    other state. `begin` makes the states of the other steppers.
+    `method` is the method of full-batch descent. `backtracks` says whether a run scales its rates.
     """
-    is_sgd, is_python, summaries = plan.solver == "sgd", plan.backend == "python", problem.summaries
-    if not is_sgd and summaries is not None and method == "stream" and problem.rows.is_one_block:
-        return [BlockDescent(problem.rows, point) for point in points]
-    rule, order, n_threads = plan.rule, plan.order, plan.options.n_threads
-    if is_sgd and summaries is not None:
-        return _affine_sgd(plan, problem, points, rates, epoch)
-    states = begin()
-    if is_sgd and is_python:
-        return [PlainSgd(problem, state, rule, order, epoch) for state in states]
-    if is_sgd:
-        return [StreamingSgd(problem, state, rule, order, epoch, n_threads) for state in states]
+    if plan.solver == "sgd" and problem.summaries is not None:
+        return _affine_sgd(plan, problem, rates)
+    if plan.solver == "sgd":
+        return [_sgd(plan, problem)] * len(rates)
+    shared = {flag: _descent(plan, problem, method, flag) for flag in set(backtracks)}
+    return [shared[flag] for flag in backtracks]
+
+
+def _sgd(plan: Plan, problem: Problem) -> Stepper:
+    if plan.backend == "python":
+        return PlainSgd(problem, plan.rule, plan.order)
+    return StreamingSgd(problem, plan.rule, plan.order, plan.options.n_threads)
+
+
+def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> Stepper:
+    if problem.summaries is not None and method == "stream" and problem.rows.is_one_block:
+        return BlockDescent(problem.rows)
     until = _until(plan, method)
-    if is_python:
-        return [PlainDescent(problem, state, rule, until) for state in states]
+    if plan.backend == "python":
+        return PlainDescent(problem, plan.rule, until, backtracks)
     if method == "summary":
-        return [SummaryDescent(problem, state, rule, until) for state in states]
-    return [StreamingDescent(problem, state, rule, until, n_threads) for state in states]
+        return SummaryDescent(problem, plan.rule, until)
+    return StreamingDescent(problem, plan.rule, until, plan.options.n_threads, backtracks)
 
 
 def _until(plan: Plan, method: Method) -> Until:
@@ -98,23 +95,15 @@ def _until(plan: Plan, method: Method) -> Until:
     return Until(plan.options.tolerance(method), patience)
 
 
-def _affine_sgd(
-    plan: Plan, problem: Problem, points: list[Floats], rates: list[Floats], epoch: int
-) -> list[Stepper]:
+def _affine_sgd(plan: Plan, problem: Problem, rates: list[Floats]) -> list[Stepper]:
     """SGD of squared errors by single steps: one read makes the maps of all runs, or a scan an epoch each."""
-    rows, order, n_threads = problem.descent_rows, plan.order, plan.options.n_threads
+    rows = problem.descent_rows
     own, together = _mapped_rates(plan, rows, rates)
-    steppers: list[Stepper] = []
-    for point, distinct in zip(points, own, strict=True):
-        stepper: Stepper | None = None
-        if len(distinct):
-            stepper = _map_sgd(plan, problem, point, together, distinct, epoch)
-        if stepper is None and rows.is_one_block:
-            stepper = BlockSgd(rows, point, order, epoch)
-        if stepper is None:
-            stepper = StreamingSgd(problem, new_state(point), plan.rule, order, epoch, n_threads)
-        steppers.append(stepper)
-    return steppers
+    mapped = [_map_sgd(plan, problem, together, distinct) if len(distinct) else None for distinct in own]
+    if None not in mapped:
+        return [stepper for stepper in mapped if stepper is not None]
+    other = BlockSgd(rows, plan.order) if rows.is_one_block else _sgd(plan, problem)
+    return [other if stepper is None else stepper for stepper in mapped]
 
 
 def _mapped_rates(plan: Plan, rows: Dataset, rates: list[Floats]) -> tuple[list[Floats], Floats]:
@@ -137,14 +126,11 @@ def _mapped_rates(plan: Plan, rows: Dataset, rates: list[Floats]) -> tuple[list[
     return own, together
 
 
-def _map_sgd(
-    plan: Plan, problem: Problem, point: Floats, all_rates: Floats, rates: Floats, epoch: int
-) -> MapSgd | None:
+def _map_sgd(plan: Plan, problem: Problem, all_rates: Floats, rates: Floats) -> MapSgd | None:
     """SGD by maps; None where most digits would be lost, or squares overflow."""
-    summaries = problem.summaries
+    rows, summaries = problem.descent_rows, problem.summaries
     assert summaries is not None
-    of_run = all_rates, rates, plan.order, plan.options.track_cost, epoch
-    stepper = MapSgd(problem.descent_rows, point, summaries, *of_run)
+    stepper = MapSgd(rows, summaries, all_rates, rates, plan.order, plan.options.track_cost)
     can = summaries.statistics.is_finite and np.mean(~stepper.is_safe) <= MOST_SCANNED
     return stepper if can else None
 

@@ -11,79 +11,83 @@ from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import EpochBatch, StallRule
+from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState, hardly_differ
 
 # An epoch of a compiled loop takes about this many nanoseconds for each number. A call may take 50 ms.
 _STRICT_NS = 10
 _CALL_NS = 50_000_000
 
 
-class BlockDescent(StallRule):
+class BlockDescent:
     """Full-batch descent on one block by the textbook's compiled loop."""
 
-    state_attributes = ("w", "before", "_gradient", "passes")
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: Dataset, w: Floats):
-        self.w, self.passes = w, 0
+    def __init__(self, rows: Dataset):
         self._kernels = _strict()
         self._X, self._y, _ = rows.whole()
-        self.before, self._gradient = np.empty(rows.d), np.empty(rows.d)
         self.epochs_per_call = _epochs_per_call(rows)
 
-    def start(self, want_cost: bool) -> float | None:
-        self.passes += 1
-        return self._kernels.cost_and_gradient(self._X, self._y, self.w, 2.0, self._gradient)
+    def has_stalled(self, state: StepperState) -> bool:
+        return hardly_differ(state.point, state.before, state.point)
 
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        gradient = np.empty(len(state.point))
+        cost = self._kernels.cost_and_gradient(self._X, self._y, state.point, 2.0, gradient)
+        return state._replace(gradient=gradient, passes=state.passes + 1), cost
+
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
+        w, before, gradient = state.point.copy(), state.before.copy(), state.gradient.copy()
         done: int = self._kernels.descend(
             self._X,
             self._y,
-            self.w,
-            self.before,
-            self._gradient,
+            w,
+            before,
+            gradient,
             rates,
             2.0,
             allow_divergence,
             batch.costs,
             batch.weights,
         )
-        self.passes += min(done + 1, len(rates))
-        return done
+        passes = state.passes + min(done + 1, len(rates))
+        return state._replace(point=w, before=before, gradient=gradient, passes=passes), done
 
 
 class BlockSgd(StallRule):
     """SGD on one block by the textbook's compiled loop. Costs take little time, so they are always
     recorded."""
 
-    state_attributes = ("w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: Dataset, w: Floats, order: Order, epoch: int):
-        self.w, self.passes = w, 0
-        self._kernels, self._order, self._epoch = _strict(), order, epoch
+    def __init__(self, rows: Dataset, order: Order):
+        self._kernels, self._order = _strict(), order
         self._X, self._y, _ = rows.whole()
-        self.before = np.empty(rows.d)
         self.epochs_per_call = 1 if order.shuffle is True else _epochs_per_call(rows)
 
-    def start(self, want_cost: bool) -> float | None:
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
         if not want_cost:
-            return None
-        self.passes += 1
-        return self._kernels.cost(self._X, self._y, self.w, 2.0)
+            return state, None
+        cost = self._kernels.cost(self._X, self._y, state.point, 2.0)
+        return state._replace(passes=state.passes + 1), cost
 
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
         X, y = self._X, self._y
         if self._order.shuffle is True:
-            order = self._order.rows(self._epoch, len(y))
+            order = self._order.rows(state.epoch, len(y))
             X, y = X[order], y[order]
+        w, epoch_start = state.point.copy(), state.epoch_start.copy()
         done: int = self._kernels.descend_in_order(
             X,
             y,
-            self.w,
-            self.before,
+            w,
+            epoch_start,
             rates,
             2.0,
             allow_divergence,
@@ -92,9 +96,8 @@ class BlockSgd(StallRule):
             batch.weights,
             batch.gradients,
         )
-        self._epoch += done
-        self.passes += min(done + 1, len(rates)) * (2 if len(batch.costs) else 1)
-        return done
+        passes = state.passes + min(done + 1, len(rates)) * (2 if len(batch.costs) else 1)
+        return state._replace(point=w, epoch_start=epoch_start, epoch=state.epoch + done, passes=passes), done
 
 
 @functools.cache

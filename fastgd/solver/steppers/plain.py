@@ -6,7 +6,6 @@ The arithmetic is that of `reference.py`. Plain steps on squared errors have the
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -26,16 +25,14 @@ class _Plain:
     epochs_per_call = 1
     method: Method = "stream"
 
-    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule):
+    def __init__(self, problem: Problem, rule: UpdateRule):
         objective, scaling = problem.objective, problem.scaling
-        self.w, self.before, self.passes = state.point, state.before, 0
         rows = problem.transformed(scaling.shift, scaling.scale, is_weighted=False)
         self._xs, self._ys, self._weights = rows.lists()
         self._loss, self._rule = objective.loss, rule
         self._l1, self._l2 = (part.tolist() if part.any() else [] for part in problem.penalty)
 
     def _cost(self, theta: list[float]) -> float:
-        self.passes += 1
         loss = reference.mean_loss(self._xs, self._ys, self._weights, theta, self._loss)
         return loss + reference.penalty(theta, self._l1, self._l2)
 
@@ -46,33 +43,28 @@ class _Plain:
 class PlainDescent(GradientRule, _Plain):
     """Full-batch descent with the update rule of `kernels/proximal.py`."""
 
-    state_attributes = ("w", "before", "_momentum", "passes", "has_converged")
     has_costs = True
-    backtracks = False
-    """Whether rates are scaled by backtracking."""
 
-    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule, until: Until):
-        super().__init__(problem, state, rule)
-        self._state, self._momentum = state, state.momentum.tolist()
-        self._until, self.has_converged = until, False
+    def __init__(self, problem: Problem, rule: UpdateRule, until: Until, backtracks: bool = False):
+        """`backtracks` says whether rates are scaled by backtracking."""
+        super().__init__(problem, rule)
+        self._until, self._backtracks = until, backtracks
         self._metric = problem.metric.tolist()
 
-    @property
-    def memory(self) -> StepperState:
-        return replace(self._state, point=self.w, before=self.before, momentum=np.array(self._momentum))
-
-    def start(self, want_cost: bool) -> float | None:
-        return self._cost(self.w.tolist())
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        return state._replace(passes=state.passes + 1), self._cost(state.point.tolist())
 
     def _gradient(self, theta: list[float]) -> list[float]:
         """The gradient of the smooth part of the cost."""
         gradient = reference.mean_slope(self._xs, self._ys, self._weights, theta, self._loss)
         return reference.with_l2(gradient, theta, self._l2) if self._l2 else gradient
 
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
         rule, rate = self._rule, float(rates[0])
-        t, quiet, first, _, scale, growth = self._momentum
-        theta, before = self.w.tolist(), self.before.tolist()
+        t, quiet, first, _, scale, growth = state.momentum.tolist()
+        theta, before = state.point.tolist(), state.before.tolist()
         beta = rule.momentum
         if rule.nesterov:
             beta = (t - 1) / (0.5 * (1 + math.sqrt(1 + 4 * t * t)))
@@ -87,13 +79,13 @@ class PlainDescent(GradientRule, _Plain):
             step = [a - b for a, b in zip(new, at, strict=True)]
             return step, [a - b for a, b in zip(self._gradient(new), gradient, strict=True)]
 
-        if self.backtracks:
+        if self._backtracks:
             rate, scale, growth = backtracked(rate, scale, growth, attempt)
             rates[0] = rate
         new = reference.proximal_step(at, direction, push, rate, self._l1)
-        cost = self._cost(new)
+        cost, state = self._cost(new), state._replace(passes=state.passes + 1)
         if not (allow_divergence or self._is_finite(new, cost)):
-            return 0
+            return state, 0
         norm, against = 0.0, 0.0
         for k, mapped in enumerate(gradient):
             strength, moved = self._l1[k] if self._l1 else 0.0, new[k] - theta[k]
@@ -113,40 +105,38 @@ class PlainDescent(GradientRule, _Plain):
             abs(z - w) <= 2**-50 * max(abs(z), 2**-20 * size) for z, w in zip(new, theta, strict=True)
         )
         quiet = quiet + 1 if is_still or norm <= self._until.tol * first else 0.0
-        self.has_converged = self._until.tol >= 0 and quiet >= self._until.patience
-        self.before, self.w = self.w, np.array(new)
-        self._momentum = [t, quiet, first, norm, scale, growth]
-        batch.costs[:], batch.weights[:], batch.norms[:] = cost, self.w, norm
-        return 1
+        batch.costs[:], batch.weights[:], batch.norms[:] = cost, new, norm
+        changed = state._replace(
+            point=np.array(new),
+            before=state.point,
+            momentum=np.array([t, quiet, first, norm, scale, growth]),
+            has_converged=self._until.tol >= 0 and quiet >= self._until.patience,
+        )
+        return changed, 1
 
 
 class PlainSgd(StallRule, _Plain):
     """SGD with the update rule of `kernels/steps.py`."""
 
-    state_attributes = ("w", "before", "memory", "_epoch", "passes")
-
-    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule, order: Order, epoch: int):
-        super().__init__(problem, state, rule)
+    def __init__(self, problem: Problem, rule: UpdateRule, order: Order):
+        super().__init__(problem, rule)
         self.has_costs = problem.objective.is_quadratic and rule.is_plain and problem.rows.is_one_block
-        self.memory = state
-        self._order, self._epoch, self._block_rows = order, epoch, block_rows(problem.rows.d)
+        self._order, self._block_rows = order, block_rows(problem.rows.d)
 
-    def start(self, want_cost: bool) -> float | None:
-        return self._cost(self.w.tolist()) if want_cost else None
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        if not want_cost:
+            return state, None
+        return state._replace(passes=state.passes + 1), self._cost(state.point.tolist())
 
-    def average(self) -> Floats | None:
-        """The mean of the averaged iterates, or None if there are none."""
-        done, first = self.memory.counts
-        return self.memory.average if 0 <= first < done else None
-
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        self.passes += 1
-        order = self._order.indices(self._epoch, len(self._ys), self._block_rows).tolist()
-        average, rule = self.memory.average.tolist(), self._rule
-        done, first = self.memory.counts.tolist()
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
+        order = self._order.indices(state.epoch, len(self._ys), self._block_rows).tolist()
+        average, rule = state.average.tolist(), self._rule
+        done, first = state.counts.tolist()
         gradients: list[list[float]] = []
         samples, strengths = (self._xs, self._ys, self._weights), (self._l1, self._l2)
-        new, before = self.w.tolist(), self.memory.before.tolist()
+        new, before = state.point.tolist(), state.before.tolist()
         steps = reference.descend_in_batches(
             samples, order, new, before, self._loss, strengths, rule, float(rates[0])
         )
@@ -156,13 +146,11 @@ class PlainSgd(StallRule, _Plain):
                 average = [a + (w_j - a) / (done - first) for a, w_j in zip(average, w, strict=True)]
             if len(batch.gradients):
                 gradients.append(gradient)
-        cost = self._cost(new) if len(batch.costs) else 0.0
+        cost, passes = 0.0, state.passes + 1
+        if len(batch.costs):
+            cost, passes = self._cost(new), passes + 1
         if not (allow_divergence or self._is_finite(new, cost)):
-            return 0
-        self.before, self.w = self.w, np.array(new)
-        self.memory = StepperState(
-            self.w, np.array(before), self.memory.momentum, np.array(average), np.array([done, first])
-        )
+            return state._replace(passes=passes), 0
         batch.costs[:], batch.weights[:] = cost, new
         if len(batch.gradients):
             batch.gradients[0] = gradients
@@ -170,5 +158,13 @@ class PlainSgd(StallRule, _Plain):
             x, y = self._xs[order[-1]], self._ys[order[-1]]
             weight = self._weights[order[-1]] if self._weights else 1.0
             batch.losses[0] = weight * reference.value(self._loss, reference.score(x, new), y)
-        self._epoch += 1
-        return 1
+        changed = state._replace(
+            point=np.array(new),
+            before=np.array(before),
+            average=np.array(average),
+            counts=np.array([done, first]),
+            epoch_start=state.point,
+            epoch=state.epoch + 1,
+            passes=passes,
+        )
+        return changed, 1

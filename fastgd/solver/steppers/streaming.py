@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -32,22 +32,21 @@ class StreamingDescent(GradientRule):
     The lesson's step, w − α gradient, is done by NumPy, so that no kernel must compile for it.
     """
 
-    state_attributes = ("w", "before", "_momentum", "_at", "_gradient", "passes", "has_converged")
     has_costs = True
-    has_converged = False
     method: Method = "stream"
     epochs_per_call = 1
-    backtracks = False
-    """Whether rates are scaled by backtracking."""
-    _tried: tuple[Floats, float, Floats] | None = None
-    """The last point that backtracking tried, and the cost and its gradient there, without penalties."""
 
     def __init__(
-        self, problem: Problem, state: StepperState, rule: UpdateRule, until: Until, n_threads: int | None
+        self,
+        problem: Problem,
+        rule: UpdateRule,
+        until: Until,
+        n_threads: int | None,
+        backtracks: bool = False,
     ):
+        """`backtracks` says whether rates are scaled by backtracking."""
         objective, scaling = problem.objective, problem.scaling
-        self._rule, self._until, self._state = rule, until, state
-        self.w, self.before, self._momentum, self.passes = state.point, state.before, state.momentum, 0
+        self._rule, self._until, self._backtracks = rule, until, backtracks
         self._penalty, self._zeros = problem.penalty, np.zeros(scaling.size)
         self._has_l2 = bool(self._penalty.l2.any())
         self._is_penalised = self._has_l2 or bool(self._penalty.l1.any())
@@ -61,67 +60,78 @@ class StreamingDescent(GradientRule):
             self._kernels = proximal
             self._cost_and_gradient = Cost(problem.rows, objective.loss, scaling, n_threads)
 
-    @property
-    def memory(self) -> StepperState:
-        return replace(self._state, point=self.w, before=self.before, momentum=self._momentum)
+    @OVERFLOW_IS_SEEN
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        beta, at = self._look_ahead(state.point, state.before, state.momentum)
+        cost, gradient = self._cost_and_gradient(state.point, at if beta else None)
+        cost, gradient = self._penalised(state.point, at, cost, gradient)
+        return state._replace(gradient=gradient, passes=state.passes + 1), cost
 
     @OVERFLOW_IS_SEEN
-    def start(self, want_cost: bool) -> float | None:
-        return self._evaluate(self.w, self.before)
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
+        _, at = self._look_ahead(state.point, state.before, state.momentum)
+        momentum, passes = state.momentum.copy(), state.passes
+        tried: tuple[Floats, float, Floats] | None = None
 
-    def _evaluate(self, theta: Floats, before: Floats) -> float:
-        """Return the cost at θ, and set `_gradient` to the gradient of the smooth part at `_at`."""
-        self.passes += 1
-        beta = 0.0
-        if self._kernels is not None:
-            beta = self._kernels.pull(self._momentum, self._rule.momentum, self._rule.nesterov)
-        self._at = theta + beta * (theta - before) if beta else theta
-        if not beta and self._tried is not None and np.array_equal(theta, self._tried[0]):
-            self.passes -= 1
-            _, cost, self._gradient = self._tried
-        else:
-            cost, self._gradient = self._cost_and_gradient(theta, self._at if beta else None)
-        self._tried = None
-        if self._has_l2:
-            self._gradient += self._penalty.l2 * self._at
-        return cost + self._penalty.value(theta) if self._is_penalised else cost
+        def attempt(rate: float) -> tuple[Floats, Floats]:
+            """The changes of the point and of the gradient by a step at this rate, in one pass."""
+            nonlocal passes, tried
+            passes += 1
+            theta = self._step(state, at, momentum.copy(), rate)[0]
+            cost, gradient = self._cost_and_gradient(theta)
+            tried = theta, cost, gradient
+            return theta - at, gradient + self._penalty.l2 * theta - state.gradient
 
-    @OVERFLOW_IS_SEEN
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
-        momentum, at, gradient = self._momentum.copy(), self._at, self._gradient
-        if self.backtracks:
+        if self._backtracks:
             scale, growth = momentum[4:].tolist()
-            rates[0], scale, growth = backtracked(float(rates[0]), scale, growth, self._attempt)
-            self._momentum[4:] = scale, growth
-        theta, before, has_converged = self._step(self._momentum, float(rates[0]))
-        norm = self._momentum[3]
-        cost = self._evaluate(theta, before)
+            rates[0], scale, growth = backtracked(float(rates[0]), scale, growth, attempt)
+            momentum[4:] = scale, growth
+        theta, before, has_converged = self._step(state, at, momentum, float(rates[0]))
+        norm = momentum[3]
+        beta, next_at = self._look_ahead(theta, before, momentum)
+        if tried is not None and not beta and np.array_equal(theta, tried[0]):
+            _, cost, gradient = tried
+        else:
+            passes += 1
+            cost, gradient = self._cost_and_gradient(theta, next_at if beta else None)
+        cost, gradient = self._penalised(theta, next_at, cost, gradient)
         if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
-            self._momentum, self._at, self._gradient = momentum, at, gradient
-            return 0
-        self.w, self.before, self.has_converged = theta, before, has_converged
+            return state._replace(passes=passes), 0
         batch.costs[:] = cost
         batch.weights[:] = theta
         batch.norms[:] = norm
-        return 1
+        changed = state._replace(
+            point=theta, before=before, momentum=momentum, gradient=gradient, passes=passes,
+            has_converged=has_converged,
+        )  # fmt: skip
+        return changed, 1
 
-    def _attempt(self, rate: float) -> tuple[Floats, Floats]:
-        """The changes of the point and of the gradient by a step at this rate, in one pass."""
-        self.passes += 1
-        theta = self._step(self._momentum.copy(), rate)[0]
-        cost, gradient = self._cost_and_gradient(theta)
-        self._tried = theta, cost, gradient.copy()
-        return theta - self._at, gradient + self._penalty.l2 * theta - self._gradient
+    def _look_ahead(self, theta: Floats, before: Floats, momentum: Floats) -> tuple[float, Floats]:
+        """β, and the point of the next gradient, θ + β (θ − θ before)."""
+        beta = 0.0
+        if self._kernels is not None:
+            beta = self._kernels.pull(momentum, self._rule.momentum, self._rule.nesterov)
+        return beta, theta + beta * (theta - before) if beta else theta
 
-    def _step(self, momentum: Floats, rate: float) -> tuple[Floats, Floats, bool]:
+    def _penalised(self, theta: Floats, at: Floats, cost: float, gradient: Floats) -> tuple[float, Floats]:
+        """The cost at θ, and the gradient of its smooth part at this point, with penalties."""
+        if self._has_l2:
+            gradient += self._penalty.l2 * at
+        return cost + self._penalty.value(theta) if self._is_penalised else cost, gradient
+
+    def _step(
+        self, state: StepperState, at: Floats, momentum: Floats, rate: float
+    ) -> tuple[Floats, Floats, bool]:
         """θ after the step, θ before it, and whether the run has converged. Updates `momentum`."""
         if self._kernels is None:
-            theta = rate * self._gradient
-            np.subtract(self.w, theta, out=theta)
-            return theta, self.w, False
-        theta, before, gradient = self.w.copy(), self.before.copy(), self._gradient
+            theta = rate * state.gradient
+            np.subtract(state.point, theta, out=theta)
+            return theta, state.point, False
+        theta, before, gradient = state.point.copy(), state.before.copy(), state.gradient
         has_converged = self._kernels.step(
-            theta, before, self._at, gradient, gradient, gradient, rate, self._rule.momentum,
+            theta, before, at, gradient, gradient, gradient, rate, self._rule.momentum,
             self._rule.nesterov, self._penalty.l1, self._zeros, momentum, self._until.tol, 0.0,
             self._zeros, self._until.patience,
         )  # fmt: skip
@@ -135,25 +145,14 @@ class StreamingSgd(StallRule):
     without l1 are taken several together. Steps with l1, momentum, batches or averages are taken one by one.
     """
 
-    state_attributes = ("w", "before", "memory", "_epoch", "passes")
     epochs_per_call = 1
     has_costs = False
     method: Method = "stream"
 
-    def __init__(
-        self,
-        problem: Problem,
-        state: StepperState,
-        rule: UpdateRule,
-        order: Order,
-        epoch: int,
-        n_threads: int | None,
-    ):
+    def __init__(self, problem: Problem, rule: UpdateRule, order: Order, n_threads: int | None):
         objective, scaling = problem.objective, problem.scaling
         self._loss, self._l2, self._rule = objective.loss, float(objective.l2), rule
-        self._penalty = problem.penalty
-        self._order, self._epoch = order, epoch
-        self.w, self.before, self.memory, self.passes = state.point, state.before, state, 0
+        self._penalty, self._order = problem.penalty, order
         self._is_affine = objective.is_quadratic and rule.is_plain
         self._cost_and_gradient: Cost | SquaredCost
         if self._is_affine:
@@ -169,48 +168,44 @@ class StreamingSgd(StallRule):
         is_even = not objective.l2 or not objective.standardize
         self._is_blocked = rule.is_plain and not objective.l1 and is_even
 
-    def start(self, want_cost: bool) -> float | None:
-        return self._cost(self.w) if want_cost else None
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        if not want_cost:
+            return state, None
+        return state._replace(passes=state.passes + 1), self._cost(state.point)
 
     def _cost(self, theta: Floats) -> float:
-        self.passes += 1
         return self._cost_and_gradient(theta)[0] + self._penalty.value(theta)
 
-    def average(self) -> Floats | None:
-        """The mean of the averaged iterates, or None if there are none."""
-        done, first = self.memory.counts
-        return self.memory.average if 0 <= first < done else None
-
     @OVERFLOW_IS_SEEN
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
         is_blocked = self._is_blocked and not len(batch.gradients)
-        state, last = self._steps(float(rates[0]), is_blocked, batch.gradients)
-        if is_blocked and not np.isfinite(state.point).all() and np.isfinite(self.w).all():
+        new, last = self._steps(state, float(rates[0]), is_blocked, batch.gradients)
+        if is_blocked and not np.isfinite(new.point).all() and np.isfinite(state.point).all():
             # Products of several rows overflow before single steps do.
-            state, last = self._steps(float(rates[0]), False, batch.gradients)
-        theta = state.point
-        cost = self._cost(theta) if len(batch.costs) else 0.0
+            state = state._replace(passes=new.passes)
+            new, last = self._steps(state, float(rates[0]), False, batch.gradients)
+        theta, cost, passes = new.point, 0.0, new.passes
+        if len(batch.costs):
+            cost, passes = self._cost(theta), passes + 1
         if not (allow_divergence or (math.isfinite(cost) and np.isfinite(theta).all())):
-            return 0
-        self.memory, self.before, self.w = state, self.w, theta
-        self._epoch += 1
+            return state._replace(passes=passes), 0
         batch.costs[:] = cost
         batch.weights[:] = theta
         if len(batch.losses):
             *x, y, weight = last.tolist()
             x += [1.0] * self._has_intercept
             batch.losses[0] = weight * reference.value(self._loss, reference.score(x, theta.tolist()), y)
-        return 1
+        return new._replace(epoch_start=state.point, epoch=state.epoch + 1, passes=passes), 1
 
-    def _steps(self, rate: float, is_blocked: bool, gradients: Floats) -> tuple[StepperState, Floats]:
+    def _steps(
+        self, state: StepperState, rate: float, is_blocked: bool, gradients: Floats
+    ) -> tuple[StepperState, Floats]:
         """The state after the steps of one epoch, and x, y and the weight of its last row."""
-        self.passes += 1
-        old, rows, rule, d = self.memory, self._rows, self._rule, self._rows.d
-        state = replace(
-            old, point=self.w.copy(), before=old.before.copy(), average=old.average.copy(),
-            counts=old.counts.copy(),
-        )  # fmt: skip
-        theta, last = state.point, np.empty(d + 2)
+        rows, rule, d = self._rows, self._rule, self._rows.d
+        theta, before, average = state.point.copy(), state.before.copy(), state.average.copy()
+        counts, last = state.counts.copy(), np.empty(d + 2)
         moving: list[Any] = [theta[:d], _or_one(theta[d:])]
         steps: Callable[..., None]
         if self._is_affine and is_blocked:
@@ -225,23 +220,25 @@ class StreamingSgd(StallRule):
                 self._loss, rate, self._penalty.l1[:d], self._penalty.l2[:d], rule.momentum, rule.nesterov,
                 rule.batch_size, self._has_intercept, rows.n,
             )  # fmt: skip
-            before, average = state.before, state.average
             moving += [before[:d], _or_one(before[d:]), np.zeros(d + 3)]
-            moving += [average[:d], _or_one(average[d:]), state.counts, np.zeros(1, np.int64)]
-        self._scan(_Last(steps), [last, *moving])
-        return state, last
+            moving += [average[:d], _or_one(average[d:]), counts, np.zeros(1, np.int64)]
+        self._scan(_Last(steps), [last, *moving], state.epoch)
+        new = state._replace(
+            point=theta, before=before, average=average, counts=counts, passes=state.passes + 1
+        )
+        return new, last
 
-    def _scan(self, step: Step, state: list[Any]) -> None:
-        """Call `step` on the rows in the order of this epoch."""
+    def _scan(self, step: Step, moving: list[Any], epoch: int) -> None:
+        """Call `step` on the rows in the order of the epoch with this number."""
         rows, order = self._rows, self._order
         if order.shuffle is True:
-            scan.scan_rows(rows, step, order.rows(self._epoch, rows.n), state)
+            scan.scan_rows(rows, step, order.rows(epoch, rows.n), moving)
         elif order.shuffle == "blocks":
             n_blocks = -(-rows.n // block_rows(rows.d))
-            blocks = order.blocks(range(self._epoch, self._epoch + 1), n_blocks)[0]
-            scan.scan_blocks(rows, step, blocks, state)
+            blocks = order.blocks(range(epoch, epoch + 1), n_blocks)[0]
+            scan.scan_blocks(rows, step, blocks, moving)
         else:
-            scan.scan(rows, step, state)
+            scan.scan(rows, step, moving)
 
 
 def _or_one(part: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from fastgd.solver.steppers.base import (
     hardly_differ,
 )
 from fastgd.solver.steppers.streaming import in_order_steps
-from fastgd.solver.summaries import Summaries
+from fastgd.solver.summaries import AT_OPTIMUM, AT_WEIGHTS, FIRST, Summaries
 
 # An epoch of a compiled loop takes about 100 ns, and 1 ns for each number. A call may take 50 ms.
 _EPOCH_NS = 100
@@ -41,36 +41,28 @@ class SummaryDescent(GradientRule):
     The lesson's steps, without momentum, penalty, metric and stopping rule, have a shorter kernel.
     """
 
-    state_attributes = ("w", "before", "_momentum", "has_converged")
     has_costs = True
-    has_converged = False
     method: Method = "summary"
-    passes = 0
 
-    def __init__(self, problem: Problem, state: StepperState, rule: UpdateRule, until: Until):
+    def __init__(self, problem: Problem, rule: UpdateRule, until: Until):
         self._sums, self._metric = problem.penalised, problem.metric
-        self._rule, self._until, self._state = rule, until, state
-        self._l1 = problem.penalty.l1
+        self._rule, self._until, self._l1 = rule, until, problem.penalty.l1
         self._is_plain = problem.is_plain and rule.is_plain and until.tol < 0.0 and not len(self._metric)
-        self._floor, self._units = 0.0, np.zeros(len(state.point))
+        size = problem.scaling.size
+        self._floor, self._units = 0.0, np.zeros(size)
         if until.tol >= 0.0:
             self._floor, self._units = ROUNDING * problem.least_alike, problem.units
-        self.w, self.before, self._momentum = state.point, state.before, state.momentum
-        self._h = np.empty(len(self.w))
-        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + len(self.w) ** 2))
+        self._h = np.empty(size)
+        """Memory for kernels."""
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + size**2))
 
-    @property
-    def memory(self) -> StepperState:
-        return replace(self._state, point=self.w, before=self.before, momentum=self._momentum)
-
-    @property
-    def has_stalled(self) -> bool:
+    def has_stalled(self, state: StepperState) -> bool:
         if not self._is_plain:
-            return super().has_stalled
-        return hardly_differ(self.w, self.before, self._sums.w_ref + self.w)
+            return super().has_stalled(state)
+        return hardly_differ(state.point, state.before, self._sums.w_ref + state.point)
 
-    def start(self, want_cost: bool) -> float | None:
-        sums, v, h = self._sums, self.w, self._h
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        sums, v, h = self._sums, state.point, self._h
         cost: float
         if self._is_plain:
             from fastgd.kernels import epochs
@@ -81,27 +73,54 @@ class SummaryDescent(GradientRule):
 
             proximal.product(sums.G, sums.c, v, h)
             cost = proximal.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, v, h)
-        return cost
+        return state, cost
 
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
         sums, rule, until = self._sums, self._rule, self._until
+        v, before = state.point.copy(), state.before.copy()
         done: int
         if self._is_plain:
             from fastgd.kernels import epochs
 
-            return epochs.descend(
-                sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._h,
+            done = epochs.descend(
+                sums.G, sums.c, sums.s, sums.n, sums.w_ref, v, before, self._h,
                 rates, allow_divergence, batch.costs, batch.weights,
             )  # fmt: skip
+            return state._replace(point=v, before=before), done
         from fastgd.kernels import proximal
 
-        done, self.has_converged = proximal.descend(
+        momentum = state.momentum.copy()
+        done, has_converged = proximal.descend(
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
-            self.w, self.before, self._momentum, rates, rule.momentum, rule.nesterov,
+            v, before, momentum, rates, rule.momentum, rule.nesterov,
             until.tol, self._floor, self._units, self._metric, until.patience, allow_divergence, batch.costs,
             batch.weights, batch.norms,
         )  # fmt: skip
-        return done
+        changed = state._replace(point=v, before=before, momentum=momentum, has_converged=has_converged)
+        return changed, done
+
+
+class _RunMaps:
+    """The maps that the epochs of a run apply: one map of all blocks for each rate, or the maps of blocks."""
+
+    def __init__(self, summaries: Summaries, all_rates: Floats, rates: Floats, is_in_order: bool):
+        maps = summaries.maps(all_rates)
+        self.statistics, self.stage = maps.statistics, summaries.stage
+        indices = np.searchsorted(maps.rates, rates)
+        self.is_safe = maps.is_safe[indices]
+        whole = [maps.composed(k) for k in indices] if is_in_order else []
+        if whole and None not in whole:
+            self.a, self.b = (np.stack(part) for part in zip(*filter(None, whole), strict=True))
+            self.rates, self.is_compiled = rates, True
+            self.last_x, self.last_y = maps.last_x[-1:], maps.last_y[-1:]
+        else:
+            self.a, self.b, self.rates = maps.a, maps.b, maps.rates
+            self.last_x, self.last_y = maps.last_x, maps.last_y
+            self.is_compiled = bool(self.is_safe.all())
+        self.n_blocks = self.a.shape[1]
+        self.block_is_safe = maps.is_safe
 
 
 class MapSgd(StallRule):
@@ -109,159 +128,132 @@ class MapSgd(StallRule):
 
     In order, the maps are composed to one map. With shuffled blocks, an epoch applies the maps in its order.
     Each epoch scans the blocks whose maps would lose digits. Costs come from the statistics. Without
-    `track_cost`, a cost that overflows does not end the run. `summaries` counts the passes for maps.
+    `track_cost`, a cost that overflows does not end the run. `summaries` reads the maps, again about a better
+    reference if need be, and counts those passes.
     """
 
-    state_attributes = ("moved_reference", "is_near_weights", "w", "before", "_epoch", "passes")
     has_costs = True
     method: Method = "summary"
 
     def __init__(
         self,
         rows: Dataset,
-        w: Floats,
         summaries: Summaries,
         all_rates: Floats,
         rates: Floats,
         order: Order,
         track_cost: bool,
-        epoch: int,
     ):
         """The pass of `summaries` makes maps for `all_rates`; this run takes `rates` of them: both ascend."""
         from fastgd.kernels import epochs
 
-        self.w, self.before, self.passes = w, np.empty(rows.d), 0
         self._kernels, self._rows, self._summaries, self._order = epochs, rows, summaries, order
         self._all_rates, self._rates, self._track_cost = all_rates, rates, track_cost
-        self._epoch = epoch
         self._v, self._h = np.empty(rows.d), np.empty(rows.d)
-        self._take_maps()
+        """Memory for kernels."""
+        self._taken: _RunMaps | None = None
+        maps = self._maps(FIRST)
+        self.is_safe = maps.is_safe
+        work = (maps.n_blocks + 1) * (rows.d * rows.d + 4)
+        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + 10 * work)) if maps.is_compiled else 1
 
-    def _take_maps(self) -> None:
-        """Set the maps of an epoch for each rate of this run."""
-        maps = self._summaries.maps(self._all_rates)
-        self._statistics = maps.statistics
-        indices = np.searchsorted(self._all_rates, self._rates)
-        self.is_safe = maps.is_safe[indices]
-        whole = [maps.composed(k) for k in indices] if self._order.shuffle is False else []
-        if whole and None not in whole:
-            self._a, self._b = (np.stack(part) for part in zip(*filter(None, whole), strict=True))
-            self._map_rates = self._rates
-            self._last_x, self._last_y = maps.last_x[-1:], maps.last_y[-1:]
-            self._is_compiled = True
-        else:
-            self._a, self._b, self._map_rates = maps.a, maps.b, self._all_rates
-            self._last_x, self._last_y = maps.last_x, maps.last_y
-            self._is_compiled = bool(self.is_safe.all())
-        self._n_blocks = self._a.shape[1]
-        work = (self._n_blocks + 1) * (self._rows.d * self._rows.d + 4)
-        self.epochs_per_call = max(1, _CALL_NS // (_EPOCH_NS + 10 * work)) if self._is_compiled else 1
+    def _maps(self, stage: int) -> _RunMaps:
+        """The maps about a reference of at least this stage."""
+        if self._taken is None or self._taken.stage < stage:
+            is_in_order = self._order.shuffle is False
+            self._taken = _RunMaps(self._summaries, self._all_rates, self._rates, is_in_order)
+        return self._taken
 
-    @property
-    def moved_reference(self) -> Floats | None:
-        """The weights that the data was read again about, if it was."""
-        return self._summaries.moved_reference
+    def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        cost = self._maps(state.stage).statistics.cost(state.point)
+        if cost < self._limits(state.stage)[0]:
+            state = self._recentred(state, None)
+            cost = self._maps(state.stage).statistics.cost(state.point)
+        return state, cost if want_cost else None
 
-    @moved_reference.setter
-    def moved_reference(self, w_ref: Floats | None) -> None:
-        if w_ref is not None and self._summaries.recentre(w_ref):
-            self._take_maps()
-
-    @property
-    def is_near_weights(self) -> bool:
-        """Whether the data was read again about weights of this run."""
-        return self._summaries.is_near_weights
-
-    @is_near_weights.setter
-    def is_near_weights(self, value: bool) -> None:
-        if value:
-            self._summaries.is_recentred, self._summaries.is_near_weights = False, True
-
-    def start(self, want_cost: bool) -> float | None:
-        cost = self._statistics.cost(self.w)
-        if cost < self._limits()[0]:
-            self._recentre(None)
-            cost = self._statistics.cost(self.w)
-        return cost if want_cost else None
-
-    def advance(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> int:
+    def advance(
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int]:
         """Do epochs. An epoch that would lose digits is done again about a better reference."""
         done = 0
         while done < len(rates):
-            stop = len(rates) if self._is_compiled else done + 1
-            n_done, ended_by = self._epochs(rates[done:stop], batch.part(done, stop), allow_divergence)
+            is_compiled = self._maps(state.stage).is_compiled
+            take = self._compiled_epochs if is_compiled else self._mixed_epoch
+            stop = len(rates) if is_compiled else done + 1
+            state, n_done, ended_by = take(state, rates[done:stop], batch.part(done, stop), allow_divergence)
             done += n_done
-            self._epoch += n_done
             if ended_by == self._kernels.FAR_COST:
-                self._recentre(None)
+                state = self._recentred(state, None)
             elif ended_by == self._kernels.SMALL_WEIGHTS:
-                self._recentre(self.w.copy() if np.abs(self.w).max() < self._limits()[1] else None)
+                w = state.point
+                state = self._recentred(state, w if np.abs(w).max() < self._limits(state.stage)[1] else None)
             elif done < stop:
                 break
-        return done
+        return state, done
 
-    def _limits(self) -> tuple[float, float]:
+    def _limits(self, stage: int) -> tuple[float, float]:
         """The cost and the size of weights below which an epoch is done again, or 0 for never.
 
         Each epoch is judged on its own, so that no digit depends on the number of epochs in a call.
         """
-        summaries, statistics = self._summaries, self._statistics
-        is_current = statistics is summaries.statistics
-        far = 0.0 if is_current and summaries.is_recentred else statistics.far_cost
-        if is_current and (summaries.is_recentred or summaries.is_near_weights):
-            return far, 0.0
-        return far, float(np.abs(statistics.w_ref).max()) / FAR_WEIGHTS
+        maps = self._maps(stage)
+        far = 0.0 if maps.stage == AT_OPTIMUM else maps.statistics.far_cost
+        near = 0.0 if maps.stage else float(np.abs(maps.statistics.w_ref).max()) / FAR_WEIGHTS
+        return far, near
 
-    def _recentre(self, w: Floats | None) -> None:
-        """Read the maps again about the optimum, or about weights w that are small and hardly move."""
-        if self._statistics is self._summaries.statistics:  # otherwise another run has done it
-            del self._a, self._b  # two sets of maps would take twice the memory
-            self._summaries.recentre(w, is_last=w is None)
-        self._take_maps()
-
-    def _epochs(self, rates: Floats, batch: EpochBatch, allow_divergence: bool) -> tuple[int, int]:
-        take = self._compiled_epochs if self._is_compiled else self._mixed_epoch
-        return take(rates, np.searchsorted(self._map_rates, rates), batch, allow_divergence)
+    def _recentred(self, state: StepperState, w: Floats | None) -> StepperState:
+        """The state with maps about the optimum, or about weights w that are small and hardly move."""
+        summaries, is_current = self._summaries, self._maps(state.stage).stage == self._summaries.stage
+        self._taken = None  # two sets of maps would take twice the memory
+        if is_current:  # otherwise another run has moved the reference
+            summaries.recentre(w, AT_OPTIMUM if w is None else AT_WEIGHTS)
+        return state._replace(stage=summaries.stage)
 
     def _compiled_epochs(
-        self, rates: Floats, which: NDArray[np.int64], batch: EpochBatch, allow_divergence: bool
-    ) -> tuple[int, int]:
-        sums = self._statistics
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int, int]:
+        maps, w, epoch_start = self._maps(state.stage), state.point.copy(), state.epoch_start.copy()
+        sums = maps.statistics
         # In order, one row of `orders` is enough for all epochs.
         drawn = 1 if self._order.shuffle is False else len(rates)
-        orders = self._order.blocks(range(self._epoch, self._epoch + drawn), self._n_blocks)
-        return self._kernels.descend_by_maps(
-            self._a, self._b, which, orders, self._last_x, self._last_y,
-            sums.G, sums.c, sums.s, sums.n, sums.w_ref, self.w, self.before, self._v, self._h,
-            allow_divergence, self._track_cost, *self._limits(), batch.costs, batch.losses, batch.weights,
+        orders = self._order.blocks(range(state.epoch, state.epoch + drawn), maps.n_blocks)
+        done, ended_by = self._kernels.descend_by_maps(
+            maps.a, maps.b, np.searchsorted(maps.rates, rates), orders, maps.last_x, maps.last_y,
+            sums.G, sums.c, sums.s, sums.n, sums.w_ref, w, epoch_start, self._v, self._h,
+            allow_divergence, self._track_cost, *self._limits(state.stage),
+            batch.costs, batch.losses, batch.weights,
         )  # fmt: skip
+        return state._replace(point=w, epoch_start=epoch_start, epoch=state.epoch + done), done, ended_by
 
     def _mixed_epoch(
-        self, rates: Floats, which: NDArray[np.int64], batch: EpochBatch, allow_divergence: bool
-    ) -> tuple[int, int]:
+        self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
+    ) -> tuple[StepperState, int, int]:
         """One epoch with some blocks scanned. It counts as a pass."""
-        statistics, k = self._statistics, int(which[0])
-        order = self._order.blocks(range(self._epoch, self._epoch + 1), self._n_blocks)[0]
-        is_safe = self._summaries.maps(self._all_rates).is_safe[k]
-        step = _Mixed(self._a[k], self._b[k], statistics.w_ref, order, is_safe[order], float(rates[0]))
-        w, place = self.w.copy(), np.zeros(1, np.int64)
-        self.passes += 1
+        maps = self._maps(state.stage)
+        statistics, k = maps.statistics, int(np.searchsorted(maps.rates, rates[0]))
+        order = self._order.blocks(range(state.epoch, state.epoch + 1), maps.n_blocks)[0]
+        is_safe = maps.block_is_safe[k]
+        step = _Mixed(maps.a[k], maps.b[k], statistics.w_ref, order, is_safe[order], float(rates[0]))
+        w, place = state.point.copy(), np.zeros(1, np.int64)
+        passes = state.passes + 1
         scan.scan_blocks(self._rows, step, order[~step.is_safe], [w, place])
         step.apply_maps(w, place)
-        value, (far, near) = statistics.cost(w), self._limits()
+        value, (far, near) = statistics.cost(w), self._limits(state.stage)
         is_tracked = self._track_cost and len(batch.costs)
-        if not (allow_divergence or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))):
-            return 0, self._kernels.NOTHING
-        if np.abs(w).max() < near:
-            return 0, self._kernels.SMALL_WEIGHTS
-        if value < far:
-            return 0, self._kernels.FAR_COST
-        self.before[:], self.w[:] = self.w, w
+        ended_by = self._kernels.NOTHING
+        is_valid = allow_divergence or (np.isfinite(w).all() and (math.isfinite(value) or not is_tracked))
+        if is_valid and np.abs(w).max() < near:
+            ended_by = self._kernels.SMALL_WEIGHTS
+        elif is_valid and value < far:
+            ended_by = self._kernels.FAR_COST
+        if not is_valid or ended_by != self._kernels.NOTHING:
+            return state._replace(passes=passes), 0, ended_by
         batch.costs[:] = value
         batch.weights[:] = w
         if len(batch.losses):
-            batch.losses[0] = self._kernels.loss(self._last_x[order[-1]], self._last_y[order[-1]], w)
-        return 1, self._kernels.NOTHING
+            batch.losses[0] = self._kernels.loss(maps.last_x[order[-1]], maps.last_y[order[-1]], w)
+        epoch = state.epoch + 1
+        return state._replace(point=w, epoch_start=state.point, epoch=epoch, passes=passes), 1, ended_by
 
 
 @dataclass(frozen=True)

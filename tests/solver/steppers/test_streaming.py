@@ -19,44 +19,48 @@ START = np.array([0.5, -0.25])
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
 def test_descent_of_three_epochs(l2, momentum):
     rule = UpdateRule(momentum=momentum)
-    stepper = StreamingDescent(problem_of(rule, l2=l2), new_state(START.copy()), rule, Until(), 1)
-    assert stepper.start(True) == pytest.approx(cost(START) + 0.5 * l2 * START @ START, rel=1e-14)
+    stepper = StreamingDescent(problem_of(rule, l2=l2), rule, Until(), 1)
+    state, first_cost = stepper.start(new_state(START), True)
+    assert first_cost == pytest.approx(cost(START) + 0.5 * l2 * START @ START, rel=1e-14)
     w, before = START, START
     for _ in range(3):
         batch = batch_of(1)
-        assert stepper.advance(np.array([0.05]), batch, False) == 1
+        state, done = stepper.advance(state, np.array([0.05]), batch, False)
+        assert done == 1
         w, before = w - 0.05 * (gradient(w) + l2 * w) + momentum * (w - before), w
         np.testing.assert_allclose(batch.weights[0], w, rtol=1e-12)
         assert batch.costs[0] == pytest.approx(cost(w) + 0.5 * l2 * w @ w, rel=1e-12)
-    assert stepper.passes == 4
+    assert state.passes == 4
 
 
 @pytest.mark.parametrize("n_samples", [0, 3])
 def test_sgd_of_two_epochs(n_samples):
     """Several steps together, and one by one where their gradients are recorded."""
     rule = UpdateRule()
-    stepper = StreamingSgd(problem_of(rule), new_state(START.copy()), rule, Order(False, 0), 0, 1)
+    stepper, state = StreamingSgd(problem_of(rule), rule, Order(False, 0), 1), new_state(START)
     w = START
     for passes in (2, 4):
         batch = batch_of(1, n_samples=n_samples)
-        assert stepper.advance(np.array([0.05]), batch, False) == 1
+        state, done = stepper.advance(state, np.array([0.05]), batch, False)
+        assert done == 1
         before, w = w, epoch_of_sgd(w, 0.05)
-        np.testing.assert_allclose(stepper.w, w, rtol=1e-13)
-        np.testing.assert_allclose(stepper.before, before, rtol=1e-13)
+        np.testing.assert_allclose(state.point, w, rtol=1e-13)
+        np.testing.assert_allclose(state.epoch_start, before, rtol=1e-13)
         assert batch.costs[0] == pytest.approx(cost(w), rel=1e-12)
-        assert stepper.passes == passes
+        assert state.passes == passes
     if n_samples:
         np.testing.assert_allclose(before - 0.05 * batch.gradients[0].sum(axis=0), w, rtol=1e-12)
 
 
 def test_an_epoch_that_overflows_is_undone():
     rule = UpdateRule()
-    descent = StreamingDescent(problem_of(rule), new_state(START.copy()), rule, Until(), 1)
-    descent.start(True)
-    by_sample = StreamingSgd(problem_of(rule), new_state(START.copy()), rule, Order(False, 0), 0, 1)
+    descent = StreamingDescent(problem_of(rule), rule, Until(), 1)
+    by_sample = StreamingSgd(problem_of(rule), rule, Order(False, 0), 1)
     for stepper in (descent, by_sample):
-        assert stepper.advance(np.array([1e300]), batch_of(1), False) == 0
-        assert stepper.w.tolist() == START.tolist()
+        state, _ = stepper.start(new_state(START), True)
+        state, done = stepper.advance(state, np.array([1e300]), batch_of(1), False)
+        assert done == 0
+        assert state.point.tolist() == START.tolist()
 
 
 @pytest.mark.parametrize("d", [1, 2, 7, 8, 20])

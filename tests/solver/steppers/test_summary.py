@@ -24,14 +24,16 @@ def test_descent_on_statistics(momentum, l2):
     rule = UpdateRule(momentum=momentum)
     problem = problem_of(rule, l2=l2)
     w_ref = problem.penalised.w_ref
-    stepper, batch = SummaryDescent(problem, new_state(START - w_ref), rule, Until()), batch_of(3)
-    assert stepper.start(True) == pytest.approx(cost(START) + 0.5 * l2 * START @ START, rel=1e-12)
-    assert stepper.advance(RATES, batch, False) == 3
+    stepper, batch = SummaryDescent(problem, rule, Until()), batch_of(3)
+    state, first_cost = stepper.start(new_state(START - w_ref), True)
+    assert first_cost == pytest.approx(cost(START) + 0.5 * l2 * START @ START, rel=1e-12)
+    state, done = stepper.advance(state, RATES, batch, False)
+    assert done == 3
     w, before = START, START
     for k, rate in enumerate(RATES):
         w, before = w - rate * (gradient(w) + l2 * w) + momentum * (w - before), w
         assert batch.costs[k] == pytest.approx(cost(w) + 0.5 * l2 * w @ w, rel=1e-11)
-    np.testing.assert_allclose(w_ref + stepper.w, w, rtol=1e-12)
+    np.testing.assert_allclose(w_ref + state.point, w, rtol=1e-12)
     assert problem.n_passes == 1
 
 
@@ -40,14 +42,16 @@ def test_sgd_by_maps(rates):
     summaries = Summaries(ArrayRows(X, Y), np.zeros(2), "numba", 1)
     distinct = np.unique(rates)
     all_rates = np.unique([*distinct, 0.01, 0.03])
-    stepper = MapSgd(ArrayRows(X, Y), START.copy(), summaries, all_rates, distinct, Order(False, 0), True, 0)
-    assert stepper.start(True) == pytest.approx(cost(START), rel=1e-12)
+    stepper = MapSgd(ArrayRows(X, Y), summaries, all_rates, distinct, Order(False, 0), True)
+    state, first_cost = stepper.start(new_state(START), True)
+    assert first_cost == pytest.approx(cost(START), rel=1e-12)
     batch = batch_of(3)
-    assert stepper.advance(rates, batch, False) == 3
+    state, done = stepper.advance(state, rates, batch, False)
+    assert (done, state.epoch) == (3, 3)
     w = START
     for k, rate in enumerate(rates):
         w = epoch_of_sgd(w, rate)
         np.testing.assert_allclose(batch.weights[k], w, rtol=1e-11)
         assert batch.costs[k] == pytest.approx(cost(w), rel=1e-11)
         assert batch.losses[k] == pytest.approx((X[-1] @ w - Y[-1]) ** 2, rel=1e-10)
-    assert (stepper.passes, summaries.n_passes) == (0, 1)
+    assert (state.passes, summaries.n_passes) == (0, 1)
