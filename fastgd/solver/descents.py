@@ -283,9 +283,9 @@ class _Runs:
         """`start` is w and intercept of the first run. `n_epochs` is the number of epochs of all runs.
         `by_lesson` says whether the lesson's steps are sufficient."""
         self._plan, self._state = plan, state
+        self._learning_rates, self._is_automatic = learning_rates, list(map(is_automatic, learning_rates))
         can_backtrack = plan.solver != "sgd" and plan.objective.is_smooth and not plan.objective.is_bounded
-        self._learning_rates = learning_rates
-        self._backtracks = [can_backtrack and is_automatic(rate) for rate in learning_rates]
+        self._backtracks = self._is_automatic if can_backtrack else [False] * len(learning_rates)
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
@@ -302,8 +302,7 @@ class _Runs:
             problem.begin_single_steps(self._lesson_point(start))
             self._method: Method = "stream"
         else:  # statistics first: the rates and the scaling follow from them
-            is_automatic_rate = any(map(is_automatic, learning_rates))
-            self._method = descent_method(plan, problem, n_epochs, is_automatic_rate)
+            self._method = descent_method(plan, problem, n_epochs, any(self._is_automatic))
             self._is_lesson &= self._method == "stream"
             problem.check_metric()
 
@@ -365,4 +364,4 @@ class _Runs:
         earlier = resumed(state, to) if is_same else None
         if earlier is None or (earlier.counts[1] >= 0) != (new.counts[1] >= 0):
             return new
-        return earlier._replace(epoch=self._epoch)
+        return earlier._replace(epoch=self._epoch, epoch_start=earlier.point)

@@ -106,8 +106,10 @@ class StepperState(NamedTuple):
 
     def averaged(self) -> Floats | None:
         """The mean of the averaged iterates, or None if there are none."""
+        if not len(self.average):
+            return None
         done, first = self.counts
-        return self.average if 0 <= first < done else None
+        return self.average if first < done else None
 
     def carried(self) -> StepperState:
         """The part that a run which continues this one takes over."""

@@ -64,8 +64,11 @@ def choose_steppers(
         return _affine_sgd(plan, problem, rates)
     if plan.solver == "sgd":
         return [_sgd(plan, problem)] * len(rates)
-    shared = {flag: _descent(plan, problem, method, flag) for flag in set(backtracks)}
-    return [shared[flag] for flag in backtracks]
+    stepper = _descent(plan, problem, method, backtracks[0])
+    if len(set(backtracks)) == 1:
+        return [stepper] * len(rates)
+    other = _descent(plan, problem, method, not backtracks[0])
+    return [stepper if flag == backtracks[0] else other for flag in backtracks]
 
 
 def _sgd(plan: Plan, problem: Problem) -> Stepper:

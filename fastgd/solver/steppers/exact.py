@@ -35,7 +35,7 @@ class BlockDescent:
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
         gradient = np.empty(len(state.point))
         cost = self._kernels.cost_and_gradient(self._X, self._y, state.point, 2.0, gradient)
-        return state._replace(gradient=gradient, passes=state.passes + 1), cost
+        return _with(state, state.point, state.before, gradient, state.passes + 1), cost
 
     def advance(
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
@@ -54,7 +54,13 @@ class BlockDescent:
             batch.weights,
         )
         passes = state.passes + min(done + 1, len(rates))
-        return state._replace(point=w, before=before, gradient=gradient, passes=passes), done
+        return _with(state, w, before, gradient, passes), done
+
+
+def _with(state: StepperState, w: Floats, before: Floats, gradient: Floats, passes: int) -> StepperState:
+    """The state with these values. (`_replace` takes three times as long, which tiny fits would notice.)"""
+    _, _, momentum, average, counts, epoch_start, _, epoch, *_ = state
+    return StepperState(w, before, momentum, average, counts, epoch_start, gradient, epoch, passes)
 
 
 class BlockSgd(StallRule):
