@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -267,6 +267,14 @@ def _preconditioned(plan: Plan, rows: Dataset) -> Plan:
     return dataclasses.replace(plan, objective=objective, rule=rule)
 
 
+class _First(NamedTuple):
+    """The first state of runs, and the parts of `Descent` that follow from it."""
+
+    state: StepperState
+    null: Floats | None
+    model: Model | None
+
+
 class _Runs:
     """The problem of one or several runs, and their method."""
 
@@ -290,7 +298,6 @@ class _Runs:
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
         """Whether runs take the lesson's steps."""
-        self._nulls: list[Floats | None] = []
         self._scaling: Scaling | None = None
         self._cost_scale = 1.0
         is_block = rows.is_one_block and plan.options.method != "summary"
@@ -321,32 +328,41 @@ class _Runs:
         plan, problem = self._plan, self._problem
         if not self._is_lesson:
             self._scaling = problem.scaling
-        to = self._scaling
-        states = [self._first_state(start) for start in starts]
+        known: dict[int, _First] = {}
+        for start in starts:
+            if id(start[0]) not in known:
+                known[id(start[0])] = self._first(start)
+        firsts = [known[id(start[0])] for start in starts]
         steppers = choose_steppers(plan, problem, self._method, rates, self._backtracks)
         descents = []
-        is_moved = not self._is_lesson and self._method == "summary"
-        for k, (start, state, stepper) in enumerate(zip(starts, states, steppers, strict=True)):
-            model: Model | None = None
-            null = self._nulls[k] if is_moved else None
-            if to is not None:
-                of_points = partial(problem.model, null=null) if is_moved else to.model
-                model = starting_at(state.point, start, to, of_points)
-            of_run = problem, to, self._cost_scale, identity, null, self._backtracks[k]
-            descents.append(Descent(plan.solver, stepper, state, rates[k], model, *of_run))
+        for k, (first, stepper) in enumerate(zip(firsts, steppers, strict=True)):
+            of_run = problem, self._scaling, self._cost_scale, identity, first.null, self._backtracks[k]
+            descents.append(Descent(plan.solver, stepper, first.state, rates[k], first.model, *of_run))
         return descents
+
+    def _first(self, start: tuple[Floats, float]) -> _First:
+        """The first state of runs with this start."""
+        if self._is_lesson:
+            state, null = new_state(self._lesson_point(start), epoch=self._epoch), None
+        else:
+            state, null = self._first_state(start)
+        to, model = self._scaling, None
+        if to is not None:
+            is_moved = not self._is_lesson and self._method == "summary"
+            of_points = partial(self._problem.model, null=null) if is_moved else to.model
+            model = starting_at(state.point, start, to, of_points)
+        return _First(state, null, model)
 
     def _lesson_point(self, start: tuple[Floats, float]) -> Floats:
         to = self._scaling
         return start[0] if to is None else resumed_point(self._state, to, to.theta(*start))
 
-    def _first_state(self, start: tuple[Floats, float]) -> StepperState:
-        """The first state of a run. The point is v = θ − θ_ref for statistics, otherwise θ."""
-        if self._is_lesson:
-            return new_state(self._lesson_point(start), epoch=self._epoch)
+    def _first_state(self, start: tuple[Floats, float]) -> tuple[StepperState, Floats | None]:
+        """The first state of a run, and `Descent.null`. The point is v = θ − θ_ref for statistics, otherwise
+        θ."""
         plan, problem, state, to = self._plan, self._problem, self._state, self._problem.scaling
         rule, is_summary = plan.rule, self._method == "summary"
-        point = to.theta(*start)
+        point, null = to.theta(*start), None
         if is_summary:
             point -= problem.statistics.w_ref
             null = problem.null_part(point)
@@ -354,7 +370,6 @@ class _Runs:
                 if state is not None and state.null is not None and problem.is_resumed:
                     null = state.null
                 point -= null
-            self._nulls.append(null)
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
             average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))
@@ -363,5 +378,5 @@ class _Runs:
         is_same = is_known and state is not None and state.method == self._method
         earlier = resumed(state, to) if is_same else None
         if earlier is None or (earlier.counts[1] >= 0) != (new.counts[1] >= 0):
-            return new
-        return earlier._replace(epoch=self._epoch, epoch_start=earlier.point)
+            return new, null
+        return earlier._replace(epoch=self._epoch, epoch_start=earlier.point), null

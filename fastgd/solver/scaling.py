@@ -116,10 +116,9 @@ def starting_at(point: Floats, start: tuple[Floats, float], to: Scaling, model: 
     Converting w to θ and back may round. A start with a weight for a constant column keeps `model`, since no
     point stands for it.
     """
-    w, intercept = start[0].copy(), start[1]
+    w, intercept = start
     if w[to.scale == 0.0].any():
         return model
-    point = point.copy()
     first = point.item(0)
 
     def exact(points: Floats) -> tuple[Floats, Floats]:
@@ -127,10 +126,14 @@ def starting_at(point: Floats, start: tuple[Floats, float], to: Scaling, model: 
         if points.ndim == 1:
             is_start = points.item(0) == first and np.array_equal(points, point)
             return (w.copy(), np.array(intercept)) if is_start else (weights, intercepts)
-        # In most histories the first weight decides that no row but the first is the start.
-        starts = np.flatnonzero(points[:, 0] == first)
-        if len(point) > 1:
-            starts = starts[(points[starts] == point).all(axis=1)]
+        is_start = points[:, 0] == first
+        if np.count_nonzero(is_start) == 1:  # in most histories
+            k = int(is_start.argmax())
+            if len(point) == 1 or (points[k] == point).all():
+                weights[k], intercepts[k] = w, intercept
+            return weights, intercepts
+        starts = np.flatnonzero(is_start)
+        starts = starts[(points[starts] == point).all(axis=1)]
         weights[starts], intercepts[starts] = w, intercept
         return weights, intercepts
 

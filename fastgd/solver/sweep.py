@@ -276,17 +276,17 @@ def _result(
 
 
 def _starts(w0: Any, n_runs: int, rows: Dataset) -> list[Floats]:
-    """A new array of weights for each run."""
+    """The first weights of each run. Runs share an array where they start from the same."""
     if isinstance(w0, FitResult):
         raise TypeError("a sweep cannot continue a fit: pass its weights, w0=fit.w")
     if w0 is None:
-        return [np.zeros(rows.d) for _ in range(n_runs)]
+        return [np.zeros(rows.d)] * n_runs
     given = as_array("w0", w0)
     if given.ndim == (1 if rows.is_scalar else 2):
         if len(given) != n_runs:
             raise ValueError(f"w0 has {len(given)} starts for {n_runs} learning rates; they must agree")
         return [as_weights(f"w0[{k}]", start, rows.d, rows.is_scalar) for k, start in enumerate(given)]
-    return [as_weights("w0", w0, rows.d, rows.is_scalar) for _ in range(n_runs)]
+    return [as_weights("w0", w0, rows.d, rows.is_scalar)] * n_runs
 
 
 def _span(rates: Floats) -> str:

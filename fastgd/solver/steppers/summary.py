@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ class SummaryDescent(GradientRule):
         self._sums, self._metric = problem.penalised, problem.metric
         self._rule, self._until, self._l1 = rule, until, problem.penalty.l1
         self._is_plain = problem.is_plain and rule.is_plain and until.tol < 0.0 and not len(self._metric)
+        self._kernels = _kernels(self._is_plain)
         size = problem.scaling.size
         self._floor, self._units = 0.0, np.zeros(size)
         if until.tol >= 0.0:
@@ -65,14 +67,10 @@ class SummaryDescent(GradientRule):
         sums, v, h = self._sums, state.point, self._h
         cost: float
         if self._is_plain:
-            from fastgd.kernels import epochs
-
-            cost = epochs.evaluate(sums.G, sums.c, sums.s, sums.n, v, h)
+            cost = self._kernels.evaluate(sums.G, sums.c, sums.s, sums.n, v, h)
         else:
-            from fastgd.kernels import proximal
-
-            proximal.product(sums.G, sums.c, v, h)
-            cost = proximal.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, v, h)
+            self._kernels.product(sums.G, sums.c, v, h)
+            cost = self._kernels.cost_at(sums.c, sums.s, sums.n, self._l1, sums.w_ref, v, h)
         return state, cost
 
     def advance(
@@ -82,17 +80,13 @@ class SummaryDescent(GradientRule):
         v, before = state.point.copy(), state.before.copy()
         done: int
         if self._is_plain:
-            from fastgd.kernels import epochs
-
-            done = epochs.descend(
+            done = self._kernels.descend(
                 sums.G, sums.c, sums.s, sums.n, sums.w_ref, v, before, self._h,
                 rates, allow_divergence, batch.costs, batch.weights,
             )  # fmt: skip
             return state._replace(point=v, before=before), done
-        from fastgd.kernels import proximal
-
         momentum = state.momentum.copy()
-        done, has_converged = proximal.descend(
+        done, has_converged = self._kernels.descend(
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
             v, before, momentum, rates, rule.momentum, rule.nesterov,
             until.tol, self._floor, self._units, self._metric, until.patience, allow_divergence, batch.costs,
@@ -100,6 +94,17 @@ class SummaryDescent(GradientRule):
         )  # fmt: skip
         changed = state._replace(point=v, before=before, momentum=momentum, has_converged=has_converged)
         return changed, done
+
+
+def _kernels(is_plain: bool) -> ModuleType:
+    """The kernels of plain steps, or those of any update rule."""
+    if is_plain:
+        from fastgd.kernels import epochs
+
+        return epochs
+    from fastgd.kernels import proximal
+
+    return proximal
 
 
 class _RunMaps:
