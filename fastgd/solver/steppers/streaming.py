@@ -72,24 +72,12 @@ class StreamingDescent(GradientRule):
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
     ) -> tuple[StepperState, int]:
         _, at = self._look_ahead(state.point, state.before, state.momentum)
-        momentum, passes = state.momentum.copy(), state.passes
-        tried: tuple[Floats, float, Floats] | None = None
-
-        def attempt(rate: float) -> tuple[Floats, Floats]:
-            """The changes of the point and of the gradient by a step at this rate, in one pass."""
-            nonlocal passes, tried
-            passes += 1
-            theta = self._step(state, at, momentum.copy(), rate)[0]
-            cost, gradient = self._cost_and_gradient(theta)
-            tried = theta, cost, gradient
-            return theta - at, gradient + self._penalty.l2 * theta - state.gradient
-
+        passes, tried = state.passes, None
+        momentum = state.momentum
         if self._backtracks:
-            scale, growth = momentum[4:].tolist()
-            rates[0], scale, growth = backtracked(float(rates[0]), scale, growth, attempt)
-            momentum[4:] = scale, growth
-        theta, before, has_converged = self._step(state, at, momentum, float(rates[0]))
-        norm = momentum[3]
+            rates[0], momentum, tried, n_tried = self._searched(state, at, float(rates[0]))
+            passes += n_tried
+        theta, before, momentum, has_converged = self._step(state, at, momentum, float(rates[0]))
         beta, next_at = self._look_ahead(theta, before, momentum)
         if tried is not None and not beta and np.array_equal(theta, tried[0]):
             _, cost, gradient = tried
@@ -101,12 +89,34 @@ class StreamingDescent(GradientRule):
             return state._replace(passes=passes), 0
         batch.costs[:] = cost
         batch.weights[:] = theta
-        batch.norms[:] = norm
-        changed = state._replace(
-            point=theta, before=before, momentum=momentum, gradient=gradient, passes=passes,
-            has_converged=has_converged,
+        batch.norms[:] = momentum[3]
+        changed = StepperState(
+            theta, before, momentum, state.average, state.counts, state.epoch_start, gradient, state.epoch,
+            passes, state.stage, has_converged,
         )  # fmt: skip
         return changed, 1
+
+    def _searched(
+        self, state: StepperState, at: Floats, rate: float
+    ) -> tuple[float, Floats, tuple[Floats, float, Floats] | None, int]:
+        """The rate by backtracking, `momentum` with the scale for the next epoch, the accepted point with its
+        cost and gradient, without penalties, and the number of passes."""
+        tried: tuple[Floats, float, Floats] | None = None
+        n_tried = 0
+
+        def attempt(rate: float) -> tuple[Floats, Floats]:
+            """The changes of the point and of the gradient by a step at this rate, in one pass."""
+            nonlocal tried, n_tried
+            theta = self._step(state, at, state.momentum, rate)[0]
+            cost, gradient = self._cost_and_gradient(theta)
+            tried, n_tried = (theta, cost, gradient), n_tried + 1
+            return theta - at, gradient + self._penalty.l2 * theta - state.gradient
+
+        momentum = state.momentum.copy()
+        scale, growth = momentum[4:].tolist()
+        rate, scale, growth = backtracked(rate, scale, growth, attempt)
+        momentum[4:] = scale, growth
+        return rate, momentum, tried, n_tried
 
     def _look_ahead(self, theta: Floats, before: Floats, momentum: Floats) -> tuple[float, Floats]:
         """β, and the point of the next gradient, θ + β (θ − θ before)."""
@@ -123,19 +133,20 @@ class StreamingDescent(GradientRule):
 
     def _step(
         self, state: StepperState, at: Floats, momentum: Floats, rate: float
-    ) -> tuple[Floats, Floats, bool]:
-        """θ after the step, θ before it, and whether the run has converged. Updates `momentum`."""
+    ) -> tuple[Floats, Floats, Floats, bool]:
+        """θ after the step, θ before it, the new momentum, and whether the run has converged."""
         if self._kernels is None:
             theta = rate * state.gradient
             np.subtract(state.point, theta, out=theta)
-            return theta, state.point, False
-        theta, before, gradient = state.point.copy(), state.before.copy(), state.gradient
+            return theta, state.point, momentum, False
+        theta, before, momentum = state.point.copy(), state.before.copy(), momentum.copy()
+        gradient = state.gradient
         has_converged = self._kernels.step(
             theta, before, at, gradient, gradient, gradient, rate, self._rule.momentum,
             self._rule.nesterov, self._penalty.l1, self._zeros, momentum, self._until.tol, 0.0,
             self._zeros, self._until.patience,
         )  # fmt: skip
-        return theta, before, bool(has_converged)
+        return theta, before, momentum, bool(has_converged)
 
 
 class StreamingSgd(StallRule):
