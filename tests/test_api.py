@@ -88,7 +88,7 @@ def test_a_converged_run_says_so(n, history, backend):
     for fit_by, rate in ((fastgd.gradient_descent, 0.1), (fastgd.sgd, 0.05)):
         fit = fit_by(x, 2 * x, learning_rate=rate, n_epochs=200, history=history, backend=backend)
         assert fit.converged
-        assert fit.status.startswith("converged: the last of 200 epochs left w as it was")
+        assert fit.status.startswith("converged: the last of 200 epochs changed no weight")
         assert fit.w == pytest.approx(2.0, abs=1e-14)
         assert not fit_by(
             x, 2 * x, learning_rate=1e-6, n_epochs=2, history=history, backend=backend

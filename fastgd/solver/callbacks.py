@@ -174,7 +174,7 @@ class UserCallback:
         try:
             answer = self._function(state)
             if isinstance(answer, (bool, np.bool_)) and answer:
-                run.stopped = "the callback asked for it"
+                run.stopped = "the callback returned True"
         except BaseException as error:
             run.error = error
 

@@ -45,7 +45,7 @@ def row_ns(n: int, d: int, row_bytes: int) -> float:
     return max(numbers, (0.037 if is_near else 0.049) * row_bytes)
 
 
-def fold_ns(n: int, d: int, row_bytes: int) -> float:
+def pass_ns(n: int, d: int, row_bytes: int) -> float:
     """Time of a streamed reduction."""
     return REDUCE_NS + n * row_ns(n, d, row_bytes) / threads(n, d)
 
@@ -84,7 +84,7 @@ def descent(n: int, d: int, n_epochs: int, row_bytes: int) -> Method:
     if d > MOST_COLUMNS:
         return "stream"
     once = start_ns(d) + n * statistics_ns(d) / threads(n, d, effort(d)) + n_epochs * epoch_ns(d)
-    return "summary" if once < (n_epochs + 1) * fold_ns(n, d, row_bytes) else "stream"
+    return "summary" if once < (n_epochs + 1) * pass_ns(n, d, row_bytes) else "stream"
 
 
 def descent_of(rows: Dataset, d: int, n_epochs: int) -> Method:
@@ -124,5 +124,5 @@ def sgd(
         once += n_epochs * (5_000.0 + blocks * epoch_ns(d))
         epoch += ORDER_NS + blocks * BLOCK_NS
     if track_cost:
-        epoch += fold_ns(n, d, row_bytes)
+        epoch += pass_ns(n, d, row_bytes)
     return "summary" if once < n_epochs * epoch else "stream"

@@ -1,4 +1,4 @@
-"""The learning rates of a run: given numbers, or automatic rates computed from the data."""
+"""The learning rates of a run: numbers, or automatic rates computed from the data."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def steady_rate(problem: Problem, rule: UpdateRule, n_steps: int) -> float:
 
 def mean_square(problem: Problem) -> float:
     """The mean of s‖x̃‖² over the scaled rows, including 1 for the intercept."""
-    total, n, to, given = problem.total, problem.rows.n, problem.scaling, problem.given_moments
-    if given is not None:
-        total, n = given.total, given.n
+    total, n, to, moments = problem.total, problem.rows.n, problem.scaling, problem.given_moments
+    if moments is not None:
+        total, n = moments.total, moments.n
     if problem.objective.is_standardized:
         squares = float(np.sum(np.where(to.scale != 0.0, 1.0 - problem.ridge * to.scale**2, 0.0)))
     else:
-        squares = float(np.sum(problem.column_sums.squares if given is None else given.squares)) / total
+        squares = float(np.sum(problem.column_sums.squares if moments is None else moments.squares)) / total
     return (squares + to.has_intercept) * total / n

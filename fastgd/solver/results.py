@@ -173,7 +173,7 @@ class FitResult:
         if self.converged:
             if self._stopped:
                 return f"converged after {epochs}: {self._stopped}{cost}"
-            return f"converged: the last of {epochs} left w as it was{cost}"
+            return f"converged: the last of {epochs} changed no weight{cost}"
         if self._is_revoked:
             return f"ended after {epochs}: {self._stopped}{cost}"
         if self._stopped:

@@ -281,11 +281,11 @@ def _starts(w0: Any, n_runs: int, rows: Dataset) -> list[Floats]:
         raise TypeError("a sweep cannot continue a fit: pass its weights, w0=fit.w")
     if w0 is None:
         return [np.zeros(rows.d)] * n_runs
-    given = as_array("w0", w0)
-    if given.ndim == (1 if rows.is_scalar else 2):
-        if len(given) != n_runs:
-            raise ValueError(f"w0 has {len(given)} starts for {n_runs} learning rates; they must agree")
-        return [as_weights(f"w0[{k}]", start, rows.d, rows.is_scalar) for k, start in enumerate(given)]
+    w0s = as_array("w0", w0)
+    if w0s.ndim == (1 if rows.is_scalar else 2):
+        if len(w0s) != n_runs:
+            raise ValueError(f"w0 has {len(w0s)} starts for {n_runs} learning rates; they must agree")
+        return [as_weights(f"w0[{k}]", start, rows.d, rows.is_scalar) for k, start in enumerate(w0s)]
     return [as_weights("w0", w0, rows.d, rows.is_scalar)] * n_runs
 
 

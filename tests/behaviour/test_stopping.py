@@ -65,7 +65,7 @@ def test_without_tol_no_run_ends_early_and_none_warns(rng):
         fit = fastgd.gradient_descent(X, y, n_epochs=700, **how)
         assert fit.n_epochs == 700
         assert fit.converged
-        assert fit.status.startswith("converged: the last of 700 epochs left w as it was")
+        assert fit.status.startswith("converged: the last of 700 epochs changed no weight")
         assert not fastgd.gradient_descent(X, y, n_epochs=2, **how).converged
 
 
@@ -181,7 +181,7 @@ def test_sgd_that_comes_back_to_where_it_was_is_not_said_to_have_met_tol():
     x, y = np.ones(10), np.arange(10.0)
     fit = fastgd.sgd(x, y, learning_rate=0.5, n_epochs=2, tol=1e-6)
     assert fit.converged
-    assert fit.status.startswith("converged: the last of 2 epochs left w as it was")
+    assert fit.status.startswith("converged: the last of 2 epochs changed no weight")
     assert "the last 5 epochs" in fastgd.sgd(x, y, learning_rate=0.5, n_epochs=9, tol=1e-6).status
 
 
@@ -291,7 +291,7 @@ def test_the_held_out_rows_judge_the_average():
 def test_a_start_at_the_optimum_is_still_before_patience_has_run_out(backend):
     fit = fastgd.gradient_descent([1.0, 2.0], [2.0, 4.0], w0=2.0, tol=1e-6, n_epochs=3, backend=backend)
     assert fit.converged
-    assert fit.status.startswith("converged: the last of 3 epochs left w as it was")
+    assert fit.status.startswith("converged: the last of 3 epochs changed no weight")
 
 
 @pytest.mark.parametrize("backend", ["numba", "python"])

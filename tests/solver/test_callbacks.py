@@ -43,7 +43,7 @@ def test_a_callback_sees_every_epoch_and_changes_nothing(rng, fit_by, how, d, ba
     full = fit_by(X, y, n_epochs=4, backend=backend, **how)
     assert fit.n_epochs == 4
     assert not fit.converged
-    assert "stopped after 4 epochs: the callback asked for it" in fit.status
+    assert "stopped after 4 epochs: the callback returned True" in fit.status
     assert fit.w_history.tobytes() == full.w_history.tobytes()
     assert [state.epoch for state in seen] == [0, 1, 2, 3]
     for k, state in enumerate(seen):

@@ -93,7 +93,7 @@ def test_a_result_says_that_its_rule_could_not_see_slow_weights(tmp_path):
         assert "which says little about weights that move slowly; the cost went from" in one.status
     asked, _ = told(fastgd.gradient_descent, SECONDS, LEVEL, callback=lambda state: state.epoch == 1, **how)
     assert repr(asked).endswith(", stopped)")
-    assert asked.status.startswith("stopped after 2 epochs: the callback asked for it")
+    assert asked.status.startswith("stopped after 2 epochs: the callback returned True")
 
 
 def test_estimators_of_epoch_seconds():

@@ -290,8 +290,8 @@ class _LessonSteps:
     ) -> None:  # fmt: skip
         from fastgd.kernels import strict
 
-        none, no_weights, taken = np.empty(0), np.empty((0, 0)), int(done[0])
-        part = gradients[:, taken : taken + len(y)]
+        none, no_weights, n_done = np.empty(0), np.empty((0, 0)), int(done[0])
+        part = gradients[:, n_done : n_done + len(y)]
         rates = np.array([self.rate])
         strict.descend_in_order(X, y, w, np.empty_like(w), rates, 2.0, True, none, none, no_weights, part)
         done += len(y)
@@ -329,12 +329,12 @@ class _SingleSteps:
     def __call__(self, X: Array, y: Array, weights: Floats, *moving: Any) -> None:
         from fastgd.kernels import steps
 
-        w, b, before, before_b, pending, average, average_b, counts, taken = moving
-        taken += len(y)
+        w, b, before, before_b, pending, average, average_b, counts, n_done = moving
+        n_done += len(y)
         steps.run_plain(
             X, y, weights, w, b, before, before_b, self.loss, self.rate, self.l1, self.l2,
             self.momentum, self.nesterov, self.batch_size, pending, average, average_b, counts,
-            self.has_intercept, bool(taken[0] == self.n),
+            self.has_intercept, bool(n_done[0] == self.n),
         )  # fmt: skip
 
 

@@ -108,13 +108,17 @@ def _kernels(is_plain: bool) -> ModuleType:
 
 
 class _RunMaps:
-    """The maps that the epochs of a run apply: one map of all blocks for each rate, or the maps of blocks."""
+    """The maps that the epochs of a run apply: one map of all blocks for each rate, or the maps of blocks.
+
+    is_safe (rates of the run, blocks) says whether a map has the digits of its steps, all_safe (rates of all
+    runs, blocks) the same for each rate of `summaries`.
+    """
 
     def __init__(self, summaries: Summaries, all_rates: Floats, rates: Floats, is_in_order: bool):
         maps = summaries.maps(all_rates)
         self.statistics, self.stage = maps.statistics, summaries.stage
         indices = np.searchsorted(maps.rates, rates)
-        self.is_safe = maps.is_safe[indices]
+        self.all_safe, self.is_safe = maps.is_safe, maps.is_safe[indices]
         whole = [maps.composed(k) for k in indices] if is_in_order else []
         if whole and None not in whole:
             self.a, self.b = (np.stack(part) for part in zip(*filter(None, whole), strict=True))
@@ -125,7 +129,6 @@ class _RunMaps:
             self.last_x, self.last_y = maps.last_x, maps.last_y
             self.is_compiled = bool(self.is_safe.all())
         self.n_blocks = self.a.shape[1]
-        self.block_is_safe = maps.is_safe
 
 
 class MapSgd(StallRule):
@@ -237,7 +240,7 @@ class MapSgd(StallRule):
         maps = self._maps(state.stage)
         statistics, k = maps.statistics, int(np.searchsorted(maps.rates, rates[0]))
         order = self._order.blocks(range(state.epoch, state.epoch + 1), maps.n_blocks)[0]
-        is_safe = maps.block_is_safe[k]
+        is_safe = maps.all_safe[k]
         step = _Mixed(maps.a[k], maps.b[k], statistics.w_ref, order, is_safe[order], float(rates[0]))
         w, place = state.point.copy(), np.zeros(1, np.int64)
         passes = state.passes + 1
