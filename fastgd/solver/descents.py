@@ -62,9 +62,9 @@ class Descent:
             self.first_rate = float(self.rates[0])
 
     def at(self, point: Floats) -> tuple[Floats, float]:
-        """w and intercept at a point of the stepper."""
+        """w, a new array, and intercept at a point of the stepper."""
         if self.model is None:
-            return point, 0.0
+            return point.copy(), 0.0
         w, intercept = self.model(point)
         return w, float(intercept)
 

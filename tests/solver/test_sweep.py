@@ -367,3 +367,20 @@ def test_bad_sweeps_get_one_sentence():
             fastgd.sweep(XS, YS, **arguments)
     with pytest.raises(fastgd.InvalidDataError, match=r"^X\[1\] is NaN"):
         fastgd.sweep([1.0, np.nan], [1.0, 2.0], learning_rates=[0.1])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("n", [20, 9000])
+@pytest.mark.parametrize("n_epochs", [0, 2])
+@pytest.mark.parametrize("how", [{}, dict(fit_intercept=True)])
+def test_fits_of_a_sweep_share_no_weights(rng, solver, n, n_epochs, how):
+    """Runs begin from one array: what a user does to one fit changes no other."""
+    X, y = problem(rng, n, 2)
+    fits = fastgd.sweep(
+        X, y, learning_rates=RATES, solver=solver, n_epochs=n_epochs, w0=[1.0, 2.0], **how
+    ).fits
+    for k, fit in enumerate(fits):
+        for other in fits[k + 1 :]:
+            assert not np.shares_memory(fit.w, other.w)
+            assert not np.shares_memory(fit.w_history, other.w_history)
+            assert not np.shares_memory(fit._last[0], other._last[0])
