@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -267,14 +267,6 @@ def _preconditioned(plan: Plan, rows: Dataset) -> Plan:
     return dataclasses.replace(plan, objective=objective, rule=rule)
 
 
-class _First(NamedTuple):
-    """The first state of runs, and the parts of `Descent` that follow from it."""
-
-    state: StepperState
-    null: Floats | None
-    model: Model | None
-
-
 class _Runs:
     """The problem of one or several runs, and their method."""
 
@@ -292,8 +284,11 @@ class _Runs:
         `by_lesson` says whether the lesson's steps are sufficient."""
         self._plan, self._state = plan, state
         self._learning_rates, self._is_automatic = learning_rates, list(map(is_automatic, learning_rates))
-        can_backtrack = plan.solver != "sgd" and plan.objective.is_smooth and not plan.objective.is_bounded
-        self._backtracks = self._is_automatic if can_backtrack else [False] * len(learning_rates)
+        self._backtracks = [False] * len(learning_rates)
+        if any(self._is_automatic) and plan.solver != "sgd":
+            objective = plan.objective
+            if objective.is_smooth and not objective.is_bounded:
+                self._backtracks = self._is_automatic
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
@@ -328,30 +323,29 @@ class _Runs:
         plan, problem = self._plan, self._problem
         if not self._is_lesson:
             self._scaling = problem.scaling
-        known: dict[int, _First] = {}
-        for start in starts:
-            if id(start[0]) not in known:
-                known[id(start[0])] = self._first(start)
-        firsts = [known[id(start[0])] for start in starts]
+        parts: list[tuple[StepperState, Floats | None, Model | None]] = []
+        for k, start in enumerate(starts):
+            is_shared = k > 0 and start[0] is starts[k - 1][0]
+            parts.append(parts[-1] if is_shared else self._begin(start))
         steppers = choose_steppers(plan, problem, self._method, rates, self._backtracks)
         descents = []
-        for k, (first, stepper) in enumerate(zip(firsts, steppers, strict=True)):
-            of_run = problem, self._scaling, self._cost_scale, identity, first.null, self._backtracks[k]
-            descents.append(Descent(plan.solver, stepper, first.state, rates[k], first.model, *of_run))
+        for k, ((state, null, model), stepper) in enumerate(zip(parts, steppers, strict=True)):
+            of_run = problem, self._scaling, self._cost_scale, identity, null, self._backtracks[k]
+            descents.append(Descent(plan.solver, stepper, state, rates[k], model, *of_run))
         return descents
 
-    def _first(self, start: tuple[Floats, float]) -> _First:
-        """The first state of runs with this start."""
+    def _begin(self, start: tuple[Floats, float]) -> tuple[StepperState, Floats | None, Model | None]:
+        """The first state of runs with this start, and `null` and `model` of their `Descent`."""
         if self._is_lesson:
-            state, null = new_state(self._lesson_point(start), epoch=self._epoch), None
+            state, null = new_state(self._lesson_point(start), -1, self._epoch), None
         else:
             state, null = self._first_state(start)
-        to, model = self._scaling, None
-        if to is not None:
-            is_moved = not self._is_lesson and self._method == "summary"
-            of_points = partial(self._problem.model, null=null) if is_moved else to.model
-            model = starting_at(state.point, start, to, of_points)
-        return _First(state, null, model)
+        to = self._scaling
+        if to is None:
+            return state, null, None
+        is_moved = not self._is_lesson and self._method == "summary"
+        of_points = partial(self._problem.model, null=null) if is_moved else to.model
+        return state, null, starting_at(state.point, start, to, of_points)
 
     def _lesson_point(self, start: tuple[Floats, float]) -> Floats:
         to = self._scaling

@@ -35,7 +35,7 @@ class BlockDescent:
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
         gradient = np.empty(len(state.point))
         cost = self._kernels.cost_and_gradient(self._X, self._y, state.point, 2.0, gradient)
-        return _with(state, state.point, state.before, gradient, state.passes + 1), cost
+        return _changed(state, state.point, state.before, state.epoch_start, gradient, 0, 1), cost
 
     def advance(
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
@@ -53,14 +53,7 @@ class BlockDescent:
             batch.costs,
             batch.weights,
         )
-        passes = state.passes + min(done + 1, len(rates))
-        return _with(state, w, before, gradient, passes), done
-
-
-def _with(state: StepperState, w: Floats, before: Floats, gradient: Floats, passes: int) -> StepperState:
-    """The state with these values. (`_replace` takes three times as long, which tiny fits would notice.)"""
-    _, _, momentum, average, counts, epoch_start, _, epoch, *_ = state
-    return StepperState(w, before, momentum, average, counts, epoch_start, gradient, epoch, passes)
+        return _changed(state, w, before, state.epoch_start, gradient, 0, min(done + 1, len(rates))), done
 
 
 class BlockSgd(StallRule):
@@ -79,7 +72,7 @@ class BlockSgd(StallRule):
         if not want_cost:
             return state, None
         cost = self._kernels.cost(self._X, self._y, state.point, 2.0)
-        return state._replace(passes=state.passes + 1), cost
+        return _changed(state, state.point, state.before, state.epoch_start, state.gradient, 0, 1), cost
 
     def advance(
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
@@ -102,8 +95,27 @@ class BlockSgd(StallRule):
             batch.weights,
             batch.gradients,
         )
-        passes = state.passes + min(done + 1, len(rates)) * (2 if len(batch.costs) else 1)
-        return state._replace(point=w, epoch_start=epoch_start, epoch=state.epoch + done, passes=passes), done
+        n_passes = min(done + 1, len(rates)) * (2 if len(batch.costs) else 1)
+        return _changed(state, w, state.before, epoch_start, state.gradient, done, n_passes), done
+
+
+def _changed(
+    state: StepperState,
+    point: Floats,
+    before: Floats,
+    epoch_start: Floats,
+    gradient: Floats,
+    n_epochs: int,
+    n_passes: int,
+) -> StepperState:
+    """The state with these arrays, after more epochs of SGD and more passes.
+
+    (`_replace` takes three times as long, which tiny fits would notice.)
+    """
+    _, _, momentum, average, counts, _, _, epoch, passes, *_ = state
+    return StepperState(
+        point, before, momentum, average, counts, epoch_start, gradient, epoch + n_epochs, passes + n_passes
+    )
 
 
 @functools.cache
