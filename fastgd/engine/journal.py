@@ -52,7 +52,7 @@ class Journal:
         self._found, self.end, self._at_end = found, end, at_end
         self._places: list[Place] = []
         self.before_epochs = 0
-        self.point: Callable[[], dict[str, Any]] | None = None
+        self.point: Callable[[], Any] | None = None
         """The state of the epoch loop before the reads of the current epoch."""
         self._due = time.monotonic() + every
         self._writing = threading.Lock()
@@ -84,7 +84,7 @@ class Journal:
         self.before_epochs = len(self._places)
         self._found = self._places + found
 
-    def at_epoch(self, done: int, cost: float | None, point: Callable[[], dict[str, Any]]) -> None:
+    def at_epoch(self, done: int, cost: float | None, point: Callable[[], Any]) -> None:
         """Note that `done` epochs are done; called between two epochs."""
         if self.point is not None:
             del self._found[self.before_epochs :]  # reads of the previous epoch

@@ -12,7 +12,7 @@ import hashlib
 import os
 import platform
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,32 @@ SAMPLES = 16
 """The number of blocks that are hashed to identify the data."""
 
 
+class LoopState(NamedTuple):
+    """The epoch loop between two epochs. Histories are cut to the epochs done."""
+
+    epoch: int
+    """The number of epochs done."""
+    state: StepperState
+    w_ref: Floats | None
+    """The reference of `Summaries`, if the run has moved it."""
+    passes: int
+    """The passes that the problem counts."""
+    first_cost: float | None
+    last_cost: float | None
+    changes: Floats | None
+    converged: bool
+    stopped: str
+    diverged: bool
+    callbacks: dict[str, list[Any]]
+    """The states of the callbacks, by the names of their classes."""
+    rates: Floats
+    costs: Floats
+    weights: Floats
+    losses: Floats
+    gradients: Floats
+    norms: Floats
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Content:
     """The content of a checkpoint."""
@@ -58,7 +84,7 @@ class Content:
     """The progress of each read before the first epoch, then of each read in the current epoch."""
     before: int
     """The number of reads before the first epoch."""
-    point: dict[str, Any] | None
+    point: LoopState | None
     """The state of the epoch loop, or None before its first epoch."""
 
 
@@ -85,8 +111,7 @@ class Checkpoint:
         self._rates: Floats = np.empty(0)
         self._planned: Floats = np.empty(0)
         """The rates before backtracking scales them, if the run can change its rates."""
-        self._problem: Problem | None = None
-        self._cost_scale, self._backtracks = 1.0, False
+        self._descent: Descent | None = None
         bar = Progress(options.n_epochs, others["solver"]) if options.progress else None
         write = self._write if options.checkpoint is not None else None
         end = None if self._saved is None else self._saved.n
@@ -105,9 +130,8 @@ class Checkpoint:
 
     def watch(self, descent: Descent) -> None:
         """Set the run that the checkpoints are of."""
+        self._descent, self._rates = descent, descent.rates
         rates = descent.rates
-        self._rates, self._problem, self._cost_scale = rates, descent.problem, descent.cost_scale
-        self._backtracks = descent.backtracks
         self._planned = rates.copy() if rates.flags.writeable else rates[:0]
 
     def _write(self, journal: Journal) -> None:
@@ -144,13 +168,14 @@ class Checkpoint:
         if saved is None or point is None:
             self.journal.has_started([])
             return
-        here = self._few_rates()
+        here, there, descent = self._few_rates(), point.rates, self._descent
+        assert descent is not None
         try:
-            self._restore(saved, point, run, batch, callbacks)
-            there = point["rates"]
-            if there.shape != here.shape:
+            if not _is_of_run(point, run, descent) or there.shape != here.shape:
                 raise ValueError
-            if self._backtracks:  # backtracking has scaled the rates of earlier epochs
+            self._restore(point, run, batch, callbacks, descent.problem)
+            self.journal.has_started(saved.places[saved.before :])
+            if descent.backtracks:  # backtracking has scaled the rates of earlier epochs
                 here[: run.n_epochs] = there[: run.n_epochs]
             is_other = there != here
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -164,31 +189,22 @@ class Checkpoint:
             )
 
     def _restore(
-        self,
-        saved: Content,
-        point: dict[str, Any],
-        run: Run,
-        batch: EpochBatch,
-        callbacks: Sequence[Callback],
+        self, point: LoopState, run: Run, batch: EpochBatch, callbacks: Sequence[Callback], problem: Problem
     ) -> None:
-        epoch, state = int(point["epoch"]), point["state"]
-        if not (0 <= epoch <= len(self._rates) and _is_alike(state, run.state)):
-            raise ValueError
-        assert self._problem is not None
-        if state.stage:
-            if self._problem.summaries is None:
-                raise ValueError
-            self._problem.summaries.move_reference(point["w_ref"], state.stage)
-        self._problem.n_passes = point["passes"]
+        if point.state.stage:
+            assert problem.summaries is not None
+            assert point.w_ref is not None
+            problem.summaries.move_reference(point.w_ref, point.state.stage)
+        problem.n_passes = point.passes
         for name, array in vars(batch).items():
-            array[: len(point[name])] = point[name]
-        run.state, run.n_epochs = state, epoch
-        run.first_cost, run.last_cost, run.changes = point["first_cost"], point["last_cost"], point["changes"]
-        run.converged, run.stopped, run.diverged = point["converged"], point["stopped"], point["diverged"]
+            values = getattr(point, name)
+            array[: len(values)] = values
+        run.state, run.n_epochs = point.state, point.epoch
+        run.first_cost, run.last_cost, run.changes = point.first_cost, point.last_cost, point.changes
+        run.converged, run.stopped, run.diverged = point.converged, point.stopped, point.diverged
         for callback in callbacks:
             if callback.state():  # the user's function has no state, and may be another one
-                callback.restore(point["callbacks"][type(callback).__name__])
-        self.journal.has_started(saved.places[saved.before :])
+                callback.restore(point.callbacks[type(callback).__name__])
 
     def _few_rates(self) -> Floats:
         """The rates of all epochs, or one rate if all are equal."""
@@ -197,28 +213,28 @@ class Checkpoint:
     def between(self, run: Run, batch: EpochBatch, callbacks: Sequence[Callback]) -> None:
         """See `solver.loop.Keeper`."""
         self._warn_of_failure()
-        epoch, journal, problem = run.n_epochs, self.journal, self._problem
-        cost = None if run.last_cost is None else run.last_cost * self._cost_scale
+        epoch, journal, descent = run.n_epochs, self.journal, self._descent
+        assert descent is not None
+        cost = None if run.last_cost is None else run.last_cost * descent.cost_scale
         if not journal.keeps:
             journal.at_epoch(epoch, cost, dict)
             return
-        assert problem is not None
-        summaries = problem.summaries
-        values = dict(
-            epoch=epoch, state=run.state, passes=problem.n_passes,
+        summaries = descent.problem.summaries
+        values: dict[str, Any] = dict(
+            epoch=epoch, state=run.state, passes=descent.problem.n_passes,
             w_ref=summaries.statistics.w_ref if summaries is not None and run.state.stage else None,
             first_cost=run.first_cost, last_cost=run.last_cost, changes=run.changes,
             converged=run.converged, stopped=run.stopped, diverged=run.diverged,
             callbacks={type(callback).__name__: callback.state() for callback in callbacks},
         )  # fmt: skip
 
-        def point() -> dict[str, Any]:
+        def point() -> LoopState:
             rates = np.array(self._few_rates())
             if len(rates) == len(self._planned):  # a resumed run scales the rates of later epochs again
                 rates[epoch:] = self._planned[epoch:]
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
             histories = {name: getattr(batch, name)[:length] for name, length in lengths.items()}
-            return values | {"rates": rates} | histories
+            return LoopState(**values, rates=rates, **histories)
 
         journal.at_epoch(epoch, cost, point)
 
@@ -233,12 +249,19 @@ class Checkpoint:
         self._warn_of_failure()
 
 
-def _is_alike(state: Any, like: StepperState) -> bool:
-    """Whether a state from a file has arrays of the same shapes."""
-    if not isinstance(state, StepperState):
-        return False
+def _is_of_run(point: LoopState, run: Run, descent: Descent) -> bool:
+    """Whether a run of this descent, which has started, can have come to this point."""
+    state, like, epoch = point.state, run.state, point.epoch
     shapes, theirs = (tuple(getattr(part, "shape", ()) for part in one) for one in (like, state))
-    return shapes == theirs
+    has_maps = descent.kind == "sgd" and descent.stepper.method == "summary"
+    return (
+        0 <= epoch <= len(descent.rates)
+        and shapes == theirs
+        and state.counts[1] == like.counts[1]
+        and state.epoch == like.epoch + (epoch if descent.kind == "sgd" else 0)
+        and (has_maps or state.stage == like.stage)
+        and (point.w_ref is None) == (state.stage == 0)
+    )
 
 
 def _is_place(place: Place) -> bool:
@@ -314,7 +337,7 @@ def _versions() -> dict[str, str]:
 
 def _read(path: Path, marks: dict[str, Any]) -> Content:
     """The content of a checkpoint file. Checkpoints of other runs or other data are refused."""
-    saved = npz.read(path, KIND, Content, StepperState)
+    saved = npz.read(path, KIND, Content)
     name = os.fspath(path)
     if not isinstance(saved, Content) or not 0 <= saved.before <= len(saved.places):
         raise InvalidDataError(f"{name} does not hold the values of a checkpoint")

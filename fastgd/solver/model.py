@@ -83,23 +83,23 @@ def _check(fit: FitResult) -> None:
 
 def _check_state(state: FitState, d: int) -> None:
     """Refuse a state whose arrays do not fit d columns."""
-    size, to, memory = d, state.scaling, state.memory
+    size, to, carried = d, state.scaling, state.carried
     _need("epoch", state.epoch >= 0)
     _need("order", 0 <= state.order.seed < 1 << 64)
     if to is not None:
         _need_shape("scaling", to.shift, d)
         _need_shape("scaling", to.scale, d)
         size = to.size
-    if memory is not None:
-        _need("memory", to is not None)
-        _need_shape("memory", memory.point, size)
-        _need_shape("memory", memory.before, size)
-        _need_shape("memory", memory.momentum, 6)
-        _need_shape("memory", memory.counts, 2)
-        _need_shape("memory", memory.average, 0 if memory.counts[1] < 0 else size)
-        _need_shape("memory", memory.epoch_start, 0)
-        _need_shape("memory", memory.gradient, 0)
-        _need("memory", (memory.epoch, memory.passes, memory.stage, memory.has_converged) == (0, 0, 0, False))
+    if carried is not None:
+        _need("carried", to is not None)
+        _need_shape("carried", carried.point, size)
+        _need_shape("carried", carried.before, size)
+        _need_shape("carried", carried.momentum, 6)
+        _need_shape("carried", carried.counts, 2)
+        _need_shape("carried", carried.average, 0 if carried.counts[1] < 0 else size)
+        _need_shape("carried", carried.epoch_start, 0)
+        _need_shape("carried", carried.gradient, 0)
+        _need("carried", carried[7:] == (0, 0, 0, False))  # epoch, passes, stage, has_converged
     _need_shape("null", state.null, size)
     if state.reference is not None:
         _need_shape("reference", state.reference.x_ref, d if len(state.reference.x_ref) else 0)

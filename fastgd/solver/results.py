@@ -60,7 +60,8 @@ class FitResult:
     learning_rates : ndarray (n_epochs,)
         The rate of each epoch.
     n_epochs, n_samples, n_updates, n_passes : int
-        Numbers of epochs done, rows, updates of w, and passes over the data.
+        Numbers of epochs done, rows, updates of w, and passes over the data. An interrupted epoch does not
+        count.
     converged : bool
         Whether `tol` was reached. Without `tol`, whether the last epoch left w unchanged up to rounding.
     diverged : bool

@@ -24,7 +24,7 @@ class FitState(NamedTuple):
     epoch: int
     order: Order
     method: Method
-    memory: StepperState | None
+    carried: StepperState | None
     scaling: Scaling | None
     reference: Reference | None
     first_rate: float
@@ -77,23 +77,23 @@ def problem_of(plan: Plan, rows: Dataset, state: FitState | None) -> Problem:
 
 def resumed_point(state: FitState | None, to: Scaling, point: Floats) -> Floats:
     """The last point of the earlier run if it is valid in this scaling, otherwise `point`."""
-    memory = resumed(state, to)
-    return point if memory is None else memory.point
+    carried = resumed(state, to)
+    return point if carried is None else carried.point
 
 
 def resumed(state: FitState | None, to: Scaling) -> StepperState | None:
     """The stepper state of the earlier run in this scaling, or None if it cannot be used."""
-    if state is None or state.memory is None or state.scaling is None:
+    if state is None or state.carried is None or state.scaling is None:
         return None
-    memory, earlier = state.memory, state.scaling
+    carried, earlier = state.carried, state.scaling
     if to.equals(earlier):
-        return memory
+        return carried
     if state.moments is None:
         return None
 
     def moved(point: Floats) -> Floats:
         return earlier.translated(point, to) if len(point) else point
 
-    return memory._replace(
-        point=moved(memory.point), before=moved(memory.before), average=moved(memory.average)
+    return carried._replace(
+        point=moved(carried.point), before=moved(carried.before), average=moved(carried.average)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -242,34 +242,42 @@ def _sweep(
     descents = begin_descents(plan, rows, starts, learning_rates)
     check_data = functools.cache(rows.refuse_nonfinite)  # valid data is checked once for all runs
     done: dict[int, tuple[Run, float]] = {}
+    runs: list[Run] = []
+    """All runs that began, the last of which may have been interrupted."""
     # An SGD run that hardly moves may read the data again about its start. Runs with larger rates come first.
     order = sorted(range(len(descents)), key=lambda k: -descents[k].first_rate if plan.solver == "sgd" else k)
     try:
         for k in order:
-            done[k] = _run(descents[k], plan, check_data)
+            run = run_descent(descents[k], plan, (), check_data)
+            runs.append(run)
+            if run.error is not None:  # an interrupt
+                raise run.error
+            done[k] = run, _final_cost(descents[k], run)
     except KeyboardInterrupt as interrupt:
-        vars(interrupt)["result"] = _result(plan, rows, descents, done, began)
+        vars(interrupt)["result"] = _result(plan, rows, descents, runs, done, began)
         raise
-    return _result(plan, rows, descents, done, began)
+    return _result(plan, rows, descents, runs, done, began)
 
 
-def _run(descent: Descent, plan: Plan, check_data: Callable[[], None]) -> tuple[Run, float]:
-    """Do a run. Returns the run and its final cost, or inf if it diverged."""
-    run = run_descent(descent, plan, (), check_data)
-    if run.error is not None:  # an interrupt
-        raise run.error
+def _final_cost(descent: Descent, run: Run) -> float:
+    """The cost after a run, or inf if it diverged. Sets `run.diverged`."""
     run.diverged |= descent.has_grown(run)
     cost = math.inf
     if not run.diverged:
         cost = descent.cost(run) if run.last_cost is None else run.last_cost
         run.diverged = not math.isfinite(cost)
-    return run, cost if math.isfinite(cost) else math.inf
+    return cost if math.isfinite(cost) else math.inf
 
 
 def _result(
-    plan: Plan, rows: Dataset, descents: list[Descent], done: dict[int, tuple[Run, float]], began: float
+    plan: Plan,
+    rows: Dataset,
+    descents: list[Descent],
+    runs: list[Run],
+    done: dict[int, tuple[Run, float]],
+    began: float,
 ) -> SweepResult:
-    n_passes = rows.passes + descents[0].problem.n_passes + sum(run.state.passes for run, _ in done.values())
+    n_passes = rows.passes + descents[0].problem.n_passes + sum(run.state.passes for run in runs)
     fits = [result_of(done[k][0], descents[k], plan, rows, n_passes, began) for k in sorted(done)]
     costs = np.array([done[k][1] for k in sorted(done)])
     return SweepResult(fits, costs, n_passes, time.perf_counter() - began)

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 
 import fastgd
+from fastgd.engine import scan
 from tests.conftest import JIT_IS_OFF
+from tests.problems import problem
 
 ROOT = Path(__file__).parents[2]
 
@@ -284,3 +286,24 @@ def test_who_waits_for_the_caller_s_code_is_left_at_once(kind, monkeypatch, tmp_
         if thread.name == "fastgd reads ahead":
             thread.join(5.0)
     assert not new_threads()
+
+
+def test_passes_of_an_interrupted_sweep_count_its_unfinished_run(rng, monkeypatch):
+    """Its first run has three epochs, and the third epoch of its second run is interrupted."""
+    X, y = problem(rng, 9000, 2)
+    whole, reads = scan.scan, []
+
+    def scanned(*arguments):
+        reads.append(None)
+        if len(reads) == 6:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(scan, "scan", scanned)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fastgd.sweep(
+            X, y, learning_rates=[0.1, 0.01], solver="sgd", method="stream", n_epochs=3, loss="huber"
+        )
+    result = caught.value.result
+    assert len(result.fits) == 1
+    assert result.n_passes == 3 + 1 + 2  # epochs, the final cost of the first run, epochs

@@ -12,7 +12,6 @@ import pytest
 import fastgd
 from fastgd.io import npz
 from fastgd.solver import checkpoint
-from fastgd.solver.steppers.base import StepperState
 from tests.crashes import (  # noqa: F401 - fixtures
     BLOCK,
     FULL,
@@ -155,6 +154,17 @@ def replace_in_state(content, **values):
     content["point"]["state"] = content["point"]["state"]._replace(**values)
 
 
+def forged(path, change):
+    """Change the content of the checkpoint at `path` in a way that no run does."""
+    content = checkpoint.vars_of(npz.read(path, checkpoint.KIND, checkpoint.Content))
+    content["point"] = content["point"]._asdict()
+    change(content)
+    arrays: dict[str, np.ndarray] = {}
+    tree = {name: npz.pack(value, arrays, name) for name, value in content.items()}
+    tree["point"] = {"LoopState": tree["point"]["dict"]}
+    forge(path, file_header({"Content": tree}, kind=checkpoint.KIND), *arrays.items())
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -172,18 +182,45 @@ def replace_in_state(content, **values):
         lambda content: replace_in_state(content, gradient=np.zeros(2)),
         lambda content: replace_in_state(content, passes="many"),
         lambda content: replace_in_state(content, stage=2),
+        lambda content: (replace_in_state(content, stage=2), content["point"].update(w_ref=np.zeros(3))),
+        lambda content: replace_in_state(content, epoch=3),
+        lambda content: replace_in_state(content, counts=np.array([0, 0])),
+        lambda content: content["point"].update(epoch=np.inf),
+        lambda content: content["point"].update(first_cost="q"),
+        lambda content: content["point"].update(callbacks=3),
         lambda content: content["point"].update(rates=np.zeros((2, 2))),
     ],
 )
 def test_what_no_run_writes_reaches_no_kernel(tmp_path, change):
     path = tmp_path / "run.npz"
     X, y = kept_run(path, method="stream")
-    content = checkpoint.vars_of(npz.read(path, checkpoint.KIND, checkpoint.Content, StepperState))
-    change(content)
-    arrays: dict[str, np.ndarray] = {}
-    tree = {name: npz.pack(value, arrays, name) for name, value in content.items()}
-    forge(path, file_header({"Content": tree}, kind=checkpoint.KIND), *arrays.items())
+    forged(path, change)
     assert "holds " in refusal(X, y, path, method="stream")
+
+
+@pytest.mark.parametrize(
+    "w_ref", [np.array([1, 2, 3]), np.ones(3, complex), np.ones(3, np.float32), np.ones(2), [1.0] * 3, None]
+)
+def test_a_reference_of_maps_that_no_run_writes_is_refused(tmp_path, w_ref):
+    path = tmp_path / "run.npz"
+    X, y = problem()
+    how = dict(method="summary", learning_rate=1e-3, n_epochs=3)
+    SGD(X, y, **how, checkpoint=path)
+    forged(path, lambda content: (replace_in_state(content, stage=1), content["point"].update(w_ref=w_ref)))
+    with pytest.raises(fastgd.InvalidDataError, match="run.npz holds "):
+        SGD(X, y, **how, resume=path)
+
+
+@pytest.mark.parametrize("epoch", [-1, 2, 2**70])
+def test_an_epoch_that_the_run_has_not_reached_is_refused(tmp_path, epoch):
+    """It would draw another order of rows."""
+    path = tmp_path / "run.npz"
+    X, y = problem()
+    how = dict(method="stream", learning_rate=1e-3, n_epochs=3, shuffle=True, seed=4)
+    SGD(X, y, **how, checkpoint=path)
+    forged(path, lambda content: replace_in_state(content, epoch=epoch))
+    with pytest.raises(fastgd.InvalidDataError, match="run.npz holds "):
+        SGD(X, y, **how, resume=path)
 
 
 def test_other_versions_are_told(tmp_path, monkeypatch):

@@ -20,12 +20,12 @@ def state(rng):
 
 
 def test_a_point_in_the_same_scaling_is_kept(state):
-    assert resumed(state, state.scaling) is state.memory
+    assert resumed(state, state.scaling) is state.carried
     other, start = Scaling(np.ones(2), np.ones(2), True), np.zeros(3)
     assert resumed(state, other) is None
     assert resumed_point(state, other, start) is start
     assert resumed_point(None, other, start) is start
-    assert resumed_point(state, state.scaling, start).tolist() == state.memory.point.tolist()
+    assert resumed_point(state, state.scaling, start).tolist() == state.carried.point.tolist()
 
 
 def test_parts_move_the_point_to_a_new_scaling(rng):
@@ -36,10 +36,10 @@ def test_parts_move_the_point_to_a_new_scaling(rng):
     memory = resumed(state, to)
     for name in ("point", "average"):
         w, intercept = to.model(getattr(memory, name))
-        expected = state.scaling.model(getattr(state.memory, name))
+        expected = state.scaling.model(getattr(state.carried, name))
         np.testing.assert_allclose(w, expected[0], rtol=1e-12)
         assert float(intercept) == pytest.approx(float(expected[1]), rel=1e-12)
-    assert memory.counts.tolist() == state.memory.counts.tolist()
+    assert memory.counts.tolist() == state.carried.counts.tolist()
 
 
 @pytest.mark.parametrize(

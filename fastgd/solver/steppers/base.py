@@ -1,9 +1,11 @@
 """The `Stepper` protocol, the interface between the epoch loop and the data.
 
-A stepper advances a `StepperState` by epochs. It holds the data and the options of the run, but nothing that
-an epoch changes, so runs can share it. `exact.py` runs the textbook's compiled loops on one block of rows.
-`summary.py` uses statistics or affine maps from one pass. `streaming.py` takes one pass for each epoch.
-`plain.py` runs the loops in pure Python.
+A stepper advances a `StepperState` by epochs. It holds the data and the options of the run, but no state of
+the run, so runs can share it. (`MapSgd` may read its maps again; `StepperState.stage` says which maps a run
+uses.)
+
+`exact.py` runs the textbook's compiled loops on one block of rows. `summary.py` uses statistics or affine
+maps from one pass. `streaming.py` takes one pass for each epoch. `plain.py` runs the loops in pure Python.
 """
 
 from __future__ import annotations
@@ -70,22 +72,23 @@ class StepperState(NamedTuple):
     point : ndarray (size,)
         The parameters.
     before : ndarray (size,)
-        The parameters before the last step.
+        The parameters before the last step. SGD without momentum does not update them.
     momentum : ndarray (6,)
         The t of Nesterov's rule, quiet epochs in a row, the norms of the first and the last gradient (see
         `kernels/proximal.py`), and the scale and the growth factor of `backtracking.py`.
     average : ndarray (size,) or (0,)
         The mean of the averaged iterates.
     counts : ndarray (2,)
-        The number of steps, and the first step of the average, or −1 without averaging.
+        The number of SGD's steps, where it takes them one by one, and the first step of the average, or −1
+        without averaging.
     epoch_start : ndarray (size,) or (0,)
         The parameters before the last epoch, for SGD.
     gradient : ndarray (size,) or (0,)
-        The gradient for the next step, for full-batch descent that reads the data.
+        The gradient for the next step, for compiled full-batch descent that reads the data.
     epoch : int
         The number of the next epoch of SGD, which determines its order of rows.
     passes : int
-        The number of passes over the data for these epochs.
+        The number of passes over the data that the run has taken, without those that the problem counts.
     stage : int
         The stage of the reference of maps, see `solver/summaries.py`.
     has_converged : bool
@@ -121,7 +124,7 @@ _NO_COUNTS = np.array([0, -1])
 
 
 def new_state(point: Floats, average_from: int = -1, epoch: int = 0) -> StepperState:
-    """The state of a run that begins at this point, with this number of its first epoch."""
+    """The state of a run that begins at this point. Its first epoch has the number `epoch`."""
     average, counts = _NO_NUMBERS, _NO_COUNTS
     if average_from >= 0:
         average, counts = np.zeros(len(point)), np.array([0, average_from])
