@@ -91,11 +91,6 @@ class Descent:
         assert cost is not None
         return cost
 
-    def result_point(self, state: StepperState) -> Floats:
-        """The point of the result: the average, or the last point without averaging."""
-        average = state.averaged()
-        return state.point if average is None else average
-
     def constant(self) -> tuple[int, ...]:
         """The columns that standardising found constant."""
         to = self.scaling

@@ -282,7 +282,7 @@ def _callbacks(
 
     def model(run: Run) -> tuple[Floats, float]:
         """w and intercept of the fit if it ended now."""
-        return descent.at(descent.result_point(run.state))
+        return descent.at(run.state.result_point())
 
     def shaped(run: Run) -> tuple[float | Floats, float]:
         w, intercept = model(run)

@@ -34,7 +34,7 @@ def result_of(
 ) -> FitResult:
     """The result of a run, its weights shaped as the caller's X. `began` is a time of `perf_counter`."""
     weights, gradients, intercepts = run.weights, run.gradients, None
-    point, result_point = run.state.point, descent.result_point(run.state)
+    point, result_point = run.state.point, run.state.result_point()
     if descent.model is not None and weights is not None:
         weights, intercepts = _mapped(descent.model, weights, descent.problem.rows.d)
     if weights is not None and intercepts is not None and result_point is point:

@@ -107,12 +107,12 @@ class StepperState(NamedTuple):
     stage: int = 0
     has_converged: bool = False
 
-    def averaged(self) -> Floats | None:
-        """The mean of the averaged iterates, or None if there are none."""
+    def result_point(self) -> Floats:
+        """The point of the result: the average, or the last point if no iterate is averaged."""
         if not len(self.average):
-            return None
+            return self.point
         done, first = self.counts
-        return self.average if first < done else None
+        return self.average if first < done else self.point
 
     def carried(self) -> StepperState:
         """The part that a run which continues this one takes over."""

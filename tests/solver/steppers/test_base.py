@@ -68,9 +68,10 @@ def test_a_new_state():
 def test_the_average_begins_after_the_first_averaged_step():
     state = new_state(np.zeros(2), average_from=3)._replace(average=np.ones(2))
     for done, is_averaged in ((0, False), (3, False), (4, True)):
-        averaged = state._replace(counts=np.array([done, 3])).averaged()
-        assert (averaged is not None) == is_averaged
-    assert new_state(np.zeros(2)).averaged() is None
+        counted = state._replace(counts=np.array([done, 3]))
+        assert counted.result_point() is (state.average if is_averaged else state.point)
+    last = new_state(np.zeros(2))
+    assert last.result_point() is last.point
 
 
 def test_another_run_takes_over_no_values_of_this_one():

@@ -66,7 +66,7 @@ def test_an_epoch_of_sgd_its_average_and_its_gradients():
     problem = problem_of(rule, backend="python")
     stepper = PlainSgd(problem, rule, Order(False, 0))
     state, batch = new_state(START, 0), batch_of(1, n_samples=3)
-    assert state.averaged() is None
+    assert state.result_point() is state.point
     state, done = stepper.advance(state, np.array([0.05]), batch, False)
     assert (done, state.epoch) == (1, 1)
     w, iterates = START, []
@@ -74,7 +74,7 @@ def test_an_epoch_of_sgd_its_average_and_its_gradients():
         w = w - 0.05 * 2 * x * (x @ w - y)
         iterates.append(w)
     np.testing.assert_allclose(state.point, epoch_of_sgd(START, 0.05), rtol=1e-14)
-    np.testing.assert_allclose(state.averaged(), np.mean(iterates, axis=0), rtol=1e-13)
+    np.testing.assert_allclose(state.result_point(), np.mean(iterates, axis=0), rtol=1e-13)
     steps = np.diff([START, *iterates], axis=0) / -0.05
     np.testing.assert_allclose(batch.gradients[0], steps, rtol=1e-12)
 
