@@ -24,7 +24,6 @@ from fastgd.solver.statistics import (
     Reference,
     Statistics,
     first_reference,
-    plain_statistics,
     read_statistics,
 )
 
@@ -79,14 +78,7 @@ class _Reading:
     def statistics_about(self, x_ref: Floats, w_ref: Floats) -> Statistics:
         """The statistics about this reference, in one pass."""
         self.n_passes += 1
-        rows = self._centred(x_ref)
-        if self._backend == "python":
-            X, y, _ = rows.lists()
-            statistics = plain_statistics(np.array(X).reshape(len(y), -1), np.array(y), w_ref)
-        else:
-            statistics = read_statistics(rows, w_ref, self._n_threads)
-        if not statistics.is_finite:
-            rows.refuse_nonfinite()
+        statistics = read_statistics(self._centred(x_ref), w_ref, self._n_threads, self._backend)
         statistics.x_ref = x_ref
         return statistics
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, Rows, block_rows
@@ -137,8 +138,18 @@ class Statistics:
         return self.cost(np.zeros(len(self.c)))
 
 
-def read_statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
-    """The statistics of all rows about w_ref, in one pass."""
+def read_statistics(
+    rows: Dataset, w_ref: Floats, n_threads: int | None, backend: Backend = "numba"
+) -> Statistics:
+    """The statistics of all rows about w_ref, in one pass. Rows with NaN or infinity are refused."""
+    is_plain = backend == "python"
+    statistics = _plain(rows, w_ref) if is_plain else _compiled(rows, w_ref, n_threads)
+    if not statistics.is_finite:
+        rows.refuse_nonfinite()
+    return statistics
+
+
+def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
     from fastgd.kernels import gram
 
     d, size, together = rows.d, node_size(rows.d), rows_together(rows.d)
@@ -150,8 +161,10 @@ def read_statistics(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statist
     return unpacked(sums, rows.n, w_ref)
 
 
-def plain_statistics(X: Floats, y: Floats, w_ref: Floats) -> Statistics:
+def _plain(rows: Dataset, w_ref: Floats) -> Statistics:
     """The statistics by NumPy, for the pure-Python backend."""
+    xs, ys, _ = rows.lists()
+    X, y = np.array(xs).reshape(len(ys), -1), np.array(ys)
     with np.errstate(all="ignore"):
         r = y - X @ w_ref
         return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r))

@@ -10,7 +10,7 @@ from fastgd.engine.blocks import Floats
 from fastgd.solver.cost import SquaredCost
 from fastgd.solver.curvature import table_of
 from fastgd.solver.maps import AffineMaps, read_maps
-from fastgd.solver.statistics import Reference, Statistics, first_reference, plain_statistics, read_statistics
+from fastgd.solver.statistics import Reference, Statistics, first_reference, read_statistics
 
 FIRST, AT_WEIGHTS, AT_OPTIMUM = 0, 1, 2
 """Stages of the reference: from the first rows, moved to weights of a run, moved to the optimum. It moves
@@ -119,7 +119,7 @@ class Summaries:
         if self.has_statistics or not self._rows.is_one_block or self._backend == "python":
             return self.statistics.G
         self.n_passes += 1
-        return self._checked(read_statistics(self._rows, self._start, 1)).G
+        return read_statistics(self._rows, self._start, 1, self._backend).G
 
     def _read(self, rates: Floats | None) -> None:
         """The first pass, about the saved reference if the data is the same."""
@@ -138,16 +138,10 @@ class Summaries:
 
     def _read_about(self, w_ref: Floats, rates: Floats | None) -> None:
         self.n_passes += 1
-        rows = self._rows
-        if rates is not None:
-            self._maps = read_maps(rows, w_ref, rates, self._n_threads)
-            self._statistics = self._checked(self._maps.statistics)
-        elif self._backend == "python":
-            self._statistics = self._checked(plain_statistics(table_of(rows), rows.y, w_ref))
-        else:
-            self._statistics = self._checked(read_statistics(rows, w_ref, self._n_threads))
-
-    def _checked(self, statistics: Statistics) -> Statistics:
-        if not statistics.is_finite:
+        if rates is None:
+            self._statistics = read_statistics(self._rows, w_ref, self._n_threads, self._backend)
+            return
+        self._maps = read_maps(self._rows, w_ref, rates, self._n_threads)
+        self._statistics = self._maps.statistics
+        if not self._statistics.is_finite:
             self._rows.refuse_nonfinite()
-        return statistics

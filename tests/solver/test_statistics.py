@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastgd
+from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine.blocks import block_rows
 from fastgd.solver import statistics
@@ -42,6 +43,26 @@ def test_statistics_are_the_sums_that_they_say(rng, d, dtype):
     np.testing.assert_array_equal(found.G, found.G.T)
     np.testing.assert_allclose(found.c, X.T @ r, rtol=0, atol=1e-13 * n)
     assert found.s == pytest.approx(r @ r, rel=1e-13)
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8"])
+@pytest.mark.parametrize("d", [1, 2, 7])
+def test_both_backends_read_the_same_statistics(rng, d, dtype, layout):
+    X = np.asarray(rng.integers(-9, 10, size=(50, d)), dtype, order=layout)
+    y, w_ref = rng.integers(-9, 10, size=50).astype(dtype), np.arange(1.0, d + 1)
+    plain, compiled = (read_statistics(ArrayRows(X, y), w_ref, 1, which) for which in ("python", "numba"))
+    assert plain.G.tolist() == compiled.G.tolist()  # sums of whole numbers round nowhere
+    assert plain.c.tolist() == compiled.c.tolist()
+    assert (plain.s, plain.n) == (compiled.s, compiled.n)
+
+
+@pytest.mark.parametrize("backend", ["python", "numba"])
+def test_rows_that_are_not_finite_are_refused_by_name(backend):
+    X = np.ones((5, 2))
+    X[3, 1] = np.inf
+    with pytest.raises(InvalidDataError, match=r"X\[3, 1\] is inf"):
+        read_statistics(ArrayRows(X, np.ones(5)), np.zeros(2), 1, backend)
 
 
 @given(
