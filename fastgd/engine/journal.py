@@ -86,10 +86,12 @@ class Journal:
 
     def at_epoch(self, done: int, cost: float | None, point: Callable[[], Any]) -> None:
         """Note that `done` epochs are done; called between two epochs."""
+        # An interrupt between these lines leaves the previous point, which repeats its epoch, and never this
+        # point with reads of the previous epoch.
         if self.point is not None:
-            del self._found[self.before_epochs :]  # reads of the previous epoch
-        self.point = point
+            del self._found[self.before_epochs :]
         del self._places[self.before_epochs :]
+        self.point = point
         if self.bar is not None:
             self.bar.epoch(done, cost)
         if self.is_due():

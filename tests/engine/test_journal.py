@@ -170,6 +170,25 @@ def test_reads_of_an_epoch_are_forgotten_after_it():
     assert len(later.places) == 1
 
 
+def test_an_interrupt_between_epochs_leaves_no_reads_of_another_epoch():
+    """Otherwise a resumed run would take the gradient of the previous epoch for the next one's."""
+
+    class Interrupted(list):
+        def __delitem__(self, part):
+            super().__delitem__(part)
+            raise KeyboardInterrupt
+
+    log = journal()
+    log.has_started([])
+    log.at_epoch(0, None, before := lambda: {"epoch": 0})
+    log.read(rows_of(log))
+    log._places = Interrupted(log._places)
+    with pytest.raises(KeyboardInterrupt):
+        log.at_epoch(1, None, lambda: {"epoch": 1})
+    assert log.places == []
+    assert log.point is before
+
+
 def test_a_checkpoint_is_written_when_it_is_due(monkeypatch):
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
