@@ -302,7 +302,7 @@ class TestParts:
         model = SGDRegressor(average=True)
         for start in range(0, 400, 50):
             model.partial_fit(X[start : start + 50], y[start : start + 50])
-        assert model.result_._state.memory.counts[0] == 400
+        assert model.result_._state.carried.counts[0] == 400
 
     def test_a_fitted_model_does_not_keep_its_data(self):
         X, y = data(n=400)
