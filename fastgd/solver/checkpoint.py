@@ -108,7 +108,6 @@ class Checkpoint:
             places = self._saved.places[: self._saved.before]
         self._source = os.fspath(options.resume or "")
         self._seed: int | None = None if self._saved is None else self._saved.seed
-        self._rates: Floats = np.empty(0)
         self._planned: Floats = np.empty(0)
         """The rates before backtracking scales them, if the run can change its rates."""
         self._descent: Descent | None = None
@@ -130,8 +129,7 @@ class Checkpoint:
 
     def watch(self, descent: Descent) -> None:
         """Set the run that the checkpoints are of."""
-        self._descent, self._rates = descent, descent.rates
-        rates = descent.rates
+        self._descent, rates = descent, descent.rates
         self._planned = rates.copy() if rates.flags.writeable else rates[:0]
 
     def _write(self, journal: Journal) -> None:
@@ -168,8 +166,9 @@ class Checkpoint:
         if saved is None or point is None:
             self.journal.has_started([])
             return
-        here, there, descent = self._few_rates(), point.rates, self._descent
+        descent = self._descent
         assert descent is not None
+        here, there = _few_rates(descent.rates), point.rates
         try:
             if not _is_of_run(point, run, descent) or there.shape != here.shape:
                 raise ValueError
@@ -206,10 +205,6 @@ class Checkpoint:
             if callback.state():  # the user's function has no state, and may be another one
                 callback.restore(point.callbacks[type(callback).__name__])
 
-    def _few_rates(self) -> Floats:
-        """The rates of all epochs, or one rate if all are equal."""
-        return self._rates[:1] if self._rates.strides == (0,) else self._rates
-
     def between(self, run: Run, batch: EpochBatch, callbacks: Sequence[Callback]) -> None:
         """See `solver.loop.Keeper`."""
         self._warn_of_failure()
@@ -229,7 +224,7 @@ class Checkpoint:
         )  # fmt: skip
 
         def point() -> LoopState:
-            rates = np.array(self._few_rates())
+            rates = np.array(_few_rates(descent.rates))
             if len(rates) == len(self._planned):  # a resumed run scales the rates of later epochs again
                 rates[epoch:] = self._planned[epoch:]
             lengths = dict(costs=epoch + 1, weights=epoch + 1, losses=epoch, gradients=epoch, norms=epoch)
@@ -247,6 +242,11 @@ class Checkpoint:
         if self.journal.bar is not None:
             self.journal.bar.close()
         self._warn_of_failure()
+
+
+def _few_rates(rates: Floats) -> Floats:
+    """The rates of all epochs, or one rate if all are equal."""
+    return rates[:1] if rates.strides == (0,) else rates
 
 
 def _is_of_run(point: LoopState, run: Run, descent: Descent) -> bool:
