@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,60 @@ from fastgd.data.arrays import ArrayReader
 from fastgd.data.dataset import Dataset, View
 from fastgd.engine.blocks import NOTHING, Array, Floats, Pass, Piece, Reader, Run, block_rows
 
+Mapping = Callable[[Array, Array, Floats], tuple[Array, Array, Floats]]
+
 RUN_NUMBERS = 1 << 15
 """A buffer of this many numbers fits in the second-level cache of a processor."""
 
 
-class TransformedRows(View):
-    """The rows √s·[(x − shift)·scale, 1] and √s·y of another dataset. Only runs of rows are copied.
+class MappedRows(View):
+    """Rows made from those of another dataset by a function of a run of rows. Only runs are copied."""
+
+    def mapping(self) -> Mapping:
+        """The function, for one thread: X, y and weights of a run to those of this dataset."""
+        raise NotImplementedError
+
+    def reader(self) -> Reader:
+        return MappedReader(self.mapping(), self.rows.reader())
+
+    def begin(self, pieces: Iterable[Piece]) -> MappedPass:
+        return MappedPass(self, self.rows.begin(pieces))
+
+    def head(self, rows: int) -> tuple[Array, Array, Floats]:
+        return self.mapping()(*self.rows.head(rows))
+
+    def whole(self) -> tuple[Array, Array, Floats]:
+        return self.mapping()(*self.rows.whole())
+
+
+class MappedReader:
+    """A reader for one thread. Each call may overwrite the rows of the previous one."""
+
+    def __init__(self, mapping: Mapping, reader: Reader):
+        self._mapping, self._reader = mapping, reader
+
+    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
+        return self._mapping(*self._reader.read(start, stop))
+
+    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
+        return self._mapping(*self._reader.take(order))
+
+
+class MappedPass:
+    def __init__(self, rows: MappedRows, reading: Pass):
+        self._rows, self._reading = rows, reading
+
+    def runs(self) -> Iterator[Run]:
+        mapping = self._rows.mapping()
+        for start, X, y, weights in self._reading.runs():
+            yield start, *mapping(X, y, weights)
+
+    def end(self) -> None:
+        self._reading.end()
+
+
+class TransformedRows(MappedRows):
+    """The rows √s·[(x − shift)·scale, 1] and √s·y of another dataset.
 
     With is_weighted=False the rows are [(x − shift)·scale, 1] and y, and the weights s are kept.
     """
@@ -35,22 +83,16 @@ class TransformedRows(View):
         self.has_weights = rows.has_weights and not is_weighted
         self._block: tuple[Array, Array, Floats] | None = None
 
+    def mapping(self) -> Mapping:
+        return Filled(self)
+
     def reader(self) -> Reader:
         if self.known_n is not None and self.known_n <= block_rows(self.rows.d):
             # A single block is computed once and kept.
             if self._block is None:
-                self._block = Filled(self)(*self.rows.head(self.known_n))
+                self._block = self.head(self.known_n)
             return ArrayReader(*self._block)
-        return TransformedReader(self, self.rows.reader())
-
-    def begin(self, pieces: Iterable[Piece]) -> TransformedPass:
-        return TransformedPass(self, self.rows.begin(pieces))
-
-    def head(self, rows: int) -> tuple[Array, Array, Floats]:
-        return Filled(self)(*self.rows.head(rows))
-
-    def whole(self) -> tuple[Array, Array, Floats]:
-        return Filled(self)(*self.rows.whole())
+        return super().reader()
 
     @property
     def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it
@@ -89,29 +131,3 @@ class Filled:
         prepare.fill(X, y, factors, rows.shift, rows.scale, out, target)
         out.flags.writeable = target.flags.writeable = False
         return out, target, NOTHING if rows.is_weighted else weights
-
-
-class TransformedReader:
-    """A reader for one thread. Each call overwrites the rows of the previous one."""
-
-    def __init__(self, rows: TransformedRows, reader: Reader):
-        self._filled, self._reader = Filled(rows), reader
-
-    def read(self, start: int, stop: int) -> tuple[Array, Array, Floats]:
-        return self._filled(*self._reader.read(start, stop))
-
-    def take(self, order: NDArray[np.integer]) -> tuple[Array, Array, Floats]:
-        return self._filled(*self._reader.take(order))
-
-
-class TransformedPass:
-    def __init__(self, rows: TransformedRows, reading: Pass):
-        self._rows, self._reading = rows, reading
-
-    def runs(self) -> Iterator[Run]:
-        filled = Filled(self._rows)
-        for start, X, y, weights in self._reading.runs():
-            yield start, *filled(X, y, weights)
-
-    def end(self) -> None:
-        self._reading.end()

@@ -14,7 +14,7 @@ import numpy as np
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate, TimesAuto, is_automatic
-from fastgd.solver import forecast, loop, preconditioning
+from fastgd.solver import forecast, loop, metric, preconditioning
 from fastgd.solver.loop import Callback, Keeper, Recorded, Run
 from fastgd.solver.moments import Moments
 from fastgd.solver.options import Options, Plan, Solver, Tolerance
@@ -282,7 +282,7 @@ class _Runs:
         self._backtracks = [False] * len(learning_rates)
         if any(self._is_automatic) and plan.solver != "sgd":
             objective = plan.objective
-            if objective.is_smooth and not objective.is_bounded:
+            if objective.is_smooth and not (objective.is_bounded or objective.precondition):
                 self._backtracks = self._is_automatic
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
@@ -335,9 +335,11 @@ class _Runs:
             state, null = new_state(self._lesson_point(start), -1, self._epoch), None
         else:
             state, null = self._first_state(start)
-        to = self._scaling
+        to, plan = self._scaling, self._plan
         if to is None:
             return state, null, None
+        if plan.objective.has_metric_of_sample and plan.options.n_epochs and not len(state.metric):
+            return metric.first_state(self._problem, state, plan.options.n_threads), null, to.model
         is_moved = not self._is_lesson and self._method == "summary"
         of_points = partial(self._problem.model, null=null) if is_moved else to.model
         return state, null, starting_at(state.point, start, to, of_points)

@@ -41,7 +41,7 @@ class Objective:
     """Whether samples have weights, which are stored with the rows."""
 
     precondition: bool | Literal["auto"] = False
-    """Whether to precondition with the statistics; "auto" until the data and the options decide."""
+    """Whether to descend in the metric of the curvature; "auto" until the data and the options decide."""
 
     is_squared: bool = field(init=False)
     is_quadratic: bool = field(init=False)
@@ -58,6 +58,16 @@ class Objective:
     def is_standardized(self) -> bool:
         """Whether columns are centred and scaled. Preconditioning does this too."""
         return self.standardize or self.precondition is True
+
+    @property
+    def has_metric_of_statistics(self) -> bool:
+        """Whether the metric is that of squared errors, whose curvature is the same everywhere."""
+        return self.precondition is True and self.is_squared
+
+    @property
+    def has_metric_of_sample(self) -> bool:
+        """Whether the metric is the curvature of a sample at its optimum: `solver/metric.py`."""
+        return self.precondition is True and not self.is_squared
 
     @property
     def curvature(self) -> float:

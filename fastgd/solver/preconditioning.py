@@ -1,15 +1,18 @@
-"""Decide whether a run is preconditioned with its statistics, and explain why it cannot be.
+"""Decide whether a run descends in the metric of its curvature, and explain why it cannot.
 
-In coordinates φ in which XᵀX/n + l2/2 is the identity, one step of rate 1/2 leads to the optimum from
-anywhere, whatever the condition number of X.
+Squared errors have one curvature, from statistics: in coordinates φ in which XᵀX/n + l2/2 is the identity,
+one step of rate 1/2 leads to the optimum from anywhere, whatever the condition number of X. Other smooth
+losses have a curvature at each point: see `metric.py`.
 """
 
 from __future__ import annotations
 
 from fastgd.data.dataset import Dataset
+from fastgd.losses import name_of
 from fastgd.solver import planner
 from fastgd.solver.objective import Objective
 from fastgd.solver.options import Plan
+from fastgd.solver.sample import MOST_BYTES, ROWS_OF_A_COLUMN
 
 
 def resolved(plan: Plan, rows: Dataset) -> bool:
@@ -29,6 +32,8 @@ def resolved(plan: Plan, rows: Dataset) -> bool:
         or options.validation_fraction is not None
     ):
         return False
+    if not objective.is_squared:
+        return 8 * rows.d * (rows.d + 2) * ROWS_OF_A_COLUMN <= MOST_BYTES
     size = rows.d + objective.fit_intercept
     return options.method == "summary" or planner.descent_of(rows, size, options.n_epochs) == "summary"
 
@@ -37,16 +42,33 @@ def refused(plan: Plan, rows: Dataset) -> str:
     """Why precondition=True is not possible; empty if it is."""
     if plan.solver != "gradient_descent":
         return 'it is for full-batch descent, not for "sgd"'
-    reason = unserved(plan.objective, rows)
+    objective = plan.objective
+    if not objective.is_squared:
+        return _unserved_of_sample(plan, rows)
+    reason = unserved(objective, rows)
     if not reason and plan.options.method == "stream":
         reason = 'method="stream" has no statistics; pass method="auto"'
     return reason
 
 
+def _unserved_of_sample(plan: Plan, rows: Dataset) -> str:
+    """Why a loss other than the squared error cannot be preconditioned; empty if it can be."""
+    objective = plan.objective
+    if not objective.is_smooth:
+        return f"{name_of(objective.loss)} has kinks, and no curvature"
+    if plan.rule.momentum:
+        return "it excludes momentum, which its steps do not need"
+    return _unserved_of_any(objective, rows)
+
+
 def unserved(objective: Objective, rows: Dataset) -> str:
-    """Why this objective cannot be preconditioned on these rows; empty if it can be."""
+    """Why this objective cannot be preconditioned with statistics of these rows; empty if it can be."""
     if not objective.is_squared:
         return 'it needs loss="squared_error", whose curvature is constant'
+    return _unserved_of_any(objective, rows)
+
+
+def _unserved_of_any(objective: Objective, rows: Dataset) -> str:
     if objective.l1:
         return "it excludes an l1 penalty, which moves single weights towards 0"
     if rows.d > planner.MOST_COLUMNS:

@@ -53,7 +53,7 @@ class Problem:
         """`saved` and `earlier` are the reference and the scaling of an earlier run, used if the data is the
         same. `moments` are those of the rows of all calls of partial_fit, including these rows."""
         self.rows, self.objective, self._rule = rows, objective, rule
-        self._backend, self._n_threads = backend, n_threads
+        self.backend, self._n_threads = backend, n_threads
         self._saved, self._earlier, self.given_moments = saved, earlier, moments
         self.is_plain = objective.is_plain and not objective.is_standardized
         """Whether the cost is (1/n) Σ (x·w − y)² and points are w."""
@@ -117,7 +117,7 @@ class Problem:
     @lazy_property
     def column_sums(self) -> ColumnSums:
         """The column sums. If columns are not standardised, they are about 0, and the means count as 0."""
-        of_rows = self._backend, self._n_threads
+        of_rows = self.backend, self._n_threads
         if not self.objective.is_standardized:
             self._own_passes += 1
             zeros = np.zeros(self.rows.d)
@@ -140,7 +140,7 @@ class Problem:
     def begin_single_steps(self, start: Floats) -> Summaries:
         """Use statistics and maps with a movable reference, for single steps from near `start`."""
         rows = self.rows if self.is_plain else self.descent_rows
-        self.summaries = Summaries(rows, start, self._backend, self._n_threads, self._saved)
+        self.summaries = Summaries(rows, start, self.backend, self._n_threads, self._saved)
         return self.summaries
 
     @property
@@ -158,7 +158,7 @@ class Problem:
         """The statistics of √s·[x − x_ref, 1]."""
         if self._centred is None:
             result = centring.read_centred(
-                self.rows, self.objective.fit_intercept, self._backend, self._n_threads, self._saved
+                self.rows, self.objective.fit_intercept, self.backend, self._n_threads, self._saved
             )
             self._centred, n_passes, self.is_resumed = result
             self._own_passes += n_passes
@@ -271,13 +271,13 @@ class Problem:
 
     def check_metric(self) -> None:
         """Refuse to precondition with statistics that overflow."""
-        if self.objective.precondition and not self.centred.is_finite:
+        if self.objective.has_metric_of_statistics and not self.centred.is_finite:
             raise InvalidDataError("X or y is too large for precondition: its squares overflow; scale it")
 
     @lazy_property
     def metric(self) -> Floats:
-        """M = W Wᵀ, which multiplies gradients. It has length 0 without preconditioning."""
-        if not self.objective.precondition:
+        """M = W Wᵀ, which multiplies gradients. It has length 0 without a metric from statistics."""
+        if not self.objective.has_metric_of_statistics:
             return np.empty((0, 0))
         W = self._whitening  # reads the data, so it stays outside the block
         with blas.one_thread():
@@ -286,14 +286,14 @@ class Problem:
     @lazy_property
     def eigenvalues(self) -> Eigenvalues:
         """Eigenvalues of XᵀSX/Σ s in the scaling, or in φ with preconditioning."""
-        if self.objective.precondition:
+        if self.objective.has_metric_of_statistics:
             if not (self.objective.l2 and self._whitening.size):
                 return Eigenvalues(*self._in_metric(1.0), False)
             W, G = self._whitening, self.statistics.G / self.total
             with blas.one_thread():
                 table = W.T @ G @ W
             return Eigenvalues(*extreme_eigenvalues(table), False)
-        if self.rows.d > planner.MOST_COLUMNS and self._backend == "numba":
+        if self.rows.d > planner.MOST_COLUMNS and self.backend == "numba":
             to = None if self.is_plain else self.scaling
             result, n_passes = curvature.estimated_eigenvalues(self.rows, to, self._n_threads)
             self._own_passes += n_passes
@@ -316,6 +316,8 @@ class Problem:
     @lazy_property
     def curvatures(self) -> tuple[float, float]:
         """The least eigenvalue that is not 0, and the largest, of curvature·XᵀSX/Σ s + l2 >= Hessian."""
+        if self.objective.has_metric_of_sample:
+            return 1.0, 1.0  # near the optimum
         if not self.objective.is_bounded:
             return math.nan, math.nan
         curvature = self.objective.curvature
@@ -370,7 +372,7 @@ class Problem:
     def largest_square(self) -> float:
         """max s‖x̃‖² of the scaled rows, including 1 for the intercept."""
         self._own_passes += 1
-        return curvature.largest_square(self.descent_rows, self._backend, self._n_threads)
+        return curvature.largest_square(self.descent_rows, self.backend, self._n_threads)
 
     # Rates ------------------------------------------------------------------------------------------------
 

@@ -106,7 +106,6 @@ def test_sources_have_the_bits_of_arrays(rng):
 @pytest.mark.parametrize(
     ("option", "named"),
     [
-        (dict(loss="huber"), 'loss="squared_error"'),
         (dict(l1=0.1), "l1"),
         (dict(method="stream"), 'method="stream"'),
     ],

@@ -93,6 +93,10 @@ class StepperState(NamedTuple):
         The stage of the reference of maps, see `solver/summaries.py`.
     has_converged : bool
         Whether the stepper's own stopping rule is met.
+    metric : ndarray (size, size) or (0,)
+        M, for descent in a metric that the run itself improves.
+    cost : float
+        The cost at `point`, for the same descent.
     """
 
     point: Floats
@@ -106,6 +110,8 @@ class StepperState(NamedTuple):
     passes: int = 0
     stage: int = 0
     has_converged: bool = False
+    metric: Floats = _NO_NUMBERS
+    cost: float = 0.0
 
     def result_point(self) -> Floats:
         """The point of the result: the average, or the last point if no iterate is averaged."""
@@ -116,7 +122,8 @@ class StepperState(NamedTuple):
 
     def carried(self) -> StepperState:
         """The part that a run which continues this one takes over."""
-        return StepperState(self.point, self.before, self.momentum, self.average, self.counts)
+        none = StepperState(self.point, self.before, self.momentum, self.average, self.counts)
+        return none._replace(metric=self.metric)
 
 
 _NO_EPOCH = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])

@@ -7,11 +7,13 @@ import numpy as np
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver import planner
+from fastgd.solver.metric import SmoothCost
 from fastgd.solver.options import Plan
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
 from fastgd.solver.steppers.base import Stepper, Until
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
+from fastgd.solver.steppers.metric import MetricDescent
 from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
 from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
 from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
@@ -81,6 +83,8 @@ def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> 
     if problem.summaries is not None and method == "stream" and problem.rows.is_one_block:
         return BlockDescent(problem.rows)
     until = _until(plan, method)
+    if plan.objective.has_metric_of_sample:
+        return MetricDescent(SmoothCost(problem, problem.rows, plan.options.n_threads), until)
     if plan.backend == "python":
         return PlainDescent(problem, plan.rule, until, backtracks)
     if method == "summary":

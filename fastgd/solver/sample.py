@@ -1,0 +1,60 @@
+"""A sample of the rows: some blocks of the grid, the same ones for every source, cluster and machine."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from fastgd.data.arrays import ArrayRows
+from fastgd.data.dataset import Dataset
+from fastgd.engine import reduce
+from fastgd.engine.blocks import NOTHING, Array, Floats, Summary, block_rows
+
+SPACING = 32
+"""A sample of many rows has one of this many blocks, so that its epochs take little beside a read."""
+MOST_BYTES = 1 << 26
+ROWS_OF_A_COLUMN = 50
+"""A sample has at least this many rows for each column, or all rows."""
+
+
+def spacing(n: int, d: int) -> int:
+    """s, a power of two. The sample is blocks 0, s, 2 s, …"""
+    s = SPACING
+    while 8 * (d + 2) * n > s * MOST_BYTES:
+        s *= 2
+    while s > 1 and n < s * ROWS_OF_A_COLUMN * d:
+        s //= 2
+    return s
+
+
+def read_sample(rows: Dataset, n_threads: int | None) -> ArrayRows:
+    """A copy of the rows of the sample as float64, by one pass. In arrays only those rows are read."""
+    task = functools.partial(_taken, spacing(rows.n, rows.d), rows.has_weights)
+    table = reduce.reduce(rows, task, n_threads, add=_joined)
+    d, weights = rows.d, NOTHING
+    if rows.has_weights:
+        weights = table[:, d + 1].copy()
+    return ArrayRows(table[:, :d].copy(), table[:, d].copy(), weights)
+
+
+def _taken(every: int, has_weights: bool, start: int, X: Array, y: Array, weights: Floats) -> Summary:
+    """The rows [x, y, s] of the sample in a run."""
+    n, d = X.shape
+    block = block_rows(d)
+    first = -start % (block * every)
+    places = [slice(at, min(at + block, n)) for at in range(first, n, block * every)]
+    table = np.empty((sum(place.stop - place.start for place in places), d + 1 + has_weights))
+    at = 0
+    for place in places:
+        part = table[at : at + place.stop - place.start]
+        part[:, :d], part[:, d] = X[place], y[place]
+        if has_weights:
+            part[:, d + 1] = weights[place]
+        at += len(part)
+    return table
+
+
+def _joined(left: Summary, right: Summary, out: Summary) -> Summary:  # noqa: ARG001 - a ufunc's argument
+    """The sum of two summaries for `reduce`, which adds neighbours in the order of the rows."""
+    return np.concatenate([left, right])
