@@ -226,7 +226,8 @@ class GDClassifier(_Classifier):
     class_weight : dict, "balanced" or None
         The weight of each class by its label, 1 if the label is left out. It multiplies sample_weight.
     precondition : bool or "auto", default "auto"
-        Only for squared errors, so "auto" means False here, and True is refused.
+        As in `GDRegressor`. The default fit of "log_loss", "squared_hinge" and "modified_huber" takes some
+        six passes over the data. "hinge" has no curvature.
     max_iter : int, default 1000
         The largest number of epochs. Each epoch is a pass over the data.
     penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \
@@ -242,7 +243,8 @@ early_stopping, validation_fraction, n_iter_no_change, warm_start, n_jobs
     n_iter_ : int
         The largest number of epochs of a model.
     history_ : ndarray, or list of ndarrays (one for each class)
-        The objective at the start and after each epoch.
+        The objective at the start and after each epoch. With preconditioning the start is the optimum of a
+        sample.
     results_ : list of FitResult
         One for each model.
     n_features_in_, feature_names_in_

@@ -17,6 +17,7 @@ from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_weights, like
 from fastgd.estimators.linear import Linear, Stochastic
 from fastgd.solver.planner import MOST_COLUMNS
+from fastgd.solver.preconditioning import WIDEST
 from fastgd.solver.results import FitResult
 
 
@@ -47,16 +48,22 @@ class _Regressor(RegressorMixin, Linear):
         X, y = self._checked_data(X, y, reset=before is None)
         sample_weight = as_weights(sample_weight, X)
         (begin,) = self._starts(coef_init, intercept_init, None if before is None else [before], 1)
-        loss = self._loss()
-        is_served = loss.predicts_y and not isinstance(loss, losses.SquaredError)
-        is_wide = self.n_features_in_ > MOST_COLUMNS
-        starts_at_zero = self._solver == "sgd" or not is_served or is_wide or self.early_stopping
-        if begin is None and not starts_at_zero:
+        if begin is None and self._starts_at_least_squares():
             start = self._least_squares(X, y, sample_weight)
             result = self._fitted(X, y, sample_weight, start)
             result.n_passes += start.n_passes
             return self._keep(X, result)
         return self._keep(X, self._fitted(X, y, sample_weight, begin))
+
+    def _starts_at_least_squares(self) -> bool:
+        """Whether a fit without a start of its own begins at the least-squares weights."""
+        loss = self._loss()
+        if self._solver == "sgd" or not loss.predicts_y or isinstance(loss, losses.SquaredError):
+            return False
+        # Descent in the metric of a sample begins at the sample's optimum.
+        is_plain = self._rate(1.0) == "auto" and not (self.momentum or self._translated()[0]["l1"])
+        is_near = loss.is_smooth and bool(self.precondition) and is_plain and self.n_features_in_ <= WIDEST
+        return not (is_near or self.n_features_in_ > MOST_COLUMNS or self.early_stopping)
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
         """The start for other losses. Their slopes are bounded, so a start at zero may take many epochs."""
@@ -94,8 +101,8 @@ class GDRegressor(_Regressor):
         "squared_error" is r²/2. "huber" is r²/2 for |r| up to epsilon, and linear beyond. The others are
         "quantile", "epsilon_insensitive", and "poisson", which predicts exp(x·w + b) as PoissonRegressor
         does. A loss object is described in `fastgd.losses`.
-        Losses other than "squared_error" and "poisson" start from least squares, if X has at most 1024
-        columns and early_stopping is False. Its passes count in `result_.n_passes`.
+        "quantile" and "epsilon_insensitive", and "huber" without preconditioning, start from least squares,
+        if X has at most 1024 columns and early_stopping is False. Its passes count in `result_.n_passes`.
     penalty : {"l2", "l1", "elasticnet"} or None, default "l2"
     alpha : float, default 0.0
         Strength of the penalty. The default is least squares.
@@ -105,10 +112,11 @@ class GDRegressor(_Regressor):
     standardize : bool, default True
         Descend in centred columns of variance 1. The result and the penalty refer to the weights of X.
     precondition : bool or "auto", default "auto"
-        Descend in the metric XᵀX/n + alpha of the centred columns. Then an epoch or two reach the optimum,
-        even if columns are nearly dependent. "auto" is True for squared errors without l1, momentum, early
-        stopping and a given eta0. If columns are linearly dependent, the weights of standardized columns have
-        the smallest norm.
+        Descend in the metric of the curvature: XᵀX/n + alpha of the centred columns for squared errors, the
+        Hessian at the optimum of a sample for other smooth losses, where the fit then starts. A few epochs
+        reach the optimum, even if columns are nearly dependent. nesterov is then not used. "auto" is True for
+        smooth losses without l1, momentum, early stopping and a given eta0 or learning_rate. If columns are
+        linearly dependent, the weights of standardized columns have the smallest norm.
     max_iter : int, default 10_000
         The largest number of epochs. For squared errors all epochs run on statistics from one pass.
     tol : float, "auto" or None, default "auto"

@@ -83,9 +83,12 @@ class SmoothCost:
         table = sums.G / self._rows.total_weight + np.diag(self._penalty.l2)
         if not np.isfinite(table).all():
             return None
-        W = linalg.factor(table).whitening()
+        moving = np.ix_(*2 * [np.append(to.scale != 0.0, [True] * to.has_intercept)])  # no constant column
+        metric = np.zeros_like(table)
         with blas.one_thread():
-            return np.asarray(W @ W.T, np.float64), W.shape[1]
+            W = linalg.factor(table[moving]).whitening()
+            metric[moving] = W @ W.T
+        return metric, W.shape[1]
 
 
 class _PlainMean:
@@ -155,9 +158,8 @@ def stepped(cost: SmoothCost, point: Point, metric: Floats, rate: float) -> tupl
     Differences of costs are rounding near the optimum. So a step is halved only if the slope at its end is
     also more than half as steep, upwards, as the slope at its start.
     """
-    with blas.one_thread():
-        direction = -(metric @ point.gradient)
-        fall = -float(direction @ point.gradient)
+    direction = -_times(metric, point.gradient)
+    fall = -float(np.sum(direction * point.gradient))
     is_rounding = fall <= ROUNDING * abs(point.cost)
     for n_tried in itertools.count(1):
         new = cost(point.theta + rate * direction)
@@ -177,15 +179,20 @@ def corrected(metric: Floats, step: Floats, change: Floats) -> Floats:
     along = float(np.sum(step * change))
     if not along > CURVED * float(np.sqrt(np.sum(step * step) * np.sum(change * change))):
         return metric
-    with blas.one_thread(), np.errstate(over="ignore", invalid="ignore"):
-        moved = (metric @ change) / along
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = _times(metric, change) / along
         cross = np.outer(step, moved)
-        square = (1.0 + float(moved @ change)) / along
+        square = (1.0 + float(np.sum(moved * change))) / along
         new = metric + square * np.outer(step, step) - cross - cross.T
     return new if np.isfinite(new).all() else metric
 
 
 def norm_of(gradient: Floats, metric: Floats) -> float:
     """√(g·M g): about √2 times the root of what the cost lies above its minimum."""
-    with blas.one_thread(), np.errstate(over="ignore", invalid="ignore"):
-        return math.sqrt(max(0.0, float(gradient @ (metric @ gradient))))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.sqrt(max(0.0, float(np.sum(gradient * _times(metric, gradient)))))
+
+
+def _times(metric: Floats, vector: Floats) -> Floats:
+    """M v without BLAS, so that no other fit waits."""
+    return np.einsum("ij,j->i", metric, vector)

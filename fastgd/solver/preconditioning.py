@@ -12,7 +12,9 @@ from fastgd.losses import name_of
 from fastgd.solver import planner
 from fastgd.solver.objective import Objective
 from fastgd.solver.options import Plan
-from fastgd.solver.sample import MOST_BYTES, ROWS_OF_A_COLUMN
+
+WIDEST = 400
+"""With more columns a sample of `ROWS_OF_A_COLUMN` rows a column takes more than its `MOST_BYTES`."""
 
 
 def resolved(plan: Plan, rows: Dataset) -> bool:
@@ -25,15 +27,12 @@ def resolved(plan: Plan, rows: Dataset) -> bool:
         if reason:
             raise ValueError(f"precondition=True is not possible: {reason}")
         return True
-    if (
-        reason
-        or not options.has_automatic_rate
-        or plan.rule.momentum
-        or options.validation_fraction is not None
-    ):
+    if reason or plan.rule.momentum or options.validation_fraction is not None:
+        return False
+    if not options.has_automatic_rate:
         return False
     if not objective.is_squared:
-        return 8 * rows.d * (rows.d + 2) * ROWS_OF_A_COLUMN <= MOST_BYTES
+        return rows.d <= WIDEST
     size = rows.d + objective.fit_intercept
     return options.method == "summary" or planner.descent_of(rows, size, options.n_epochs) == "summary"
 

@@ -104,10 +104,7 @@ def plain(d: int, has_intercept: bool) -> Scaling:
 
 def sums_of(values: Floats) -> Floats:
     """Sums over the last axis, in order, so that one row has the same bits as among many."""
-    total = np.zeros(values.shape[:-1])
-    for j in range(values.shape[-1]):
-        total = total + values[..., j]
-    return total
+    return 0.0 + np.add.accumulate(values, axis=-1)[..., -1]
 
 
 def starting_at(point: Floats, start: tuple[Floats, float], to: Scaling, model: Model) -> Model:

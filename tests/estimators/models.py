@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import clone
 
 from fastgd.estimators import GDClassifier, GDRegressor, SGDClassifier, SGDRegressor
 
@@ -21,6 +22,11 @@ every_regressor = pytest.mark.parametrize("model", REGRESSORS, ids=lambda model:
 
 
 every_classifier = pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda model: type(model).__name__)
+
+
+def plain(model):
+    """The model without the metric of a sample, which leaves few epochs to do."""
+    return clone(model).set_params(**{"precondition": False} if isinstance(model, GDClassifier) else {})
 
 
 def data(model, n=150, n_classes=2, seed=1):

@@ -24,6 +24,7 @@ from fastgd.estimators import (
     SGDClassifier,
     SGDRegressor,
 )
+from tests.estimators.models import plain
 from tests.helpers import refused
 
 RNG = np.random.default_rng(9)
@@ -361,7 +362,7 @@ def blobs(n_classes):
 def test_ten_classes_give_one_warning_with_the_number_and_the_worst(model):
     rows, codes = blobs(10)
     names = np.array([f"class {k}" for k in range(10)])
-    short = clone(model).set_params(max_iter=2, tol=1e-8)
+    short = plain(model).set_params(max_iter=2, tol=1e-8)
     with pytest.warns(EstimatorConvergenceWarning) as caught:
         short.fit(rows, names[codes])
     assert len(caught) == 1
@@ -382,7 +383,7 @@ def test_some_of_the_classes_are_counted():
     rows, codes = blobs(3)
     rows[codes == 2] += 1000.0  # far from the others: its model takes fewer epochs
     with pytest.warns(EstimatorConvergenceWarning) as caught:
-        fitted = GDClassifier(alpha=1e-2, tol=1e-3, max_iter=60).fit(rows, codes)
+        fitted = plain(GDClassifier(alpha=1e-2, tol=1e-3, max_iter=60)).fit(rows, codes)
     slow = [k for k, result in enumerate(fitted.results_) if not result.converged]
     assert 0 < len(slow) < 3
     assert len(caught) == 1
@@ -393,7 +394,7 @@ def test_some_of_the_classes_are_counted():
 def test_what_is_true_of_all_classes_is_said_once(model):
     rows, codes = blobs(4)
     with pytest.warns(EstimatorConvergenceWarning) as caught:
-        clone(model).set_params(max_iter=2, tol=1e-8).fit(rows, codes == 1)
+        plain(model).set_params(max_iter=2, tol=1e-8).fit(rows, codes == 1)
     assert len(caught) == 1
     assert str(caught[0].message).startswith("max_iter=2 ran out: ")
     assert caught[0].filename == __file__

@@ -19,6 +19,7 @@ from tests.estimators.models import (
     every,
     every_classifier,
     every_regressor,
+    plain,
 )
 
 
@@ -88,7 +89,7 @@ class TestEnds:
     def test_a_run_out_of_epochs_warns_in_both_languages(self, model):
         X, y, _ = data(model)
         with pytest.warns(fastgd.ConvergenceWarning) as caught:
-            clone(model).set_params(max_iter=2).fit(X, y)
+            plain(model).set_params(max_iter=2).fit(X, y)
         assert len(caught) == 1
         assert issubclass(caught[0].category, ConvergenceWarning)
         assert "\n" not in str(caught[0].message)

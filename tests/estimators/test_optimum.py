@@ -233,6 +233,7 @@ class TestHistory:
             l1_ratio=0.4,
             epsilon=50.0,
             nesterov=False,
+            precondition="auto" if loss == "squared_error" else False,
             max_iter=60,
             tol=None,
         ).fit(X, y, sample_weight=s)
@@ -252,12 +253,17 @@ class TestHistory:
 
     def test_of_a_classifier(self, cancer):
         X, y = cancer
-        model = GDClassifier(nesterov=False, max_iter=30, tol=None).fit(X, y)
+        model = GDClassifier(nesterov=False, precondition=False, max_iter=30, tol=None).fit(X, y)
         history = model.history_
         assert len(history) == model.n_iter_ + 1 == 31
         assert (np.diff(history) <= 0).all()
         assert history[0] == pytest.approx(np.log(2), rel=1e-12)
         assert history[-1] == pytest.approx(objective(model, X, y, log_loss, 1e-4), rel=1e-9)
+        quick = GDClassifier().fit(X, y)
+        assert len(quick.history_) == quick.n_iter_ + 1 <= 4
+        assert quick.results_[0].n_passes <= 12
+        assert quick.history_[-1] < history[-1]
+        assert quick.history_[-1] == pytest.approx(objective(quick, X, y, log_loss, 1e-4), rel=1e-9)
 
     @pytest.mark.parametrize("shuffle", [True, "blocks", False])
     def test_of_sgd(self, diabetes, shuffle):

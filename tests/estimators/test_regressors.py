@@ -31,10 +31,11 @@ def test_an_exact_line_is_found():
     assert fitted.score(X, Y) == pytest.approx(1.0)
 
 
-def test_other_losses_start_from_least_squares():
+@pytest.mark.parametrize("options", [dict(precondition=False), dict(eta0=0.1), dict(momentum=0.5)])
+def test_other_losses_start_from_least_squares(options):
     """Its passes count, and the first cost is that of the least-squares fit."""
     y = Y + np.array([0.0, 0.0, 0.0, 0.0, 30.0])
-    fitted = GDRegressor("huber", alpha=0.0, max_iter=1, tol=None).fit(X, y)
+    fitted = GDRegressor("huber", alpha=0.0, max_iter=1, tol=None, **options).fit(X, y)
     best = np.linalg.lstsq(np.column_stack([X, np.ones(5)]), y)[0]
     r = np.abs(X @ best[:2] + best[2] - y)
     cost = np.mean(np.where(r < 1.35, r * r / 2, 1.35 * (r - 1.35 / 2)))
