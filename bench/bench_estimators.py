@@ -40,25 +40,66 @@ def test_regression_to_its_tolerance(benchmark, name):
     measure_whole(benchmark, f"regression, estimators {CASE}", name, call, seconds_of(call), X=X, y=y)
 
 
-def classifier(name):
-    if name == "fastgd":
-        return GDClassifier(alpha=ALPHA)
-    return LogisticRegression(C=1 / (ALPHA * CASE.n), tol=1e-6)
+def logistic(case, tolerance=TOLERANCE, **options):
+    return LogisticRegression(C=1 / (ALPHA * case.n), tol=tolerance, max_iter=1000, **options)
+
+
+def intel(case):
+    from sklearnex.linear_model import LogisticRegression as Intel
+
+    return Intel(C=1 / (ALPHA * case.n), tol=TOLERANCE, max_iter=1000)
+
+
+def glum(case):
+    from glum import GeneralizedLinearRegressor
+
+    return GeneralizedLinearRegressor("binomial", alpha=ALPHA, l1_ratio=0.0, gradient_tol=TOLERANCE)
+
+
+def snapml(case):
+    from snapml import LogisticRegression as Snap
+
+    return Snap(regularizer=ALPHA * case.n, fit_intercept=True, use_gpu=False, tol=1e-6, max_iter=1000)
+
+
+CLASSIFIERS = {
+    "fastgd": lambda case: GDClassifier(alpha=ALPHA),
+    "fastgd, one rate": lambda case: GDClassifier(alpha=ALPHA, precondition=False),
+    "lbfgs": logistic,
+    "newton-cg": lambda case: logistic(case, solver="newton-cg"),
+    "newton-cholesky": lambda case: logistic(case, solver="newton-cholesky"),
+    "sklearnex": intel,
+    "glum": glum,
+    "snapml": snapml,
+}
+OPTIONAL = "sklearnex", "glum", "snapml"
+"""Contenders that are modules of their own."""
+CLASSIFIED = [Case(5000, 10)] if SMOKE else [Case(1_000_000, 10), Case(200_000, 100)]
+
+
+@functools.lru_cache(maxsize=2)
+def least_objective(case):
+    X, y = data(case)[0], classes(case)
+    return objective(logistic(case, 1e-12, solver="newton-cholesky").fit(X, y), X, y)
 
 
 def objective(model, X, y):
-    scores = X @ model.coef_[0] + model.intercept_[0]
-    return np.mean(np.logaddexp(0.0, scores) - y * scores) + 0.5 * ALPHA * np.sum(model.coef_**2)
+    scores = X @ np.ravel(model.coef_) + np.ravel(model.intercept_)[0]
+    return np.mean(np.logaddexp(0.0, scores) - y * scores) + 0.5 * ALPHA * np.sum(np.square(model.coef_))
 
 
-@pytest.mark.short
-@pytest.mark.parametrize("name", ["fastgd", "LogisticRegression"])
-def test_classification_to_the_same_objective(benchmark, name):
-    X, y = data(CASE)[0], classes(CASE)
-    call = functools.partial(classifier(name).fit, X, y)
-    best = objective(LogisticRegression(C=1 / (ALPHA * CASE.n), tol=1e-8, max_iter=1000).fit(X, y), X, y)
-    assert objective(call(), X, y) <= best * (1 + TOLERANCE), f"{name} stopped short of the optimum"
-    measure_whole(benchmark, f"classification, estimators {CASE}", name, call, seconds_of(call), X=X, y=y)
+@pytest.mark.short(case=CLASSIFIED[:1], name=["fastgd", "lbfgs", "newton-cholesky"])
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("case", CLASSIFIED, ids=str)
+def test_classification_to_the_same_objective(benchmark, case, name):
+    """fastgd comes to 1e-10 of the least objective, and the others to TOLERANCE."""
+    if name in OPTIONAL:
+        pytest.importorskip(name)
+    X, y = data(case)[0], classes(case)
+    call = functools.partial(CLASSIFIERS[name](case).fit, X, y)
+    share = 1e-10 if name == "fastgd" else TOLERANCE
+    assert objective(call(), X, y) <= least_objective(case) * (1 + share), f"{name} stopped short of it"
+    measure_whole(benchmark, f"classification, estimators {case}", name, call, seconds_of(call), X=X, y=y)
 
 
 @pytest.mark.parametrize("name", ["estimator", "function"])
