@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastgd.engine.blocks import Floats
-from fastgd.solver.forecast import EXACT
+from fastgd.solver.forecast import EXACT, SEPARABLE
 from fastgd.solver.loop import Run
 
 LOWERED = 5.0
@@ -95,6 +95,25 @@ class CostRule:
     def restore(self, state: list[Any]) -> None:
         quiet, lowest = state
         self._quiet, self._lowest = int(quiet), float(lowest)
+
+
+class Separable:
+    """Ends the run of a loss that separable classes leave without a minimum, once it has separated them.
+
+    A mean loss below `limit`, 1/n of the loss of a row at score 0, says that each row is on the right side.
+    """
+
+    def __init__(self, limit: float):
+        self._limit = limit
+
+    def after(self, run: Run, rate: float) -> None:
+        if run.last_cost is not None and run.last_cost < self._limit:
+            run.converged, run.stopped = False, SEPARABLE
+
+    def state(self) -> list[Any]:
+        return []
+
+    def restore(self, state: list[Any]) -> None: ...
 
 
 class Validation:

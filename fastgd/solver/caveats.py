@@ -117,6 +117,8 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> l
     is_small = objective.is_squared and run.first_cost is not None and run.first_cost < sys.float_info.min
     if is_small and rows.facts.squares_vanish:
         caveats.append(("small y", f"y is {rows.facts.largest:g} at most: {forecast.VANISHES}", 0.0))
+    if run.stopped == forecast.SEPARABLE:
+        caveats.append(("separable", forecast.separable(words), 0.0))
     if descent.is_off():
         caveats.append(("is off", forecast.is_off(words), 0.0))
     elif run.is_revoked:

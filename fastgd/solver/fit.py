@@ -19,7 +19,7 @@ from fastgd.data.frames import differ
 from fastgd.engine.blocks import Floats
 from fastgd.losses import as_loss, identity
 from fastgd.solver import caveats, loop, scaling
-from fastgd.solver.callbacks import AdaptiveRate, CostRule, UserCallback, Validation
+from fastgd.solver.callbacks import AdaptiveRate, CostRule, Separable, UserCallback, Validation
 from fastgd.solver.checkpoint import Checkpoint, vars_of
 from fastgd.solver.cost import Cost
 from fastgd.solver.descents import Descent, begin_descent, run_descent
@@ -276,6 +276,8 @@ def _callbacks(
     """The callbacks of the run, and the one that validates, if any."""
     options, by_cost = plan.options, descent.is_judged_by_cost(plan.options.tol)
     callbacks: list[Callback] = []
+    if options.tol is not None and (limit := _separated(descent)):
+        callbacks.append(Separable(limit))
     if options.callback is None and held is None and not by_cost:
         return callbacks, None
     is_scalar = descent.problem.rows.is_scalar
@@ -302,6 +304,16 @@ def _callbacks(
         shown = options.callback, shaped, descent.start.epoch, descent.cost_scale, validation
         callbacks.append(UserCallback(*shown))
     return callbacks, validation
+
+
+def _separated(descent: Descent) -> float:
+    """A cost that only separated classes have, if they leave the cost without a minimum; otherwise 0."""
+    problem = descent.problem
+    objective, rows, loss = problem.objective, problem.rows, problem.objective.loss
+    is_open = objective.has_metric_of_sample and len(loss.without_minimum) > 1
+    if not is_open or objective.l2 or rows.has_weights:
+        return 0.0
+    return min(loss.value(0.0, y) for y in loss.without_minimum) / rows.n
 
 
 def _listed(values: ArrayLike) -> list[Any]:

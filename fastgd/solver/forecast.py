@@ -110,6 +110,14 @@ def unlike(condition: float, has_intercept: bool, has_l2: bool, can_precondition
     )
 
 
+SEPARABLE = "a hyperplane separates the classes, so that weights grow with every epoch"
+"""Why a run was ended, part of a sentence."""
+
+
+def separable(words: Words) -> str:
+    return f"{SEPARABLE}: the cost has no minimum without a penalty; pass {words.option('l2', 1e-4)}"
+
+
 def left_behind(words: Words, l2: float) -> str:
     """The message about an intercept that moves slowly since a strong l2 penalty limits the learning rate."""
     penalty = words.option("l2", float(l2 * words.l2_unit))

@@ -83,7 +83,8 @@ class SmoothCost:
         table = sums.G / self._rows.total_weight + np.diag(self._penalty.l2)
         if not np.isfinite(table).all():
             return None
-        moving = np.ix_(*2 * [np.append(to.scale != 0.0, [True] * to.has_intercept)])  # no constant column
+        is_moving = np.append(to.scale, np.ones(int(to.has_intercept))) != 0.0  # constant columns are not
+        moving = np.ix_(is_moving, is_moving)
         metric = np.zeros_like(table)
         with blas.one_thread():
             W = linalg.factor(table[moving]).whitening()

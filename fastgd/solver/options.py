@@ -32,7 +32,8 @@ class ConvergenceWarning(UserWarning):
     ----------
     kind : str
         The reason of the warning: "ran out" (of epochs), "unlike" (weights move at unlike speeds), "is off"
-        (columns far from zero), "left behind" (an intercept), "few digits", "small y" or "one class".
+        (columns far from zero), "left behind" (an intercept), "few digits", "small y", "separable" (classes)
+        or "one class".
     """
 
     __module__ = "fastgd"
