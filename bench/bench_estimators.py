@@ -75,7 +75,7 @@ CLASSIFIERS = {
 OPTIONAL = "sklearnex", "glum", "snapml"
 """Contenders that are modules of their own (the extra `contenders`)."""
 SHARES = {"fastgd": 1e-10, "snapml": 1e-4}
-"""How near a contender comes to the least objective, if not to TOLERANCE of it. No `tol` brings snapml nearer."""
+"""How near a contender comes to the least objective, if not to TOLERANCE. No `tol` brings snapml nearer."""
 CLASSIFIED = [Case(5000, 10)] if SMOKE else [Case(1_000_000, 10), Case(200_000, 100)]
 
 
