@@ -43,7 +43,7 @@ Tools:
     show_versions       print versions, machine and kernel cache, for bug reports
 
 Each name is imported when it is first used, so `import fastgd` is fast. Numba is imported at the first
-computation.
+computation that would take more than 20 ms in plain Python.
 """
 
 from __future__ import annotations

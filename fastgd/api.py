@@ -117,7 +117,8 @@ def gradient_descent(
         What to do when w or the cost is no longer finite, or a run ends above its start: raise
         DivergenceError, warn and return the finite part, or go on.
     backend : {"auto", "numba", "python"}, default "auto"
-        Compiled kernels or plain Python loops; "auto" is "numba" where Numba is installed.
+        Compiled kernels or plain Python loops; "auto" is "numba" where Numba is installed. A process that has
+        not loaded Numba runs little work (20 ms) of the lesson's loop in Python, with the same bits.
     n_threads : int, optional
         The largest number of threads; by default one a processor. The result does not depend on it.
     progress : bool, default False

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from fastgd import checks, reference
 from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
-from fastgd.data.backend import Backend, resolve
+from fastgd.data.backend import Backend, for_exact_loop, resolve
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import names_of
@@ -124,7 +124,8 @@ def loss(
     rows = ArrayRows(values.reshape(1), target.reshape(1)) if is_number else ArrayRows(values, target)
     intercept, kind, rows.columns = checks.number("intercept", intercept), as_loss(loss), names_of(X)
     is_lesson = isinstance(kind, SquaredError) and intercept == 0.0
-    check_loss(kind, rows, resolve(backend))
+    runs_on = for_exact_loop(backend, rows.n, rows.d) if is_lesson else resolve(backend)
+    check_loss(kind, rows, runs_on)
 
     def twin(x: Any, y: float, w: Any) -> float:
         return reference.value(kind, reference.forward(x, w) + intercept, y)
@@ -138,7 +139,7 @@ def loss(
             pointwise.scores(X, w, intercept, out)
             pointwise.values(kind, out, y, out)
 
-    losses = each_row(rows, w, twin, compiled, backend, n_threads)
+    losses = each_row(rows, w, twin, compiled, runs_on, n_threads)
     return float(losses[0]) if is_number else losses
 
 

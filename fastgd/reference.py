@@ -25,12 +25,17 @@ def forward(x: Row, w: Row) -> float:
     return score
 
 
-def loss(x: Row, y: float, w: Row) -> float:
-    """(y_pred − y)², or inf if Python's power raises OverflowError."""
+def square(r: float) -> float:
+    """r ** 2, or inf if Python's power raises OverflowError."""
     try:
-        return (forward(x, w) - y) ** 2
+        return float(r**2)
     except OverflowError:
         return math.inf
+
+
+def loss(x: Row, y: float, w: Row) -> float:
+    """(y_pred − y)²."""
+    return square(forward(x, w) - y)
 
 
 def cost(xs: Sequence[Row], ys: Sequence[float], w: Row) -> float:

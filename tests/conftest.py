@@ -12,6 +12,8 @@ import time
 import numpy as np
 import pytest
 
+import fastgd.kernels.strict  # noqa: F401 - so that small problems run on kernels too
+
 try:
     import hypothesis
 except ModuleNotFoundError:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import checks, reference
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
-from fastgd.data.backend import resolve
+from fastgd.data.backend import Backend, for_exact_loop
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import names_of
@@ -38,7 +38,7 @@ def predict(
 
         pointwise.scores(X, w, intercept, out)
 
-    scores = each_row(rows, w, twin, compiled, backend, n_threads)
+    scores = each_row(rows, w, twin, compiled, for_exact_loop(backend, rows.n, rows.d), n_threads)
     return float(scores[0]) if is_number else scores
 
 
@@ -47,14 +47,14 @@ def each_row(
     w: ArrayLike,
     twin: Callable[[Any, float, Any], float],
     compiled: Callable[[Array, Array, Floats, Floats], None],
-    backend: str,
+    backend: Backend,
     n_threads: int | None,
 ) -> Floats:
     """One number for each row, from `twin(x, y, w)` or from `compiled(X, y, w, out)` on runs of rows."""
     weights = as_weights("w", w, rows.d, rows.is_scalar)
     n_threads = threads.checked_threads(n_threads)
     out = np.empty(rows.n)
-    if resolve(backend) == "python":
+    if backend == "python":
         plain = as_plain(weights, rows)
         out[:] = [twin(x, y, plain) for x, y in zip(*rows.lists()[:2], strict=True)]
     else:

@@ -64,7 +64,7 @@ def result_of(
         converged=run.converged,
         diverged=run.diverged,
         solver=plan.solver,
-        backend=plan.backend,
+        backend=descent.stepper.backend,
         method=descent.stepper.method,
         elapsed=time.perf_counter() - began,
         feature_names=dataset.columns,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import display
-from fastgd.data.backend import Backend
+from fastgd.data.backend import Backend, resolve
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
@@ -69,7 +69,7 @@ class FitResult:
         with a higher cost than it started with.
     solver : {"gradient_descent", "sgd"}
     backend : {"numba", "python"}
-        The backend that ran.
+        The backend that ran the epochs.
     method : {"summary", "stream"}
         The method that ran: one pass for statistics or maps, or one pass for each epoch.
     elapsed : float
@@ -257,7 +257,7 @@ class FitResult:
     def _statistics(self) -> Statistics:
         """The statistics of the rows of the fit, by one pass."""
         assert self._rows is not None
-        return Summaries(self._rows, np.zeros(self._rows.d), self.backend, None).statistics
+        return Summaries(self._rows, np.zeros(self._rows.d), resolve("auto"), None).statistics
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything but X and y to a file for `fastgd.load`.

@@ -27,6 +27,56 @@ print(before, "numba" in sys.modules, "matplotlib" in sys.modules)
     assert output(code) == expected
 
 
+LESSON = "x, y = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]"
+LITTLE = f"""
+import sys, fastgd
+{LESSON}
+how = dict(w0=1.0, learning_rate=0.01)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fastgd.gradient_descent(x, y, **how)",
+        "fastgd.sgd(x, y, history='samples', **how)",
+        "fastgd.sgd(x, y, shuffle='blocks', seed=1, **how)",
+        "fastgd.gradient_descent([[1.0, 2.0]] * 9, [3.0] * 9, learning_rate=0.01)",
+        "fastgd.sweep(x, y, learning_rates=[0.01, 0.02]).best",
+    ],
+)
+def test_little_work_of_the_lesson_does_not_load_numba(call):
+    code = f"""{LITTLE}
+fit = {call}
+fit.trace(), fit.status, repr(fit), fastgd.forward(x, 2.0), fastgd.loss(x, y, 2.0)
+print(fit.backend, "numba" in sys.modules)
+"""
+    assert output(code) == "python False"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fastgd.gradient_descent(x, y, backend='numba', **how)",
+        "fastgd.gradient_descent(x * 1000, y * 1000, **how)",
+        "fastgd.gradient_descent(x, y, n_epochs=30_000, **how)",
+        "fastgd.gradient_descent(x, y, fit_intercept=True, **how)",
+        "fastgd.sgd(x, y, shuffle=True, seed=1, **how)",
+        "[fastgd.gradient_descent(x, y, n_epochs=5000, **how) for _ in range(50)][-1]",
+        "fastgd.gradient_descent(x, y, **how) if fastgd.cost(x, y, 1.0) else None",
+    ],
+)
+def test_more_work_runs_on_kernels(call):
+    assert output(f"{LITTLE}print(({call}).backend)") == "numba"
+
+
+def test_the_command_lesson_does_not_load_numba():
+    code = "import sys; from fastgd.cli.main import main; main(['lesson']); print('numba' in sys.modules)"
+    *lines, loaded = output(code).splitlines()
+    assert lines[1] == "Epoch: 0 w= 1.0933333333333333 loss= 4.666666666666667"
+    assert loaded == "False"
+
+
 def test_without_numba_the_twins_run_and_say_so():
     code = (
         WITHOUT_NUMBA

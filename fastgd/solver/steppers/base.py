@@ -4,7 +4,7 @@ A stepper advances a `StepperState` by epochs. It holds the data and the options
 the run, so runs can share it. (`MapSgd` may read its maps again; `StepperState.stage` says which maps a run
 uses.)
 
-`exact.py` runs the textbook's compiled loops on one block of rows. `summary.py` uses statistics or affine
+`exact.py` runs the textbook's loops on one block of rows. `summary.py` uses statistics or affine
 maps from one pass. `streaming.py` takes one pass for each epoch. `plain.py` runs the loops in pure Python.
 """
 
@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data.backend import Backend
 from fastgd.engine.blocks import Floats
 from fastgd.solver.planner import Method
 from fastgd.solver.steppers.backtracking import FIRST_GROWTH
@@ -142,6 +143,7 @@ class Stepper(Protocol):
     epochs_per_call: int
     """The most epochs of one call of `advance`. It takes at most about 50 ms, so that Ctrl-C acts quickly."""
     method: Method
+    backend: Backend
     has_costs: bool
     """Whether costs take no extra pass."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastgd.data.backend import Backend, for_exact_loop
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver import planner
@@ -66,11 +67,24 @@ def choose_steppers(
         return _affine_sgd(plan, problem, rates)
     if plan.solver == "sgd":
         return [_sgd(plan, problem)] * len(rates)
+    if problem.summaries is not None and method == "stream" and problem.rows.is_one_block:
+        return [BlockDescent(problem.rows, _backend_of_block(plan, problem, rates))] * len(rates)
     stepper = _descent(plan, problem, method, backtracks[0])
     if len(set(backtracks)) == 1:
         return [stepper] * len(rates)
     other = _descent(plan, problem, method, not backtracks[0])
     return [stepper if flag == backtracks[0] else other for flag in backtracks]
+
+
+def _backend_of_block(plan: Plan, problem: Problem, rates: list[Floats]) -> Backend:
+    """The backend of the textbook's loop on one block.
+
+    Rows of other objectives than the lesson's are scaled by kernels, and kernels shuffle them.
+    """
+    if not problem.is_plain or plan.order.shuffle is True:
+        return plan.backend
+    n_epochs = sum(len(of_run) + 1 for of_run in rates)
+    return for_exact_loop(plan.options.backend, problem.rows.n, problem.rows.d, n_epochs)
 
 
 def _sgd(plan: Plan, problem: Problem) -> Stepper:
@@ -80,8 +94,6 @@ def _sgd(plan: Plan, problem: Problem) -> Stepper:
 
 
 def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> Stepper:
-    if problem.summaries is not None and method == "stream" and problem.rows.is_one_block:
-        return BlockDescent(problem.rows)
     until = _until(plan, method)
     if plan.objective.has_metric_of_sample:
         return MetricDescent(SmoothCost(problem, problem.rows, plan.options.n_threads), until)
@@ -109,7 +121,10 @@ def _affine_sgd(plan: Plan, problem: Problem, rates: list[Floats]) -> list[Stepp
     mapped = [_map_sgd(plan, problem, together, distinct) if len(distinct) else None for distinct in own]
     if None not in mapped:
         return [stepper for stepper in mapped if stepper is not None]
-    other = BlockSgd(rows, plan.order) if rows.is_one_block else _sgd(plan, problem)
+    if rows.is_one_block:
+        other: Stepper = BlockSgd(rows, plan.order, _backend_of_block(plan, problem, rates))
+    else:
+        other = _sgd(plan, problem)
     return [other if stepper is None else stepper for stepper in mapped]
 
 

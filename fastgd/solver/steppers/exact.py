@@ -1,16 +1,19 @@
-"""One block of rows: the textbook's loops, compiled, with all their digits."""
+"""One block of rows: the textbook's loops with all their digits, compiled or in plain Python."""
 
 from __future__ import annotations
 
 import functools
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
+from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.orders import Order
 from fastgd.solver.planner import Method
+from fastgd.solver.steppers import twin
 from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState, hardly_differ
 
 # An epoch of a compiled loop takes about this many nanoseconds for each number. A call may take 50 ms.
@@ -18,30 +21,36 @@ _STRICT_NS = 10
 _CALL_NS = 50_000_000
 
 
-class BlockDescent:
-    """Full-batch descent on one block by the textbook's compiled loop."""
+class _Block:
+    """The rows of one block, and the loops that run on them: `kernels/strict.py` or their twin."""
 
     has_costs = True
     method: Method = "stream"
 
-    def __init__(self, rows: Dataset):
-        self._kernels = _strict()
-        self._X, self._y, _ = rows.whole()
-        self.epochs_per_call = _epochs_per_call(rows)
+    def __init__(self, rows: Dataset, backend: Backend = "numba"):
+        self.backend, self._loops = backend, _strict() if backend == "numba" else twin
+        X, y, _ = rows.whole()
+        self._X: Any = X if backend == "numba" else X.astype(np.float64).tolist()
+        self._y: Any = y if backend == "numba" else y.astype(np.float64).tolist()
+        self.epochs_per_call = max(1, _CALL_NS // (_STRICT_NS * rows.n * (rows.d + 3)))
+
+
+class BlockDescent(_Block):
+    """Full-batch descent on one block by the textbook's loop."""
 
     def has_stalled(self, state: StepperState) -> bool:
         return hardly_differ(state.point, state.before, state.point)
 
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
         gradient = np.empty(len(state.point))
-        cost = self._kernels.cost_and_gradient(self._X, self._y, state.point, 2.0, gradient)
+        cost = self._loops.cost_and_gradient(self._X, self._y, state.point, 2.0, gradient)
         return _changed(state, state.point, state.before, state.epoch_start, gradient, 0, 1), cost
 
     def advance(
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
     ) -> tuple[StepperState, int]:
         w, before, gradient = state.point.copy(), state.before.copy(), state.gradient.copy()
-        done: int = self._kernels.descend(
+        done: int = self._loops.descend(
             self._X,
             self._y,
             w,
@@ -56,22 +65,19 @@ class BlockDescent:
         return _changed(state, w, before, state.epoch_start, gradient, 0, min(done + 1, len(rates))), done
 
 
-class BlockSgd(StallRule):
-    """SGD on one block by the textbook's compiled loop. Costs take little time, so they are always
-    recorded."""
+class BlockSgd(_Block, StallRule):
+    """SGD on one block by the textbook's loop. Costs take little time, so they are always recorded."""
 
-    has_costs = True
-    method: Method = "stream"
-
-    def __init__(self, rows: Dataset, order: Order):
-        self._kernels, self._order = _strict(), order
-        self._X, self._y, _ = rows.whole()
-        self.epochs_per_call = 1 if order.shuffle is True else _epochs_per_call(rows)
+    def __init__(self, rows: Dataset, order: Order, backend: Backend = "numba"):
+        super().__init__(rows, backend)
+        self._order = order
+        if order.shuffle is True:
+            self.epochs_per_call = 1
 
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
         if not want_cost:
             return state, None
-        cost = self._kernels.cost(self._X, self._y, state.point, 2.0)
+        cost = self._loops.cost(self._X, self._y, state.point, 2.0)
         return _changed(state, state.point, state.before, state.epoch_start, state.gradient, 0, 1), cost
 
     def advance(
@@ -82,7 +88,7 @@ class BlockSgd(StallRule):
             order = self._order.rows(state.epoch, len(y))
             X, y = X[order], y[order]
         w, epoch_start = state.point.copy(), state.epoch_start.copy()
-        done: int = self._kernels.descend_in_order(
+        done: int = self._loops.descend_in_order(
             X,
             y,
             w,
@@ -124,7 +130,3 @@ def _strict() -> ModuleType:
     from fastgd.kernels import strict
 
     return strict
-
-
-def _epochs_per_call(rows: Dataset) -> int:
-    return max(1, _CALL_NS // (_STRICT_NS * rows.n * (rows.d + 3)))

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from fastgd import reference
+from fastgd.data.backend import Backend
 from fastgd.engine.blocks import Floats, block_rows
 from fastgd.solver.objective import UpdateRule
 from fastgd.solver.orders import Order
@@ -24,6 +25,7 @@ class _Plain:
 
     epochs_per_call = 1
     method: Method = "stream"
+    backend: Backend = "python"
 
     def __init__(self, problem: Problem, rule: UpdateRule):
         objective, scaling = problem.objective, problem.scaling

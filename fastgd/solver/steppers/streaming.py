@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import reference
+from fastgd.data.backend import Backend
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats, Step, block_rows
@@ -34,6 +35,7 @@ class StreamingDescent(GradientRule):
 
     has_costs = True
     method: Method = "stream"
+    backend: Backend = "numba"
     epochs_per_call = 1
 
     def __init__(
@@ -159,6 +161,7 @@ class StreamingSgd(StallRule):
     epochs_per_call = 1
     has_costs = False
     method: Method = "stream"
+    backend: Backend = "numba"
 
     def __init__(self, problem: Problem, rule: UpdateRule, order: Order, n_threads: int | None):
         objective, scaling = problem.objective, problem.scaling

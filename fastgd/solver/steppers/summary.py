@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Floats
@@ -44,6 +45,7 @@ class SummaryDescent(GradientRule):
 
     has_costs = True
     method: Method = "summary"
+    backend: Backend = "numba"
 
     def __init__(self, problem: Problem, rule: UpdateRule, until: Until):
         self._sums, self._metric = problem.penalised, problem.metric
@@ -142,6 +144,7 @@ class MapSgd(StallRule):
 
     has_costs = True
     method: Method = "summary"
+    backend: Backend = "numba"
 
     def __init__(
         self,
