@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ def count(n: int, noun: str) -> str:
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """An HTML table. Text is escaped. Of rows after the first MOST_ROWS only the number is shown."""
-    lines = ["<table>", f"<caption>{escape(caption)}</caption>", _row("th", header)]
+    lines = ["<table>", f"<caption>{_escaped(caption)}</caption>", _row("th", header)]
     lines += [_row("td", row) for row in rows[:MOST_ROWS]]
     if len(rows) > MOST_ROWS:
         lines.append(f'<tr><td colspan="{len(header)}">and {len(rows) - MOST_ROWS} more</td></tr>')
@@ -44,7 +43,13 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 
 def _row(tag: str, cells: Sequence[str]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{_escaped(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _escaped(text: str) -> str:
+    from html import escape  # notebooks alone need it
+
+    return escape(text)
 
 
 def value(given: Any, most: int | None = None) -> str:

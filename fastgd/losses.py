@@ -22,7 +22,6 @@ from __future__ import annotations
 import inspect
 import math
 import numbers
-import uuid
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
@@ -391,6 +390,8 @@ def _own_loss(loss: Any, kind: type) -> Any:
     key = kind, tuple(values), is_smooth, *methods.values()
     if key not in _own_types:
         # Numba identifies named tuples by their names, so names are unique among all processes of a cluster.
+        import uuid  # losses of the user's own alone need it
+
         name = f"{OWN}{kind.__name__}_{uuid.uuid4().hex}"
         make: Callable[..., type] = namedtuple  # mypy accepts only literal fields
         bases = make(name, list(values)), Loss

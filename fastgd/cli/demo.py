@@ -1,4 +1,4 @@
-"""The lesson's two programs, and the demo of the command `fastgd`: the lesson, then fits of many rows."""
+"""The demo of the command `fastgd`: the lesson, then fits of many rows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from fastgd import reference
 from fastgd.api import gradient_descent, sgd
+from fastgd.cli.lesson import N_EPOCHS, full_batch_lesson
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import resolve
 from fastgd.data.synthetic import make_linear
@@ -27,19 +28,6 @@ from fastgd.solver.diagnose import diagnose
 from fastgd.solver.results import FitResult
 
 PYTHON_ROWS = 50_000
-N_EPOCHS = 100
-X_DATA = [1.0, 2.0, 3.0]
-Y_DATA = [2.0, 4.0, 6.0]
-
-
-def full_batch_lesson() -> FitResult:
-    """The lesson's first program: gradient descent on the mean squared error."""
-    return gradient_descent(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS)
-
-
-def stochastic_lesson() -> FitResult:
-    """The lesson's second program: stochastic gradient descent."""
-    return sgd(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS, history="samples")
 
 
 class Timing(NamedTuple):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import io
 import os
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from fastgd._version import __version__
 from fastgd.checks import InvalidDataError
-from fastgd.data import dialect
 from fastgd.domains import NUMBERS
 from fastgd.kernels import compiling
 from fastgd.losses import NAMED
@@ -92,47 +90,67 @@ def _on_files(options: argparse.Namespace) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that escapes control characters of the arguments in its messages."""
+    """A parser that escapes control characters of the arguments in its messages.
+
+    It adds its arguments by `add_arguments(parser)` when it parses: most parsers are not used.
+    """
+
+    def __init__(self, *, add_arguments: Callable[[argparse.ArgumentParser], None], **options: Any):
+        super().__init__(**options)
+        self._add_arguments: Callable[[argparse.ArgumentParser], None] | None = add_arguments
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._add_arguments is not None:
+            self._add_arguments(self)
+            self._add_arguments = None
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         super().error("\n".join(map(printable, message.split("\n"))))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    return _Parser(
         prog="fastgd",
         description="Linear models by gradient descent. Without a command: the lesson in short, then a "
         "fit of 10 million synthetic samples with its speed.",
+        add_arguments=_add_commands,
     )
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
     parser.add_argument("--samples", type=_positive, metavar="N", help="samples of the fit (10 million)")
-    commands = parser.add_subparsers(dest="command", title="commands")
-    lesson = commands.add_parser(
+    commands = parser.add_subparsers(dest="command", title="commands", prog="fastgd")
+    commands.add_parser(
         "lesson",
         help="the lesson's program in full",
         description="Print what the lesson's program prints, every epoch of it.",
+        add_arguments=_add_lesson,
     )
-    lesson.add_argument(
-        "--sgd", action="store_true", help="the stochastic loop instead of the full-batch one"
-    )
-    lesson.add_argument(
-        "--digits",
-        type=_digits,
-        metavar="N",
+    for name, what, add_arguments in (
+        ("fit", "fit a model to a file", _add_fit),
+        ("diagnose", "limits and a forecast, before a fit", _add_data),
+        ("predict", "predictions of a model", _add_predict),
+    ):
+        commands.add_parser(name, help=what, description=_DESCRIPTIONS[name], add_arguments=add_arguments)
+
+
+def _add_lesson(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--sgd", action="store_true", help="the stochastic loop instead of the full-batch one")
+    add(
+        "--digits", type=_digits, metavar="N",
         help="round to N decimals, as on the slides; all digits by default",
-    )
-    lesson.add_argument(
-        "--plot",
-        type=_file,
-        metavar="FILE",
+    )  # fmt: skip
+    add(
+        "--plot", type=_file, metavar="FILE",
         help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])",
-    )
-    for name, what in (("fit", "fit a model to a file"), ("diagnose", "limits and a forecast, before a fit")):
-        _add_data(commands.add_parser(name, help=what, description=_DESCRIPTIONS[name]), name)
-    predict = commands.add_parser(
-        "predict", help="predictions of a model", description=_DESCRIPTIONS["predict"]
-    )
-    add = predict.add_argument
+    )  # fmt: skip
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("model", type=_file, help="what `fastgd fit --save` wrote")
     add("data", metavar="DATA", type=_file, help="as of `fastgd fit`; no target is needed")
     add("--features", type=_names, metavar="A,B", help="the columns to take; by default those of the fit")
@@ -143,8 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"{_MISSING}: their predictions are empty lines, nan in .csv and .npy, null in .parquet",
     )
     add("--out", type=_file, metavar="FILE", help="a .csv, .parquet or .npy file; by default standard output")
-    _add_dialect(predict)
-    return parser
+    _add_dialect(parser)
 
 
 _DESCRIPTIONS = {
@@ -164,7 +181,8 @@ _DESCRIPTIONS = {
 _MISSING = "refuse rows with a missing value, counting them by column (the default), or leave them out"
 
 
-def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    """The options of `fit` and `diagnose`."""
     add = parser.add_argument
     add("data", metavar="DATA", type=_file, help="a file, or a folder of files of one kind")
     add("--target", required=True, metavar="Y", help="the column to predict")
@@ -189,12 +207,11 @@ def _add_data(parser: argparse.ArgumentParser, command: str) -> None:
     )  # fmt: skip
     _add_dialect(parser)
     add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
-    if command == "fit":
-        _add_fit(parser)
 
 
 def _add_fit(parser: argparse.ArgumentParser) -> None:
-    """The options of `fit` alone."""
+    """The options of `fit`: those of `diagnose`, and its own."""
+    _add_data(parser)
     add = parser.add_argument
     domains = {name: loss.domain for name, loss in NAMED.items() if loss.domain is not NUMBERS}
     takes = ", ".join(f"{name} takes {domain.takes}" for name, domain in domains.items())
@@ -266,6 +283,8 @@ def _misuse(options: argparse.Namespace) -> str:
 
 
 def _delimiter(text: str) -> str:
+    from fastgd.data import dialect
+
     names = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "space": " "}
     text = names.get(text, text)
     try:
@@ -276,6 +295,8 @@ def _delimiter(text: str) -> str:
 
 
 def _names(text: str) -> list[str]:
+    import csv
+
     names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
     if not names or not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} is no list of names, a,b,c")
@@ -328,7 +349,7 @@ def _whole(text: str, least: int, most: int) -> int:
 
 
 def _lesson(with_sgd: bool, digits: int | None, picture: str | None) -> None:
-    from fastgd.cli.demo import full_batch_lesson, stochastic_lesson
+    from fastgd.cli.lesson import full_batch_lesson, stochastic_lesson
 
     fit = stochastic_lesson() if with_sgd else full_batch_lesson()
     if picture is not None:

@@ -6,9 +6,12 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from fastgd import checks
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 POOL_THREADS = 256
 
@@ -81,6 +84,8 @@ def _pool() -> ThreadPoolExecutor:
     global _the_pool
     with _pool_lock:
         if _the_pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # tiny fits need no thread
+
             _the_pool = ThreadPoolExecutor(POOL_THREADS, thread_name_prefix="fastgd")
         return _the_pool
 

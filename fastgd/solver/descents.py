@@ -14,7 +14,7 @@ import numpy as np
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate, TimesAuto, is_automatic
-from fastgd.solver import forecast, loop, metric, preconditioning
+from fastgd.solver import forecast, loop, preconditioning
 from fastgd.solver.loop import Callback, Keeper, Recorded, Run
 from fastgd.solver.moments import Moments
 from fastgd.solver.options import Options, Plan, Solver, Tolerance
@@ -339,6 +339,8 @@ class _Runs:
         if to is None:
             return state, null, None
         if plan.objective.has_metric_of_sample and plan.options.n_epochs and not len(state.metric):
+            from fastgd.solver import metric
+
             return metric.first_state(self._problem, state, plan.options.n_threads), null, to.model
         is_moved = not self._is_lesson and self._method == "summary"
         of_points = partial(self._problem.model, null=null) if is_moved else to.model

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import reference
 from fastgd.checks import InvalidDataError
-from fastgd.data import split
 from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.dataset import Dataset
@@ -20,7 +19,6 @@ from fastgd.engine.blocks import Floats
 from fastgd.losses import as_loss, identity
 from fastgd.solver import caveats, loop, scaling
 from fastgd.solver.callbacks import AdaptiveRate, CostRule, Separable, UserCallback, Validation
-from fastgd.solver.checkpoint import Checkpoint, vars_of
 from fastgd.solver.cost import Cost
 from fastgd.solver.descents import Descent, begin_descent, run_descent
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -32,6 +30,9 @@ from fastgd.solver.outcome import not_begun, report_divergence, result_of
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.wording import listed
+
+if TYPE_CHECKING:
+    from fastgd.solver.checkpoint import Checkpoint
 
 NOTE = "fastgd: the run up to this epoch is this error's .result"
 LEAST_RATE = 1e-6
@@ -54,6 +55,8 @@ def fit(
     checkpoint = None
     try:
         if options.is_logged:
+            from fastgd.solver.checkpoint import Checkpoint, vars_of
+
             loss = {"loss": str(identity(as_loss(objective_options["loss"])))}
             others = {"solver": solver, "backend": backend} | objective_options | loss | vars_of(rule)
             checkpoint = Checkpoint(rows, options, others)
@@ -263,6 +266,8 @@ def _held_out(plan: Plan, dataset: Dataset) -> tuple[Dataset, _HeldOutCost | Non
     fraction = plan.options.validation_fraction
     if fraction is None:
         return dataset, None
+    from fastgd.data import split
+
     kept, held = split.split(dataset, fraction)
     for which, part in (("held-out", held), ("other", kept)):
         if part.has_weights and not part.total_weight:

@@ -12,8 +12,6 @@ from fastgd.data import frames
 from fastgd.data.arrays import ArrayRows, FrameRows, as_sample_weight, vanish
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
-from fastgd.data.streams import StreamRows
-from fastgd.distributed.collections import is_dask
 
 
 def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
@@ -23,7 +21,11 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
     """
     names: tuple[str, ...] = ()
     if type(X) is not np.ndarray and type(X) is not list:  # the lesson's call is kept short
+        from fastgd.distributed.collections import is_dask
+
         if isinstance(X, Source):
+            from fastgd.data.streams import StreamRows
+
             if y is not None or sample_weight is not None:
                 what = "y" if y is not None else "sample_weight"
                 raise TypeError(f"{X.name} has targets and weights of its own: leave {what} out")

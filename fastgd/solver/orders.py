@@ -76,15 +76,15 @@ class Order:
         entropy."""
         if not hasattr(_own, "words"):
             _own.words = np.random.Philox(key=0)
+            _own.fresh = _own.words.state
         words: np.random.Philox = _own.words
         counter = np.array([0, epoch, 0, 0], np.uint64)
-        words.state = _FRESH | {"state": {"counter": counter, "key": np.array([self.seed, 0], np.uint64)}}
+        words.state = _own.fresh | {"state": {"counter": counter, "key": np.array([self.seed, 0], np.uint64)}}
         return words
 
 
 IN_ORDER = Order(False, 0)
 _own = threading.local()
-_FRESH = np.random.Philox(key=0).state
 
 
 def _shuffled(numbers: Numbers, words: np.random.Philox) -> Numbers:

@@ -14,7 +14,6 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
-from fastgd.io import npz
 from fastgd.solver.each_row import predict
 from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
@@ -265,6 +264,8 @@ class FitResult:
         The path is used as given. The file is written whole or not at all. It is an npz file: `np.load` shows
         its arrays, and its JSON header as bytes.
         """
+        from fastgd.io import npz
+
         w0, samples = npz.storable(self._w0), npz.storable(self._samples)
         npz.write(path, KIND, replace(self, _rows=None, _w0=w0, _samples=samples))
 

@@ -1,6 +1,11 @@
-"""Choose the steppers of runs, by backend, objective, update rule, size of the data and cost model."""
+"""Choose the steppers of runs, by backend, objective, update rule, size of the data and cost model.
+
+Steppers are imported where they are chosen: in a new process the lesson needs few modules.
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,16 +13,14 @@ from fastgd.data.backend import Backend, for_exact_loop
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver import planner
-from fastgd.solver.metric import SmoothCost
 from fastgd.solver.options import Plan
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
 from fastgd.solver.steppers.base import Stepper, Until
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
-from fastgd.solver.steppers.metric import MetricDescent
-from fastgd.solver.steppers.plain import PlainDescent, PlainSgd
-from fastgd.solver.steppers.streaming import StreamingDescent, StreamingSgd
-from fastgd.solver.steppers.summary import MapSgd, SummaryDescent
+
+if TYPE_CHECKING:
+    from fastgd.solver.steppers.summary import MapSgd
 
 RATES = 1e-50, 1e50
 """Maps are not made for rates outside these limits, whose products overflow or vanish."""
@@ -89,18 +92,31 @@ def _backend_of_block(plan: Plan, problem: Problem, rates: list[Floats]) -> Back
 
 def _sgd(plan: Plan, problem: Problem) -> Stepper:
     if plan.backend == "python":
+        from fastgd.solver.steppers.plain import PlainSgd
+
         return PlainSgd(problem, plan.rule, plan.order)
+    from fastgd.solver.steppers.streaming import StreamingSgd
+
     return StreamingSgd(problem, plan.rule, plan.order, plan.options.n_threads)
 
 
 def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> Stepper:
     until = _until(plan, method)
     if plan.objective.has_metric_of_sample:
-        return MetricDescent(SmoothCost(problem, problem.rows, plan.options.n_threads), until)
+        from fastgd.solver.metric import SmoothCost
+        from fastgd.solver.steppers.metric import MetricDescent
+
+        return MetricDescent(SmoothCost(problem, problem.rows, plan.options.n_threads), until, plan.backend)
     if plan.backend == "python":
+        from fastgd.solver.steppers.plain import PlainDescent
+
         return PlainDescent(problem, plan.rule, until, backtracks)
     if method == "summary":
+        from fastgd.solver.steppers.summary import SummaryDescent
+
         return SummaryDescent(problem, plan.rule, until)
+    from fastgd.solver.steppers.streaming import StreamingDescent
+
     return StreamingDescent(problem, plan.rule, until, plan.options.n_threads, backtracks)
 
 
@@ -150,6 +166,8 @@ def _mapped_rates(plan: Plan, rows: Dataset, rates: list[Floats]) -> tuple[list[
 
 def _map_sgd(plan: Plan, problem: Problem, all_rates: Floats, rates: Floats) -> MapSgd | None:
     """SGD by maps; None where most digits would be lost, or squares overflow."""
+    from fastgd.solver.steppers.summary import MapSgd
+
     rows, summaries = problem.descent_rows, problem.summaries
     assert summaries is not None
     stepper = MapSgd(rows, summaries, all_rates, rates, plan.order, plan.options.track_cost)

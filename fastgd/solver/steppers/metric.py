@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from fastgd.data.backend import Backend
 from fastgd.engine.blocks import Floats
 from fastgd.solver.metric import ROUNDING, Point, SmoothCost, corrected, norm_of, stepped
 from fastgd.solver.planner import Method
@@ -28,8 +29,8 @@ class MetricDescent(GradientRule):
     method: Method = "stream"
     epochs_per_call = 1
 
-    def __init__(self, cost: SmoothCost, until: Until):
-        self._cost, self._until = cost, until
+    def __init__(self, cost: SmoothCost, until: Until, backend: Backend = "numba"):
+        self._cost, self._until, self.backend = cost, until, backend
 
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
         _, cost, gradient = self._cost(state.point)

@@ -1,0 +1,20 @@
+"""The lesson's two programs, for the commands `fastgd lesson` and `fastgd`."""
+
+from __future__ import annotations
+
+from fastgd.api import gradient_descent, sgd
+from fastgd.solver.results import FitResult
+
+N_EPOCHS = 100
+X_DATA = [1.0, 2.0, 3.0]
+Y_DATA = [2.0, 4.0, 6.0]
+
+
+def full_batch_lesson() -> FitResult:
+    """The lesson's first program: gradient descent on the mean squared error."""
+    return gradient_descent(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS)
+
+
+def stochastic_lesson() -> FitResult:
+    """The lesson's second program: stochastic gradient descent."""
+    return sgd(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS, history="samples")
