@@ -31,6 +31,7 @@ from numba.core.caching import NullCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, CompileResult
 from numba.core.registry import CPUDispatcher, cpu_target
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.misc.appdirs import AppDirs
 
@@ -197,7 +198,7 @@ class KernelCache(PartCache):
         )
 
     def _load(self, sig: Any, target_context: Any) -> CompileResult | None:
-        target_context.refresh()
+        rtsys.initialize(target_context)  # machine code needs no more of the registries, which load slowly
         if losses.OWN in str(sig):  # the code of a user's loss may have changed
             return None
         if _hash_of_sources() != SOURCES:  # sources were edited after this process started

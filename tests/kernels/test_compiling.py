@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
+import numpy as np
 import pytest
 
 from fastgd.kernels import compiling
@@ -154,10 +155,12 @@ def test_kernels_from_the_cache_take_no_time_of_compilation(monkeypatch):
 
 @needs_compiler
 def test_the_command_line_and_progress_say_that_they_compile_and_functions_do_not(tmp_path):
-    lesson = "fastgd.gradient_descent([1.0, 2.0], [2.0, 4.0], learning_rate=0.01, progress=PROGRESS)"
+    lesson = "fastgd.gradient_descent([1.0], [2.0], learning_rate=0.1, backend='numba', progress=PROGRESS)"
+    np.savez(tmp_path / "data.npz", X=[[1.0], [2.0]], y=[2.0, 4.0])
+    diagnose = ["diagnose", str(tmp_path / "data.npz"), "--target", "y"]
     for number, (program, lines) in enumerate(
         [
-            ("from fastgd.cli.main import main; main(['lesson'])", 1),
+            (f"from fastgd.cli.main import main; main({diagnose})", 1),
             ("import fastgd; " + lesson.replace("PROGRESS", "True"), 1),
             ("import fastgd; " + lesson.replace("PROGRESS", "False"), 0),
         ]

@@ -19,7 +19,7 @@ LESSON = """
 import warnings
 warnings.simplefilter("error")
 import fastgd
-fit = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], w0=1.0, learning_rate=0.01)
+fit = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], w0=1.0, learning_rate=0.01, backend="numba")
 print(repr(fit.w), fit.backend)
 """
 EXPECTED = "1.9999444396553017 numba"
@@ -180,9 +180,9 @@ def test_an_edit_under_a_running_process_is_never_stored(tmp_path):
     sgd = """
 import fastgd, pathlib
 x = [1.0] * 5000
-fastgd.gradient_descent(x, x, learning_rate=0.1, n_epochs=1)
+fastgd.gradient_descent(x, x, learning_rate=0.1, n_epochs=1, backend="numba")
 EDIT
-print(fastgd.sgd(x, x, learning_rate=0.1, n_epochs=1).w)
+print(fastgd.sgd(x, x, learning_rate=0.1, n_epochs=1, backend="numba").w)
 """
     edit = """
 file = pathlib.Path(fastgd.__file__).parent / "kernels" / "in_order.py"
