@@ -7,6 +7,7 @@ import ast
 import pytest
 
 import fastgd
+from fastgd import warm
 from tests.conftest import JIT_IS_OFF
 from tests.helpers import WITHOUT_NUMBA, output
 
@@ -75,3 +76,31 @@ def test_warmup_changes_nothing_for_the_caller(recwarn):
     if not JIT_IS_OFF:
         assert isinstance(fastgd.warmup(), float)
     assert not recwarn
+
+
+class Bar:
+    n = 0
+
+    def __init__(self, total, what, unit):
+        self.total = total
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.is_closed = True
+
+    def update(self):
+        self.n += 1
+
+
+@pytest.mark.skipif(JIT_IS_OFF, reason="nothing is compiled under NUMBA_DISABLE_JIT")
+def test_a_bar_counts_the_calls(monkeypatch):
+    done, bars = [], []
+    monkeypatch.setattr(warm, "_calls", lambda dtype, d: [lambda: done.append((dtype, d))] * 2)
+    monkeypatch.setattr(warm, "bar", lambda *options: bars.append(Bar(*options)) or bars[-1])
+    fastgd.warmup(progress=True)
+    assert len(done) == 2 * 2 * len(warm.COLUMNS)
+    assert [(bar.total, bar.n, bar.is_closed) for bar in bars] == [(len(done), len(done), True)]
+    fastgd.warmup()
+    assert len(bars) == 1

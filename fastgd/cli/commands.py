@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
 import sys
@@ -27,6 +26,7 @@ from fastgd.solver.model import load
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
+from fastgd.solver.progress import can_show
 from fastgd.solver.results import DivergenceError, FitResult
 from fastgd.wording import printable
 
@@ -80,7 +80,7 @@ def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
     settings: dict[str, Any] = dict(
         w0=None, learning_rate=options.learning_rate, n_epochs=n_epochs, tol=options.tol, patience=5,
         validation_fraction=None, callback=None, method="auto", history="costs", on_divergence="raise",
-        backend="auto", n_threads=None, words=report.COMMAND, progress=_can_show(options),
+        backend="auto", n_threads=None, words=report.COMMAND, progress=not options.no_progress and can_show(),
         checkpoint=options.checkpoint, resume=options.resume,
     )  # fmt: skip
     if options.checkpoint_every is not None:
@@ -231,11 +231,6 @@ def _check_place(name: str, path: str, *others: str) -> None:
     for other in others:
         if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
             raise InvalidDataError(f"{name} would write over {other}, which is read: name another file")
-
-
-def _can_show(options: Namespace) -> bool:
-    """Whether there is a terminal, and tqdm to draw a progress bar."""
-    return not options.no_progress and sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
 def _remedy(options: Namespace, reason: str, kind: str) -> str:

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = _on_files(options)
         elif options.command == "lesson":
             _lesson(options.sgd, options.digits, options.plot)
+        elif options.command == "warmup":
+            _warmup()
         else:
             _demo(options.samples or 10_000_000)
         print(end="", flush=True)
@@ -95,9 +97,11 @@ class _Parser(argparse.ArgumentParser):
     It adds its arguments by `add_arguments(parser)` when it parses: most parsers are not used.
     """
 
-    def __init__(self, *, add_arguments: Callable[[argparse.ArgumentParser], None], **options: Any):
+    def __init__(
+        self, *, add_arguments: Callable[[argparse.ArgumentParser], None] | None = None, **options: Any
+    ):
         super().__init__(**options)
-        self._add_arguments: Callable[[argparse.ArgumentParser], None] | None = add_arguments
+        self._add_arguments = add_arguments
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._add_arguments is not None:
@@ -127,6 +131,11 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
         help="the lesson's program in full",
         description="Print what the lesson's program prints, every epoch of it.",
         add_arguments=_add_lesson,
+    )
+    commands.add_parser(
+        "warmup",
+        help="compile the kernels of the usual calls",
+        description="Compile the kernels of the usual calls, once for this machine and version of fastgd.",
     )
     for name, what, add_arguments in (
         ("fit", "fit a model to a file", _add_fit),
@@ -263,7 +272,7 @@ def _add_dialect(parser: argparse.ArgumentParser) -> None:
 
 def _misuse(options: argparse.Namespace) -> str:
     """The error message for options that contradict each other, or an empty text."""
-    if options.command == "lesson" and options.samples is not None:
+    if options.command in ("lesson", "warmup") and options.samples is not None:
         return "--samples belongs to the fit that `fastgd` shows without a command"
     if options.command == "diagnose" and options.solver == "sgd" and options.l2:
         return "--l2 of diagnose belongs to --solver gd"
@@ -357,6 +366,20 @@ def _lesson(with_sgd: bool, digits: int | None, picture: str | None) -> None:
 
         save(fit, picture)
     print(fit.trace(digits=digits, full=True))
+
+
+def _warmup() -> None:
+    from fastgd import warm
+    from fastgd.data.backend import resolve
+    from fastgd.solver.progress import can_show
+
+    resolve("numba")  # raises the error without Numba
+    from fastgd.kernels import _jit
+
+    seconds = warm.warmup(progress=can_show())
+    folder = _jit.cache_directory()
+    sizes = [file.stat().st_size for file in folder.glob("*.kernel")]
+    print(f"{len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB in {folder}; {seconds:.1f} s")
 
 
 def _demo(n_samples: int) -> None:

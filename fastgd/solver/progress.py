@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ class Progress:
         self._tqdm = _tqdm()
         self._bar_options: dict[str, Any] = {"disable": None} if _is_plain(self._tqdm) else {}
         self._lock = threading.Lock()
-        self._epochs = self._tqdm(total=n_epochs, desc=what, unit="epoch", leave=True, **self._bar_options)
+        self._epochs = bar(n_epochs, what, "epoch")
         self._is_first = True
         self._announced = compiling.announced(self._write)
         self._announced.__enter__()
@@ -77,6 +78,18 @@ class Progress:
             self._rows.close()
             self._shown["read"] = f"{time.monotonic() - self._began:.2g} s"
         self._rows = None
+
+
+def can_show() -> bool:
+    """Whether there is a terminal, and tqdm to draw a bar."""
+    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+
+
+def bar(total: int, what: str, unit: str) -> Any:
+    """A bar of tqdm for so many steps. It shows nothing if stderr is not a terminal."""
+    tqdm = _tqdm()
+    options: dict[str, Any] = {"disable": None} if _is_plain(tqdm) else {}
+    return tqdm(total=total, desc=what, unit=unit, leave=True, **options)
 
 
 def _tqdm() -> Any:

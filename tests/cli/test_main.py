@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fastgd import __version__
+from fastgd import __version__, warm
 from fastgd.cli.main import main
 from tests.conftest import JIT_IS_OFF
 from tests.lesson_programs import FULL_BATCH, SLIDES, STOCHASTIC, printed
@@ -68,6 +68,16 @@ def test_without_arguments_the_lesson_then_a_fit_of_many_samples(capsys):
     assert "full batch converges at learning rates below " in out
     truth = float(out.split("true w ")[1].split(";")[0])
     assert float(out.split("found by gradient_descent ")[1].split(",")[0]) == pytest.approx(truth, abs=0.2)
+
+
+@pytest.mark.skipif(JIT_IS_OFF, reason="nothing is compiled under NUMBA_DISABLE_JIT")
+def test_warmup_says_where_the_kernels_are(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTGD_CACHE_DIR", str(tmp_path))
+    (tmp_path / "strict.descend-0.kernel").write_bytes(bytes(200_000))
+    (tmp_path / "strict.cost-0.kernel").write_bytes(bytes(100_000))
+    monkeypatch.setattr(warm, "warmup", lambda progress: 1.25)
+    assert main(["warmup"]) == 0
+    assert capsys.readouterr().out == f"2 kernels, 0.3 MB in {tmp_path}; 1.2 s\n"
 
 
 def test_python_dash_m_and_the_installed_command_agree():
