@@ -164,7 +164,7 @@ def _remedies(plan: Plan, objective: Objective) -> str:
     remedies = [f"another {words.name('learning_rate')}"]
     if not objective.is_standardized:
         remedies.append(words.option("standardize", True))
-    if plan.solver == "gradient_descent" and not plan.rule.nesterov:
+    if plan.solver == "gradient_descent" and not (plan.rule.nesterov or objective.precondition):
         remedies.append(words.option("nesterov", True))
     return forecast.either(remedies)
 

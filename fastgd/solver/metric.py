@@ -12,7 +12,6 @@ gradient falls slowly, M is made anew at the current point by one read of all ro
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import NamedTuple
 
@@ -20,10 +19,11 @@ import numpy as np
 
 from fastgd import reference
 from fastgd.checks import InvalidDataError
-from fastgd.data.curved import CurvedRows
+from fastgd.data.curved import CHORD, CurvedRows
 from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
+from fastgd.losses import Loss, SquaredError
 from fastgd.solver import blas, linalg
 from fastgd.solver.cost import OVERFLOW_IS_SEEN, Cost
 from fastgd.solver.linalg import EPS
@@ -32,13 +32,18 @@ from fastgd.solver.sample import read_sample
 from fastgd.solver.statistics import read_statistics
 from fastgd.solver.steppers.base import StepperState
 
-STEPS = 25
+STEPS = 30
 """The most steps on the sample. Without an optimum, as for separable classes, there is no end."""
 ENOUGH = 1e-10
-"""The sample is at its optimum if a step would lower its cost by a smaller share."""
-MOST_TRIED = 60
+"""The sample is at its optimum if a step would lower its cost by a smaller share, or if the norm of the
+gradient is a smaller share of the first."""
+LEAST_FALL = 1e-4
+LEAST_SQUARES_STEPS = 3
+"""The first step leads to the least squares, but for rounding."""
+FEW_TRIED, MOST_TRIED = 4, 24
+"""Steps that an epoch tries before M is made anew, and after that."""
 ROUNDING = 64 * EPS
-"""A step that would lower the cost by a smaller share is not halved, since the change is rounding."""
+"""Smaller relative changes of the cost are rounding."""
 FIRST_NORM = 2
 """The place of the first norm in `StepperState.momentum`."""
 CURVED = 1e-12
@@ -56,14 +61,15 @@ class Point(NamedTuple):
 class SmoothCost:
     """The objective of a problem on some rows, and its metric. Each call takes a pass over the rows."""
 
-    def __init__(self, problem: Problem, rows: Dataset, n_threads: int | None):
-        objective = problem.objective
-        self._rows, self._loss, self._scaling = rows, objective.loss, problem.scaling
+    def __init__(self, problem: Problem, rows: Dataset, n_threads: int | None, loss: Loss | None = None):
+        """`loss` replaces that of the objective."""
+        self._rows, self._scaling = rows, problem.scaling
+        self._loss = problem.objective.loss if loss is None else loss
         self._penalty, self._spread = problem.penalty, problem.reach
         self._backend, self._n_threads = problem.backend, n_threads
         self._mean: Cost | _PlainMean
         if self._backend == "python":
-            self._mean = _PlainMean(problem, rows)
+            self._mean = _PlainMean(problem, rows, self._loss)
         else:
             self._mean = Cost(rows, self._loss, self._scaling, n_threads)
 
@@ -73,11 +79,11 @@ class SmoothCost:
         return Point(theta, cost + self._penalty.value(theta), gradient + self._penalty.l2 * theta)
 
     @OVERFLOW_IS_SEEN
-    def metric(self, theta: Floats) -> tuple[Floats, int] | None:
+    def metric(self, theta: Floats, chord: float = CHORD) -> tuple[Floats, int] | None:
         """M, the pseudo-inverse of the Hessian at θ, and its rank; None if the Hessian overflows."""
         to = self._scaling
         w, intercept = to.model(theta)
-        curved = CurvedRows(self._rows, self._loss, w, float(intercept), self._spread)
+        curved = CurvedRows(self._rows, self._loss, w, float(intercept), self._spread, chord)
         scaled = TransformedRows(curved, to.shift, to.scale, has_ones=to.has_intercept)
         sums = read_statistics(scaled, np.zeros(to.size), self._n_threads, self._backend)
         table = sums.G / self._rows.total_weight + np.diag(self._penalty.l2)
@@ -95,81 +101,112 @@ class SmoothCost:
 class _PlainMean:
     """The mean loss and its gradient, in pure Python."""
 
-    def __init__(self, problem: Problem, rows: Dataset):
+    def __init__(self, problem: Problem, rows: Dataset, loss: Loss):
         to = problem.scaling
         scaled = TransformedRows(rows, to.shift, to.scale, has_ones=to.has_intercept, is_weighted=False)
-        self._rows, self._loss = scaled.lists(), problem.objective.loss
+        self._rows, self._loss = scaled.lists(), loss
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         at = *self._rows, theta.tolist(), self._loss
         return reference.mean_loss(*at), np.array(reference.mean_slope(*at))
 
 
-class _Start(NamedTuple):
-    theta: Floats
-    metric: Floats
-    norm: float
-    """√(g·M g) with the gradient at the caller's start."""
-
-
 def first_state(problem: Problem, state: StepperState, n_threads: int | None) -> StepperState:
-    """The state of a run that begins at the optimum of the sample, found from the point of `state`.
+    """The state of a run that begins at the optimum of the sample, found from the point of `state`, or from
+    the least squares of the sample if these are better.
 
-    If the sample has no optimum, or lacks a direction that the rows may have, the run begins at that point
-    with the metric of all rows.
+    The metric is that of all rows, by one more pass, if the sample lacks a direction that the rows may have.
+    If the sample has no optimum, or one that is none for all rows, the run begins at the caller's start with
+    the metric of all rows.
     """
-    start = _start(problem, state.point, n_threads)
-    momentum = state.momentum.copy()
-    momentum[FIRST_NORM] = start.norm
-    return state._replace(point=start.theta, before=start.theta, momentum=momentum, metric=start.metric)
-
-
-def _start(problem: Problem, theta: Floats, n_threads: int | None) -> _Start:
-    sample = SmoothCost(problem, read_sample(problem.rows, n_threads), n_threads)
-    problem.n_passes += 1
-    to = problem.scaling
-    start = _optimum(sample, theta, int(np.count_nonzero(to.scale)) + to.has_intercept)
-    if start is not None:
-        return start
+    rows, to = read_sample(problem.rows, n_threads), problem.scaling
+    sample = SmoothCost(problem, rows, n_threads)
+    first = point = sample(state.point)
+    if problem.objective.loss.predicts_y:
+        point = _least_squares(sample, SmoothCost(problem, rows, n_threads, SquaredError()), point)
+    last, metric, rank = _optimum(sample, first, point)
     whole = SmoothCost(problem, problem.rows, n_threads)
-    point, made = whole(theta), whole.metric(theta)
+    point = whole(last.theta)
     problem.n_passes += 2
-    if made is None:
-        raise InvalidDataError("X or y is too large for precondition: its squares overflow; scale it")
-    return _Start(theta, made[0], norm_of(point.gradient, made[0]))
+    if metric is None or not _is_near(point, metric, first, last):
+        point, metric = whole(state.point), None
+        problem.n_passes += 1
+    elif rank < np.count_nonzero(to.scale) + to.has_intercept:
+        metric = None
+    if metric is None and math.isfinite(point.cost):
+        made = whole.metric(point.theta)
+        problem.n_passes += 1
+        if made is None:
+            raise InvalidDataError("X or y is too large for precondition: its squares overflow; scale it")
+        metric = made[0]
+    elif metric is None:  # the run will find that it has diverged
+        metric = np.zeros((to.size, to.size))
+    momentum = state.momentum.copy()
+    momentum[FIRST_NORM] = norm_of(first.gradient, metric)
+    return state._replace(
+        point=point.theta, before=point.theta, momentum=momentum, gradient=point.gradient, metric=metric,
+        cost=point.cost, first_gradient=first.gradient,
+    )  # fmt: skip
 
 
-def _optimum(cost: SmoothCost, theta: Floats, rank: int) -> _Start | None:
-    """The optimum by Newton's steps; None if it is not reached, or if a metric has a lower rank."""
-    first = point = cost(theta)
+def _least_squares(cost: SmoothCost, squared: SmoothCost, point: Point) -> Point:
+    """The least squares, found from `point`, or `point` if its cost is lower."""
+    if (made := squared.metric(point.theta)) is None:
+        return point
+    for _ in range(LEAST_SQUARES_STEPS):
+        fitted = cost(point.theta - _times(made[0], squared(point.theta).gradient))
+        point = fitted if fitted.cost < point.cost else point
+    return point
+
+
+def _is_near(point: Point, metric: Floats, first: Point, last: Point) -> bool:
+    """Whether the optimum of the sample is near that of all rows, of which `point` is there.
+
+    It is not if their cost is far above that of the sample at the start, or if a step from there would lower
+    their cost by more than all steps on the sample have lowered its own.
+    """
+    if not point.cost - first.cost <= abs(first.cost):
+        return False
+    return 0.5 * norm_of(point.gradient, metric) ** 2 <= first.cost - last.cost
+
+
+def _optimum(cost: SmoothCost, first: Point, point: Point) -> tuple[Point, Floats | None, int]:
+    """Newton's steps from `point`: the optimum, M there and its rank. M is None if they do not reach it.
+
+    The gradient at the optimum is small beside that at `first`.
+    """
     for _ in range(STEPS):
         made = cost.metric(point.theta)
-        if made is None or made[1] < rank:
-            return None
-        norm = norm_of(point.gradient, made[0])
-        if norm * norm <= ENOUGH * abs(point.cost):
-            return _Start(point.theta, made[0], norm_of(first.gradient, made[0]))
-        point = stepped(cost, point, made[0], 1.0)[0]
-    return None
+        if made is None:
+            break
+        metric, rank = made
+        norm = norm_of(point.gradient, metric)
+        if norm * norm <= ENOUGH * abs(point.cost) or norm <= ENOUGH * norm_of(first.gradient, metric):
+            return point, metric, rank
+        new = stepped(cost, point, metric, 1.0, FEW_TRIED)[0]
+        if new is point and (made := cost.metric(point.theta, 1.0)) is not None:
+            new = stepped(cost, point, made[0], 1.0, MOST_TRIED)[0]
+        point = new
+    return point, None, 0
 
 
-def stepped(cost: SmoothCost, point: Point, metric: Floats, rate: float) -> tuple[Point, int]:
-    """The point after a step, and the number of passes. A step that raises the cost is halved.
+def stepped(cost: SmoothCost, point: Point, metric: Floats, rate: float, most: int) -> tuple[Point, int]:
+    """The point after a step, and the number of passes. A step that does not lower the cost is halved.
 
-    Differences of costs are rounding near the optimum. So a step is halved only if the slope at its end is
-    also more than half as steep, upwards, as the slope at its start.
+    It must lower the cost by LEAST_FALL of what its length and the slope promise (Nocedal and Wright, 3.1).
+    Differences of costs are rounding near the optimum. There a step is halved only if the slope at its end
+    is more than half as steep, upwards, as the slope at its start. If `most` steps do not lower the cost, the
+    point stays.
     """
     direction = -_times(metric, point.gradient)
-    fall = -float(np.sum(direction * point.gradient))
-    is_rounding = fall <= ROUNDING * abs(point.cost)
-    for n_tried in itertools.count(1):
+    fall, blur = -float(np.sum(direction * point.gradient)), ROUNDING * abs(point.cost)
+    for n_tried in range(1, most + 1):
         new = cost(point.theta + rate * direction)
-        slope = float(np.sum(new.gradient * direction))
-        is_raised = not math.isfinite(new.cost) or (new.cost > point.cost and slope > 0.5 * fall)
-        if is_rounding or not is_raised or n_tried == MOST_TRIED:
+        rise, slope = new.cost - point.cost, float(np.sum(new.gradient * direction))
+        if rise <= -LEAST_FALL * rate * fall or (rise <= blur and (fall <= blur or slope <= 0.5 * fall)):
             return new, n_tried
         rate *= 0.5
-    raise AssertionError("unreachable")
+    return point, most
 
 
 def corrected(metric: Floats, step: Floats, change: Floats) -> Floats:

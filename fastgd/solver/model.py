@@ -101,6 +101,7 @@ def _check_state(state: FitState, d: int) -> None:
         _need_shape("carried", carried.gradient, 0)
         _need("carried", carried[7:11] == (0, 0, 0, False))  # epoch, passes, stage, has_converged
         _need("carried", carried.metric.shape in ((0,), (size, size)) and carried.cost == 0.0)
+        _need_shape("carried", carried.first_gradient, size if len(carried.metric) else 0)
     _need_shape("null", state.null, size)
     if state.reference is not None:
         _need_shape("reference", state.reference.x_ref, d if len(state.reference.x_ref) else 0)

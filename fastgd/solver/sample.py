@@ -1,4 +1,7 @@
-"""A sample of the rows: some blocks of the grid, the same ones for every source, cluster and machine."""
+"""A sample of the rows, the same for every source, cluster and machine.
+
+It is made of stretches of UNIT rows all over the data, so that it represents rows in any order.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,18 @@ from fastgd.data.dataset import Dataset
 from fastgd.engine import reduce
 from fastgd.engine.blocks import NOTHING, Array, Floats, Summary, block_rows
 
+UNIT = 64
+"""Rows of a stretch; fewer if blocks are shorter."""
 SPACING = 32
-"""A sample of many rows has one of this many blocks, so that its epochs take little beside a read."""
+"""A sample of many rows has one of this many stretches, so that its epochs take little beside a read."""
 MOST_BYTES = 1 << 26
+"""A sample has at most this many bytes, unless ROWS_OF_A_COLUMN demands more."""
 ROWS_OF_A_COLUMN = 50
 """A sample has at least this many rows for each column, or all rows."""
 
 
 def spacing(n: int, d: int) -> int:
-    """s, a power of two. The sample is blocks 0, s, 2 s, …"""
+    """s, a power of two. The sample is stretches 0, s, 2 s, …"""
     s = SPACING
     while 8 * (d + 2) * n > s * MOST_BYTES:
         s *= 2
@@ -41,9 +47,9 @@ def read_sample(rows: Dataset, n_threads: int | None) -> ArrayRows:
 def _taken(every: int, has_weights: bool, start: int, X: Array, y: Array, weights: Floats) -> Summary:
     """The rows [x, y, s] of the sample in a run."""
     n, d = X.shape
-    block = block_rows(d)
-    first = -start % (block * every)
-    places = [slice(at, min(at + block, n)) for at in range(first, n, block * every)]
+    unit = min(UNIT, block_rows(d))
+    first = -start % (unit * every)
+    places = [slice(at, min(at + unit, n)) for at in range(first, n, unit * every)]
     table = np.empty((sum(place.stop - place.start for place in places), d + 1 + has_weights))
     at = 0
     for place in places:

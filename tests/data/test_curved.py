@@ -7,7 +7,7 @@ import pytest
 
 from fastgd import losses
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.curved import FLAT, CurvedRows
+from fastgd.data.curved import CHORD, FLAT, CurvedRows
 from tests.problems import Smooth
 
 
@@ -17,7 +17,9 @@ def second_of_log_loss(score, y):
 
 
 def second_of_smooth(score, y):
-    return 2.0 / (1.0 + (score - y) ** 2 / 1.5**2) ** 1.5
+    """The second derivative, or an eighth of slope/(score − y) where that is larger."""
+    root = (1.0 + (score - y) ** 2 / 1.5**2) ** 0.5
+    return np.maximum(2.0 / root**3, CHORD * 2.0 / root)
 
 
 LOSSES = {
@@ -50,8 +52,35 @@ def test_weights_are_those_of_the_rows_times_the_curvature(rng, name, d, is_weig
     assert rows.has_weights
 
 
-def test_a_flat_loss_counts_as_a_little_curved():
-    huber = losses.Huber(1.0)
-    rows = CurvedRows(ArrayRows([[1.0], [1.0]], [0.0, 9.0]), huber, np.zeros(1), 0.0, 1.0)
-    assert rows.whole()[2].tolist() == pytest.approx([2.0, 2.0 * FLAT])
-    assert rows.lists()[2] == pytest.approx([2.0, 2.0 * FLAT])
+def weights_of(loss, X, y, **options):
+    rows = CurvedRows(ArrayRows(X, y), loss, np.ones(1), 0.0, 1.0, **options)
+    np.testing.assert_allclose(rows.whole()[2], rows.lists()[2], rtol=1e-12)
+    return rows.whole()[2].tolist()
+
+
+def test_a_straight_loss_counts_by_its_chord():
+    X, y = [[0.5], [9.0]], [0.0, 0.0]
+    assert weights_of(losses.Huber(1.0), X, y) == pytest.approx([2.0, CHORD * 2.0 / 9.0])
+    assert weights_of(losses.Huber(1.0), X, y, chord=1.0) == pytest.approx([2.0, 2.0 / 9.0])
+
+
+def test_a_straight_loss_of_classes_counts_by_its_chord_on_demand():
+    loss = losses.ModifiedHuber()
+    assert weights_of(loss, [[0.5], [-9.0]], [1.0, 1.0]) == pytest.approx([2.0, 2.0 * FLAT])
+    assert weights_of(loss, [[0.5], [-9.0]], [1.0, 1.0], chord=1.0) == pytest.approx([2.0, 4.0 / 10.0])
+
+
+def test_a_loss_without_a_bound_has_no_least_curvature():
+    loss = losses.as_loss(LogCosh())
+    assert weights_of(loss, [[0.1], [60.0]], [0.0, 0.0])[1] == pytest.approx(CHORD / 60.0)
+
+
+class LogCosh:
+    is_smooth = True
+
+    def value(self, score, y):
+        size = abs(score - y)
+        return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
+
+    def slope(self, score, y):
+        return np.tanh(score - y)

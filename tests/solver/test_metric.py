@@ -10,6 +10,8 @@ from scipy import optimize
 
 import fastgd
 from fastgd import losses
+from fastgd.data.arrays import ArrayRows
+from fastgd.solver import metric
 from fastgd.solver.metric import corrected
 from fastgd.solver.sample import spacing
 from tests.conftest import JIT_IS_OFF
@@ -288,3 +290,101 @@ def test_a_correction_keeps_the_metric_symmetric_and_maps_the_change_to_the_step
     assert np.linalg.eigvalsh(new).min() > 0.0
     assert corrected(metric, step, -change) is metric  # no curvature along the step
     assert corrected(metric, step, 0.0 * change) is metric
+
+
+def trend(n):
+    """Powers of time: no stretch of rows is like the others."""
+    t = np.arange(n) / n
+    return t, np.column_stack([t, t**2, t**3])
+
+
+@pytest.mark.skipif(JIT_IS_OFF, reason="too many rows for plain Python")
+@pytest.mark.parametrize("l2", [0.0, 1e-6])
+def test_rows_in_the_order_of_time(rng, l2):
+    t, X = trend(100_000)
+    counts = rng.poisson(np.exp(1.0 + t - 0.5 * t**2)).astype(float)
+    classes = (rng.random(len(t)) < 1.0 / (1.0 + np.exp(-t))).astype(float)
+    for loss, y in (("poisson", counts), ("log_loss", classes), ("modified_huber", classes)):
+        fit = fastgd.gradient_descent(
+            X, y, loss=loss, l2=l2, fit_intercept=True, precondition=True, tol="auto"
+        )
+        assert fit.converged
+        assert fit.n_passes <= 10
+        assert (np.diff(fit.cost_history) <= 1e-12).all()
+        gradient = Direct(loss, X, y, l2=l2).gradient(at(fit))
+        assert np.abs(gradient).max() < 1e-6
+
+
+def test_a_sample_that_does_not_represent_the_rows_counts_for_nothing(rng, monkeypatch):
+    """A sample of the first rows alone, which are of another scale."""
+    n = 300 if JIT_IS_OFF else 3000
+    X, y = drawn(rng, "poisson", n, 2)
+    X[: n // 4] *= 1e-3
+    part = ArrayRows(X[: n // 4], y[: n // 4])
+    monkeypatch.setattr(metric, "read_sample", lambda rows, n_threads: part)
+    fit = fastgd.gradient_descent(X, y, loss="poisson", fit_intercept=True, precondition=True, tol="auto")
+    assert fit.converged
+    direct = Direct("poisson", X, y)
+    assert direct.cost(at(fit)) - direct.least(at(fit)) <= 1e-10 * abs(direct.cost(at(fit)))
+    assert (np.diff(fit.cost_history) <= 1e-12).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("scale", "offset"), [(30.0, 0.0), (1e3, 0.0), (1.0, 1e6)])
+def test_huber_far_from_its_delta_has_the_optimum(rng, scale, offset, backend):
+    X = rng.normal(size=(200, 3))
+    y = offset + scale * (5.0 + X @ [1.0, -0.5, 0.3] + rng.standard_t(3, 200))
+    fit = fastgd.gradient_descent(
+        X, y, loss="huber", fit_intercept=True, precondition=True, tol="auto", backend=backend
+    )
+    assert fit.converged
+    direct = Direct("huber", X, y)
+    gradient = direct.gradient(at(fit))
+    assert np.abs(gradient).max() < 1e-5
+    assert fit.cost_history[-1] == pytest.approx(direct.cost(at(fit)), rel=1e-9)
+
+
+class LogCosh:
+    """A smooth loss whose curvature has no stated bound."""
+
+    is_smooth = True
+
+    def value(self, score, y):
+        size = abs(score - y)
+        return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
+
+    def slope(self, score, y):
+        return np.tanh(score - y)
+
+
+def test_a_loss_without_a_bound_of_its_curvature(rng):
+    X, y = drawn(rng, "huber", 150)
+    loss = LogCosh()
+    fit = fastgd.gradient_descent(X, y, loss=loss, fit_intercept=True, precondition=True, tol="auto")
+    assert fit.converged
+    assert fit.n_passes <= 12
+    assert np.abs(Direct(loss, X, y).gradient(at(fit))).max() < 1e-6
+
+
+def test_a_start_at_which_the_cost_overflows_is_told(rng):
+    X, y = drawn(rng, "poisson", 60)
+    how = dict(loss="poisson", w0=[300.0] * 3, fit_intercept=True, precondition=True)
+    with pytest.raises(fastgd.DivergenceError, match="the cost at w0 overflows"):
+        fastgd.gradient_descent(X, y, **how)
+
+
+def test_separable_classes_with_weights_end_with_a_sentence():
+    x, y = SEPARABLE
+    s = np.array([1.0, 0.5, 2.0, 1.0, 0.0, 3.0])
+    how = dict(loss="log_loss", precondition=True, tol="auto", n_epochs=1000, sample_weight=s)
+    with pytest.warns(fastgd.ConvergenceWarning, match="separates the classes"):
+        fit = fastgd.gradient_descent(x, y, **how)
+    assert fit.n_epochs < 20
+
+
+def test_a_run_out_of_epochs_does_not_advise_what_is_not_used(rng):
+    X, y = drawn(rng, "huber", 100)
+    how = dict(loss="huber", precondition=True, tol=0.0, n_epochs=1, learning_rate=1e-9)
+    with pytest.warns(fastgd.ConvergenceWarning, match="ran out") as found:
+        fastgd.gradient_descent(X, 1e4 * y, **how)
+    assert "nesterov" not in str(found[0].message)

@@ -98,6 +98,8 @@ class StepperState(NamedTuple):
         M, for descent in a metric that the run itself improves.
     cost : float
         The cost at `point`, for the same descent.
+    first_gradient : ndarray (size,) or (0,)
+        The gradient at the caller's start, for the same descent. Its norm is taken again in each new metric.
     """
 
     point: Floats
@@ -113,6 +115,7 @@ class StepperState(NamedTuple):
     has_converged: bool = False
     metric: Floats = _NO_NUMBERS
     cost: float = 0.0
+    first_gradient: Floats = _NO_NUMBERS
 
     def result_point(self) -> Floats:
         """The point of the result: the average, or the last point if no iterate is averaged."""
@@ -124,7 +127,7 @@ class StepperState(NamedTuple):
     def carried(self) -> StepperState:
         """The part that a run which continues this one takes over."""
         none = StepperState(self.point, self.before, self.momentum, self.average, self.counts)
-        return none._replace(metric=self.metric)
+        return none._replace(metric=self.metric, first_gradient=self.first_gradient)
 
 
 _NO_EPOCH = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])

@@ -7,8 +7,19 @@ import math
 import numpy as np
 
 from fastgd.data.backend import Backend
+from fastgd.data.curved import CHORD
 from fastgd.engine.blocks import Floats
-from fastgd.solver.metric import ROUNDING, Point, SmoothCost, corrected, norm_of, stepped
+from fastgd.solver.metric import (
+    FEW_TRIED,
+    FIRST_NORM,
+    MOST_TRIED,
+    ROUNDING,
+    Point,
+    SmoothCost,
+    corrected,
+    norm_of,
+    stepped,
+)
 from fastgd.solver.planner import Method
 from fastgd.solver.steppers.base import EpochBatch, GradientRule, StepperState, Until, hardly_differ
 
@@ -16,6 +27,8 @@ SLOW = 0.25
 """M is made anew if an epoch leaves more than this share of the gradient that a step of its rate removes."""
 STUCK = 0.5
 """Rounding keeps a larger share of the gradient."""
+HIDDEN = 1e-4
+"""If no step lowers the cost, though a step should lower it by up to this share, scores have few digits."""
 
 
 class MetricDescent(GradientRule):
@@ -33,6 +46,8 @@ class MetricDescent(GradientRule):
         self._cost, self._until, self.backend = cost, until, backend
 
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
+        if len(state.gradient):  # the begin of the run has read it
+            return state, state.cost
         _, cost, gradient = self._cost(state.point)
         return state._replace(cost=cost, gradient=gradient, passes=state.passes + 1), cost
 
@@ -40,29 +55,42 @@ class MetricDescent(GradientRule):
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
     ) -> tuple[StepperState, int]:
         point, rate = Point(state.point, state.cost, state.gradient), float(rates[0])
-        new, n_passes = stepped(self._cost, point, state.metric, rate)
-        passes = state.passes + n_passes
+        new, n_passes = stepped(self._cost, point, state.metric, rate, FEW_TRIED)
+        state = state._replace(passes=state.passes + n_passes)
+        if new is point:
+            state = self._with_new_metric(state, point.theta, 1.0)
+            new, n_passes = stepped(self._cost, point, state.metric, rate, MOST_TRIED)
+            state = state._replace(passes=state.passes + n_passes)
         if not (allow_divergence or (math.isfinite(new.cost) and np.isfinite(new.theta).all())):
-            return state._replace(passes=passes), 0
-        before, metric = norm_of(state.gradient, state.metric), state.metric
-        is_rounding = before * before <= ROUNDING * abs(new.cost)
+            return state, 0
+        before = norm_of(point.gradient, state.metric)
+        is_rounding = before * before <= ROUNDING * abs(point.cost)
         if not is_rounding:
-            metric = corrected(metric, new.theta - point.theta, new.gradient - point.gradient)
-        norm = norm_of(new.gradient, metric)
-        _, quiet, first, *_ = state.momentum.tolist()
+            metric = corrected(state.metric, new.theta - point.theta, new.gradient - point.gradient)
+            state = state._replace(metric=metric)
+        norm = norm_of(new.gradient, state.metric)
+        is_slow = norm > (abs(1.0 - rate) + SLOW) * before
         is_still = hardly_differ(new.theta, point.theta, new.theta)
-        is_stuck = is_still or (is_rounding and norm > STUCK * before)
-        quiet = quiet + 1.0 if is_stuck or norm <= self._until.tol * first else 0.0
-        has_converged = self._until.tol >= 0.0 and quiet >= self._until.patience
-        if not (is_rounding or has_converged) and norm > (abs(1.0 - rate) + SLOW) * before:
-            passes += 1
-            if (made := self._cost.metric(new.theta)) is not None:
-                metric = made[0]
+        is_stuck = is_rounding and (is_still or norm > STUCK * before)
+        is_stuck |= new is point and before * before <= HIDDEN * abs(point.cost)
+        quiet = 1.0 if is_stuck or norm <= self._until.tol * state.momentum[FIRST_NORM] else 0.0
+        has_converged = self._until.tol >= 0.0 and quiet > 0.0
+        if is_slow and not (is_rounding or has_converged):
+            state = self._with_new_metric(state, new.theta)
         momentum = state.momentum.copy()
         momentum[1], momentum[3] = quiet, norm
         batch.costs[:], batch.weights[:], batch.norms[:] = new.cost, new.theta, norm
         changed = state._replace(
             point=new.theta, before=point.theta, momentum=momentum, gradient=new.gradient, cost=new.cost,
-            metric=metric, passes=passes, has_converged=has_converged,
+            has_converged=has_converged,
         )  # fmt: skip
         return changed, 1
+
+    def _with_new_metric(self, state: StepperState, theta: Floats, chord: float = CHORD) -> StepperState:
+        """The state with the metric at θ, by one pass. The first norm is the least in any metric."""
+        state = state._replace(passes=state.passes + 1)
+        if (made := self._cost.metric(theta, chord)) is None:
+            return state
+        momentum = state.momentum.copy()
+        momentum[FIRST_NORM] = min(momentum[FIRST_NORM], norm_of(state.first_gradient, made[0]))
+        return state._replace(metric=made[0], momentum=momentum)

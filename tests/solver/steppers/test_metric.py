@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fastgd.solver.metric import ROUNDING, Point
+from fastgd.solver.metric import FEW_TRIED, ROUNDING, Point
 from fastgd.solver.steppers.base import Until, new_state
 from fastgd.solver.steppers.metric import MetricDescent
 from tests.solver.steppers.rows import batch_of
@@ -24,7 +24,7 @@ class Bowl:
         cost = 0.5 * np.sum(self.curvature * theta**2) + 0.25 * self.bend * np.sum(theta**4) + self.offset
         return Point(theta, float(cost), self.curvature * theta + self.bend * theta**3)
 
-    def metric(self, theta):
+    def metric(self, theta, chord=0.0):
         self.made += 1
         return np.diag(1.0 / (self.curvature + 3.0 * self.bend * theta**2)), len(theta)
 
@@ -34,7 +34,9 @@ def begun(cost, theta, metric, tol=-1.0, patience=1, first=1.0):
     state = new_state(np.array(theta))
     momentum = state.momentum.copy()
     momentum[2] = first
-    state = state._replace(metric=np.array(metric), momentum=momentum)
+    state = state._replace(
+        metric=np.array(metric), momentum=momentum, first_gradient=np.full(len(theta), 1e9)
+    )
     return stepper, stepper.start(state, True)[0]
 
 
@@ -57,13 +59,38 @@ def test_a_step_in_the_right_metric_ends_at_the_optimum():
     assert state.point.tolist() == [1.0, -3.0]  # an old state is as it was
 
 
-def test_a_step_that_raises_the_cost_is_halved():
+def test_a_step_that_does_not_lower_the_cost_is_halved():
     bowl = Bowl([1.0])
     stepper, state = begun(bowl, [1.0], [[8.0]])  # eight times too long
     new, _, _ = advanced(stepper, state)
-    assert new.point.tolist() == [-1.0]  # 1 − 2, the longest that does not raise the cost
-    assert bowl.made == 1  # the gradient is as long as before
-    assert new.passes == state.passes + 4  # steps of 8, 4 and 2, and one for the metric
+    assert new.point.tolist() == [0.0]  # 1 − 1: a step of 2 ends on the other side at the same cost
+    assert new.passes == state.passes + 4  # steps of 8, 4, 2 and 1
+    assert bowl.made == 0
+    np.testing.assert_allclose(new.metric, [[1.0]])  # the change of the gradient tells the curvature
+
+
+def test_a_metric_that_is_far_off_is_made_anew_before_many_steps_are_tried():
+    bowl = Bowl([1.0])
+    stepper, state = begun(bowl, [1.0], [[1000.0]])
+    new, _, _ = advanced(stepper, state)
+    assert new.point.tolist() == [0.0]
+    assert bowl.made == 1
+    assert new.passes == state.passes + FEW_TRIED + 2
+
+
+def test_a_run_that_no_step_moves_has_converged_only_near_the_optimum():
+    class Noise(Bowl):
+        """A cost that never falls."""
+
+        def __call__(self, theta):
+            self.offset += 1e-3
+            return super().__call__(theta)
+
+    for size, is_near in ((1e-3, True), (1.0, False)):  # the long step lowers it in spite of the noise
+        new, done, _ = advanced(*begun(Noise([1.0], offset=1.0), [size], [[1.0]], tol=0.0))
+        assert done == 1
+        assert new.point.tolist() == ([size] if is_near else [0.0])
+        assert new.has_converged
 
 
 def test_slow_progress_makes_the_metric_anew():
@@ -79,11 +106,19 @@ def test_slow_progress_makes_the_metric_anew():
 
 
 def test_the_run_has_converged_below_tol_of_the_first_norm():
-    stepper, state = begun(Bowl([1.0]), [1.0], [[1.0]], tol=0.01, patience=2)
-    for rate, is_done in ((0.5, False), (0.99, False), (0.5, True)):
+    stepper, state = begun(Bowl([1.0]), [1.0], [[1.0]], tol=0.01)
+    for rate, is_done in ((0.5, False), (0.99, True)):
         state, _, _ = advanced(stepper, state, rate)
         assert state.has_converged == is_done
-    assert state.momentum[1] == 2.0
+    assert state.momentum[1] == 1.0
+
+
+def test_the_first_norm_is_the_least_in_any_metric():
+    stepper, state = begun(Bowl([1.0]), [1.0], [[0.01]])
+    state = state._replace(first_gradient=np.array([0.5]))
+    assert advanced(stepper, state)[0].momentum[2] == 0.5  # the metric made anew is 1
+    state = state._replace(first_gradient=np.array([2.0]))
+    assert advanced(stepper, state)[0].momentum[2] == 1.0
 
 
 def test_the_run_has_converged_where_rounding_keeps_the_gradient():
@@ -96,17 +131,19 @@ def test_the_run_has_converged_where_rounding_keeps_the_gradient():
     assert not advanced(*begun(Bowl([1.0], offset=1.0), [size], [[0.1]]))[0].has_converged  # without a tol
 
 
-def test_an_epoch_that_overflows_is_undone():
+def test_steps_that_overflow_leave_the_point_as_it_is():
     class Cliff(Bowl):
         def __call__(self, theta):
             return Point(theta, math.inf, np.full(len(theta), np.nan))
 
-    stepper, state = begun(Bowl([1.0]), [1.0], [[1.0]])
+    stepper, state = begun(Bowl([1.0]), [1.0], [[1.0]], tol=1e-6)
     stepper._cost = Cliff([1.0])
-    new, done, _ = advanced(stepper, state)
-    assert done == 0
+    new, done, batch = advanced(stepper, state)
+    assert done == 1
     assert new.point.tolist() == [1.0]
+    assert batch.costs[0] == state.cost
     assert new.passes > state.passes
+    assert not new.has_converged
 
 
 def test_a_bend_is_followed():
