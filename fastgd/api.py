@@ -79,10 +79,11 @@ def gradient_descent(
     precondition : bool or "auto", default False
         Descend in the metric of the curvature. For squared errors it is XᵀX/n + l2/2: the optimum in an epoch
         or two. For other smooth losses it is the Hessian of a sample (1/32 of many rows) at its optimum,
-        where the run starts: the optimum in some six passes, in more if the sample tells little of the rows. A
-        step that does not lower the cost is halved, and the automatic rate is 1. It excludes l1, losses with
-        kinks and more than 1024 columns, and, but for squared errors, momentum. True is then an error; "auto"
-        descends without it, as it does beside a given rate. nesterov and patience are not used with it.
+        where the run starts: the optimum in some six passes, in more if the sample tells little of all rows.
+        A step that does not lower the cost is halved, and the automatic rate is 1. It excludes l1, losses
+        with kinks and more than 1024 columns, and, but for squared errors, momentum. True is then an error;
+        "auto" descends without it, as it does beside a given rate. nesterov and patience are not used with
+        it.
     sample_weight : array (n,), optional
         s ≥ 0. Weight 2 is the row twice, weight 0 leaves the row out.
     loss : str or object, default "squared_error"
