@@ -1,8 +1,13 @@
 """Statistics of a run of rows about w_ref: Σ z zᵀ with z = [x, r] and r = y − x·w_ref.
 
-Σ z zᵀ contains XᵀX, Xᵀr and Σ r². The rows of a leaf are transposed into a panel with one line for each
-column of z. So the product of two columns is a sum over contiguous numbers. A tile of four by three columns
-shares its loads. Leaves are summed within a block, and blocks are added as in `tree.py`.
+Σ z zᵀ contains XᵀX, Xᵀr and Σ r². A node holds its lower triangle, row by row.
+
+The rows z of a panel are copied into the cache as float64. A tile of Σ z zᵀ has six rows and eight columns.
+Its sums stay in registers and add one row of the panel after the other, so they never cross the lanes of a
+vector. Panels are added to a block in order, and blocks as in `tree.py`. With few columns all sums stay in
+registers.
+
+x (n·d,) holds the rows one after the other.
 """
 
 from __future__ import annotations
@@ -10,152 +15,175 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd.kernels import tree
-from fastgd.kernels._jit import FAST, kernel
+from fastgd.kernels._jit import CONTRACT, FAST, kernel
+from fastgd.kernels.arithmetic import with_item
+from fastgd.kernels.vectors import (
+    LANES,
+    item,
+    load,
+    load_part,
+    multiply_add,
+    prefetch,
+    splat,
+    store,
+    total,
+)
 
-PANEL_NUMBERS = 1 << 16
-"""About the size of the second-level cache, in float64 numbers."""
-LEAF_1D = 512
+PANEL = 64
+"""Rows of a panel."""
+STRIP = 120
+"""Most columns of a strip: a whole number of tiles, and an odd number of cache lines, which spreads a column
+over the cache. Strips of wide rows lie one after the other."""
+TILE = 6
+"""Rows of a tile. With eight columns its sums and factors fill the sixteen registers of AVX2."""
+FEW = 3
+"""The most columns for which `run_few` is faster: (d + 1)(d + 2)/2 sums fill the registers."""
+LEAF_FEW = 512
 NODE_1D = np.int64(3)
-"""Numbers in a node: Σ x², Σ x r and Σ r²."""
+"""Numbers in a node of one column."""
 
 
 def size(d: int) -> int:
-    """Lines of a panel and of Σ z zᵀ: d + 1, rounded up to a whole number of tiles."""
-    return -(-(d + 1) // 12) * 12
+    """Numbers in a node."""
+    return (d + 1) * (d + 2) // 2
 
 
-lines = kernel(size)
+numbers = kernel(size)
 
 
-@kernel
-def leaf_rows(size):
-    """Rows of a panel with `size` lines: 64 to 256, so that the panel fits in the cache."""
-    rows = 256
-    while rows > 64 and rows * size > PANEL_NUMBERS:
-        rows //= 2
-    return rows
+@kernel(fastmath=CONTRACT)
+def fill_panel(x, y, w, d, stride, panel):
+    """Write the rows [x, r]. w is padded. Rows of a strip are `stride` numbers apart.
 
-
-@kernel(fastmath=FAST)
-def fill_panel(X, y, w_ref, panel):
-    """Write the columns of X, and r, into the lines of the panel."""
-    n, d = X.shape
-    for j in range(d):
-        column = panel[j]
-        for i in range(n):
-            column[i] = X[i, j]
-    r = panel[d]
-    for i in range(n):
-        r[i] = y[i]
-    for j in range(d):
-        column, w_j = panel[j], w_ref[j]
-        for i in range(n):
-            r[i] -= column[i] * w_j
-
-
-@kernel(fastmath=FAST)
-def add_tile(panel, n, i, j, out):
-    """out[i:i+4, j:j+3] += products of lines i… and j… over n rows. The twelve sums stay in registers.
-
-    `out` is flat since a kernel that reshapes takes 0.25 s longer to compile.
+    With less than a vector of columns, r is y minus one product after the other: that rounds half as often.
     """
-    a, b, c, e = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
-    p, q, s = panel[j], panel[j + 1], panel[j + 2]
-    ap = aq = a_s = bp = bq = bs = cp = cq = cs = ep = eq = es = 0.0
-    for k in range(n):
-        p_k, q_k, s_k = p[k], q[k], s[k]
-        a_k = a[k]
-        ap += a_k * p_k
-        aq += a_k * q_k
-        a_s += a_k * s_k
-        b_k = b[k]
-        bp += b_k * p_k
-        bq += b_k * q_k
-        bs += b_k * s_k
-        c_k = c[k]
-        cp += c_k * p_k
-        cq += c_k * q_k
-        cs += c_k * s_k
-        e_k = e[k]
-        ep += e_k * p_k
-        eq += e_k * q_k
-        es += e_k * s_k
-    at = i * len(panel) + j
-    out[at] += ap
-    out[at + 1] += aq
-    out[at + 2] += a_s
-    at += len(panel)
-    out[at] += bp
-    out[at + 1] += bq
-    out[at + 2] += bs
-    at += len(panel)
-    out[at] += cp
-    out[at + 1] += cq
-    out[at + 2] += cs
-    at += len(panel)
-    out[at] += ep
-    out[at + 1] += eq
-    out[at + 2] += es
+    rest, one_by_one = d % LANES, d if d < LANES else 0
+    whole = d - rest
+    jump = PANEL * stride - STRIP
+    last = whole + whole // STRIP * jump
+    for i in range(len(y)):
+        start, to, end = i * d, i * stride, STRIP
+        score = splat(0.0)
+        for j in range(0, whole, LANES):
+            if j == end:
+                to, end = to + jump, end + STRIP
+            x_j = load(x, start + j)
+            store(panel, to + j, x_j)
+            score = multiply_add(x_j, load(w, j), score)
+        to = last + i * stride
+        if rest:
+            x_j = load_part(x, start + whole, rest)
+            store(panel, to, x_j)
+            if not one_by_one:
+                score = multiply_add(x_j, load(w, whole), score)
+        r = item(y, i) - total(score)
+        for j in range(one_by_one):
+            r -= item(x, start + j) * item(w, j)
+        panel[to + rest] = r
 
 
 @kernel
-def add_block(X, y, w_ref, panel, out):
-    """out += Σ z zᵀ over the rows of a block. `out` is flat. Tiles cover the lower triangle and some numbers
-    above it."""
-    width, leaf = X.shape[1] + 1, panel.shape[1]
-    for start in range(0, len(y), leaf):
-        stop = min(start + leaf, len(y))
-        fill_panel(X[start:stop], y[start:stop], w_ref, panel)
-        for i in range(0, width, 4):
-            for j in range(0, min(i + 4, width), 3):
-                add_tile(panel, stop - start, i, j, out)
+def add_tile(panel, n, i, j, stride, x, ahead, step, out, at, width):
+    """Add a tile over n rows to `out` at out[at]. Its columns start at panel[i] and panel[j].
+
+    Each row prefetches `step` numbers of the next panel, so that the memory is never idle.
+    """
+    a = b = c = e = f = g = splat(0.0)
+    for _ in range(n):
+        prefetch(x, ahead)
+        z = load(panel, j)
+        a = multiply_add(splat(item(panel, i)), z, a)
+        b = multiply_add(splat(item(panel, i + 1)), z, b)
+        c = multiply_add(splat(item(panel, i + 2)), z, c)
+        e = multiply_add(splat(item(panel, i + 3)), z, e)
+        f = multiply_add(splat(item(panel, i + 4)), z, f)
+        g = multiply_add(splat(item(panel, i + 5)), z, g)
+        i, j, ahead = i + stride, j + stride, ahead + step
+    add(a, out, at)
+    add(b, out, at + width)
+    add(c, out, at + 2 * width)
+    add(e, out, at + 3 * width)
+    add(f, out, at + 4 * width)
+    add(g, out, at + 5 * width)
 
 
 @kernel
-def run(X, y, w_ref, block_rows):
-    """The lower triangle of Σ z zᵀ over a run of blocks, as a flat array of lines(d)² numbers."""
-    n, d = X.shape
-    n_lines = lines(d)
-    panel = np.empty((n_lines, leaf_rows(n_lines)))
-    for i in range(d + 1, n_lines):
-        for k in range(panel.shape[1]):
-            panel[i, k] = 0.0
+def add(value, out, at):
+    store(out, at, multiply_add(splat(1.0), value, load(out, at)))
+
+
+@kernel
+def add_block(x, y, start, stop, w, panel, stride, step, out, width):
+    """out += Σ z zᵀ over rows start:stop. Tiles cover the lower triangle and some numbers around it."""
+    d, jump = len(x) // len(y), PANEL * stride - STRIP
+    for first in range(start, stop, PANEL):
+        last = min(first + PANEL, stop)
+        fill_panel(x[first * d : last * d], y[first:last], w, d, stride, panel)
+        ahead = last * d
+        for i in range(0, d + 1, TILE):
+            for j in range(0, min(i + TILE, d + 1), LANES):
+                at, a, b = i * width + j, i + i // STRIP * jump, j + j // STRIP * jump
+                add_tile(panel, last - first, a, b, stride, x, ahead, step, out, at, width)
+                ahead += PANEL * step
+
+
+@kernel
+def run(x, y, w_ref, block_rows):
+    """Σ z zᵀ over a run of blocks. Any number of columns."""
+    n, d = len(y), len(w_ref)
+    tiles_down, tiles_across = d // TILE + 1, d // LANES + 1
+    width = tiles_across * LANES
+    stride = min(width | LANES, STRIP)
+    panel, w = np.zeros((d // STRIP + 1) * PANEL * stride + LANES), np.zeros(width)
+    for j in range(d):
+        w[j] = w_ref[j]
+    out, step = np.empty(tiles_down * TILE * width), -(-2 * d // (tiles_down * tiles_across))
     n_blocks = -(-n // block_rows)
-    stack = tree.new_stack(n_blocks, n_lines * n_lines)
+    stack = tree.new_stack(n_blocks, numbers(d))
     top = tree.EMPTY
     for block in range(n_blocks):
-        rows = slice(block * block_rows, (block + 1) * block_rows)
-        out = stack[top]
+        start, stop = block * block_rows, min((block + 1) * block_rows, n)
         for j in range(len(out)):
             out[j] = 0.0
-        add_block(X[rows], y[rows], w_ref, panel, out)
+        add_block(x, y, start, stop, w, panel, stride, step, out, width)
+        node, at = stack[top], 0
+        for i in range(d + 1):
+            for j in range(i + 1):
+                node[at + j] = out[i * width + j]
+            at += i + 1
         top = tree.push(stack, top, block)
     return tree.total(stack, top)
 
 
 @kernel(fastmath=FAST)
-def leaf_1d(x, y, w_ref, out):
-    """Σ x², Σ x r and Σ r² of a leaf with one column."""
-    squares = products = rest = 0.0
-    for i in range(len(y)):
-        x_i = np.float64(x[i])
-        r = y[i] - x_i * w_ref
-        squares += x_i * x_i
-        products += x_i * r
-        rest += r * r
-    out[0] = squares
-    out[1] = products
-    out[2] = rest
+def leaf_few(x, y, w_ref, zeros, out):
+    """Σ z zᵀ of a leaf. Loops over columns unroll, so that the loop over rows is a vector loop."""
+    d, sums = len(w_ref), zeros
+    for k in range(len(y)):
+        z = w_ref + (0.0,)  # noqa: RUF005
+        r = np.float64(y[k])
+        for j in range(d):
+            x_j = np.float64(x[k * d + j])
+            z = with_item(z, j, x_j)
+            r -= x_j * w_ref[j]
+        z, at = with_item(z, d, r), 0
+        for i in range(d + 1):
+            for j in range(i + 1):
+                sums = with_item(sums, at, sums[at] + z[i] * z[j])
+                at += 1
+    for j in range(len(sums)):
+        out[j] = sums[j]
 
 
 @kernel
-def run_1d(x, y, w_ref):
-    """`leaf_1d` on a run of blocks."""
-    n_leaves = -(-len(y) // LEAF_1D)
-    stack = tree.new_stack(n_leaves, NODE_1D)
+def run_few(x, y, w_ref, zeros):
+    """Σ z zᵀ over a run of blocks with at most FEW columns: w_ref is a tuple, and so is `zeros`, a node."""
+    d = len(w_ref)
+    n_leaves = -(-len(y) // LEAF_FEW)
+    stack = tree.new_stack(n_leaves, len(zeros))
     top = tree.EMPTY
     for leaf in range(n_leaves):
-        rows = slice(leaf * LEAF_1D, (leaf + 1) * LEAF_1D)
-        leaf_1d(x[rows], y[rows], w_ref, stack[top])
+        start, stop = leaf * LEAF_FEW, (leaf + 1) * LEAF_FEW
+        leaf_few(x[start * d : stop * d], y[start:stop], w_ref, zeros, stack[top])
         top = tree.push(stack, top, leaf)
     return tree.total(stack, top)

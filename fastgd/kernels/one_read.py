@@ -35,35 +35,37 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
 
 
 @kernel
-def run_few(X, x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
-    """x (n·d,) holds the rows of X one after the other. w_tuple and w_ref hold the same numbers."""
+def run_few(x, y, w_tuple, w_ref, rates, block_rows, a, b, growth):
+    """x (n·d,) holds the rows one after the other. w_tuple and w_ref hold the same numbers."""
     d = len(w_ref)
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)
-    stack = tree.new_stack(n_parts, gram.lines(d) * gram.lines(d))
+    stack = tree.new_stack(n_parts, gram.numbers(d))
     top = tree.EMPTY
     for part in range(n_parts):
         blocks = slice(part * near, (part + 1) * near)
         start, stop = part * near * block_rows, min((part + 1) * near * block_rows, len(y))
         xs, ys = x[start * d : stop * d], y[start:stop]
         maps.run_few(xs, ys, w_tuple, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
-        put(gram.run(X[start:stop], ys, w_ref, block_rows), stack[top])
+        put(gram.run(xs, ys, w_ref, block_rows), stack[top])
         top = tree.push(stack, top, part)
     return tree.total(stack, top)
 
 
 @kernel
-def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
+def run_nd(X, x, y, w_ref, rates, block_rows, a, b, growth):
+    """x (n·d,) holds the rows of X one after the other."""
     d = len(w_ref)
     near = near_blocks(d, block_rows)
     n_parts = -(-a.shape[1] // near)
-    stack = tree.new_stack(n_parts, gram.lines(d) * gram.lines(d))
+    stack = tree.new_stack(n_parts, gram.numbers(d))
     top = tree.EMPTY
     for part in range(n_parts):
         blocks = slice(part * near, (part + 1) * near)
-        rows = slice(part * near * block_rows, (part + 1) * near * block_rows)
-        maps.run_nd(X[rows], y[rows], w_ref, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
-        put(gram.run(X[rows], y[rows], w_ref, block_rows), stack[top])
+        start, stop = part * near * block_rows, min((part + 1) * near * block_rows, len(y))
+        rows, ys = X[start:stop], y[start:stop]
+        maps.run_nd(rows, ys, w_ref, rates, block_rows, a[:, blocks], b[:, blocks], growth[:, blocks])
+        put(gram.run(x[start * d : stop * d], ys, w_ref, block_rows), stack[top])
         top = tree.push(stack, top, part)
     return tree.total(stack, top)
 

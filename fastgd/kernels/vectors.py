@@ -96,6 +96,15 @@ def _splat(typing_context, value):
 
 
 @intrinsic
+def _item(typing_context, array, index):
+    def code(context, builder, signature, arguments):
+        number = builder.load(_address(context, builder, signature.args[0], *arguments))
+        return number if number.type == ir.DoubleType() else builder.fpext(number, ir.DoubleType())
+
+    return types.float64(array, types.intp), code
+
+
+@intrinsic
 def _multiply_add(typing_context, a, b, c):
     def code(context, builder, signature, arguments):
         product = builder.fmul(arguments[0], arguments[1], flags=["contract"])
@@ -164,6 +173,9 @@ store = _plain_store if _OFF else _store
 
 splat = (lambda value: np.full(LANES, value)) if _OFF else _splat
 """A vector of eight equal numbers."""
+
+item = (lambda array, index: np.float64(array[index])) if _OFF else _item
+"""The number at array[index] as float64. A negative index does not count from the end, which saves time."""
 
 multiply_add = (lambda a, b, c: c + a * b) if _OFF else _multiply_add
 """a·b + c, fused if the processor has such an instruction."""

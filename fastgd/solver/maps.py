@@ -89,8 +89,8 @@ def read_maps(
             line = rates, block, out[2][:, :, 0, 0], out[3][:, :, 0], out[4]
             return one_read.run_1d(X.reshape(-1), y, w_ref[0], *line)
         if d <= FEW:
-            return one_read.run_few(X, X.reshape(-1), y, few, w_ref, *out)
-        return one_read.run_nd(X, y, w_ref, *out)
+            return one_read.run_few(X.reshape(-1), y, few, w_ref, *out)
+        return one_read.run_nd(X, X.reshape(-1), y, w_ref, *out)
 
     sums = reduce.reduce(rows, task, n_threads, node_size(d), effort(d, n_rates), kept=kept)
     return AffineMaps(unpacked(sums, rows.n, w_ref), rates, a, b, growth, last_x, last_y)

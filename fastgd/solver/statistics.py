@@ -153,9 +153,11 @@ def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
     from fastgd.kernels import gram
 
     d, size, together = rows.d, node_size(rows.d), rows_together(rows.d)
+    few, zeros = (tuple(w_ref), (0.0,) * size) if d <= gram.FEW else ((), ())
 
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-        return gram.run_1d(X.reshape(-1), y, w_ref[0]) if d == 1 else gram.run(X, y, w_ref, together)
+        x = X.reshape(-1)
+        return gram.run_few(x, y, few, zeros) if d <= gram.FEW else gram.run(x, y, w_ref, together)
 
     sums = reduce.reduce(rows, task, n_threads, size, effort(d), together)
     return unpacked(sums, rows.n, w_ref)
@@ -178,7 +180,7 @@ def rows_together(d: int) -> int:
 def node_size(d: int) -> int:
     from fastgd.kernels import gram
 
-    return 3 if d == 1 else gram.size(d) ** 2
+    return gram.size(d)
 
 
 def effort(d: int, models: int = 1) -> int:
@@ -187,16 +189,11 @@ def effort(d: int, models: int = 1) -> int:
 
 
 def unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
-    """Statistics from [Σ x², Σ x r, Σ r²] for one column, or from the lower triangle of Σ z zᵀ, z = [x,
-    r]."""
+    """Statistics from the lower triangle of Σ z zᵀ, z = [x, r], row by row."""
     d = len(w_ref)
-    if d == 1:
-        return Statistics(n, w_ref, sums[:1].reshape(1, 1), sums[1:2], float(sums[2]))
-    size = round(len(sums) ** 0.5)
-    table = sums.reshape(size, size)[: d + 1, : d + 1]
-    lower = np.tril(table[:d, :d], -1)
-    G = lower + lower.T
-    np.fill_diagonal(G, np.diag(table)[:d])
+    table = np.zeros((d + 1, d + 1))
+    table[np.tril_indices(d + 1)] = sums
+    G = table[:d, :d] + np.tril(table[:d, :d], -1).T
     return Statistics(n, w_ref, G, table[d, :d].copy(), float(table[d, d]))
 
 

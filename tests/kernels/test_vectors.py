@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastgd.kernels import vectors
-from fastgd.kernels.vectors import LANES, load, load_part, multiply_add, padded, splat, store, total
+from fastgd.kernels.vectors import LANES, item, load, load_part, multiply_add, padded, splat, store, total
 
 
 @numba.njit
@@ -18,6 +18,11 @@ def add_scaled(x, start, factor, y):
 @numba.njit
 def part_total(x, start, count):
     return total(load_part(x, start, count))
+
+
+@numba.njit
+def item_of(x, index):
+    return item(x, index)
 
 
 @numba.njit
@@ -37,6 +42,14 @@ def test_eight_numbers_from_any_place(dtype):
 def test_a_part_leaves_out_the_numbers_after_it(dtype, count):
     x = np.array([np.nan, *2.0 ** np.arange(count), np.nan, np.nan], dtype)
     assert part_total(x, 1, count) == 2.0**count - 1.0
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_an_item_is_read_as_float64(dtype):
+    x = np.arange(9).astype(dtype) / 3
+    found = item_of(x, 4)
+    assert type(found) is float
+    assert found == x[4]
 
 
 def test_a_cache_line_has_64_bytes():
