@@ -55,9 +55,10 @@ numbers = kernel(size)
 def fill_panel(x, y, w, d, stride, panel):
     """Write the rows [x, r]. w is padded. Rows of a strip are `stride` numbers apart.
 
-    With less than a vector of columns, r is y minus one product after the other: that rounds half as often.
+    With less than a vector of columns, r is y minus one product after the other, which rounds half as often.
+    Four such rows at once do not wait for each other.
     """
-    rest, one_by_one = d % LANES, d if d < LANES else 0
+    rest = d % LANES
     whole = d - rest
     jump = PANEL * stride - STRIP
     last = whole + whole // STRIP * jump
@@ -74,12 +75,19 @@ def fill_panel(x, y, w, d, stride, panel):
         if rest:
             x_j = load_part(x, start + whole, rest)
             store(panel, to, x_j)
-            if not one_by_one:
-                score = multiply_add(x_j, load(w, whole), score)
-        r = item(y, i) - total(score)
-        for j in range(one_by_one):
-            r -= item(x, start + j) * item(w, j)
-        panel[to + rest] = r
+            score = multiply_add(x_j, load(w, whole), score)
+        panel[to + rest] = item(y, i) - total(score) if d >= LANES else item(y, i)
+    if d < LANES:
+        for i in range(0, len(y), 4):
+            a, b, c, e = i * stride, (i + 1) * stride, (i + 2) * stride, (i + 3) * stride
+            r, s, t, u = item(panel, a + d), item(panel, b + d), item(panel, c + d), item(panel, e + d)
+            for j in range(d):
+                w_j = item(w, j)
+                r -= item(panel, a + j) * w_j
+                s -= item(panel, b + j) * w_j
+                t -= item(panel, c + j) * w_j
+                u -= item(panel, e + j) * w_j
+            panel[a + d], panel[b + d], panel[c + d], panel[e + d] = r, s, t, u
 
 
 @kernel
