@@ -14,6 +14,7 @@ import pytest
 import fastgd
 from bench import contenders
 from bench.harness import SMOKE, Case, assert_close, data, measure_whole, seconds_of, start_of
+from bench.roofline import products
 from fastgd.solver.orders import Order
 
 TOLERANCE = 1e-9
@@ -35,7 +36,7 @@ SWEPT = LINE + sized((1_000_000, 10))
 IN_DOUBLE = LINE + [case for case in TABLES if case.dtype == "float64"]
 
 
-def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, beside=None):
+def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, **options):
     """Time a whole fit. If a contender runs fewer epochs, its name says so."""
     X, y, _ = data(case)
     run = contender.prepare(X, y)
@@ -48,7 +49,7 @@ def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, beside
     seconds = time.perf_counter() - began
     check(w, epochs)
     name = f"{contender} (from {epochs} epoch{'s' * (epochs > 1)})" if epochs < n_epochs else contender.name
-    measure_whole(benchmark, group, name, call, seconds, X=X, y=y, scale=n_epochs / epochs, beside=beside)
+    measure_whole(benchmark, group, name, call, seconds, X=X, y=y, scale=n_epochs / epochs, **options)
 
 
 def streamed(solver, case, rate, **options):
@@ -72,7 +73,9 @@ def close_to(w, tolerance):
 )
 def test_gradient_descent(benchmark, case, contender):
     group, rate = f"gradient_descent, {MANY} epochs {case}", 0.01
-    measure_fit(benchmark, group, case, contender, rate, MANY, streamed(fastgd.gradient_descent, case, rate))
+    least = products(case.n, case.d or 1) if contender.name == "fastgd" else None
+    check = streamed(fastgd.gradient_descent, case, rate)
+    measure_fit(benchmark, group, case, contender, rate, MANY, check, arithmetic=least)
 
 
 OURS = contenders.Contender("fastgd", contenders.fastgd_descent)
@@ -112,7 +115,8 @@ def test_sgd(benchmark, case, contender, n_epochs):
     group = f"sgd in order, {n_epochs} epoch{'s' * (n_epochs > 1)} {case}"
     own = {"epoch": functools.partial(fastgd.sgd, X, y, learning_rate=rate, n_epochs=1)}
     beside = own if contender.name == "fastgd" and n_epochs > 1 else None
-    measure_fit(benchmark, group, case, contender, rate, n_epochs, streamed(fastgd.sgd, case, rate), beside)
+    check = streamed(fastgd.sgd, case, rate)
+    measure_fit(benchmark, group, case, contender, rate, n_epochs, check, beside=beside)
 
 
 def rate_of(case):
@@ -130,7 +134,7 @@ def test_blocks_shuffled(benchmark, case):
     in_order = {"in order": functools.partial(fastgd.sgd, X, y, learning_rate=rate, n_epochs=MANY)}
     check = streamed(fastgd.sgd, case, rate, **options)
     group = f'sgd, shuffle="blocks", {MANY} epochs {case}'
-    measure_fit(benchmark, group, case, contender, rate, MANY, check, in_order)
+    measure_fit(benchmark, group, case, contender, rate, MANY, check, beside=in_order)
 
 
 @pytest.mark.short(case=LINE)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import fastgd
+from bench.roofline import multiply_adds
 from fastgd.cli import demo
 from fastgd.data.arrays import ArrayRows
 from fastgd.engine.threads import default_threads
@@ -148,14 +149,20 @@ def start_of(case):
     return 0.0 if case.d is None else np.zeros(case.d)
 
 
-def measure_whole(benchmark, group, contender, call, seconds, *, X, y, scale=1.0, beside=None):
+def measure_whole(
+    benchmark, group, contender, call, seconds, *, X, y, scale=1.0, beside=None, arithmetic=None
+):
     """Benchmark whole calls on X and y. A plain read, and the calls in `beside`, are timed before each round.
 
     The caller has checked the call, which takes about `seconds`. `scale` converts the measured time to the
-    reported one.
+    reported one. If the least number of multiply-adds of the call is given as `arithmetic`, they are timed as
+    well. The longer of the plain read and the multiply-adds is the roofline.
     """
     threads = default_threads()
-    others = Beside(X, y, {"read": lambda: read_once(X, y, threads)} | (beside or {}))
+    calls = {"read": lambda: read_once(X, y, threads)} | (beside or {})
+    if arithmetic:
+        calls["multiply-adds"] = lambda: multiply_adds(arithmetic, threads)
+    others = Beside(X, y, calls)
     rounds = 1 if SMOKE or seconds > 1.5 else 3 if seconds > 0.3 else 7
     benchmark.group = group
     benchmark.pedantic(call, setup=others.time, rounds=rounds)
@@ -191,6 +198,8 @@ class Beside:
     def note(self, benchmark, median, threads):
         medians = {name: statistics.median(seconds) for name, seconds in self._seconds.items()}
         read = medians.pop("read")
+        if "multiply-adds" in medians:
+            medians["the roofline"] = max(read, medians["multiply-adds"])
         benchmark.extra_info |= {
             "share_of_read": read / median,
             "reads": median / read,
