@@ -18,7 +18,8 @@ LAYERS = [
     ["distributed", "io", "trace"],
     ["solver"],
     ["api", "functions"],
-    ["cli", "estimators", "warm"],
+    ["estimators", "warm"],
+    ["cli"],
     ["__main__"],
 ]
 """Folders and single modules, from the ground up: each imports only from layers below its own."""
