@@ -190,6 +190,11 @@ def _optimum(cost: SmoothCost, first: Point, point: Point) -> tuple[Point, Float
     return point, None, 0
 
 
+def step_of(point: Point, metric: Floats) -> Floats:
+    """−M ∇cost, the step of rate 1."""
+    return -_times(metric, point.gradient)
+
+
 def stepped(cost: SmoothCost, point: Point, metric: Floats, rate: float, most: int) -> tuple[Point, int]:
     """The point after a step, and the number of passes. A step that does not lower the cost is halved.
 
@@ -198,7 +203,7 @@ def stepped(cost: SmoothCost, point: Point, metric: Floats, rate: float, most: i
     is more than half as steep, upwards, as the slope at its start. If `most` steps do not lower the cost, the
     point stays.
     """
-    direction = -_times(metric, point.gradient)
+    direction = step_of(point, metric)
     fall, blur = -float(np.sum(direction * point.gradient)), ROUNDING * abs(point.cost)
     for n_tried in range(1, most + 1):
         new = cost(point.theta + rate * direction)

@@ -15,12 +15,15 @@ from tests.conftest import JIT_IS_OFF
 pytestmark = pytest.mark.skipif(JIT_IS_OFF, reason="slow, and the same by the same loop")
 
 BEST, AT_ZERO = np.array([1.0, -2.0, 0.5]), 4.0
-REGRESSORS = [SGDRegressor(alpha=0.0, random_state=0), GDRegressor(), GDRegressor(loss="huber")]
+REGRESSORS = [
+    SGDRegressor(alpha=0.0, random_state=0),
+    GDRegressor(),
+    GDRegressor(loss="huber", precondition=False),
+]
 CLASSIFIERS = [SGDClassifier(random_state=0), GDClassifier(max_iter=20, precondition=False)]
 MODELS = [*REGRESSORS, *CLASSIFIERS]
 FEW = dict(max_iter=2, tol=None)
 every = pytest.mark.parametrize("model", MODELS, ids=repr)
-every_regressor = pytest.mark.parametrize("model", REGRESSORS, ids=repr)
 every_classifier = pytest.mark.parametrize("model", CLASSIFIERS, ids=repr)
 ignore_short_runs = pytest.mark.filterwarnings("ignore::fastgd.ConvergenceWarning")
 
@@ -37,7 +40,7 @@ def targets(model, X, n_classes=2):
     return y
 
 
-@every_regressor
+@pytest.mark.parametrize("model", [*REGRESSORS, GDRegressor(loss="huber")], ids=repr)
 @pytest.mark.parametrize("shapes", [((3,), ()), ((1, 3), (1,))])
 def test_a_fit_that_begins_at_the_optimum_stays_there(model, shapes):
     X = rows()

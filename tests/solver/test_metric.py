@@ -188,8 +188,8 @@ def test_separable_classes_have_a_minimum_of_zero(name, backend):
     how = dict(loss=name, precondition=True, tol="auto", n_epochs=60, backend=backend)
     fit = fastgd.gradient_descent(*SEPARABLE, **how)
     assert fit.converged
-    assert fit.w >= 1.0
-    assert fit.cost_history[-1] == 0.0
+    assert fit.w >= 1.0 - 1e-15
+    assert fit.cost_history[-1] <= 1e-30
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -18,15 +18,18 @@ from fastgd.solver.metric import (
     SmoothCost,
     corrected,
     norm_of,
+    step_of,
     stepped,
 )
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import EpochBatch, GradientRule, StepperState, Until, hardly_differ
+from fastgd.solver.steppers.base import EpochBatch, GradientRule, StepperState, Until
 
 SLOW = 0.25
 """M is made anew if an epoch leaves more than this share of the gradient that a step of its rate removes."""
 STUCK = 0.5
 """Rounding keeps a larger share of the gradient."""
+STILL = 2.0**-48
+"""A step that is this much shorter than θ is rounding."""
 HIDDEN = 1e-4
 """If no step lowers the cost, though a step should lower it by up to this share, scores have few digits."""
 
@@ -55,9 +58,12 @@ class MetricDescent(GradientRule):
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
     ) -> tuple[StepperState, int]:
         point, rate = Point(state.point, state.cost, state.gradient), float(rates[0])
-        new, n_passes = stepped(self._cost, point, state.metric, rate, FEW_TRIED)
+        is_still = np.abs(step_of(point, state.metric)).max() <= STILL * np.abs(point.theta).max()
+        new, n_passes = point, 0
+        if not is_still:
+            new, n_passes = stepped(self._cost, point, state.metric, rate, FEW_TRIED)
         state = state._replace(passes=state.passes + n_passes)
-        if new is point:
+        if new is point and not is_still:
             state = self._with_new_metric(state, point.theta, 1.0)
             new, n_passes = stepped(self._cost, point, state.metric, rate, MOST_TRIED)
             state = state._replace(passes=state.passes + n_passes)
@@ -70,12 +76,11 @@ class MetricDescent(GradientRule):
             state = state._replace(metric=metric)
         norm = norm_of(new.gradient, state.metric)
         is_slow = norm > (abs(1.0 - rate) + SLOW) * before
-        is_still = hardly_differ(new.theta, point.theta, new.theta)
-        is_stuck = is_rounding and (is_still or norm > STUCK * before)
+        is_stuck = is_still or (is_rounding and norm > STUCK * before)
         is_stuck |= new is point and before * before <= HIDDEN * abs(point.cost)
         quiet = 1.0 if is_stuck or norm <= self._until.tol * state.momentum[FIRST_NORM] else 0.0
         has_converged = self._until.tol >= 0.0 and quiet > 0.0
-        if is_slow and not (is_rounding or has_converged):
+        if is_slow and not (is_still or is_rounding or has_converged):
             state = self._with_new_metric(state, new.theta)
         momentum = state.momentum.copy()
         momentum[1], momentum[3] = quiet, norm
