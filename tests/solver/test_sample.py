@@ -9,7 +9,7 @@ import fastgd
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.streams import StreamRows
 from fastgd.engine.blocks import block_rows
-from fastgd.solver.sample import MOST_BYTES, ROWS_OF_A_COLUMN, SPACING, read_sample, spacing
+from fastgd.solver.sample import MOST_BYTES, ROWS_OF_A_COLUMN, SPACING, UNIT, read_sample, spacing
 
 
 @pytest.mark.parametrize("d", [1, 3, 10, 100, 1000])
@@ -28,12 +28,12 @@ def test_sizes(n, d):
 @pytest.mark.parametrize("is_weighted", [False, True])
 def test_every_source_has_the_same_sample(rng, d, is_weighted):
     block = block_rows(d or 1)
-    n = 70 * block + 5
+    n, unit = 70 * block + 5, min(UNIT, block)
     X = rng.normal(size=(n,) if d is None else (n, d)).astype(np.float32)
     y, s = rng.normal(size=n), rng.random(n) if is_weighted else np.empty(0)
     every = spacing(n, d or 1)
     assert 1 < every <= SPACING
-    taken = np.flatnonzero((np.arange(n) // block) % every == 0)
+    taken = np.flatnonzero((np.arange(n) // unit) % every == 0)
 
     def parts():
         for start in range(0, n, 10_001):

@@ -13,7 +13,10 @@ from fastgd.solver.orders import IN_ORDER
 from fastgd.solver.steppers import choose
 from fastgd.solver.steppers.base import EpochBatch, new_state
 from fastgd.solver.steppers.exact import BlockDescent, BlockSgd
+from tests.conftest import JIT_IS_OFF
 from tests.helpers import same
+
+pytestmark = pytest.mark.skipif(JIT_IS_OFF, reason="kernels are plain Python themselves")
 
 FITS = [fastgd.gradient_descent, fastgd.sgd]
 any_numbers = st.floats(allow_nan=False, allow_infinity=False)
