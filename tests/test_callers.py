@@ -58,12 +58,13 @@ def test_a_package_of_a_like_name_is_the_users(module):
 
 
 SHORT = dict(max_iter=2, tol=1e-12)
+PLAIN = SHORT | dict(precondition=False)
 MODELS = [
-    GDRegressor(loss="huber", **SHORT),
-    GDClassifier(**SHORT),
+    GDRegressor(loss="huber", **PLAIN),
+    GDClassifier(**PLAIN),
     SGDRegressor(**SHORT),
     SGDClassifier(**SHORT),
-    make_pipeline(StandardScaler(), GDClassifier(**SHORT)),
+    make_pipeline(StandardScaler(), GDClassifier(**PLAIN)),
 ]
 
 
@@ -87,7 +88,7 @@ def test_numbers_that_floats_round_in_a_fit_and_in_predictions(model):
 
 def test_fits_that_scikit_learn_makes():
     one = only_warning(
-        lambda: cross_val_score(GDClassifier(**SHORT), X[:8], LABELS[:8] > 0, cv=[([0, 1, 2], [3, 4])])
+        lambda: cross_val_score(GDClassifier(**PLAIN), X[:8], LABELS[:8] > 0, cv=[([0, 1, 2], [3, 4])])
     )
     assert (one.filename, one.category) == (__file__, EstimatorConvergenceWarning)
 
