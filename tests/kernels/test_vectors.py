@@ -48,7 +48,7 @@ def test_a_part_leaves_out_the_numbers_after_it(dtype, count):
 def test_an_item_is_read_as_float64(dtype):
     x = np.arange(9).astype(dtype) / 3
     found = item_of(x, 4)
-    assert type(found) is float
+    assert isinstance(found, float)
     assert found == x[4]
 
 
