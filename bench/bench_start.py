@@ -35,7 +35,7 @@ def is_installed(module):
 def test_import(benchmark, module, tmp_path):
     code = f"import {module}; print({module}.__name__)" if module != "nothing" else "print('nothing')"
     assert run(code, tmp_path).strip() == module
-    measure_calls(benchmark, "start: import", module, run, args=(code, tmp_path), rounds=5)
+    measure_calls(benchmark, "start: import", module, run, args=(code, tmp_path), rounds=1 if SMOKE else 5)
 
 
 @pytest.mark.parametrize("program", ["fastgd lesson", "import numpy"])
@@ -47,7 +47,9 @@ def test_lesson(benchmark, program, tmp_path):
             "import sys; from fastgd.__main__ import main; sys.argv = ['fastgd', 'lesson']; sys.exit(main())"
         )
         assert run(code, tmp_path).splitlines()[1] == "Epoch: 0 w= 1.0933333333333333 loss= 4.666666666666667"
-    measure_calls(benchmark, "start: the lesson", program, run, args=(code, tmp_path), rounds=5)
+    measure_calls(
+        benchmark, "start: the lesson", program, run, args=(code, tmp_path), rounds=1 if SMOKE else 5
+    )
 
 
 BY_HAND = """
@@ -93,7 +95,7 @@ def test_first_result(benchmark, name, cache, tmp_path):
     assert float(run_file(warm)) == expected
     measure_calls(
         benchmark, "start: first result of 3 samples", f"{name}, {cache} cache", run_file,
-        setup=lambda: ((warm if cache == "warm" else folder(),), {}), rounds=5,
+        setup=lambda: ((warm if cache == "warm" else folder(),), {}), rounds=1 if SMOKE else 5,
     )  # fmt: skip
 
 
@@ -124,7 +126,7 @@ def test_first_call(benchmark, name, cache, tmp_path):
     run(code, warm)
     measure_calls(
         benchmark, "start: first call", f"{name}, {cache} cache", run,
-        setup=lambda: ((code, warm if cache == "warm" else next(folders)), {}), rounds=3,
+        setup=lambda: ((code, warm if cache == "warm" else next(folders)), {}), rounds=1 if SMOKE else 3,
     )  # fmt: skip
 
 
