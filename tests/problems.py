@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 
 import fastgd
 from fastgd import losses
@@ -28,6 +29,32 @@ class Smooth:
     def slope(self, score, y):
         r = score - y
         return 2.0 * r / (1.0 + r * r / (self.c * self.c)) ** 0.5
+
+
+class LogCosh:
+    """ln cosh r: a smooth loss that states no bound of its curvature."""
+
+    is_smooth = True
+
+    def value(self, score, y):
+        size = abs(score - y)
+        return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
+
+    def slope(self, score, y):
+        return np.tanh(score - y)
+
+
+def resumed(X, y, path, **how):
+    """A full-batch run of 7 epochs that was stopped in epoch 4, resumed from its checkpoint."""
+
+    def stop(state):
+        if state.epoch == 4:
+            raise RuntimeError("stopped")
+
+    how |= dict(n_epochs=7)
+    with pytest.raises(RuntimeError, match="stopped"):
+        fastgd.gradient_descent(X, y, checkpoint=path, checkpoint_every=0.0, callback=stop, **how)
+    return fastgd.gradient_descent(X, y, resume=path, **how)
 
 
 LOSSES = {

@@ -100,7 +100,8 @@ class CostRule:
 class Separable:
     """Ends the run of a loss that separable classes leave without a minimum, once it has separated them.
 
-    A mean loss below `limit`, 1/n of the loss of a row at score 0, says that each row is on the right side.
+    `limit` is the loss of a row of the least weight at score 0, divided by Σ s. A mean loss below it says
+    that each row is on the right side.
     """
 
     def __init__(self, limit: float):

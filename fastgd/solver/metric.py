@@ -4,10 +4,11 @@ A step is θ ← θ − α M ∇cost(θ), where M is the inverse of the Hessian 
 coordinates in which the curvature is round, so one rate suits all directions and α = 1 is right near the
 optimum.
 
-The Hessian is that of a sample, at the sample's optimum, where the run starts. The sample fits in the cache,
-so this takes little more than one read of it. Then each step reads all rows once, and its change of the
-gradient corrects M along the step (BFGS: Nocedal and Wright, Numerical Optimization, 2nd ed., 6.1). If the
-gradient falls slowly, M is made anew at the current point by one read of all rows.
+The Hessian is that of a sample, at the sample's optimum, where the run starts (`first_state` has the
+exceptions). A sample of many rows is small, so this takes little beside a read of all rows. Then each step
+reads all rows once, and its change of the gradient corrects M along the step (BFGS: Nocedal and Wright,
+Numerical Optimization, 2nd ed., 6.1). If the gradient falls slowly, M is made anew at the current point by
+one read of all rows.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from fastgd.data.curved import CHORD, CurvedRows
 from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
-from fastgd.losses import Loss, SquaredError
+from fastgd.losses import Loss
 from fastgd.solver import blas, linalg
 from fastgd.solver.cost import OVERFLOW_IS_SEEN, Cost
 from fastgd.solver.linalg import EPS
 from fastgd.solver.problem import Problem
 from fastgd.solver.sample import read_sample
 from fastgd.solver.statistics import read_statistics
-from fastgd.solver.steppers.base import StepperState
+from fastgd.solver.steppers.base import FIRST_NORM, StepperState
 
 STEPS = 30
 """The most steps on the sample. Without an optimum, as for separable classes, there is no end."""
@@ -38,14 +39,14 @@ ENOUGH = 1e-10
 """The sample is at its optimum if a step would lower its cost by a smaller share, or if the norm of the
 gradient is a smaller share of the first."""
 LEAST_FALL = 1e-4
-LEAST_SQUARES_STEPS = 3
-"""The first step leads to the least squares, but for rounding."""
+"""A step must lower the cost by this share of what its length and the slope promise (Nocedal and Wright,
+3.1)."""
+REFINEMENTS = 2
+"""The first step leads to the least squares, but for rounding; this many more remove the rounding."""
 FEW_TRIED, MOST_TRIED = 4, 24
 """Steps that an epoch tries before M is made anew, and after that."""
 ROUNDING = 64 * EPS
 """Smaller relative changes of the cost are rounding."""
-FIRST_NORM = 2
-"""The place of the first norm in `StepperState.momentum`."""
 CURVED = 1e-12
 """A step changes M if the cosine between it and its change of the gradient is larger."""
 
@@ -61,15 +62,13 @@ class Point(NamedTuple):
 class SmoothCost:
     """The objective of a problem on some rows, and its metric. Each call takes a pass over the rows."""
 
-    def __init__(self, problem: Problem, rows: Dataset, n_threads: int | None, loss: Loss | None = None):
-        """`loss` replaces that of the objective."""
-        self._rows, self._scaling = rows, problem.scaling
-        self._loss = problem.objective.loss if loss is None else loss
+    def __init__(self, problem: Problem, rows: Dataset, n_threads: int | None):
+        self._rows, self._scaling, self._loss = rows, problem.scaling, problem.objective.loss
         self._penalty, self._spread = problem.penalty, problem.reach
         self._backend, self._n_threads = problem.backend, n_threads
         self._mean: Cost | _PlainMean
         if self._backend == "python":
-            self._mean = _PlainMean(problem, rows, self._loss)
+            self._mean = _PlainMean(self._scaled(rows, is_weighted=False), self._loss)
         else:
             self._mean = Cost(rows, self._loss, self._scaling, n_threads)
 
@@ -84,8 +83,7 @@ class SmoothCost:
         to = self._scaling
         w, intercept = to.model(theta)
         curved = CurvedRows(self._rows, self._loss, w, float(intercept), self._spread, chord)
-        scaled = TransformedRows(curved, to.shift, to.scale, has_ones=to.has_intercept)
-        sums = read_statistics(scaled, np.zeros(to.size), self._n_threads, self._backend)
+        sums = read_statistics(self._scaled(curved), np.zeros(to.size), self._n_threads, self._backend)
         table = sums.G / self._rows.total_weight + np.diag(self._penalty.l2)
         if not np.isfinite(table).all():
             return None
@@ -97,14 +95,21 @@ class SmoothCost:
             metric[moving] = W @ W.T
         return metric, W.shape[1]
 
+    def least_squares(self, theta: Floats) -> Floats:
+        """θ with the least squared errors, found from this θ."""
+        sums = read_statistics(self._scaled(self._rows), theta, self._n_threads, self._backend)
+        return sums.optimum()
+
+    def _scaled(self, rows: Dataset, *, is_weighted: bool = True) -> TransformedRows:
+        to = self._scaling
+        return TransformedRows(rows, to.shift, to.scale, has_ones=to.has_intercept, is_weighted=is_weighted)
+
 
 class _PlainMean:
     """The mean loss and its gradient, in pure Python."""
 
-    def __init__(self, problem: Problem, rows: Dataset, loss: Loss):
-        to = problem.scaling
-        scaled = TransformedRows(rows, to.shift, to.scale, has_ones=to.has_intercept, is_weighted=False)
-        self._rows, self._loss = scaled.lists(), loss
+    def __init__(self, rows: TransformedRows, loss: Loss):
+        self._rows, self._loss = rows.lists(), loss
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
         at = *self._rows, theta.tolist(), self._loss
@@ -119,11 +124,11 @@ def first_state(problem: Problem, state: StepperState, n_threads: int | None) ->
     If the sample has no optimum, or one that is none for all rows, the run begins at the caller's start with
     the metric of all rows.
     """
-    rows, to = read_sample(problem.rows, n_threads), problem.scaling
-    sample = SmoothCost(problem, rows, n_threads)
+    to, sample = problem.scaling, SmoothCost(problem, read_sample(problem.rows, n_threads), n_threads)
     first = point = sample(state.point)
-    if problem.objective.loss.predicts_y:
-        point = _least_squares(sample, SmoothCost(problem, rows, n_threads, SquaredError()), point)
+    for _ in range(1 + REFINEMENTS if problem.objective.loss.predicts_y else 0):
+        fitted = sample(sample.least_squares(point.theta))
+        point = fitted if fitted.cost < point.cost else point
     last, metric, rank = _optimum(sample, first, point)
     whole = SmoothCost(problem, problem.rows, n_threads)
     point = whole(last.theta)
@@ -147,16 +152,6 @@ def first_state(problem: Problem, state: StepperState, n_threads: int | None) ->
         point=point.theta, before=point.theta, momentum=momentum, gradient=point.gradient, metric=metric,
         cost=point.cost, first_gradient=first.gradient,
     )  # fmt: skip
-
-
-def _least_squares(cost: SmoothCost, squared: SmoothCost, point: Point) -> Point:
-    """The least squares, found from `point`, or `point` if its cost is lower."""
-    if (made := squared.metric(point.theta)) is None:
-        return point
-    for _ in range(LEAST_SQUARES_STEPS):
-        fitted = cost(point.theta - _times(made[0], squared(point.theta).gradient))
-        point = fitted if fitted.cost < point.cost else point
-    return point
 
 
 def _is_near(point: Point, metric: Floats, first: Point, last: Point) -> bool:
@@ -198,7 +193,6 @@ def step_of(point: Point, metric: Floats) -> Floats:
 def stepped(cost: SmoothCost, point: Point, metric: Floats, rate: float, most: int) -> tuple[Point, int]:
     """The point after a step, and the number of passes. A step that does not lower the cost is halved.
 
-    It must lower the cost by LEAST_FALL of what its length and the slope promise (Nocedal and Wright, 3.1).
     Differences of costs are rounding near the optimum. There a step is halved only if the slope at its end
     is more than half as steep, upwards, as the slope at its start. If `most` steps do not lower the cost, the
     point stays.

@@ -8,7 +8,7 @@ import pytest
 from fastgd import losses
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.curved import CHORD, FLAT, CurvedRows
-from tests.problems import Smooth
+from tests.problems import LogCosh, Smooth
 
 
 def second_of_log_loss(score, y):
@@ -73,14 +73,3 @@ def test_a_straight_loss_of_classes_counts_by_its_chord_on_demand():
 def test_a_loss_without_a_bound_has_no_least_curvature():
     loss = losses.as_loss(LogCosh())
     assert weights_of(loss, [[0.1], [60.0]], [0.0, 0.0])[1] == pytest.approx(CHORD / 60.0)
-
-
-class LogCosh:
-    is_smooth = True
-
-    def value(self, score, y):
-        size = abs(score - y)
-        return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
-
-    def slope(self, score, y):
-        return np.tanh(score - y)

@@ -15,7 +15,7 @@ from fastgd.solver import metric
 from fastgd.solver.metric import corrected
 from fastgd.solver.sample import spacing
 from tests.conftest import JIT_IS_OFF
-from tests.problems import BACKENDS, Smooth
+from tests.problems import BACKENDS, LogCosh, Smooth, resumed
 
 LOSSES = {
     "log_loss": losses.LogLoss(),
@@ -150,20 +150,10 @@ def test_runs_in_parts_are_one_run(rng, tmp_path):
         after = fastgd.gradient_descent(X, y, n_epochs=4, w0=before, **how)
         assert at(after).tolist() == at(whole).tolist()
         assert after.cost_history.tolist() == whole.cost_history[3:].tolist()
-
-    def stop(state):
-        if state.epoch == 4:
-            raise RuntimeError
-
-    place = tmp_path / "checkpoint"
-    with pytest.raises(RuntimeError):
-        fastgd.gradient_descent(
-            X, y, n_epochs=7, checkpoint=place, checkpoint_every=0.0, callback=stop, **how
-        )
-    resumed = fastgd.gradient_descent(X, y, n_epochs=7, resume=place, **how)
-    assert at(resumed).tolist() == at(whole).tolist()
-    assert resumed.cost_history.tolist() == whole.cost_history.tolist()
-    assert resumed.n_passes == whole.n_passes
+    again = resumed(X, y, tmp_path / "checkpoint", **how)
+    assert at(again).tolist() == at(whole).tolist()
+    assert again.cost_history.tolist() == whole.cost_history.tolist()
+    assert again.n_passes == whole.n_passes
 
 
 def _saved(fit, path):
@@ -342,19 +332,6 @@ def test_huber_far_from_its_delta_has_the_optimum(rng, scale, offset, backend):
     gradient = direct.gradient(at(fit))
     assert np.abs(gradient).max() < 1e-5
     assert fit.cost_history[-1] == pytest.approx(direct.cost(at(fit)), rel=1e-9)
-
-
-class LogCosh:
-    """A smooth loss whose curvature has no stated bound."""
-
-    is_smooth = True
-
-    def value(self, score, y):
-        size = abs(score - y)
-        return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
-
-    def slope(self, score, y):
-        return np.tanh(score - y)
 
 
 def test_a_loss_without_a_bound_of_its_curvature(rng):

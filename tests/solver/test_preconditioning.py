@@ -10,8 +10,7 @@ import pytest
 import fastgd
 from fastgd.solver.planner import MOST_COLUMNS
 from tests.conftest import JIT_IS_OFF
-
-BACKENDS = ["numba", "python"]
+from tests.problems import BACKENDS, resumed
 
 
 def nearly_dependent(rng, n, eps):
@@ -77,19 +76,9 @@ def test_runs_in_parts_are_one_run(rng, tmp_path):
     after = fastgd.gradient_descent(X, y, n_epochs=4, w0=fastgd.load(tmp_path / "part"), **how)
     assert after.w.tolist() == whole.w.tolist()
     assert after.intercept == whole.intercept
-
-    def stop(state):
-        if state.epoch == 4:
-            raise RuntimeError
-
-    place = tmp_path / "checkpoint"
-    with pytest.raises(RuntimeError):
-        fastgd.gradient_descent(
-            X, y, n_epochs=7, checkpoint=place, checkpoint_every=0.0, callback=stop, **how
-        )
-    resumed = fastgd.gradient_descent(X, y, n_epochs=7, resume=place, **how)
-    assert resumed.w.tolist() == whole.w.tolist()
-    np.testing.assert_array_equal(resumed.cost_history, whole.cost_history)
+    again = resumed(X, y, tmp_path / "checkpoint", **how)
+    assert again.w.tolist() == whole.w.tolist()
+    np.testing.assert_array_equal(again.cost_history, whole.cost_history)
 
 
 def test_sources_have_the_bits_of_arrays(rng):

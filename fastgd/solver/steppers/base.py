@@ -130,6 +130,8 @@ class StepperState(NamedTuple):
         return none._replace(metric=self.metric, first_gradient=self.first_gradient)
 
 
+QUIET, FIRST_NORM, LAST_NORM = 1, 2, 3
+"""Places in `StepperState.momentum`."""
 _NO_EPOCH = np.array([1.0, 0.0, -1.0, np.inf, 1.0, FIRST_GROWTH])
 _NO_COUNTS = np.array([0, -1])
 

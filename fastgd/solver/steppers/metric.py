@@ -11,7 +11,6 @@ from fastgd.data.curved import CHORD
 from fastgd.engine.blocks import Floats
 from fastgd.solver.metric import (
     FEW_TRIED,
-    FIRST_NORM,
     MOST_TRIED,
     ROUNDING,
     Point,
@@ -22,20 +21,28 @@ from fastgd.solver.metric import (
     stepped,
 )
 from fastgd.solver.planner import Method
-from fastgd.solver.steppers.base import EpochBatch, GradientRule, StepperState, Until
+from fastgd.solver.steppers.base import (
+    FIRST_NORM,
+    LAST_NORM,
+    QUIET,
+    EpochBatch,
+    GradientRule,
+    StepperState,
+    Until,
+)
 
 SLOW = 0.25
 """M is made anew if an epoch leaves more than this share of the gradient that a step of its rate removes."""
 STUCK = 0.5
 """Rounding keeps a larger share of the gradient."""
 STILL = 2.0**-48
-"""A step that is this much shorter than θ is rounding."""
+"""A step is rounding if no component is larger than this share of the largest of θ."""
 HIDDEN = 1e-4
-"""If no step lowers the cost, though a step should lower it by up to this share, scores have few digits."""
+"""If no step lowers the cost, and M promises a fall by at most this share of it, rounding hides the fall."""
 
 
 class MetricDescent(GradientRule):
-    """An epoch is one step, θ ← θ − α M ∇cost(θ), halved while it raises the cost.
+    """An epoch is one step, θ ← θ − α M ∇cost(θ), halved until it lowers the cost.
 
     The run has converged when the norm √(g·M g) is at most tol times the norm at the caller's start, or when
     rounding keeps it from falling.
@@ -83,7 +90,7 @@ class MetricDescent(GradientRule):
         if is_slow and not (is_still or is_rounding or has_converged):
             state = self._with_new_metric(state, new.theta)
         momentum = state.momentum.copy()
-        momentum[1], momentum[3] = quiet, norm
+        momentum[QUIET], momentum[LAST_NORM] = quiet, norm
         batch.costs[:], batch.weights[:], batch.norms[:] = new.cost, new.theta, norm
         changed = state._replace(
             point=new.theta, before=point.theta, momentum=momentum, gradient=new.gradient, cost=new.cost,
