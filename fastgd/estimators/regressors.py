@@ -16,8 +16,9 @@ from fastgd.api import gradient_descent
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_weights, like
 from fastgd.estimators.linear import Linear, Stochastic
+from fastgd.solver.objective import as_objective
 from fastgd.solver.planner import MOST_COLUMNS
-from fastgd.solver.preconditioning import WIDEST
+from fastgd.solver.preconditioning import suits
 from fastgd.solver.results import FitResult
 
 
@@ -60,10 +61,13 @@ class _Regressor(RegressorMixin, Linear):
         loss = self._loss()
         if self._solver == "sgd" or not loss.predicts_y or isinstance(loss, losses.SquaredError):
             return False
+        d, objective = self.n_features_in_, as_objective(**self._translated()[0], has_weights=False)
         # Descent in the metric of a sample begins at the sample's optimum.
-        is_plain = self._rate(1.0) == "auto" and not (self.momentum or self._translated()[0]["l1"])
-        is_near = loss.is_smooth and bool(self.precondition) and is_plain and self.n_features_in_ <= WIDEST
-        return not (is_near or self.n_features_in_ > MOST_COLUMNS or self.early_stopping)
+        rate = self._rate(1.0)
+        is_near = bool(self.precondition) and suits(
+            objective, self._rule(), d, isinstance(rate, str), self.early_stopping
+        )
+        return not (is_near or d > MOST_COLUMNS or self.early_stopping)
 
     def _least_squares(self, X: Any, y: Any, weights: Any) -> FitResult:
         """The start for other losses. Their slopes are bounded, so a start at zero may take many epochs."""

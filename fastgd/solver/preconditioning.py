@@ -10,7 +10,7 @@ from __future__ import annotations
 from fastgd.data.dataset import Dataset
 from fastgd.losses import name_of
 from fastgd.solver import planner
-from fastgd.solver.objective import Objective
+from fastgd.solver.objective import Objective, UpdateRule
 from fastgd.solver.options import Plan
 
 WIDEST = 400
@@ -27,14 +27,22 @@ def resolved(plan: Plan, rows: Dataset) -> bool:
         if reason:
             raise ValueError(f"precondition=True is not possible: {reason}")
         return True
-    if reason or plan.rule.momentum or options.validation_fraction is not None:
-        return False
-    if not options.has_automatic_rate:
+    is_validated = options.validation_fraction is not None
+    if reason or not suits(objective, plan.rule, rows.d, options.has_automatic_rate, is_validated):
         return False
     if not objective.is_squared:
-        return rows.d <= WIDEST
+        return True
     size = rows.d + objective.fit_intercept
     return options.method == "summary" or planner.descent_of(rows, size, options.n_epochs) == "summary"
+
+
+def suits(
+    objective: Objective, rule: UpdateRule, d: int, has_automatic_rate: bool, is_validated: bool
+) -> bool:
+    """Whether "auto" may mean True for these options."""
+    if not has_automatic_rate or rule.momentum or is_validated or objective.l1 or not objective.is_smooth:
+        return False
+    return objective.is_squared or d <= WIDEST
 
 
 def refused(plan: Plan, rows: Dataset) -> str:
