@@ -80,10 +80,12 @@ def gradient_descent(
         Descend in the metric of the curvature. For squared errors it is XᵀX/n + l2/2: the optimum in an epoch
         or two. For other smooth losses it is the Hessian of a sample (1/32 of many rows) at its optimum,
         where the run starts: the optimum in some six passes, in more if the sample tells little of all rows.
-        A step that does not lower the cost is halved, and the automatic rate is 1. It excludes l1, losses
-        with kinks and more than 1024 columns, and, but for squared errors, momentum. True is then an error;
-        "auto" descends without it, as it does beside a given rate. nesterov and patience are not used with
-        it.
+        A step that does not lower the cost is halved, and the automatic rate is 1. For quantile, hinge and
+        epsilon_insensitive, with or without l1, each pass keeps the rows near a kink, and a step leads to
+        the optimum of these rows and the lines of the others: some five passes, and a bound of the cost.
+        It excludes l1 beside smooth losses, own losses with kinks, more than 1024 columns and, but for
+        squared errors, momentum. True is then an error; "auto" descends without it, as it does beside a given
+        rate. nesterov and patience are not used with it.
     sample_weight : array (n,), optional
         s ≥ 0. Weight 2 is the row twice, weight 0 leaves the row out.
     loss : str or object, default "squared_error"
@@ -99,7 +101,8 @@ def gradient_descent(
     tol : float, "auto" or None, default None
         Stop when the norm of the gradient has been at most tol times the first one for `patience` epochs in
         a row, or w is the optimum to rounding. Where the slope of the loss jumps, tol is compared with the
-        relative decrease of the cost. "auto" is 0 on statistics, else 1e-6. If n_epochs run out first,
+        relative decrease of the cost; with precondition the cost lies at most tol² times the cost at w0 above
+        its lower bound. "auto" is 0 on statistics, else 1e-6. If n_epochs run out first,
         ConvergenceWarning says how many epochs it takes.
     patience : int, default 5
         Epochs that a stopping rule waits for.

@@ -30,7 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.domains import CLASSES, NOT_NEGATIVE, NUMBERS, Domain
+from fastgd.domains import CLASSES, NOT_NEGATIVE
+from fastgd.loss_base import Kinked as Kinked
+from fastgd.loss_base import Loss as Loss
 
 MOST_EXPONENT = 709.4
 """exp(x) is set to infinity for larger x, a little below the overflow at x = ln 2¹⁰²⁴ = 709.78."""
@@ -54,53 +56,6 @@ def exp_of_negative(x: float) -> float:
 def log1p_of_part(e: float) -> float:
     """ln(1 + e) for 0 <= e <= 1."""
     return math.log1p(e)
-
-
-class Loss:
-    """The attributes of a loss. Its numbers are fields of a named tuple. Own losses have the defaults."""
-
-    is_smooth: bool = True
-    """Whether the slope has no jumps."""
-    curvature: float | None = None
-    """An upper bound of ∂²loss/∂score², or None if there is none. With λmax the largest eigenvalue of XᵀX/n,
-    the Hessian of the cost is at most curvature·λmax, and rates below 2/(curvature·λmax) are stable."""
-    usual_curvature: float | None = None
-    """∂²loss/∂score² near an optimum, if it is far below `curvature`."""
-    domain: Domain = NUMBERS
-    """The y that the loss takes."""
-    without_minimum: tuple[float, ...] = ()
-    """The cost has no minimum if every y equals the same one of these values."""
-    predicts_y: bool = True
-    """Whether the score has the unit of y."""
-    meaning_of_scores: str = ""
-    """What scores mean, if they do not predict y."""
-    gives_probabilities: bool = False
-    scikit_learn: float = 1.0
-    """scikit-learn's loss of the same name is this factor times this loss."""
-    in_estimators: ClassVar[dict[str, str]] = {}
-    """The estimators' parameter names for the numbers of the loss."""
-
-    def value(self, score: float, y: float) -> float:
-        raise NotImplementedError
-
-    def slope(self, score: float, y: float) -> float:
-        raise NotImplementedError
-
-    def check_numbers(self) -> None:
-        """Refuse numbers that are out of range."""
-
-    def predictions(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """The prediction of y at these scores."""
-        return scores
-
-    def probability(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """The probability of y = 1 at these scores. At −scores it is the probability of y = 0."""
-        raise NotImplementedError
-
-    def log_probability(self, scores: NDArray[Any]) -> NDArray[Any]:
-        """ln of `probability`."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(self.probability(scores)))
 
 
 class SquaredError(Loss, namedtuple("SquaredError", "")):
@@ -170,21 +125,32 @@ class LogLoss(Loss, namedtuple("LogLoss", "")):
         return np.asarray(-np.logaddexp(0.0, -scores))  # finite even if the probability underflows
 
 
-class Quantile(Loss, namedtuple("Quantile", "quantile", defaults=[0.5])):
-    """quantile·r if r = y − score is positive, otherwise (quantile − 1)·r (Koenker and Bassett, 1978)."""
+class Quantile(Kinked, namedtuple("Quantile", "quantile width", defaults=[0.5, 0.0])):
+    """quantile·r if r = y − score is positive, otherwise (quantile − 1)·r (Koenker and Bassett, 1978).
 
-    is_smooth = False
+    With `width` = h it is (quantile − 1/2)·r + r²/4h for |r| < h, and less by h/4 beyond.
+    """
+
+    steepness = 0.5
     in_estimators: ClassVar[dict[str, str]] = {"quantile": "quantile"}
 
     def value(self, score: float, y: float) -> float:
-        r = y - score
-        return (self.quantile if r > 0.0 else self.quantile - 1.0) * r
+        r, h = y - score, self.width
+        size = abs(r)
+        rounded_off = 0.5 * size * (1.0 - 0.5 * (size / h)) if size < h else 0.25 * h
+        return (self.quantile if r > 0.0 else self.quantile - 1.0) * r - rounded_off
 
     def slope(self, score: float, y: float) -> float:
-        slope = -self.quantile if y > score else 1.0 - self.quantile
-        return 0.0 if score == y else slope
+        r, h = y - score, self.width
+        slope = -self.quantile if r > 0.0 else 1.0 - self.quantile
+        slope = 0.5 - self.quantile - 0.5 * (r / h) if abs(r) < h else slope
+        return 0.0 if score == y and h == 0.0 else slope
+
+    def kink(self, score: Any, y: Any) -> Any:
+        return y
 
     def check_numbers(self) -> None:
+        super().check_numbers()
         if not 0.0 < self.quantile < 1.0:
             raise ValueError(f"quantile must be between 0 and 1, not {display.value(self.quantile)}")
 
@@ -210,21 +176,30 @@ class Poisson(Loss, namedtuple("Poisson", "")):
         return np.exp(scores)
 
 
-class Hinge(Loss, namedtuple("Hinge", "")):
-    """max(0, 1 − m) with the margin m = (2 y − 1)·score, y in {0, 1}: linear support vector machines."""
+class Hinge(Kinked, namedtuple("Hinge", "width", defaults=[0.0])):
+    """max(0, 1 − m) with the margin m = (2 y − 1)·score, y in {0, 1}: linear support vector machines.
 
-    is_smooth = False
+    With `width` = h it is (1 − m)²/2h for 1 − m within 0 and h, and less by h/2 beyond.
+    """
+
     domain = CLASSES
     predicts_y = False
     meaning_of_scores = "above 0 where class 1 is predicted"
 
     def value(self, score: float, y: float) -> float:
-        gap = 1.0 - (2.0 * y - 1.0) * score
-        return 0.0 if gap < 0.0 else gap
+        gap, h = 1.0 - (2.0 * y - 1.0) * score, self.width
+        gap = 0.0 if gap < 0.0 else gap
+        return gap - (gap * (1.0 - 0.5 * (gap / h)) if gap < h else 0.5 * h)
 
     def slope(self, score: float, y: float) -> float:
-        side = 2.0 * y - 1.0
-        return 0.0 if side * score > 1.0 else -side
+        side, h = 2.0 * y - 1.0, self.width
+        gap = 1.0 - side * score
+        gap = 0.0 if gap < 0.0 else gap
+        slope = -side * (gap / h) if gap < h else -side
+        return 0.0 if side * score > 1.0 else slope
+
+    def kink(self, score: Any, y: Any) -> Any:
+        return 2.0 * y - 1.0
 
 
 class SquaredHinge(Loss, namedtuple("SquaredHinge", "")):
@@ -274,22 +249,32 @@ class ModifiedHuber(Loss, namedtuple("ModifiedHuber", "")):
         return (1.0 + np.clip(scores, -1.0, 1.0)) / 2.0
 
 
-class EpsilonInsensitive(Loss, namedtuple("EpsilonInsensitive", "epsilon", defaults=[0.1])):
-    """max(0, |score − y| − epsilon): support vector regression."""
+class EpsilonInsensitive(Kinked, namedtuple("EpsilonInsensitive", "epsilon width", defaults=[0.1, 0.0])):
+    """max(0, |score − y| − epsilon): support vector regression.
 
-    is_smooth = False
+    With `width` = h and g = |score − y| − epsilon it is g²/2h for g within 0 and h, and less by h/2 beyond.
+    """
+
     in_estimators: ClassVar[dict[str, str]] = {"epsilon": "epsilon"}
 
     def value(self, score: float, y: float) -> float:
-        gap = abs(score - y) - self.epsilon
-        return 0.0 if gap < 0.0 else gap
+        gap, h = abs(score - y) - self.epsilon, self.width
+        gap = 0.0 if gap < 0.0 else gap
+        return gap - (gap * (1.0 - 0.5 * (gap / h)) if gap < h else 0.5 * h)
 
     def slope(self, score: float, y: float) -> float:
-        r = score - y
+        r, h = score - y, self.width
+        gap = abs(r) - self.epsilon
+        gap = 0.0 if gap < 0.0 else gap
         slope = 1.0 if r > 0.0 else -1.0
+        slope = slope * (gap / h) if gap < h else slope
         return 0.0 if abs(r) <= self.epsilon else slope
 
+    def kink(self, score: Any, y: Any) -> Any:
+        return np.where(score > y, y + self.epsilon, y - self.epsilon)
+
     def check_numbers(self) -> None:
+        super().check_numbers()
         if not 0.0 <= self.epsilon < math.inf:
             shown = display.value(self.epsilon)
             raise ValueError(f"EpsilonInsensitive's epsilon must be finite and not negative, not {shown}")

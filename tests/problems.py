@@ -31,6 +31,18 @@ class Smooth:
         return 2.0 * r / (1.0 + r * r / (self.c * self.c)) ** 0.5
 
 
+class Absolute:
+    """|score − y|, a loss with a kink."""
+
+    is_smooth = False
+
+    def value(self, score, y):
+        return abs(score - y)
+
+    def slope(self, score, y):
+        return 1.0 if score > y else -1.0
+
+
 class LogCosh:
     """ln cosh r: a smooth loss that states no bound of its curvature."""
 

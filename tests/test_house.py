@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 LAYERS = [
     ["_version", "callers", "display", "wording", "domains", "lazy", "reference", "penalties"],
-    ["checks", "losses"],
+    ["checks", "loss_base"],
+    ["losses"],
     ["engine", "schedules", "kernels"],
     ["plots", "data", "versions"],
     ["distributed", "io", "trace"],

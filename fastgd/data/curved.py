@@ -46,8 +46,10 @@ class CurvedRows(MappedRows):
         bound = self.loss.curvature
         return FLAT * bound if bound is not None and math.isfinite(bound) else 0.0
 
-    def _least_at(self, y: Any) -> Any:
+    def _least_at(self, scores: Any, y: Any) -> Any:
         """Scores at which the loss is least, or near that; NaN if chords do not count."""
+        if self.loss.has_width:
+            return self.loss.kink(scores, y)
         if self.loss.predicts_y:
             return y
         return 2.0 * y - 1.0 if self.loss.domain is CLASSES and self.chord == 1.0 else math.nan * y
@@ -66,7 +68,7 @@ class CurvedRows(MappedRows):
         pointwise.slopes(self.loss, scores - h, targets, low)
         pointwise.slopes(self.loss, scores + h, targets, high)
         curvatures = np.maximum((high - low) / (2.0 * h), self._flat)
-        distances = scores - self._least_at(targets)
+        distances = scores - self._least_at(scores, targets)
         chords = self.chord * 0.5 * (low + high) / np.where(np.abs(distances) > h, distances, math.nan)
         curvatures = np.fmax(curvatures, chords)
         return X, y, curvatures * weights if len(weights) else curvatures
@@ -77,7 +79,7 @@ class CurvedRows(MappedRows):
         for x, y in zip(xs, ys, strict=True):
             score = reference.score([x] if self.is_scalar else x, w) + self.intercept
             low, high = self.loss.slope(score - h, y), self.loss.slope(score + h, y)
-            curvature, distance = max((high - low) / (2.0 * h), self._flat), score - self._least_at(y)
+            curvature, distance = max((high - low) / (2.0 * h), self._flat), score - self._least_at(score, y)
             if abs(distance) > h:
                 curvature = max(curvature, self.chord * 0.5 * (low + high) / distance)
             curvatures.append(curvature)

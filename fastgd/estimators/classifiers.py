@@ -227,7 +227,7 @@ class GDClassifier(_Classifier):
         The weight of each class by its label, 1 if the label is left out. It multiplies sample_weight.
     precondition : bool or "auto", default "auto"
         As in `GDRegressor`. The default fit of "log_loss", "squared_hinge" and "modified_huber" takes some
-        six passes over the data. "hinge" has no curvature.
+        six passes over the data, and so does "hinge".
     max_iter : int, default 1000
         The largest number of epochs. Each epoch is a pass over the data.
     penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \

@@ -13,6 +13,7 @@ from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
 from fastgd.solver.options import Options, Plan
+from fastgd.solver.steppers.base import FIRST_NORM
 
 FEW_DIGITS = 7.5
 """A warning reports weights with fewer digits than this."""
@@ -133,6 +134,10 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> l
     if options.n_epochs and not (run.converged or run.stopped):
         by_cost, tolerance = descent.is_judged_by_cost(options.tol), descent.tolerance(options)
         changes = np.empty(0) if run.changes is None else run.changes
+        norm = "the gradient's norm"
+        if objective.has_models:
+            norm = "the root of what the cost may lie above its minimum"
+            changes = np.append(run.state.momentum[FIRST_NORM], changes)
         first_cost, last_cost = run.first_cost or 0.0, run.last_cost or 0.0
         share = last_cost / first_cost if by_cost and first_cost > 0.0 and last_cost > 0.0 else math.nan
         sentence = forecast.ran_out(
@@ -144,6 +149,7 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> l
             by_cost,
             share,
             _remedies(plan, objective),
+            norm,
         )
         if bound > UNLIKE:
             sentence = f"{sentence}; {_unlike(plan, objective, rows, bound)}"

@@ -252,7 +252,9 @@ def _few_rates(rates: Floats) -> Floats:
 def _is_of_run(point: LoopState, run: Run, descent: Descent) -> bool:
     """Whether a run of this descent, which has started, can have come to this point."""
     state, like, epoch = point.state, run.state, point.epoch
-    shapes, theirs = (tuple(getattr(part, "shape", ()) for part in one) for one in (like, state))
+    # Each read keeps another number of rows.
+    without_kept = (one._replace(kept=one.kept[:0]) for one in (like, state))
+    shapes, theirs = (tuple(getattr(part, "shape", ()) for part in one) for one in without_kept)
     has_maps = descent.kind == "sgd" and descent.stepper.method == "summary"
     return (
         0 <= epoch <= len(descent.rates)

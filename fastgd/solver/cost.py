@@ -11,7 +11,7 @@ from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
-from fastgd.engine.blocks import Array, Floats, block_rows
+from fastgd.engine.blocks import Array, Floats, Task, block_rows
 from fastgd.losses import Loss
 from fastgd.solver.each_row import as_plain
 from fastgd.solver.scaling import Scaling, plain
@@ -110,19 +110,21 @@ class Cost:
     ):
         from fastgd.kernels import scored
 
-        self._kernels, self._loss = scored, loss
-        self._rows: Dataset = rows
-        self._scaling, self._n_threads = scaling, n_threads
+        self._kernels, self.loss = scored, loss
+        self.rows: Dataset = rows
+        self.scaling, self._n_threads = scaling, n_threads
         if (np.abs(scaling.shift) * scaling.scale > FAR_OFF).any():
-            self._rows = TransformedRows(
-                rows, scaling.shift, scaling.scale, has_ones=False, is_weighted=False
-            )
-            self._scaling = plain(rows.d, scaling.has_intercept)
+            self.rows = TransformedRows(rows, scaling.shift, scaling.scale, has_ones=False, is_weighted=False)
+            self.scaling = plain(rows.d, scaling.has_intercept)
 
     @OVERFLOW_IS_SEEN
     def __call__(self, theta: Floats, at: Floats | None = None) -> tuple[float, Floats]:
         """The cost at θ, and the gradient at `at` (at θ by default)."""
-        to, kernels, leaf, loss = self._scaling, self._kernels, leaf_rows(self._rows.d), self._loss
+        return self.mean(reduce.reduce(self.rows, self.task(theta, at), self._n_threads, self.rows.d + 2))
+
+    def task(self, theta: Floats, at: Floats | None = None) -> Task:
+        """Sums over a run of `rows`: of the losses, of their slopes, and of slopes·x."""
+        to, kernels, leaf, loss = self.scaling, self._kernels, leaf_rows(self.rows.d), self.loss
         w, intercept = to.model(theta)
         w_at, intercept_at = (_NONE, _NONE.sum()) if at is None else to.model(at)
         point = w, float(intercept), w_at, float(intercept_at)
@@ -130,6 +132,9 @@ class Cost:
         def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
             return kernels.run(X, y, weights, *point, loss, leaf)
 
-        sums = reduce.reduce(self._rows, task, self._n_threads, self._rows.d + 2)
-        sums /= self._rows.total_weight
-        return float(sums[0]), to.gradient(sums[2:], float(sums[1]))
+        return task
+
+    def mean(self, sums: Floats) -> tuple[float, Floats]:
+        """The cost and the gradient from the sums over all rows."""
+        sums /= self.rows.total_weight
+        return float(sums[0]), self.scaling.gradient(sums[2:], float(sums[1]))

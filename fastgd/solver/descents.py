@@ -149,7 +149,8 @@ class Descent:
 
     def is_judged_by_cost(self, tol: Tolerance) -> bool:
         """Whether the stopping rule compares costs, not gradients."""
-        return tol is not None and (self.kind == "sgd" or not self.problem.objective.is_smooth)
+        objective = self.problem.objective
+        return tol is not None and (self.kind == "sgd" or not (objective.is_smooth or objective.has_models))
 
     def state(self, run: Run, order: Order) -> FitState:
         """The state from which another fit continues this run."""
@@ -221,7 +222,8 @@ def run_descent(
         check_data=check_data, stop_when_diverged=stop_when_diverged, keeper=keeper,
     )  # fmt: skip
     if run.converged and not run.has_stalled and options.tol is not None:
-        run.stopped = forecast.reached(descent.tolerance(options), options.patience, by_cost)
+        has_bound = descent.problem.objective.has_models
+        run.stopped = forecast.reached(descent.tolerance(options), options.patience, by_cost, has_bound)
     scale = descent.cost_scale
     if scale != 1.0:
         run.costs = None if run.costs is None else run.costs * scale
@@ -284,6 +286,8 @@ class _Runs:
             objective = plan.objective
             if objective.is_smooth and not (objective.is_bounded or objective.precondition):
                 self._backtracks = self._is_automatic
+        self._shortens = not (plan.objective.is_smooth or plan.objective.has_models)
+        """Whether steps must become shorter, near a kink."""
         self._epoch = state.epoch if state is not None else 0
         problem = self._problem = problem_of(plan, rows, state)
         self._is_lesson = by_lesson and plan.backend == "numba"
@@ -306,8 +310,7 @@ class _Runs:
     def rates(self, k: int, name: str = "learning_rate") -> Floats:
         """The rates of the run with number k. Backtracking writes into them."""
         plan, learning_rate = self._plan, self._learning_rates[k]
-        if isinstance(learning_rate, str) and learning_rate == "auto" and not plan.objective.is_smooth:
-            # Steps must become shorter near a kink.
+        if isinstance(learning_rate, str) and learning_rate == "auto" and self._shortens:
             learning_rate = TimesAuto(lambda epoch: (epoch + 1.0) ** -0.5)
         rates = rates_of(plan, self._problem, learning_rate, self._epoch, name)
         return np.array(rates) if self._backtracks[k] else rates
@@ -342,6 +345,10 @@ class _Runs:
             from fastgd.solver import metric
 
             return metric.first_state(self._problem, state, plan.options.n_threads), null, to.model
+        if plan.objective.has_models and plan.options.n_epochs and not state.width:
+            from fastgd.solver import kinks
+
+            return kinks.first_state(self._problem, state, plan.options.n_threads), null, to.model
         is_moved = not self._is_lesson and self._method == "summary"
         of_points = partial(self._problem.model, null=null) if is_moved else to.model
         return state, null, starting_at(state.point, start, to, of_points)

@@ -51,15 +51,16 @@ def ran_out(
     is_cost: bool,
     share: float = math.nan,
     remedies: str = "another learning_rate, standardize=True or nesterov=True",
+    norm: str = "the gradient's norm",
 ) -> str:
     """The message of a ConvergenceWarning.
 
     `values` holds what the stopping rule compares with `tol`, one value for each epoch. The rule stops after
     `patience` values in a row of at most `tol`. `share` is the last cost divided by the first. `remedies` is
-    advice for values that do not fall.
+    advice for values that do not fall. `norm` says what the values are if they are not costs.
     """
     head = f"{words.option('n_epochs', n_epochs)} ran out"
-    what = "the relative fall of the cost" if is_cost else "the gradient's norm, as a part of the first,"
+    what = "the relative fall of the cost" if is_cost else f"{norm}, as a part of the first,"
     if not is_cost and len(values):
         values = values / values[0] if values[0] > 0.0 else values
     last = f"{values[-1]:.2g}" if len(values) else "unknown"
@@ -150,10 +151,12 @@ def few_digits(digits: float, is_beside: bool, columns: str = "", words: Words =
     )
 
 
-def reached(tol: float, patience: int, by_cost: bool) -> str:
-    """Why a fit has converged, part of a sentence."""
+def reached(tol: float, patience: int, by_cost: bool, has_bound: bool = False) -> str:
+    """Why a fit has converged, part of a sentence. `has_bound` says that the cost has a lower bound."""
     if by_cost:
         return f"the last {patience} epochs lowered the cost by no more than {tol:.2g} of it"
     if tol == 0.0:
         return "w is the optimum to rounding"
+    if has_bound:
+        return f"the cost is above its minimum by at most {tol * tol:.2g} of the cost at the start"
     return f"the gradient's norm fell to {tol:.2g} of the first"

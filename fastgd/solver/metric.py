@@ -20,16 +20,19 @@ import numpy as np
 
 from fastgd import reference
 from fastgd.checks import InvalidDataError
+from fastgd.data.backend import Backend
 from fastgd.data.curved import CHORD, CurvedRows
 from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
+from fastgd.penalties import Penalty
 from fastgd.solver import blas, linalg
 from fastgd.solver.cost import OVERFLOW_IS_SEEN, Cost
 from fastgd.solver.linalg import EPS
 from fastgd.solver.problem import Problem
 from fastgd.solver.sample import read_sample
+from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import read_statistics
 from fastgd.solver.steppers.base import FIRST_NORM, StepperState
 
@@ -60,21 +63,34 @@ class Point(NamedTuple):
 
 
 class SmoothCost:
-    """The objective of a problem on some rows, and its metric. Each call takes a pass over the rows."""
+    """A smooth objective on some rows, and its metric. Each call takes a pass over the rows.
 
-    def __init__(self, problem: Problem, rows: Dataset, n_threads: int | None):
-        self._rows, self._scaling, self._loss = rows, problem.scaling, problem.objective.loss
-        self._penalty, self._spread = problem.penalty, problem.reach
-        self._backend, self._n_threads = problem.backend, n_threads
-        self._mean: Cost | _PlainMean
-        if self._backend == "python":
-            self._mean = _PlainMean(self._scaled(rows, is_weighted=False), self._loss)
+    `spread` is the spread of scores, and `share` the weight of these rows as a share of that of all.
+    """
+
+    share = 1.0
+
+    def __init__(
+        self, rows: Dataset, loss: Loss, scaling: Scaling, penalty: Penalty, spread: float, backend: Backend,
+        n_threads: int | None,
+    ):  # fmt: skip
+        self._rows, self._scaling, self._penalty, self.spread = rows, scaling, penalty, spread
+        self._backend, self._n_threads = backend, n_threads
+        self.mean: Cost | _PlainMean
+        if backend == "python":
+            self.mean = _PlainMean(self._scaled(rows, is_weighted=False), loss)
         else:
-            self._mean = Cost(rows, self._loss, self._scaling, n_threads)
+            self.mean = Cost(rows, loss, scaling, n_threads)
+
+    @classmethod
+    def of(cls, problem: Problem, rows: Dataset, n_threads: int | None) -> SmoothCost:
+        """The objective of a problem on some of its rows, or all."""
+        loss, backend = problem.objective.loss, problem.backend
+        return cls(rows, loss, problem.scaling, problem.penalty, problem.reach, backend, n_threads)
 
     @OVERFLOW_IS_SEEN
     def __call__(self, theta: Floats) -> Point:
-        cost, gradient = self._mean(theta)
+        cost, gradient = self.mean(theta)
         return Point(theta, cost + self._penalty.value(theta), gradient + self._penalty.l2 * theta)
 
     @OVERFLOW_IS_SEEN
@@ -82,9 +98,9 @@ class SmoothCost:
         """M, the pseudo-inverse of the Hessian at θ, and its rank; None if the Hessian overflows."""
         to = self._scaling
         w, intercept = to.model(theta)
-        curved = CurvedRows(self._rows, self._loss, w, float(intercept), self._spread, chord)
+        curved = CurvedRows(self._rows, self.mean.loss, w, float(intercept), self.spread, chord)
         sums = read_statistics(self._scaled(curved), np.zeros(to.size), self._n_threads, self._backend)
-        table = sums.G / self._rows.total_weight + np.diag(self._penalty.l2)
+        table = self.share * (sums.G / self._rows.total_weight) + np.diag(self.bend(theta))
         if not np.isfinite(table).all():
             return None
         is_moving = np.append(to.scale, np.ones(int(to.has_intercept))) != 0.0  # constant columns are not
@@ -94,6 +110,10 @@ class SmoothCost:
             W = linalg.factor(table[moving]).whitening()
             metric[moving] = W @ W.T
         return metric, W.shape[1]
+
+    def bend(self, theta: Floats) -> Floats:
+        """The second derivatives of the penalty."""
+        return self._penalty.l2
 
     def least_squares(self, theta: Floats) -> Floats:
         """θ with the least squared errors, found from this θ."""
@@ -109,10 +129,10 @@ class _PlainMean:
     """The mean loss and its gradient, in pure Python."""
 
     def __init__(self, rows: TransformedRows, loss: Loss):
-        self._rows, self._loss = rows.lists(), loss
+        self._rows, self.loss = rows.lists(), loss
 
     def __call__(self, theta: Floats) -> tuple[float, Floats]:
-        at = *self._rows, theta.tolist(), self._loss
+        at = *self._rows, theta.tolist(), self.loss
         return reference.mean_loss(*at), np.array(reference.mean_slope(*at))
 
 
@@ -124,13 +144,13 @@ def first_state(problem: Problem, state: StepperState, n_threads: int | None) ->
     If the sample has no optimum, or one that is none for all rows, the run begins at the caller's start with
     the metric of all rows.
     """
-    to, sample = problem.scaling, SmoothCost(problem, read_sample(problem.rows, n_threads), n_threads)
+    to, sample = problem.scaling, SmoothCost.of(problem, read_sample(problem.rows, n_threads), n_threads)
     first = point = sample(state.point)
     for _ in range(1 + REFINEMENTS if problem.objective.loss.predicts_y else 0):
         fitted = sample(sample.least_squares(point.theta))
         point = fitted if fitted.cost < point.cost else point
     last, metric, rank = _optimum(sample, first, point)
-    whole = SmoothCost(problem, problem.rows, n_threads)
+    whole = SmoothCost.of(problem, problem.rows, n_threads)
     point = whole(last.theta)
     problem.n_passes += 2
     if metric is None or not _is_near(point, metric, first, last):

@@ -67,7 +67,12 @@ class Objective:
     @property
     def has_metric_of_sample(self) -> bool:
         """Whether the metric is the curvature of a sample at its optimum: `solver/metric.py`."""
-        return self.precondition is True and not self.is_squared
+        return self.precondition is True and self.is_smooth and not self.is_squared
+
+    @property
+    def has_models(self) -> bool:
+        """Whether models that keep the rows near a kink replace the metric: `solver/kinks.py`."""
+        return self.precondition is True and not self.is_smooth
 
     @property
     def curvature(self) -> float:

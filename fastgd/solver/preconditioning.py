@@ -40,7 +40,11 @@ def suits(
     objective: Objective, rule: UpdateRule, d: int, has_automatic_rate: bool, is_validated: bool
 ) -> bool:
     """Whether "auto" may mean True for these options."""
-    if not has_automatic_rate or rule.momentum or is_validated or objective.l1 or not objective.is_smooth:
+    if not has_automatic_rate or rule.momentum or is_validated:
+        return False
+    if not objective.is_smooth:
+        return objective.loss.has_width and d <= WIDEST
+    if objective.l1:
         return False
     return objective.is_squared or d <= WIDEST
 
@@ -61,8 +65,8 @@ def refused(plan: Plan, rows: Dataset) -> str:
 def _unserved_of_sample(plan: Plan, rows: Dataset) -> str:
     """Why a loss other than the squared error cannot be preconditioned; empty if it can be."""
     objective = plan.objective
-    if not objective.is_smooth:
-        return f"{name_of(objective.loss)} has kinks, and no curvature"
+    if not (objective.is_smooth or objective.loss.has_width):
+        return f"{name_of(objective.loss)} has kinks, and nothing says where"
     if plan.rule.momentum:
         return "it excludes momentum, which its steps do not need"
     return _unserved_of_any(objective, rows)
@@ -76,8 +80,8 @@ def unserved(objective: Objective, rows: Dataset) -> str:
 
 
 def _unserved_of_any(objective: Objective, rows: Dataset) -> str:
-    if objective.l1:
-        return "it excludes an l1 penalty, which moves single weights towards 0"
+    if objective.l1 and objective.is_smooth:
+        return "beside a smooth loss it excludes an l1 penalty, which moves single weights towards 0"
     if rows.d > planner.MOST_COLUMNS:
         return f"it takes at most {planner.MOST_COLUMNS} columns, and X has {rows.d}"
     return ""

@@ -316,7 +316,7 @@ class Problem:
     @lazy_property
     def curvatures(self) -> tuple[float, float]:
         """The least eigenvalue that is not 0, and the largest, of curvature·XᵀSX/Σ s + l2 >= Hessian."""
-        if self.objective.has_metric_of_sample:
+        if self.objective.has_metric_of_sample or self.objective.has_models:
             return 1.0, 1.0  # near the optimum
         if not self.objective.is_bounded:
             return math.nan, math.nan

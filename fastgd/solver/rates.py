@@ -28,7 +28,8 @@ def rates_of(plan: Plan, problem: Problem, learning_rate: LearningRate, epoch: i
                 f"{option('learning_rate', 'auto')} of SGD needs a bound of the curvature of the loss, and "
                 f"{loss} has none: pass a number, {option('learning_rate', 0.01)} say"
             )
-        return 1.0 if plan.objective.has_metric_of_sample else problem.auto_rate(plan.solver)
+        has_own = plan.objective.has_metric_of_sample or plan.objective.has_models
+        return 1.0 if has_own else problem.auto_rate(plan.solver)
 
     def steady() -> float:
         automatic = auto()

@@ -145,7 +145,7 @@ OF_UNLIKE = UNLIKE @ [2.0, 1e-3] + 1.0
         (partial(fastgd.gradient_descent, n_epochs=50, method="stream"), False),
         (partial(fastgd.gradient_descent, n_epochs=50, l1=1e-6), False),
         (partial(fastgd.gradient_descent, n_epochs=50, loss="huber"), True),
-        (partial(fastgd.gradient_descent, n_epochs=50, loss="quantile"), False),
+        (partial(fastgd.gradient_descent, n_epochs=50, loss="quantile"), True),
         (partial(fastgd.sgd, n_epochs=50), False),
         (partial(fastgd.sgd, n_epochs=50, batch_size=200), False),
     ],

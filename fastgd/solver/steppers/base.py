@@ -100,6 +100,12 @@ class StepperState(NamedTuple):
         The cost at `point`, for the same descent.
     first_gradient : ndarray (size,) or (0,)
         The gradient at the caller's start, for the same descent. Its norm is taken again in each new metric.
+    width : float
+        For losses with kinks, the distance from a kink up to which rows are kept: see `solver/kinks.py`.
+    bound : float
+        A lower bound of the least cost, for the same descent.
+    kept : ndarray (m, size + 1), (m, size + 2) or (0,)
+        The rows that the last read has kept, for the same descent.
     """
 
     point: Floats
@@ -116,6 +122,9 @@ class StepperState(NamedTuple):
     metric: Floats = _NO_NUMBERS
     cost: float = 0.0
     first_gradient: Floats = _NO_NUMBERS
+    width: float = 0.0
+    bound: float = 0.0
+    kept: Floats = _NO_NUMBERS
 
     def result_point(self) -> Floats:
         """The point of the result: the average, or the last point if no iterate is averaged."""
@@ -127,7 +136,9 @@ class StepperState(NamedTuple):
     def carried(self) -> StepperState:
         """The part that a run which continues this one takes over."""
         none = StepperState(self.point, self.before, self.momentum, self.average, self.counts)
-        return none._replace(metric=self.metric, first_gradient=self.first_gradient)
+        return none._replace(
+            metric=self.metric, first_gradient=self.first_gradient, width=self.width, bound=self.bound
+        )
 
 
 QUIET, FIRST_NORM, LAST_NORM = 1, 2, 3

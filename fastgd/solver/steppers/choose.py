@@ -102,11 +102,18 @@ def _sgd(plan: Plan, problem: Problem) -> Stepper:
 
 def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> Stepper:
     until = _until(plan, method)
+    if plan.objective.has_models:
+        from fastgd.solver.kinks import KinkedCost
+        from fastgd.solver.steppers.kinked import KinkDescent
+
+        return KinkDescent(KinkedCost(problem, plan.options.n_threads), until, plan.backend)
     if plan.objective.has_metric_of_sample:
         from fastgd.solver.metric import SmoothCost
         from fastgd.solver.steppers.metric import MetricDescent
 
-        return MetricDescent(SmoothCost(problem, problem.rows, plan.options.n_threads), until, plan.backend)
+        return MetricDescent(
+            SmoothCost.of(problem, problem.rows, plan.options.n_threads), until, plan.backend
+        )
     if plan.backend == "python":
         from fastgd.solver.steppers.plain import PlainDescent
 
@@ -121,8 +128,9 @@ def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> 
 
 
 def _until(plan: Plan, method: Method) -> Until:
-    """The stopping rule on gradients. It is off for losses with kinks, whose rule compares costs."""
-    if not plan.objective.is_smooth:
+    """The stopping rule on gradients. It is off for losses with kinks, whose rule compares costs, unless
+    models bound them."""
+    if not (plan.objective.is_smooth or plan.objective.has_models):
         return Until()
     patience = 1 if plan.objective.precondition else plan.options.patience
     if plan.rule.momentum and not plan.rule.nesterov:
