@@ -29,7 +29,7 @@ from fastgd.wording import cell
 _PLAIN = {list, tuple, float, int}
 """Types that are not data frames. Checking them first keeps the lesson's call short."""
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
-CONVERTED_RUN_NUMBERS = 1 << 19  # a buffer of 4 MB for each thread; threads of shorter runs wait for others
+CONVERTED_RUN_NUMBERS = 1 << 17  # a buffer of 1 MB for each thread, which fits in the second-level cache
 _SLICED_RUN_NUMBERS = 1 << 21
 
 
