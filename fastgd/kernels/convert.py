@@ -14,7 +14,9 @@ from fastgd.kernels._jit import kernel
 from fastgd.kernels.vectors import LANES
 
 PANEL = 64
-"""Rows that all columns write before the next rows begin."""
+"""Rows that all columns write before the next rows begin, while these are in the first-level cache."""
+STREAMS = 32
+"""With more columns, the processor no longer foresees what a panel reads, and all rows are one panel."""
 
 
 @intrinsic
@@ -92,8 +94,7 @@ them.
 def to_rows(columns, starts, first, rows):
     """Fill rows (n·d,): row i, column j is columns[starts[j] + first + i], with d starts.
 
-    Tiles of a panel write whole cache lines while these are in the first-level cache. The last tiles overlap
-    earlier ones if n or d is not a multiple of eight.
+    The last tiles overlap earlier ones if n or d is not a multiple of eight.
     """
     d = len(starts)
     n = len(rows) // d
@@ -102,8 +103,9 @@ def to_rows(columns, starts, first, rows):
     turned = 0 if n < LANES else n if d >= LANES else n - LANES
     if turned < LANES:
         turned = 0
-    for top in range(0, turned, PANEL):
-        bottom = min(top + PANEL, turned)
+    panel = PANEL if d <= STREAMS else n
+    for top in range(0, turned, panel):
+        bottom = min(top + panel, turned)
         for start in range(0, d, LANES):
             j = min(start, d - count)
             for begin in range(top, bottom, LANES):
