@@ -306,9 +306,12 @@ def _pandas(column: ColumnName, series: Any) -> Column:
         raise column.no_numbers(held, dtype, series.dropna())
     if (is_missing := np.asarray(series.isna())).any():
         raise column.missing(int(is_missing.argmax()))
-    dtype = np.dtype(np.float32 if str(inner).lower().startswith(("float32", "float[")) else np.float64)
-
     exact = getattr(inner, "numpy_dtype", np.dtype(np.float64))
+    if inner is dtype and exact.kind in "iufb" and hasattr(inner, "numpy_dtype"):  # in memory without copies
+        if hasattr(inner, "pyarrow_dtype"):
+            return _arrow(column, series.array.__arrow_array__())
+        return column_of([series.to_numpy(exact, copy=False)])
+    dtype = np.dtype(np.float32 if str(inner).lower().startswith(("float32", "float[")) else np.float64)
     kept = exact if exact.kind in "iu" else dtype
 
     def read(which: Which) -> NDArray[Any]:
@@ -364,6 +367,7 @@ def _arrow(column: ColumnName, array: Any) -> Column:
         return arrow.as_numpy(array.take(sys.modules["pyarrow"].array(rows)))
 
     chunks = getattr(array, "chunks", [array]) or [array.combine_chunks()]
+    array = chunks[0] if len(chunks) == 1 else array
     pieces = [arrow.numbers(chunk) for chunk in chunks]
     if all(isinstance(piece, np.ndarray) for piece in pieces):
         return column_of(pieces, take)

@@ -139,6 +139,17 @@ def test_columns_that_numpy_can_read_are_not_copied():
         assert np.shares_memory(found, column.to_numpy())
 
 
+@pytest.mark.parametrize(
+    "name", ["pandas nullable", "pandas by arrow", "polars in pieces", "arrow in pieces", "arrow batch"]
+)
+def test_tables_share_the_memory_of_columns_that_numpy_can_read(name):
+    first, again = (as_table("X", TABLES[name]) for _ in range(2))
+    for part, same in zip(first.parts[:3], again.parts[:3], strict=True):
+        assert sum(map(len, part.pieces)) == N
+        for piece, other in zip(part.pieces, same.pieces, strict=True):
+            assert np.shares_memory(piece, other)
+
+
 MISSING = [
     pd.Series([1, None], dtype="Int64"),
     pd.Series([1, None], dtype="Float64"),
