@@ -1,4 +1,5 @@
-"""A whole read of a Parquet file by pyarrow alone, by a source, and for a cost and its gradient."""
+"""Reads of a Parquet file: by pyarrow alone, by a source, and for a cost and its gradient. Fits of tables in
+memory, beside the same fit of an array."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from bench.harness import SMOKE, Case, assert_close, data, measure_whole, second
 
 CASE = Case(5000 if SMOKE else 5_000_000, 9)
 """With y there are ten columns."""
+FRAME = Case(5000 if SMOKE else 1_000_000, 20)
 RUN = 1 << 14
 """Rows that are converted at a time."""
 
@@ -67,3 +69,37 @@ def _measure(benchmark, file, contender, call):
     seconds = seconds_of(call)
     beside = {"pyarrow's scan": lambda: scanned(file)}
     measure_whole(benchmark, f"Parquet {CASE}", contender, call, seconds, X=X, y=y, beside=beside)
+
+
+def frame(X, kind):
+    """The columns of X as a table in memory, each in an array of its own."""
+    if kind == "Fortran array":
+        return np.asfortranarray(X)
+    columns = {f"x{j}": X[:, j].copy() for j in range(X.shape[1])}
+    if kind == "pandas":
+        return pytest.importorskip("pandas").DataFrame(columns, copy=False)
+    if kind == "polars":
+        return pytest.importorskip("polars").DataFrame(columns)
+    table = pa.table(columns)
+    third = len(X) // 3
+    return table if kind == "Arrow" else pa.concat_tables([table[:third], table[third:]])
+
+
+FITS = {
+    "sgd, 1 epoch": lambda X, y: fastgd.sgd(X, y, learning_rate=1e-3, n_epochs=1),
+    "sgd, 20 epochs": lambda X, y: fastgd.sgd(X, y, learning_rate=1e-3, n_epochs=20),
+    "gradient_descent, 100 epochs": lambda X, y: fastgd.gradient_descent(
+        X, y, learning_rate=0.1, n_epochs=100, method="summary"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["Fortran array", "pandas", "polars", "Arrow", "Arrow in two pieces"])
+@pytest.mark.parametrize("fit", FITS)
+def test_frame(benchmark, fit, kind):
+    X, y, _ = data(FRAME)
+    table, call = frame(X, kind), FITS[fit]
+    np.testing.assert_array_equal(call(table, y).w, call(X, y).w)
+    seconds = seconds_of(call, table, y)
+    beside = {"the array": lambda: call(X, y)}
+    measure_whole(benchmark, f"{fit} {FRAME}", kind, lambda: call(table, y), seconds, X=X, y=y, beside=beside)

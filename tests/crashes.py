@@ -31,7 +31,7 @@ def small_runs(monkeypatch):
     monkeypatch.setattr(centring, "ACCURATE_ROWS", BLOCK)
     for module, name in (
         (arrays, "_SLICED_RUN_NUMBERS"),
-        (arrays, "CONVERTED_RUN_NUMBERS"),
+        (arrays, "CONVERTED_RUN_BYTES"),
         (streams.StreamRows, "run_numbers"),
         (transform, "RUN_NUMBERS"),
         (reduce, "LEAST_RUN_NUMBERS"),

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.chunks import Chunk, DerivedSource, Source
+from fastgd.data.conversion import column_of
 from fastgd.data.dataset import TOTAL, Facts, look
 from fastgd.data.files import open_npy, open_npz
-from fastgd.data.frames import Column, ColumnTable, places
+from fastgd.data.frames import ColumnTable, places
 from fastgd.data.streams import StreamRows
 from fastgd.data.table_files import refuse_dialect
 from fastgd.domains import CLASSES
@@ -241,7 +242,7 @@ def _rows(name: str, array: NDArray[Any]) -> NDArray[Any]:
 def _selected(array: NDArray[Any], columns: Sequence[int]) -> ColumnTable:
     """Some columns of an array, not copied."""
     dtype = kernel_dtype(array.dtype)
-    parts = [Column(len(array), dtype, array[:, j].__getitem__) for j in columns]
+    parts = [column_of([array[:, j]])._replace(dtype=dtype) for j in columns]
     return ColumnTable(tuple(map(str, columns)), parts)
 
 

@@ -29,7 +29,7 @@ from fastgd.wording import cell
 _PLAIN = {list, tuple, float, int}
 """Types that are not data frames. Checking them first keeps the lesson's call short."""
 _KERNEL_DTYPES = (np.dtype(np.float64), np.dtype(np.float32))
-CONVERTED_RUN_NUMBERS = 1 << 19  # a buffer of 4 MB for each thread; threads of shorter runs wait for others
+CONVERTED_RUN_BYTES = 1 << 20  # a buffer for each thread, which fits in the second-level cache
 _SLICED_RUN_NUMBERS = 1 << 21
 
 
@@ -155,7 +155,8 @@ class ArrayRows(Dataset):
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
         if not self._is_direct:
             self._watch_rounding()
-        self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else CONVERTED_RUN_NUMBERS
+        converted = CONVERTED_RUN_BYTES // kernel_dtype(self.X.dtype).itemsize
+        self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else converted
 
     def _watch_rounding(self) -> None:
         """Warn of integers that floats round: now, or for a memory map when it is read."""
@@ -211,7 +212,7 @@ class FrameRows(ArrayRows):
         self.weights, self.has_weights = NOTHING, False
         self._target = read_only(self.y)
         self._is_direct = False
-        self.run_numbers = CONVERTED_RUN_NUMBERS
+        self.run_numbers = CONVERTED_RUN_BYTES // table.dtype.itemsize
 
     @lazy_property
     def X(self) -> NDArray[Any]:  # noqa: N802 - the field's name for it

@@ -6,7 +6,7 @@ This module imports none of these packages, since a caller with a data frame has
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from fastgd import display
 from fastgd.checks import DROP, InvalidDataError, RowPlace
 from fastgd.data import arrow, rounding
+from fastgd.data.conversion import Column, Fill, Which, column_of, dtype_of, filler_of_columns
 from fastgd.engine.blocks import Array
+from fastgd.lazy import lazy_property
 from fastgd.wording import SHOWN_OF_A_VALUE, cell, column_text, listed
 
 CPU = 1
@@ -25,16 +27,6 @@ DEVICES = {2: "a CUDA device", 8: "a Metal device", 10: "a ROCm device", 14: "a 
 HELD = {"O": "objects", "U": "text", "S": "bytes", "M": "dates", "m": "time spans", "c": "complex numbers"}
 IN_NUMPY = {f"{kind}{bits}" for kind in ("Int", "UInt", "Float") for bits in (8, 16, 32, 64)} - {"Float8"}
 """Polars types that NumPy has too."""
-
-Which = slice | NDArray[np.integer]
-
-
-class Column(NamedTuple):
-    """A column of n numbers. `read(rows)` returns the numbers of a slice or of given rows."""
-
-    n: int
-    dtype: np.dtype[Any]
-    read: Callable[[Which], NDArray[Any]]
 
 
 class ColumnTable:
@@ -52,22 +44,21 @@ class ColumnTable:
 
     def __init__(self, names: tuple[str, ...], parts: list[Column]):
         self.columns, self.parts = names, parts
-        self.n, self.d = parts[0].n, len(parts)
-        is_single = all(part.dtype == np.float32 for part in parts)
-        self.dtype: np.dtype[Any] = np.dtype(np.float32 if is_single else np.float64)
+        self.n, self.d, self.dtype = parts[0].n, len(parts), dtype_of(parts)
 
     @property
     def shape(self) -> tuple[int, int]:
         return self.n, self.d
 
-    def fill(self, X: Array, start: int, stop: int) -> None:
-        """Write rows start:stop into X (stop − start, d)."""
-        self.take(slice(start, stop), X)
+    @lazy_property
+    def fill(self) -> Fill:
+        """fill(X, start, stop) writes rows start:stop into X (stop − start, d)."""
+        return filler_of_columns(self.parts)
 
-    def take(self, which: Which, X: Array) -> None:
-        """Write the rows of a slice, or the rows with these numbers, into X."""
+    def take(self, order: NDArray[np.integer], X: Array) -> None:
+        """Write the rows with these numbers into X."""
         for j, part in enumerate(self.parts):
-            X[:, j] = part.read(which)
+            X[:, j] = part.read(order)
 
     def warn_of_rounding(self, name: str) -> None:
         """Warn of the first integer that a float rounds. Messages call the table `name`."""
@@ -83,7 +74,9 @@ class ColumnTable:
     def whole(self) -> Array:
         """All rows as a new array."""
         X = np.empty((self.n, self.d), self.dtype)
-        self.fill(X, 0, self.n)
+        for start in range(0, self.n, rounding.PART):  # between parts it can be interrupted
+            part = X[start : start + rounding.PART]
+            self.fill(part, start, start + len(part))
         return X
 
 
@@ -305,7 +298,7 @@ def _pandas(column: ColumnName, series: Any) -> Column:
             values = _objects(column, values)
         elif dtype.kind not in "fiub":
             raise column.no_numbers(HELD.get(dtype.kind, "no numbers"), dtype)
-        return Column(len(values), values.dtype, values.__getitem__)
+        return column_of([values])
     types = sys.modules["pandas"].api.types
     inner = dtype.categories.dtype if hasattr(dtype, "categories") else dtype
     if not (types.is_numeric_dtype(inner) or types.is_bool_dtype(inner)):
@@ -313,9 +306,12 @@ def _pandas(column: ColumnName, series: Any) -> Column:
         raise column.no_numbers(held, dtype, series.dropna())
     if (is_missing := np.asarray(series.isna())).any():
         raise column.missing(int(is_missing.argmax()))
-    dtype = np.dtype(np.float32 if str(inner).lower().startswith(("float32", "float[")) else np.float64)
-
     exact = getattr(inner, "numpy_dtype", np.dtype(np.float64))
+    if inner is dtype and exact.kind in "iufb" and hasattr(inner, "numpy_dtype"):  # in memory without copies
+        if hasattr(inner, "pyarrow_dtype"):
+            return _arrow(column, series.array.__arrow_array__())
+        return column_of([series.to_numpy(exact, copy=False)])
+    dtype = np.dtype(np.float32 if str(inner).lower().startswith(("float32", "float[")) else np.float64)
     kept = exact if exact.kind in "iu" else dtype
 
     def read(which: Which) -> NDArray[Any]:
@@ -347,41 +343,41 @@ def _polars(column: ColumnName, series: Any) -> Column:
         raise column.no_numbers(held.get(type_name, "no numbers"), kind, series.drop_nulls())
     if series.null_count():
         raise column.missing(int(series.is_null().arg_max()))
-    if type_name in IN_NUMPY and series.n_chunks() == 1:
-        values = series.to_numpy(allow_copy=False)
-        return Column(len(values), values.dtype, values.__getitem__)
-    dtype = np.dtype(np.float32 if type_name == "Float32" else np.float64)
     if type_name in IN_NUMPY:
-        return Column(len(series), dtype, lambda which: series[which].to_numpy())
+        pieces = [chunk.to_numpy(allow_copy=False) for chunk in series.get_chunks()]
+        return column_of(pieces, lambda rows: series[rows].to_numpy())
     float64 = sys.modules["polars"].Float64
 
     def read(which: Which) -> NDArray[Any]:
         return series[which].cast(float64).to_numpy()
 
-    return Column(len(series), dtype, read)
+    return Column(len(series), np.dtype(np.float64), read)
 
 
 def _arrow(column: ColumnName, array: Any) -> Column:
     kind = array.type
     if not arrow.is_number(kind):
         raise column.no_numbers(arrow.describe(kind), kind, array.drop_null())
-    dtype = np.dtype(np.float32 if arrow.is_single(kind) else np.float64)
     if hasattr(kind, "value_type"):  # a dictionary
         array = array.cast(kind.value_type)
     if array.null_count:
         raise column.missing(array.is_null().index(True).as_py())
-    if getattr(array, "num_chunks", 0) == 1:
-        array = array.chunk(0)
-    values = array if hasattr(array, "chunks") else arrow.numbers(array)
-    if isinstance(values, np.ndarray):
-        return Column(len(values), dtype, values.__getitem__)
+
+    def take(rows: NDArray[np.integer]) -> NDArray[Any]:
+        return arrow.as_numpy(array.take(sys.modules["pyarrow"].array(rows)))
+
+    chunks = getattr(array, "chunks", [array]) or [array.combine_chunks()]
+    array = chunks[0] if len(chunks) == 1 else array
+    pieces = [arrow.numbers(chunk) for chunk in chunks]
+    if all(isinstance(piece, np.ndarray) for piece in pieces):
+        return column_of(pieces, take)
 
     def read(which: Which) -> NDArray[Any]:
         if isinstance(which, slice):
-            return arrow.as_numpy(values.slice(which.start, which.stop - which.start))
-        return arrow.as_numpy(values.take(sys.modules["pyarrow"].array(which)))
+            return arrow.as_numpy(array.slice(which.start, which.stop - which.start))
+        return take(which)
 
-    return Column(len(array), dtype, read)
+    return Column(len(array), np.dtype(np.float64), read)
 
 
 def _from_dlpack(name: str, value: Any) -> NDArray[Any] | None:

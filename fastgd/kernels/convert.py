@@ -1,4 +1,4 @@
-"""Convert column-major numbers to rows of float32 or float64.
+"""Convert separate columns to rows of float32 or float64.
 
 A tile of eight columns by eight rows is read one column at a time as vectors, transposed in registers, and
 written one row at a time. One number at a time takes two to seven times as long.
@@ -13,35 +13,43 @@ from numba.extending import intrinsic
 from fastgd.kernels._jit import kernel
 from fastgd.kernels.vectors import LANES
 
+PANEL = 64
+"""Rows that all columns write before the next rows begin, while these are in the first-level cache."""
+STREAMS = 32
+"""With more columns, the processor no longer foresees what a panel reads, and all rows are one panel."""
+
 
 @intrinsic
-def _turn_tile(typing_context, columns, first, stride, count, rows, place, d):
+def _turn_tile(typing_context, columns, starts, first, count, row, rows, place, d):
     def code(context, builder, signature, arguments):
-        columns_type, rows_type = signature.args[0], signature.args[4]
-        source, target = (
+        columns_type, starts_type, rows_type = signature.args[0], signature.args[1], signature.args[5]
+        source, indices, target = (
             context.make_array(array_type)(context, builder, array).data
-            for array_type, array in ((columns_type, arguments[0]), (rows_type, arguments[4]))
-        )
+            for array_type, array in (
+                (columns_type, arguments[0]), (starts_type, arguments[1]), (rows_type, arguments[5]),
+            )
+        )  # fmt: skip
         given = ir.VectorType(source.type.pointee, LANES)
         wanted = ir.VectorType(target.type.pointee, LANES)
-        tile, index = [], arguments[1]
+        whole = ir.IntType(64)
+        tile, number = [], arguments[2]
         for column in range(LANES):
+            index = builder.add(builder.load(builder.gep(indices, [number])), arguments[4])
             address = builder.bitcast(builder.gep(source, [index]), given.as_pointer())
             numbers = builder.load(address, align=columns_type.dtype.bitwidth // 8)
             tile.append(_widened(builder, numbers, wanted, columns_type.dtype))
             # If there are fewer than eight columns, read the last one again.
-            is_there = builder.icmp_signed("<", ir.IntType(64)(column + 1), arguments[3])
-            step = builder.select(is_there, arguments[2], ir.IntType(64)(0))
-            index = builder.add(index, step)
-        index = arguments[5]
-        for row in _transposed(builder, tile):
+            is_there = builder.icmp_signed("<", whole(column + 1), arguments[3])
+            number = builder.add(number, builder.select(is_there, whole(1), whole(0)))
+        index = arguments[6]
+        for numbers in _transposed(builder, tile):
             address = builder.bitcast(builder.gep(target, [index]), wanted.as_pointer())
-            builder.store(row, address, align=rows_type.dtype.bitwidth // 8)
-            index = builder.add(index, arguments[6])
+            builder.store(numbers, address, align=rows_type.dtype.bitwidth // 8)
+            index = builder.add(index, arguments[7])
         return context.get_dummy_value()
 
     whole = types.intp
-    return types.void(columns, whole, whole, whole, rows, whole, whole), code
+    return types.void(columns, starts, whole, whole, whole, rows, whole, whole), code
 
 
 def _widened(builder, numbers, wanted, dtype):
@@ -68,14 +76,14 @@ def _transposed(builder, tile):
     return tile
 
 
-def _plain_turn_tile(columns, first, stride, count, rows, place, d):
+def _plain_turn_tile(columns, starts, first, count, row, rows, place, d):
     for j in range(min(count, LANES)):
-        a = first + j * stride
+        a = starts[first + j] + row
         rows[place + j : place + (LANES - 1) * d + j + 1 : d] = columns[a : a + LANES]
 
 
 turn_tile = _plain_turn_tile if config.DISABLE_JIT else _turn_tile
-"""rows[place + i·d + j] = columns[first + j·stride + i] for i, j < 8.
+"""rows[place + i·d + j] = columns[starts[first + j] + row + i] for i, j < 8.
 
 If `count` < 8 columns exist, the numbers written for j >= count are arbitrary. The following rows overwrite
 them.
@@ -83,23 +91,26 @@ them.
 
 
 @kernel
-def to_rows(columns, first, stride, rows, d):
-    """Fill rows (n·d,): row i, column j is columns[first + j·stride + i].
+def to_rows(columns, starts, first, rows):
+    """Fill rows (n·d,): row i, column j is columns[starts[j] + first + i], with d starts.
 
     The last tiles overlap earlier ones if n or d is not a multiple of eight.
     """
+    d = len(starts)
     n = len(rows) // d
     count = min(d, LANES)
     # A tile wider than d writes into the rows after it, so the last rows are written number by number.
     turned = 0 if n < LANES else n if d >= LANES else n - LANES
-    if turned >= LANES:
+    if turned < LANES:
+        turned = 0
+    panel = PANEL if d <= STREAMS else n
+    for top in range(0, turned, panel):
+        bottom = min(top + panel, turned)
         for start in range(0, d, LANES):
             j = min(start, d - count)
-            for begin in range(0, turned, LANES):
+            for begin in range(top, bottom, LANES):
                 i = min(begin, turned - LANES)
-                turn_tile(columns, first + j * stride + i, stride, count, rows, i * d + j, d)
-    else:
-        turned = 0
+                turn_tile(columns, starts, j, count, first + i, rows, i * d + j, d)
     for i in range(turned, n):
         for j in range(d):
-            rows[i * d + j] = columns[first + j * stride + i]
+            rows[i * d + j] = columns[starts[j] + first + i]

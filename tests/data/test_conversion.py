@@ -9,11 +9,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import fastgd
 from fastgd.data import conversion
 from fastgd.data.arrays import mapping_of
+from fastgd.data.frames import ColumnTable, as_table
 from tests.conftest import JIT_IS_OFF
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +62,32 @@ def test_the_bits_are_those_of_memory(rng, tmp_path, monkeypatch, dtype, layout)
         assert ours.cost_history.tobytes() == memory.cost_history.tobytes()
     ours, memory = fastgd.sgd(*mapped, **how), fastgd.sgd(*plain, **how)
     assert ours.w.tobytes() == memory.w.tobytes()
+
+
+TABLES = {
+    "pandas": lambda columns: pd.DataFrame(columns, copy=False),
+    "polars": pl.DataFrame,
+    "polars in pieces": lambda columns: pl.concat(
+        [pl.DataFrame(columns)[:700], pl.DataFrame(columns)[700:]], rechunk=False
+    ),
+    "arrow": pa.table,
+    "arrow in pieces": lambda columns: pa.concat_tables([pa.table(columns)[:1], pa.table(columns)[1:]]),
+}
+
+
+@pytest.mark.parametrize("make", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("dtype", ["f8"] if JIT_IS_OFF else ["f4", "f8", "i2"])
+@pytest.mark.parametrize("n", [2, 4095, 4096, 4097] if JIT_IS_OFF else [1, 2, 4095, 4096, 4097, 20_000])
+def test_the_bits_of_tables_are_those_of_arrays(rng, monkeypatch, n, dtype, make):
+    monkeypatch.setattr(conversion, "LEAST_NUMBERS", 1)
+    X = (rng.random((n, 5)) * 9).astype(dtype)
+    y = X[:, 0] + rng.random(n)
+    table = make({name: X[:, j].copy() for j, name in enumerate("abcde")})
+    assert isinstance(as_table("X", table), ColumnTable)
+    for fit, method in (("sgd", "stream"), ("sgd", "auto"), ("gradient_descent", "auto")):
+        how = dict(learning_rate=1e-4, n_epochs=2, method=method, backend="numba")
+        ours, array = (getattr(fastgd, fit)(rows, y, **how) for rows in (table, X))
+        assert ours.w.tobytes() == array.w.tobytes()
 
 
 PROGRAM = """

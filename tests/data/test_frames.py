@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import itertools
 import re
 import sys
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from fastgd import InvalidDataError
+from fastgd.data import conversion
 from fastgd.data.frames import ColumnTable, as_array_or_none, as_table
 
 N = 50
@@ -49,8 +51,14 @@ TABLES = {
 }
 
 
+@pytest.fixture(params=[conversion.LEAST_NUMBERS, 1], ids=["by NumPy", "by the kernel"])
+def least(request, monkeypatch):
+    """The number of numbers from which a kernel turns columns into rows."""
+    monkeypatch.setattr(conversion, "LEAST_NUMBERS", request.param)
+
+
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
-def test_columns_are_read_as_rows(table):
+def test_columns_are_read_as_rows(table, least):
     found = as_table("X", table)
     assert isinstance(found, ColumnTable)
     assert (found.n, found.d, found.dtype) == (N, 4, np.float64)
@@ -65,6 +73,44 @@ def test_columns_are_read_as_rows(table):
     found.take(order, X)
     np.testing.assert_array_equal(X, EXPECTED[order])
     np.testing.assert_array_equal(as_array_or_none("X", table), EXPECTED)
+
+
+def in_pieces(values, bounds, package):
+    parts = [values[start:stop] for start, stop in itertools.pairwise(bounds)]
+    if package == "polars":
+        return pl.concat([pl.Series(part) for part in parts], rechunk=False)
+    return pa.chunked_array([pa.array(part) for part in parts], pa.array(values[:0]).type)
+
+
+@pytest.mark.parametrize("package", ["polars", "arrow"])
+@pytest.mark.parametrize("dtypes", ["dd", "ff", "dfd", "ffi", "l", "ll", "?dbd", "d" * 20, "f" * 9])
+@pytest.mark.parametrize("n", [0, 1, 2, 4095, 4096, 4097])
+def test_pieces_are_read_as_rows(rng, least, n, dtypes, package):
+    expected = [(100.0 * rng.standard_normal(n)).astype(dtype) for dtype in dtypes]
+    wanted = np.float32 if set(dtypes) == {"f"} else np.float64
+    rows = np.empty((n, len(dtypes)), wanted)
+    for j, values in enumerate(expected):
+        rows[:, j] = values
+    bounds = [[0, n], [0, 0, n // 3, n // 3, n // 2, n, n], [0, *range(0, n, 512), n]]
+    columns = [in_pieces(values, bounds[j % 3], package) for j, values in enumerate(expected)]
+    names = [str(j) for j in range(len(dtypes))]
+    if package == "polars":
+        table = pl.DataFrame(dict(zip(names, columns, strict=True)))
+    else:
+        table = pa.table(columns, names)
+    found = as_table("X", table)
+    assert (found.shape, found.dtype) == (rows.shape, wanted)
+    assert n < 512 or len(dtypes) == 1 or max(len(part.pieces) for part in found.parts) > 1
+    np.testing.assert_array_equal(found.whole(), rows)
+    for start, stop in ((0, n), (n // 3, n // 2), (n // 5, n - n // 5), (n - n // 7, n), (n, n)):
+        room = np.full((stop - start + 2, len(dtypes)), -7, wanted)
+        found.fill(room[1:-1], start, stop)
+        np.testing.assert_array_equal(room[1:-1], rows[start:stop])
+        assert (room[[0, -1]] == -7).all()
+    order = rng.integers(0, max(n, 1), min(n, 9))
+    room = np.empty((len(order), len(dtypes)), wanted)
+    found.take(order, room)
+    np.testing.assert_array_equal(room, rows[order])
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "arrow"])
@@ -91,6 +137,17 @@ def test_columns_that_numpy_can_read_are_not_copied():
         column = table["f"]
         found = as_array_or_none("y", column)
         assert np.shares_memory(found, column.to_numpy())
+
+
+@pytest.mark.parametrize(
+    "name", ["pandas nullable", "pandas by arrow", "polars in pieces", "arrow in pieces", "arrow batch"]
+)
+def test_tables_share_the_memory_of_columns_that_numpy_can_read(name):
+    first, again = (as_table("X", TABLES[name]) for _ in range(2))
+    for part, same in zip(first.parts[:3], again.parts[:3], strict=True):
+        assert sum(map(len, part.pieces)) == N
+        for piece, other in zip(part.pieces, same.pieces, strict=True):
+            assert np.shares_memory(piece, other)
 
 
 MISSING = [
