@@ -42,8 +42,8 @@ def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, **opti
     run = contender.prepare(X, y)
     epochs = min(n_epochs, contender.most_epochs)
     call = functools.partial(run, start_of(case), rate, epochs)
-    if contender not in contenders.DIRECT:
-        run(start_of(case), rate, 1)  # warms up
+    if contender not in contenders.DIRECT and contender.most_epochs > 1:
+        run(start_of(case), rate, 1)  # compiles
     began = time.perf_counter()
     w = call()
     seconds = time.perf_counter() - began
