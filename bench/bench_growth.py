@@ -10,7 +10,7 @@ import pytest
 import fastgd
 from bench import contenders
 from bench.bench_summaries import measure_fit, rate_of
-from bench.contenders import Contender
+from bench.contenders import CHARTED, Contender
 from bench.harness import SMOKE, Case, assert_close, data
 
 TOLERANCE = 1e-9
@@ -29,10 +29,9 @@ NUMBA = Contender("numba", contenders.numba_sgd, "numba")
 SKLEARN = Contender("SGDRegressor", contenders.sklearn_sgd, "sklearn")
 DESCENT = Contender("fastgd", contenders.fastgd_descent)
 SGD = Contender("fastgd", contenders.fastgd_sgd)
-DIRECT = [contender for contender in contenders.DIRECT if contender.name != "LinearRegression"]
 
 # (contender, most samples times epochs), about a second.
-DESCENTS = [(DESCENT, np.inf), (NUMPY, 1e8), (PARALLEL, 1e9), *((direct, np.inf) for direct in DIRECT)]
+DESCENTS = [(DESCENT, np.inf), (NUMPY, 1e8), (PARALLEL, 1e9), *((direct, np.inf) for direct in CHARTED)]
 SGDS = [(SGD, np.inf), (NUMBA, 3e8), (SKLEARN, 1e7)]
 
 
@@ -42,9 +41,7 @@ def chosen(solvers, cases, epochs):
         for case in cases
         for n_epochs in epochs
         for contender, most in solvers
-        if case.n * n_epochs <= most
-        and contenders.installed([contender])
-        and (case.dtype == "float64" or contender.name == "fastgd")
+        if case.n * n_epochs <= most and (case.dtype == "float64" or contender.name == "fastgd")
     ]
 
 
@@ -52,7 +49,7 @@ BY_EPOCHS = [
     (case, contender, n_epochs)
     for case, contender, n_epochs in chosen(DESCENTS, [TABLE], EPOCHS)
     if contender is DESCENT
-    or n_epochs in ((EPOCHS[0], EPOCHS[-1]) if contender in DIRECT else (1, 10, 100))  # ends of a level line
+    or n_epochs in ((EPOCHS[0], EPOCHS[-1]) if contender in CHARTED else (1, 10, 100))  # ends of a level line
 ]
 
 
@@ -60,7 +57,7 @@ def measure_growth(benchmark, solver, case, contender, n_epochs, rate, chart, pa
     X, y, _ = data(case)
 
     def check(w, epochs):
-        if contender in DIRECT:
+        if contender in CHARTED:
             return assert_close(w, fastgd.gradient_descent(X, y, n_epochs=100).w, 1e-6, "w")
         if case.numbers * epochs > CHECKED:  # then FEW epochs by the same method
             method = fit(epochs).method

@@ -73,7 +73,7 @@ LESSON_CONTENDERS = [
 
 
 @pytest.mark.short
-@pytest.mark.parametrize("contender", contenders.installed(LESSON_CONTENDERS), ids=str)
+@pytest.mark.parametrize("contender", LESSON_CONTENDERS, ids=str)
 def test_lesson(benchmark, contender):
     """Three samples, 100 epochs, from lists to every weight and cost. Times a call, not an epoch."""
 

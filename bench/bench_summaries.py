@@ -42,8 +42,8 @@ def measure_fit(benchmark, group, case, contender, rate, n_epochs, check, **opti
     run = contender.prepare(X, y)
     epochs = min(n_epochs, contender.most_epochs)
     call = functools.partial(run, start_of(case), rate, epochs)
-    if contender not in contenders.DIRECT:
-        run(start_of(case), rate, 1)  # warms up
+    if contender not in contenders.DIRECT and contender.most_epochs > 1:
+        run(start_of(case), rate, 1)  # compiles
     began = time.perf_counter()
     w = call()
     seconds = time.perf_counter() - began
@@ -80,6 +80,8 @@ def test_gradient_descent(benchmark, case, contender):
 
 OURS = contenders.Contender("fastgd", contenders.fastgd_descent)
 SOLVERS = [OURS, *contenders.DIRECT]
+SLOW_IN_SINGLE = "LinearRegression", "polars-online, ridge"
+"""float32 adds nothing to these, and they take seconds."""
 
 
 @functools.lru_cache(maxsize=1)
@@ -88,13 +90,13 @@ def solution(case):
     return contenders.numpy_normal_equations(X.astype(np.float64), y.astype(np.float64))()
 
 
-@pytest.mark.short(case=IN_DOUBLE)
+@pytest.mark.short(case=IN_DOUBLE, contender=contenders.quick(SOLVERS))
 @pytest.mark.parametrize(
     ("case", "contender"),
     [
         (case, contender)
         for case, contender in contenders.parameters(SOLVERS, LINE + TABLES)
-        if not (contender.name == "LinearRegression" and case.dtype == "float32")  # takes seconds
+        if case.dtype == "float64" or contender.name not in SLOW_IN_SINGLE
     ],
     ids=str,
 )
@@ -104,7 +106,19 @@ def test_solution(benchmark, case, contender):
     measure_fit(benchmark, f"to the solution {case}", case, contender, "auto", MANY, check)
 
 
-@pytest.mark.short(case=SHUFFLED)
+@pytest.mark.short
+@pytest.mark.parametrize("contender", contenders.LINES, ids=str)
+@pytest.mark.parametrize("case", LINE, ids=str)
+def test_line_with_intercept(benchmark, case, contender):
+    X, y, _ = data(case)
+    y = y + 3.0
+    call = contender.prepare(X, y)
+    assert_close(call(), contenders.fastgd_line(X, y)(), TOLERANCE, "slope and intercept")
+    group = f"a line with its intercept, to the solution {case}"
+    measure_whole(benchmark, group, contender.name, call, seconds_of(call), X=X, y=y)
+
+
+@pytest.mark.short(case=SHUFFLED, contender=contenders.quick(contenders.WHOLE_SGD))
 @pytest.mark.parametrize("n_epochs", [1, MANY])
 @pytest.mark.parametrize(
     ("case", "contender"), contenders.parameters(contenders.WHOLE_SGD, IN_ORDER), ids=str

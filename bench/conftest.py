@@ -1,19 +1,29 @@
 """`pytest --benchmark` runs the short set of benchmarks, `--benchmark-full` runs all; plain `pytest` runs
 none.
 
-The short set has the marker `@pytest.mark.short`: the rows of the README's table, and the kernels. The run
-ends with the table of `bench.report`.
+The short set has the marker `@pytest.mark.short`: the rows of the README's table, and the kernels. A
+benchmark whose contender needs a library that is not installed is skipped; the extra `contenders` installs
+all. The run ends with the numbers of benchmarks left out and the table of `bench.report`.
 """
 
 from __future__ import annotations
 
+import collections
+import functools
 import importlib.metadata
+import importlib.util
 from pathlib import Path
 
 import pytest
 
 BENCH = Path(__file__).parent
+LIBRARIES = (
+    "numpy", "numba", "scikit-learn", "torch", "jax", "scikit-learn-intelex", "glum", "snapml", "duckdb",
+    "polars-online",
+)  # fmt: skip
+"""Distributions whose versions the report prints."""
 RESULTS = pytest.StashKey[list]()
+LEFT_OUT = pytest.StashKey[int]()
 
 
 def pytest_addoption(parser):
@@ -71,16 +81,33 @@ def pytest_ignore_collect(collection_path, config):
 
 def pytest_collection_modifyitems(config, items):
     """Deselect tests from paths on the command line, and benchmarks outside the chosen set."""
+    benchmarks = [item for item in items if BENCH in item.path.parents]
+    for item in benchmarks:
+        _skip_without_library(item)
+    left_out = {item for item in benchmarks if not (_all_wanted(config) or _is_short(item))}
+    config.stash[LEFT_OUT] = len(left_out)
     chosen = {True: [], False: []}
     for item in items:
         is_benchmark = BENCH in item.path.parents
-        wanted = is_benchmark == _wanted(config)
-        if is_benchmark and not _all_wanted(config):
-            wanted &= _is_short(item)
-        chosen[wanted].append(item)
+        chosen[is_benchmark == _wanted(config) and item not in left_out].append(item)
     if chosen[False]:
         config.hook.pytest_deselected(items=chosen[False])
         items[:] = chosen[True]
+
+
+def _skip_without_library(item):
+    needs = getattr(_parameters(item).get("contender"), "needs", None)
+    if needs and not _is_installed(needs):
+        item.add_marker(pytest.mark.skip(reason=f"{needs} is not installed"))
+
+
+@functools.cache
+def _is_installed(module):
+    return importlib.util.find_spec(module) is not None
+
+
+def _parameters(item):
+    return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 def _is_short(item):
@@ -88,7 +115,7 @@ def _is_short(item):
     mark = item.get_closest_marker("short")
     if mark is None:
         return False
-    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    parameters = _parameters(item)
     return all(str(parameters[name]) in map(str, values) for name, values in mark.kwargs.items())
 
 
@@ -99,6 +126,8 @@ def pytest_benchmark_group_stats(config, benchmarks, group_by):
 
 
 def pytest_terminal_summary(terminalreporter, config):
+    for line in _left_out(terminalreporter, config):
+        terminalreporter.write_line(line)
     if not config.stash.get(RESULTS, []):
         return
     from bench import report
@@ -111,6 +140,19 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(line)
 
 
+def _left_out(terminalreporter, config):
+    """A line for the benchmarks outside the short set, and one for the skipped, with the reasons."""
+    if not _wanted(config):
+        return
+    if number := config.stash.get(LEFT_OUT, 0):
+        yield f"{number} benchmarks are outside the short set; --benchmark-full runs them."
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = collections.Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if reasons:
+        listed = ", ".join(f"{reason} ({number})" for reason, number in reasons.items())
+        yield f"{len(skipped)} benchmarks are skipped: {listed}."
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config, machine_info):
     """Add the versions that the report prints."""
@@ -118,7 +160,7 @@ def pytest_benchmark_update_machine_info(config, machine_info):
     from bench import harness
 
     versions = {"fastgd": fastgd.__version__}  # the version under test, installed or not
-    for name in ("numpy", "numba", "scikit-learn", "torch", "jax"):
+    for name in LIBRARIES:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

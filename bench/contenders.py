@@ -2,22 +2,24 @@
 
 `COST`, `GRADIENT`, `COST_AND_GRADIENT` and the contenders of a reduction have prepare(X, y) → f(w) → value.
 The others have prepare(X, y) → f(w0, rate, n_epochs) → w; direct solvers ignore the arguments. X has shape
-(n,) and w is a number, or (n, d) and (d,). A library is imported when its contender is prepared. Contenders
-whose library is not installed are left out. Each is written with care: the timed call copies nothing that
-could be prepared before it.
+(n,) and w is a number, or (n, d) and (d,). A library is imported when its contender is prepared. Rows of a
+contender whose library is not installed are skipped, with that reason. Each is written with care: the timed
+call copies nothing that could be prepared before it.
+
+NumPy, Numba and scikit-learn come with the extra `bench`. All other libraries are optional: the extra
+`contenders` installs them.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 import fastgd
-from bench import frameworks
+from bench import frames, frameworks
 
 
 @dataclass(frozen=True)
@@ -25,27 +27,30 @@ class Contender:
     name: str
     prepare: Callable
     needs: str = "numpy"
+    """The module that has to be installed."""
     most_numbers: float = float("inf")
     """Cases with more numbers in X are left out, since an epoch takes seconds."""
     most_epochs: float = float("inf")
-    """A call runs at most this many epochs, and its time is scaled up to all."""
+    """A call runs at most this many epochs, and its time is scaled up to all. With one epoch it compiles
+    nothing."""
 
     def __str__(self):
         return self.name
 
 
-def installed(contenders):
-    return [contender for contender in contenders if importlib.util.find_spec(contender.needs)]
-
-
 def parameters(contenders, cases):
-    """(case, contender) for every case and every installed contender that is fast enough for it."""
+    """(case, contender) for every case and every contender that is fast enough for it."""
     return [
         (case, contender)
         for case in cases
-        for contender in installed(contenders)
+        for contender in contenders
         if case.numbers <= contender.most_numbers
     ]
+
+
+def quick(contenders):
+    """Those for the short set: without polars-online, whose calls take seconds."""
+    return [contender for contender in contenders if contender.needs != "polars_online"]
 
 
 # --- one evaluation ---
@@ -226,6 +231,13 @@ def sklearn_linear_regression(X, y):
     return _sklearn_direct(LinearRegression(fit_intercept=False), X, y)
 
 
+def intel_linear_regression(X, y):
+    """scikit-learn-intelex: normal equations of oneDAL."""
+    from sklearnex.linear_model import LinearRegression
+
+    return _sklearn_direct(LinearRegression(fit_intercept=False), X, y)
+
+
 def _sklearn_direct(model, X, y):
     table = X.reshape(len(y), -1)
 
@@ -234,6 +246,47 @@ def _sklearn_direct(model, X, y):
         return w[0] if X.ndim == 1 else w
 
     return solve
+
+
+# --- a line with an intercept: f() → (slope, intercept) ---
+
+
+def fastgd_line(X, y):
+    def fit():
+        result = fastgd.gradient_descent(X, y, fit_intercept=True)
+        return result.w, result.intercept
+
+    return fit
+
+
+def numpy_line(X, y):
+    def fit():
+        mean_x, mean_y = X.mean(), y.mean()
+        centred = X - mean_x
+        slope = centred @ (y - mean_y) / (centred @ centred)
+        return slope, mean_y - slope * mean_x
+
+    return fit
+
+
+def sklearn_line(X, y):
+    from sklearn.linear_model import LinearRegression
+
+    return _line_by(LinearRegression(), X, y)
+
+
+def intel_line(X, y):
+    from sklearnex.linear_model import LinearRegression
+
+    return _line_by(LinearRegression(), X, y)
+
+
+def _line_by(model, X, y):
+    def fit():
+        model.fit(X[:, None], y)
+        return model.coef_[0], model.intercept_
+
+    return fit
 
 
 def _with(prepare, **options):
@@ -284,10 +337,24 @@ REDUCE_AUTOGRAD = [
     Contender("jax", frameworks.jax_cost_and_gradient, "jax"),
 ]
 STREAMED_SGD = [contender for contender in SGD if contender.name in ("fastgd", "numba", "scikit-learn")]
-DIRECT = [
+CHARTED = [
     Contender("numpy, normal equations", numpy_normal_equations),
     Contender("Ridge", sklearn_ridge, "sklearn"),
+]
+"""Direct solvers that the charts show."""
+DIRECT = [
+    *CHARTED,
     Contender("LinearRegression", sklearn_linear_regression, "sklearn"),
+    Contender("LinearRegression, sklearnex", intel_linear_regression, "sklearnex"),
+    Contender("torch, normal equations", frameworks.torch_normal_equations, "torch"),
+    Contender("polars-online, ridge", frames.polars_ridge, "polars_online", most_numbers=10_000_000),
+]
+LINES = [
+    Contender("fastgd", fastgd_line),
+    Contender("numpy", numpy_line),
+    Contender("LinearRegression", sklearn_line, "sklearn"),
+    Contender("LinearRegression, sklearnex", intel_line, "sklearnex"),
+    Contender("DuckDB, regr_slope", frames.duckdb_line, "duckdb"),
 ]
 WHOLE_DESCENT = [
     Contender("fastgd", fastgd_descent),
@@ -297,8 +364,9 @@ WHOLE_SGD = [
     Contender("fastgd", fastgd_sgd),
     Contender("numba", numba_sgd, "numba", most_epochs=3),
     Contender("scikit-learn", sklearn_sgd, "sklearn", most_epochs=1),
+    Contender("polars-online", frames.polars_sgd, "polars_online", most_epochs=1),
 ]
 SHUFFLED_SGD = [
     Contender("fastgd", _with(fastgd_sgd, shuffle=True, seed=1)),
-    Contender("scikit-learn", _with(sklearn_sgd, shuffle=True), "sklearn"),
+    Contender("scikit-learn", _with(sklearn_sgd, shuffle=True), "sklearn", most_epochs=1),
 ]

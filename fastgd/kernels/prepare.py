@@ -20,18 +20,17 @@ def fill(X, y, weights, shift, scale, out, target):
     n, d = X.shape
     has_ones = out.shape[1] > d
     for i in range(n):
-        x, row = X[i], out[i]
         root = math.sqrt(weights[i]) if len(weights) else 1.0
         if root == 1.0:
             for j in range(d):
-                row[j] = (x[j] - shift[j]) * scale[j]
+                out[i, j] = (X[i, j] - shift[j]) * scale[j]
             target[i] = y[i]
         else:
             for j in range(d):
-                row[j] = (x[j] - shift[j]) * scale[j] * root
+                out[i, j] = (X[i, j] - shift[j]) * scale[j] * root
             target[i] = np.float64(y[i]) * root
         if has_ones:
-            row[d] = root
+            out[i, d] = root
 
 
 @kernel(fastmath=FAST)
