@@ -186,6 +186,11 @@ class ArrayRows(Dataset):
             total += part
         return total
 
+    @property
+    def least_weight(self) -> float:
+        above = self.weights[self.weights > 0.0]
+        return float(above.min(initial=math.inf)) if len(above) else super().least_weight
+
     @lazy_property
     def facts(self) -> Facts:
         facts = Facts()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from fastgd import callers, display, losses
 from fastgd.data.arrays import as_sample_weight
 from fastgd.data.chunks import Source
-from fastgd.data.labels import OneAgainstRest, labels
+from fastgd.data.dataset import Dataset
+from fastgd.data.labels import Labels, OneAgainstRest, WeightedClasses, keep_labels, labels
+from fastgd.data.together import Together
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import (
     Matrix,
@@ -31,7 +34,6 @@ from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stocha
 from fastgd.losses import Loss
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.options import Report, of_kind
-from fastgd.solver.results import FitResult
 
 
 def _gives_probabilities(classifier: _Classifier) -> bool:
@@ -70,8 +72,9 @@ class _Classifier(ClassifierMixin, Linear):
         X, y = self._checked_data(X, y, reset=before is None)
         codes: Any = None
         if isinstance(X, Source):
-            as_dataset(X, y, sample_weight)  # refuses y and sample_weight
-            classes, sums = labels(X)
+            rows = as_dataset(X, y, sample_weight)  # refuses y and sample_weight
+            found = labels(rows)
+            classes = found.values
         else:
             refuse_missing_labels(y)
             check_classification_targets(y)
@@ -88,23 +91,35 @@ class _Classifier(ClassifierMixin, Linear):
             )
         self.classes_: Any = classes
         starts = self._starts(coef_init, intercept_init, before, len(self._modelled()))
-        if codes is None:
-            return self._fit_all(X, self._models_of_source(X, sums), starts)
-        return self._fit_all(X, self._models_of_arrays(X, codes, as_weights(sample_weight, X)), starts)
+        if codes is not None:
+            rows = self._rows_of_arrays(X, codes, as_weights(sample_weight, X))
+            return self._fit_all(X, rows, np.arange(len(classes)), starts)
+        if self.class_weight is not None:
+            factors = self._class_factors(found.weights)
+            rows = as_dataset(WeightedClasses(X, classes, factors), None)
+            found = found._replace(weights=found.weights * factors)
+        keep_labels(rows, found)
+        return self._fit_all(X, rows, classes, starts)
 
-    def _fit_all(
-        self, all_X: Any, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False
-    ) -> Self:
-        """Fit a model for each (X, y, weights) in `models`. Results get the dtype of `all_X`."""
-        results: list[FitResult] = []
-        reports: list[list[Report]] = []
-        for k, (X, y, weights) in enumerate(models):
-            reports.append([])
-            start = before[k] if before else None
-            results.append(self._fitted(X, y, weights, start, is_part=is_part, reports=reports[k]))
+    def _fit_all(self, X: Any, rows: Dataset, labels: Any, before: Any, *, is_part: bool = False) -> Self:
+        """Fit a model of each class. `rows` are those of X, with the `labels` of the classes as targets."""
+        modelled = self._modelled()
+        reports: list[list[Report]] = [[] for _ in modelled]
+        starts = before or [None for _ in modelled]
+        # SGD moves its weights along the rows, and one block takes less time than a switch between threads.
+        is_shared = len(modelled) > 1 and self._solver == "gradient_descent" and not rows.is_one_block
+        together = Together() if is_shared else None
+        fits = [
+            functools.partial(
+                self._fitted, OneAgainstRest(rows, float(labels[k]), together), None, None, start,
+                is_part=is_part, reports=report,
+            )
+            for k, start, report in zip(modelled, starts, reports, strict=True)
+        ]  # fmt: skip
+        results = [fit() for fit in fits] if together is None else together.run(fits)
         self.results_ = results
-        self.coef_ = like(all_X, np.array([np.atleast_1d(result.w) for result in results]))
-        self.intercept_ = like(all_X, np.array([result.intercept for result in results]))
+        self.coef_ = like(X, np.array([np.atleast_1d(result.w) for result in results]))
+        self.intercept_ = like(X, np.array([result.intercept for result in results]))
         self.n_iter_ = max(result.n_epochs for result in results)
         costs = [self._costs(result) for result in results]
         self.history_ = costs[0] if len(results) == 1 else costs
@@ -117,21 +132,18 @@ class _Classifier(ClassifierMixin, Linear):
         n_classes = len(self.classes_)
         return range(1, 2) if n_classes == 2 else range(n_classes)
 
-    def _models_of_arrays(self, X: Any, codes: Any, sample_weight: Any) -> Iterator[tuple[Any, Any, Any]]:
-        """X, y and weights of each model. `codes` are indices into classes_."""
-        weights = sample_weight
+    def _rows_of_arrays(self, X: Any, codes: Any, sample_weight: Any) -> Dataset:
+        """The rows of X with their weights. The targets are `codes`, indices into classes_."""
+        n, n_classes = len(codes), len(self.classes_)
+        weights = None if sample_weight is None else as_sample_weight(sample_weight, n)
         if self.class_weight is not None:
-            n = len(codes)
-            own = np.ones(n) if sample_weight is None else as_sample_weight(sample_weight, n)
-            sums = np.bincount(codes, own, len(self.classes_)).astype(np.float64)
-            weights = times_class_weights(own, self._class_factors(sums)[codes])
-        for k in self._modelled():
-            yield X, (codes == k).astype(np.float64), weights
-
-    def _models_of_source(self, X: Source, sums: Floats) -> Iterator[tuple[Any, Any, Any]]:
-        factors = None if self.class_weight is None else self._class_factors(sums)
-        for k in self._modelled():
-            yield OneAgainstRest(X, float(self.classes_[k]), self.classes_, factors), None, None
+            weights = np.ones(n) if weights is None else weights
+            sums = np.bincount(codes, weights, n_classes).astype(np.float64)
+            weights = times_class_weights(weights, self._class_factors(sums)[codes])
+        rows, counts = as_dataset(X, codes.astype(np.float64), weights), np.bincount(codes, None, n_classes)
+        sums = np.bincount(codes, weights, n_classes).astype(np.float64)
+        keep_labels(rows, Labels(np.arange(n_classes, dtype=np.float64), counts, sums))
+        return rows
 
     def _class_factors(self, sums: Floats) -> Floats:
         """The weight of each class. "balanced" weights give all classes the same total weight."""
@@ -380,5 +392,5 @@ n_iter_no_change, warm_start, n_jobs
                 f"y[{row}] is {display.value(y[row])}, which is not among the classes "
                 f"{listing(self.classes_)}"
             )
-        models = self._models_of_arrays(X, codes, as_weights(sample_weight, X))
-        return self._fit_all(X, models, before, is_part=True)
+        rows = self._rows_of_arrays(X, codes, as_weights(sample_weight, X))
+        return self._fit_all(X, rows, np.arange(len(self.classes_)), before, is_part=True)
