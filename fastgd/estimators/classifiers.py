@@ -228,6 +228,9 @@ def log_probabilities(loss: Loss, scores: Floats) -> Floats:
 class GDClassifier(_Classifier):
     """Linear classification by full-batch gradient descent, binary or one-vs-rest.
 
+    The models of more than two classes share their passes over the data, up to 16 at a time. A class that has
+    converged drops out. Each model has the bits of the fit of its class against the rest alone.
+
     Parameters
     ----------
     loss : str, default "log_loss"
@@ -239,7 +242,7 @@ class GDClassifier(_Classifier):
         The weight of each class by its label, 1 if the label is left out. It multiplies sample_weight.
     precondition : bool or "auto", default "auto"
         As in `GDRegressor`. The default fit of "log_loss", "squared_hinge" and "modified_huber" takes some
-        six passes over the data. "hinge" has no curvature.
+        six passes over the data, whatever the number of classes. "hinge" has no curvature.
     max_iter : int, default 1000
         The largest number of epochs. Each epoch is a pass over the data.
     penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \
