@@ -7,6 +7,7 @@ converted run by run into a buffer that each thread reuses.
 
 from __future__ import annotations
 
+import copy
 import math
 import mmap
 import sys
@@ -167,6 +168,13 @@ class ArrayRows(Dataset):
     def set_weights(self, weights: Floats) -> None:
         self.weights, self.has_weights = weights, True
         vars(self).pop("total_weight", None)
+
+    def with_targets(self, y: Floats) -> ArrayRows:
+        """These rows with other targets of the same dtype."""
+        other = copy.copy(self)
+        other.y, other._target = y, read_only(y)
+        vars(other).pop("facts", None)
+        return other
 
     def reader(self) -> Reader:
         return ArrayReader(self._table, self._target, self.weights, self._watch)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data.arrays import read_only
+from fastgd.data.arrays import ArrayRows, read_only
 from fastgd.data.chunks import Chunk, DerivedSource, Source
 from fastgd.data.dataset import FIRST, LARGEST, MOMENT, OTHER_ROW, SMALLEST, SQUARE, Dataset, Facts
 from fastgd.data.streams import StreamRows
@@ -69,6 +69,12 @@ def labels(rows: Dataset) -> Labels:
     ascending = np.array(sorted(sums))
     counts, totals = zip(*(sums[label] for label in ascending.tolist()), strict=True)
     return Labels(ascending, np.array(counts), np.array(totals))
+
+
+def labels_of_codes(codes: NDArray[np.integer], n_classes: int, weights: Floats | None) -> Labels:
+    """The labels 0, 1, … of rows in memory, without a pass."""
+    counts, sums = np.bincount(codes, None, n_classes), np.bincount(codes, weights, n_classes)
+    return Labels(np.arange(n_classes, dtype=np.float64), counts, sums.astype(np.float64))
 
 
 def keep_labels(rows: Dataset, found: Labels) -> None:
@@ -166,6 +172,14 @@ class OneAgainstRest(MappedRows):
 
     def name_of(self, what: str, column: int | None = None) -> str | None:
         return self.rows.name_of(what, column)
+
+
+def one_against_rest(rows: Dataset, label: float, together: Together | None) -> Dataset:
+    """The rows with targets 1 for this label and 0 for all others. Arrays get new targets if no reads are
+    shared, which costs less in each read."""
+    if together is None and isinstance(rows, ArrayRows):
+        return rows.with_targets((rows.y == label).astype(np.float64))
+    return OneAgainstRest(rows, label, together)
 
 
 class WeightedClasses(DerivedSource):

@@ -17,7 +17,7 @@ from fastgd import callers, display, losses
 from fastgd.data.arrays import as_sample_weight
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
-from fastgd.data.labels import Labels, OneAgainstRest, WeightedClasses, keep_labels, labels
+from fastgd.data.labels import WeightedClasses, keep_labels, labels, labels_of_codes, one_against_rest
 from fastgd.data.together import Together
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import (
@@ -34,6 +34,7 @@ from fastgd.estimators.linear import EstimatorConvergenceWarning, Linear, Stocha
 from fastgd.losses import Loss
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.options import Report, of_kind
+from fastgd.solver.results import FitResult
 
 
 def _gives_probabilities(classifier: _Classifier) -> bool:
@@ -83,10 +84,9 @@ class _Classifier(ClassifierMixin, Linear):
             raise ValueError(
                 f"y holds one class only, {listing(classes)}; {type(self).__name__} needs two or more"
             )
-        known = classes if before is None else self.classes_
-        if not np.array_equal(classes, known):
+        if before is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"y holds the classes {listing(classes)}, and the warm start {listing(known)}; "
+                f"y holds the classes {listing(classes)}, and the warm start {listing(self.classes_)}; "
                 "they must agree"
             )
         self.classes_: Any = classes
@@ -105,17 +105,14 @@ class _Classifier(ClassifierMixin, Linear):
         """Fit a model of each class. `rows` are those of X, with the `labels` of the classes as targets."""
         modelled = self._modelled()
         reports: list[list[Report]] = [[] for _ in modelled]
-        starts = before or [None for _ in modelled]
-        # SGD moves its weights along the rows, and one block takes less time than a switch between threads.
-        is_shared = len(modelled) > 1 and self._solver == "gradient_descent" and not rows.is_one_block
-        together = Together() if is_shared else None
-        fits = [
-            functools.partial(
-                self._fitted, OneAgainstRest(rows, float(labels[k]), together), None, None, start,
-                is_part=is_part, reports=report,
-            )
-            for k, start, report in zip(modelled, starts, reports, strict=True)
-        ]  # fmt: skip
+        together = Together() if self._shares_reads(rows) else None
+
+        def fit(k: int) -> FitResult:
+            one = one_against_rest(rows, float(labels[modelled[k]]), together)
+            start = before[k] if before else None
+            return self._fitted(one, None, None, start, is_part=is_part, reports=reports[k])
+
+        fits = [functools.partial(fit, k) for k in range(len(modelled))]
         results = [fit() for fit in fits] if together is None else together.run(fits)
         self.results_ = results
         self.coef_ = like(X, np.array([np.atleast_1d(result.w) for result in results]))
@@ -126,6 +123,10 @@ class _Classifier(ClassifierMixin, Linear):
         for warning in _summaries(reports, self.classes_):
             callers.warn(warning)
         return self
+
+    def _shares_reads(self, rows: Dataset) -> bool:
+        """Whether classes share reads: not those of SGD, each in its own order, nor short ones of a block."""
+        return len(self.classes_) > 2 and self._solver == "gradient_descent" and not rows.is_one_block
 
     def _modelled(self) -> range:
         """The indices of the classes that have a model: all classes, or the second of two."""
@@ -138,11 +139,11 @@ class _Classifier(ClassifierMixin, Linear):
         weights = None if sample_weight is None else as_sample_weight(sample_weight, n)
         if self.class_weight is not None:
             weights = np.ones(n) if weights is None else weights
-            sums = np.bincount(codes, weights, n_classes).astype(np.float64)
-            weights = times_class_weights(weights, self._class_factors(sums)[codes])
-        rows, counts = as_dataset(X, codes.astype(np.float64), weights), np.bincount(codes, None, n_classes)
-        sums = np.bincount(codes, weights, n_classes).astype(np.float64)
-        keep_labels(rows, Labels(np.arange(n_classes, dtype=np.float64), counts, sums))
+            factors = self._class_factors(labels_of_codes(codes, n_classes, weights).weights)
+            weights = times_class_weights(weights, factors[codes])
+        rows = as_dataset(X, codes.astype(np.float64), weights)
+        if self._shares_reads(rows):
+            keep_labels(rows, labels_of_codes(codes, n_classes, weights))
         return rows
 
     def _class_factors(self, sums: Floats) -> Floats:
@@ -228,8 +229,7 @@ def log_probabilities(loss: Loss, scores: Floats) -> Floats:
 class GDClassifier(_Classifier):
     """Linear classification by full-batch gradient descent, binary or one-vs-rest.
 
-    The models of more than two classes share their passes over the data, up to 16 at a time. A class that has
-    converged drops out. Each model has the bits of the fit of its class against the rest alone.
+    The models of more than two classes share their passes, up to 16 at a time, and keep their bits.
 
     Parameters
     ----------

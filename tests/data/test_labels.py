@@ -7,7 +7,15 @@ import pytest
 
 import fastgd
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.labels import MOST, Labels, OneAgainstRest, WeightedClasses, keep_labels, labels
+from fastgd.data.labels import (
+    MOST,
+    Labels,
+    OneAgainstRest,
+    WeightedClasses,
+    keep_labels,
+    labels,
+    one_against_rest,
+)
 from fastgd.data.split import split
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.sample import read_sample
@@ -66,8 +74,10 @@ def test_one_label_against_the_rest(weights, label):
     y = np.array([3, -1, 3, 7, 3, -1])
     s = np.empty(0) if weights is None else np.array(weights, float)
     expected = ArrayRows(X, (y == label).astype(float), s)
-    for rows in (ArrayRows(X, y, s), as_dataset(source(y, weights), None)):
-        one = OneAgainstRest(rows, label)
+    arrays = ArrayRows(X, y.astype(float), s)
+    assert arrays.facts.only is None  # is not that of one label
+    views = [OneAgainstRest(rows, label) for rows in (arrays, as_dataset(source(y, weights), None))]
+    for one in [*views, one_against_rest(arrays, label, None)]:
         for ours, theirs in zip(one.whole(), expected.whole(), strict=True):
             assert ours.tolist() == theirs.tolist()
         assert one.y.tolist() == expected.y.tolist()
@@ -76,7 +86,7 @@ def test_one_label_against_the_rest(weights, label):
         for name in ("n", "least", "largest", "only", "other", "bad_weight", "total_weight"):
             assert getattr(ours, name) == getattr(theirs, name), name
         assert ours.deviation == pytest.approx(theirs.deviation, rel=1e-14)
-    assert OneAgainstRest(ArrayRows(X, y, s), label).least_weight == expected.least_weight == 1.0
+    assert OneAgainstRest(arrays, label).least_weight == expected.least_weight == 1.0
 
 
 def test_what_does_not_depend_on_the_label_is_read_once(monkeypatch):
