@@ -7,6 +7,7 @@ converted run by run into a buffer that each thread reuses.
 
 from __future__ import annotations
 
+import copy
 import math
 import mmap
 import sys
@@ -169,6 +170,13 @@ class ArrayRows(Dataset):
         self.weights, self.has_weights = weights, True
         vars(self).pop("total_weight", None)
 
+    def with_targets(self, y: Floats) -> ArrayRows:
+        """These rows with other targets of the same dtype."""
+        other = copy.copy(self)
+        other.y, other._target = y, read_only(y)
+        vars(other).pop("facts", None)
+        return other
+
     def reader(self) -> Reader:
         return ArrayReader(self._table, self._target, self.weights, self._watch)
 
@@ -186,6 +194,11 @@ class ArrayRows(Dataset):
         for part in [*sums, float(self.weights[whole:].sum())]:
             total += part
         return total
+
+    @property
+    def least_weight(self) -> float:
+        above = self.weights[self.weights > 0.0]
+        return float(above.min(initial=math.inf)) if len(above) else super().least_weight
 
     @lazy_property
     def facts(self) -> Facts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,6 +162,19 @@ class Dataset:
     def total_weight(self) -> float:
         """Σ s, or n without weights."""
         return self.facts.total_weight if self.has_weights else float(self.n)
+
+    @property
+    def least_weight(self) -> float:
+        """The least weight above 0, or 0 if it is not known."""
+        return 0.0 if self.has_weights else 1.0
+
+    def shared(self, what: str, read: Callable[[Dataset], Any]) -> Any:
+        """read(self). Datasets that differ in their targets only read it once; `what` is its name."""
+        return read(self)
+
+    def derived(self, what: str, read: Callable[[Dataset], Sequence[Dataset]]) -> Sequence[Dataset]:
+        """read(self), datasets of some of these rows. Read once as in `shared`, each with its targets."""
+        return read(self)
 
     def found_end(self, n: int) -> None:
         """Note that a read has found n rows."""

@@ -34,14 +34,18 @@ def split(rows: Dataset, fraction: float) -> tuple[Dataset, Dataset]:
             f"validation_fraction={fraction:g} holds out one row in {every}, and there are {rows.n}; take a "
             "larger fraction"
         )
+    kept, held = rows.derived("parts", functools.partial(_parts, every))
+    return kept, held
+
+
+def _parts(every: int, rows: Dataset) -> list[Dataset]:
     unit = block_rows(rows.d)
     is_small = rows.n < every * unit and rows.n * rows.d <= COPIED_NUMBERS
     while rows.n < every * unit:
         unit //= 2
     unit = 1 if is_small else unit
-    parts = Part(rows.n, unit, every, False), Part(rows.n, unit, every, True)
     make: Any = Copied if is_small else PartRows
-    return make(rows, parts[0]), make(rows, parts[1])
+    return [make(rows, Part(rows.n, unit, every, is_held)) for is_held in (False, True)]
 
 
 class Part:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from fastgd import callers, display, losses
 from fastgd.data.arrays import as_sample_weight
 from fastgd.data.chunks import Source
-from fastgd.data.labels import OneAgainstRest, labels
+from fastgd.data.dataset import Dataset
+from fastgd.data.labels import WeightedClasses, keep_labels, labels, labels_of_codes, one_against_rest
+from fastgd.data.together import Together
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import (
     Matrix,
@@ -70,8 +73,9 @@ class _Classifier(ClassifierMixin, Linear):
         X, y = self._checked_data(X, y, reset=before is None)
         codes: Any = None
         if isinstance(X, Source):
-            as_dataset(X, y, sample_weight)  # refuses y and sample_weight
-            classes, sums = labels(X)
+            rows = as_dataset(X, y, sample_weight)  # refuses y and sample_weight
+            found = labels(rows)
+            classes = found.values
         else:
             refuse_missing_labels(y)
             check_classification_targets(y)
@@ -80,31 +84,39 @@ class _Classifier(ClassifierMixin, Linear):
             raise ValueError(
                 f"y holds one class only, {listing(classes)}; {type(self).__name__} needs two or more"
             )
-        known = classes if before is None else self.classes_
-        if not np.array_equal(classes, known):
+        if before is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"y holds the classes {listing(classes)}, and the warm start {listing(known)}; "
+                f"y holds the classes {listing(classes)}, and the warm start {listing(self.classes_)}; "
                 "they must agree"
             )
         self.classes_: Any = classes
         starts = self._starts(coef_init, intercept_init, before, len(self._modelled()))
-        if codes is None:
-            return self._fit_all(X, self._models_of_source(X, sums), starts)
-        return self._fit_all(X, self._models_of_arrays(X, codes, as_weights(sample_weight, X)), starts)
+        if codes is not None:
+            rows = self._rows_of_arrays(X, codes, as_weights(sample_weight, X))
+            return self._fit_all(X, rows, np.arange(len(classes)), starts)
+        if self.class_weight is not None:
+            factors = self._class_factors(found.weights)
+            rows = as_dataset(WeightedClasses(X, classes, factors), None)
+            found = found._replace(weights=found.weights * factors)
+        keep_labels(rows, found)
+        return self._fit_all(X, rows, classes, starts)
 
-    def _fit_all(
-        self, all_X: Any, models: Iterable[tuple[Any, Any, Any]], before: Any, *, is_part: bool = False
-    ) -> Self:
-        """Fit a model for each (X, y, weights) in `models`. Results get the dtype of `all_X`."""
-        results: list[FitResult] = []
-        reports: list[list[Report]] = []
-        for k, (X, y, weights) in enumerate(models):
-            reports.append([])
+    def _fit_all(self, X: Any, rows: Dataset, labels: Any, before: Any, *, is_part: bool = False) -> Self:
+        """Fit a model of each class. `rows` are those of X, with the `labels` of the classes as targets."""
+        modelled = self._modelled()
+        reports: list[list[Report]] = [[] for _ in modelled]
+        together = Together() if self._shares_reads(rows) else None
+
+        def fit(k: int) -> FitResult:
+            one = one_against_rest(rows, float(labels[modelled[k]]), together)
             start = before[k] if before else None
-            results.append(self._fitted(X, y, weights, start, is_part=is_part, reports=reports[k]))
+            return self._fitted(one, None, None, start, is_part=is_part, reports=reports[k])
+
+        fits = [functools.partial(fit, k) for k in range(len(modelled))]
+        results = [fit() for fit in fits] if together is None else together.run(fits)
         self.results_ = results
-        self.coef_ = like(all_X, np.array([np.atleast_1d(result.w) for result in results]))
-        self.intercept_ = like(all_X, np.array([result.intercept for result in results]))
+        self.coef_ = like(X, np.array([np.atleast_1d(result.w) for result in results]))
+        self.intercept_ = like(X, np.array([result.intercept for result in results]))
         self.n_iter_ = max(result.n_epochs for result in results)
         costs = [self._costs(result) for result in results]
         self.history_ = costs[0] if len(results) == 1 else costs
@@ -112,26 +124,27 @@ class _Classifier(ClassifierMixin, Linear):
             callers.warn(warning)
         return self
 
+    def _shares_reads(self, rows: Dataset) -> bool:
+        """Whether classes share reads: not those of SGD, each in its own order, nor short ones of a block."""
+        return len(self.classes_) > 2 and self._solver == "gradient_descent" and not rows.is_one_block
+
     def _modelled(self) -> range:
         """The indices of the classes that have a model: all classes, or the second of two."""
         n_classes = len(self.classes_)
         return range(1, 2) if n_classes == 2 else range(n_classes)
 
-    def _models_of_arrays(self, X: Any, codes: Any, sample_weight: Any) -> Iterator[tuple[Any, Any, Any]]:
-        """X, y and weights of each model. `codes` are indices into classes_."""
-        weights = sample_weight
+    def _rows_of_arrays(self, X: Any, codes: Any, sample_weight: Any) -> Dataset:
+        """The rows of X with their weights. The targets are `codes`, indices into classes_."""
+        n, n_classes = len(codes), len(self.classes_)
+        weights = None if sample_weight is None else as_sample_weight(sample_weight, n)
         if self.class_weight is not None:
-            n = len(codes)
-            own = np.ones(n) if sample_weight is None else as_sample_weight(sample_weight, n)
-            sums = np.bincount(codes, own, len(self.classes_)).astype(np.float64)
-            weights = times_class_weights(own, self._class_factors(sums)[codes])
-        for k in self._modelled():
-            yield X, (codes == k).astype(np.float64), weights
-
-    def _models_of_source(self, X: Source, sums: Floats) -> Iterator[tuple[Any, Any, Any]]:
-        factors = None if self.class_weight is None else self._class_factors(sums)
-        for k in self._modelled():
-            yield OneAgainstRest(X, float(self.classes_[k]), self.classes_, factors), None, None
+            weights = np.ones(n) if weights is None else weights
+            factors = self._class_factors(labels_of_codes(codes, n_classes, weights).weights)
+            weights = times_class_weights(weights, factors[codes])
+        rows = as_dataset(X, codes.astype(np.float64), weights)
+        if self._shares_reads(rows):
+            keep_labels(rows, labels_of_codes(codes, n_classes, weights))
+        return rows
 
     def _class_factors(self, sums: Floats) -> Floats:
         """The weight of each class. "balanced" weights give all classes the same total weight."""
@@ -216,6 +229,8 @@ def log_probabilities(loss: Loss, scores: Floats) -> Floats:
 class GDClassifier(_Classifier):
     """Linear classification by full-batch gradient descent, binary or one-vs-rest.
 
+    The models of more than two classes share their passes, up to 16 at a time, and keep their bits.
+
     Parameters
     ----------
     loss : str, default "log_loss"
@@ -226,8 +241,8 @@ class GDClassifier(_Classifier):
     class_weight : dict, "balanced" or None
         The weight of each class by its label, 1 if the label is left out. It multiplies sample_weight.
     precondition : bool or "auto", default "auto"
-        As in `GDRegressor`. The default fit of "log_loss", "squared_hinge" and "modified_huber" takes some
-        six passes over the data, and so does "hinge".
+        As in `GDRegressor`. The default fit takes some six passes over the data, whatever the number of
+        classes.
     max_iter : int, default 1000
         The largest number of epochs. Each epoch is a pass over the data.
     penalty, l1_ratio, fit_intercept, standardize, tol, learning_rate, eta0, power_t, momentum, nesterov, \
@@ -380,5 +395,5 @@ n_iter_no_change, warm_start, n_jobs
                 f"y[{row}] is {display.value(y[row])}, which is not among the classes "
                 f"{listing(self.classes_)}"
             )
-        models = self._models_of_arrays(X, codes, as_weights(sample_weight, X))
-        return self._fit_all(X, models, before, is_part=True)
+        rows = self._rows_of_arrays(X, codes, as_weights(sample_weight, X))
+        return self._fit_all(X, rows, np.arange(len(self.classes_)), before, is_part=True)

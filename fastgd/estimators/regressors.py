@@ -117,10 +117,11 @@ class GDRegressor(_Regressor):
         Descend in centred columns of variance 1. The result and the penalty refer to the weights of X.
     precondition : bool or "auto", default "auto"
         Descend in the metric of the curvature: XᵀX/n + alpha of the centred columns for squared errors, the
-        Hessian at the optimum of a sample for other smooth losses, where the fit then starts. A few epochs
-        reach the optimum, even if columns are nearly dependent. nesterov is then not used. "auto" is True for
-        smooth losses without l1, momentum, early stopping and a given eta0 or learning_rate. If columns are
-        linearly dependent, the weights of standardized columns have the smallest norm.
+        Hessian at the optimum of a sample for other smooth losses, where the fit then starts. "quantile" and
+        "epsilon_insensitive" keep the rows near a kink: see `fastgd.gradient_descent`. A few epochs reach the
+        optimum, even if columns are nearly dependent. nesterov is then not used. "auto" is True without
+        momentum, early stopping and a given eta0 or learning_rate, for smooth losses also without l1. If
+        columns are linearly dependent, the weights of standardized columns have the smallest norm.
     max_iter : int, default 10_000
         The largest number of epochs. For squared errors all epochs run on statistics from one pass.
     tol : float, "auto" or None, default "auto"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastgd import reference
 from fastgd.checks import InvalidDataError
-from fastgd.data.arrays import ArrayRows, as_weights
+from fastgd.data.arrays import as_weights
 from fastgd.data.backend import Backend, resolve
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import differ
@@ -318,11 +318,7 @@ def _separated(descent: Descent) -> float:
     is_open = objective.has_metric_of_sample and len(loss.without_minimum) > 1
     if not is_open or objective.l2:
         return 0.0
-    least = 1.0
-    if rows.has_weights:
-        weights = rows.weights if isinstance(rows, ArrayRows) else np.zeros(1)
-        least = float(weights[weights > 0.0].min()) if weights.any() else 0.0
-    return least * min(loss.value(0.0, y) for y in loss.without_minimum) / problem.total
+    return rows.least_weight * min(loss.value(0.0, y) for y in loss.without_minimum) / problem.total
 
 
 def _listed(values: ArrayLike) -> list[Any]:

@@ -17,8 +17,11 @@ from fastgd.data.dataset import Dataset
 def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
     """The dataset of X, y and sample_weight.
 
-    X is an array, a data frame, a Dask collection, or a source, which has its own targets and weights.
+    X is an array, a data frame, a Dask collection, or a source, which has its own targets and weights. It may
+    be a dataset.
     """
+    if isinstance(X, Dataset):
+        return X
     names: tuple[str, ...] = ()
     if type(X) is not np.ndarray and type(X) is not list:  # the lesson's call is kept short
         from fastgd.distributed.collections import is_dask

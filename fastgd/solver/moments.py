@@ -100,7 +100,6 @@ class Moments(NamedTuple):
         return Scaling(self.mean, scale, has_intercept)
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def read_column_sums(
     rows: Dataset, x_ref: Floats | None, has_intercept: bool, backend: Backend, n_threads: int | None
 ) -> tuple[ColumnSums, int]:
@@ -109,6 +108,15 @@ def read_column_sums(
     x_ref is by default the means of the first rows. If these are far from the means of all rows, the sums
     are read again about better means.
     """
+    if x_ref is None:
+        return rows.shared("column sums", lambda rows: _read(rows, None, has_intercept, backend, n_threads))
+    return _read(rows, x_ref, has_intercept, backend, n_threads)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _read(
+    rows: Dataset, x_ref: Floats | None, has_intercept: bool, backend: Backend, n_threads: int | None
+) -> tuple[ColumnSums, int]:
     x_ref = first_means(rows, has_intercept) if x_ref is None else x_ref
     result = read_about(rows, x_ref, backend, n_threads)
     check_squares(rows, x_ref, result.squares)

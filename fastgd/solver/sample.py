@@ -34,8 +34,13 @@ def spacing(n: int, d: int) -> int:
     return s
 
 
-def read_sample(rows: Dataset, n_threads: int | None) -> ArrayRows:
+def read_sample(rows: Dataset, n_threads: int | None) -> Dataset:
     """A copy of the rows of the sample as float64, by one pass. In arrays only those rows are read."""
+    (sample,) = rows.derived("sample", lambda rows: [_read(rows, n_threads)])
+    return sample
+
+
+def _read(rows: Dataset, n_threads: int | None) -> ArrayRows:
     task = functools.partial(_taken, spacing(rows.n, rows.d), rows.has_weights)
     table = reduce.reduce(rows, task, n_threads, add=_joined)
     d, weights = rows.d, NOTHING

@@ -192,7 +192,7 @@ def unpacked(sums: Floats, n: int, w_ref: Floats) -> Statistics:
     """Statistics from the lower triangle of Σ z zᵀ, z = [x, r], row by row."""
     d = len(w_ref)
     table = np.zeros((d + 1, d + 1))
-    table[np.tril_indices(d + 1)] = sums
+    table[np.tri(d + 1, dtype=bool)] = sums
     G = table[:d, :d] + np.tril(table[:d, :d], -1).T
     return Statistics(n, w_ref, G, table[d, :d].copy(), float(table[d, d]))
 
