@@ -128,17 +128,18 @@ def first_state(problem: Problem, state: StepperState, n_threads: int | None) ->
     first, theta = cost(state.point).cost, state.point  # the loss has no width yet
     if problem.objective.loss.predicts_y and cost(fitted := cost.least_squares(theta)).cost < first:
         theta = fitted
-    width = float(np.mean(cost.distances(theta)))
+    width, bound = float(np.mean(cost.distances(theta))), 0.0
     if not 0.0 < width < math.inf:  # an exact fit, or an overflow, which the run will find
         width = 1.0
     else:
-        enough = ENOUGH if spacing(problem.rows.n, problem.rows.d) == 1 else SAMPLED * size / rows.n
+        is_all = spacing(problem.rows.n, problem.rows.d) == 1
+        enough = ENOUGH if is_all else SAMPLED * size / rows.n
         found = minimum(cost, theta, width, enough * cost.bounded(theta)[0])
         if found is not None and cost.bounded(found.theta)[0] <= first:
-            theta = found.theta
+            theta, bound = found.theta, found.bound if is_all else 0.0
         distances = np.sort(cost.distances(theta))
         place = min(1.0, DEVIATIONS * math.sqrt(size / rows.n)) * (rows.n - 1)
         width = float(distances[math.ceil(place)]) or width
     momentum = state.momentum.copy()
     momentum[FIRST_NORM] = math.sqrt(2.0 * first) if first >= 0.0 else math.inf
-    return state._replace(point=theta, before=theta, momentum=momentum, width=width)
+    return state._replace(point=theta, before=theta, momentum=momentum, width=width, bound=bound)

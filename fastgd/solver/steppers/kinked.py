@@ -10,7 +10,6 @@ from fastgd.data.backend import Backend
 from fastgd.engine.blocks import Floats
 from fastgd.solver.kink_models import ENOUGH, WIDER, Minimum, minimum
 from fastgd.solver.kinks import KinkedCost, Read
-from fastgd.solver.metric import ROUNDING
 from fastgd.solver.planner import Method
 from fastgd.solver.steppers.base import (
     FIRST_NORM,
@@ -24,6 +23,8 @@ from fastgd.solver.steppers.base import (
 
 FIRST_WIDTH = 0.25
 """The first width of a loss in a model, as a share of the width of the kept rows."""
+MISSED = 2.0 * ENOUGH
+"""The share of the cost that the minimum of a model may miss."""
 WIDENINGS = 60
 """The most times that an epoch keeps more rows since the model has no minimum."""
 
@@ -50,8 +51,9 @@ class KinkDescent(GradientRule):
     def advance(
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
     ) -> tuple[StepperState, int]:
-        before, is_lower = state, False
-        state, found = self._minimum(state)
+        before, is_lower, found = state, False, None
+        if self._excess(state) > 0.0:
+            state, found = self._minimum(state)
         if found is not None:
             theta = state.point + float(rates[0]) * (found.theta - state.point)
             new = self._with_read(state._replace(point=theta, bound=max(state.bound, found.bound)))
@@ -59,9 +61,8 @@ class KinkDescent(GradientRule):
             state = new if is_lower else state._replace(bound=new.bound, passes=new.passes)
         if not (allow_divergence or (math.isfinite(state.cost) and np.isfinite(state.point).all())):
             return before._replace(passes=state.passes), 0
-        excess = max(0.0, state.cost - state.bound)
-        norm = math.sqrt(2.0 * excess)
-        is_stuck = excess <= ROUNDING * abs(state.cost) or (not is_lower and self._is_whole(state))
+        norm = math.sqrt(2.0 * self._excess(state))
+        is_stuck = norm == 0.0 or (not is_lower and self._is_whole(state))
         momentum = state.momentum.copy()
         momentum[QUIET] = 1.0 if is_stuck or norm <= self._until.tol * momentum[FIRST_NORM] else 0.0
         momentum[LAST_NORM] = norm
@@ -75,6 +76,11 @@ class KinkDescent(GradientRule):
         """The state with the cost, the gradient and the kept rows at its point, by one pass."""
         read = self._cost.read(state.point, state.width)
         return state._replace(cost=read.cost, gradient=read.gradient, kept=read.kept, passes=state.passes + 1)
+
+    def _excess(self, state: StepperState) -> float:
+        """What the cost lies above its bound, or 0 for rounding and what the minimum of a model may miss."""
+        excess = state.cost - state.bound
+        return 0.0 if excess <= MISSED * abs(state.cost) else excess
 
     def _is_whole(self, state: StepperState) -> bool:
         return self._cost.is_whole(state.kept)
