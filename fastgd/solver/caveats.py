@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from fastgd.data.dataset import Dataset
-from fastgd.solver import blas, forecast, linalg, preconditioning
+from fastgd.solver import balance, blas, forecast, linalg, preconditioning
 from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
@@ -100,7 +100,17 @@ def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float
             what = "the last epoch moved no weight by more than rounding" if run.has_stalled else run.stopped
             run.converged, run.has_stalled, run.is_revoked = False, False, True
             run.stopped = f"{what}, which says little about weights that move slowly"
+    if run.converged and not run.has_stalled and _may_be_unbalanced(descent, options):
+        w, intercept = descent.at(run.state.result_point())
+        if not balance.is_balanced(descent.problem, w, intercept, options.n_threads):
+            run.converged, run.stopped = False, forecast.UNBALANCED
     return bound
+
+
+def _may_be_unbalanced(descent: Descent, options: Options) -> bool:
+    """Whether the rule of a run compared costs that kinks keep from falling."""
+    objective, d = descent.problem.objective, descent.problem.rows.d
+    return descent.is_judged_by_cost(options.tol) and not objective.is_smooth and d <= preconditioning.WIDEST
 
 
 def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> list[tuple[str, str, float]]:
@@ -120,6 +130,11 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> l
         caveats.append(("small y", f"y is {rows.facts.largest:g} at most: {forecast.VANISHES}", 0.0))
     if run.stopped == forecast.SEPARABLE:
         caveats.append(("separable", forecast.separable(words), 0.0))
+    if run.stopped == forecast.UNBALANCED:
+        remedies = [] if preconditioning.refused(plan, rows) else [words.option("precondition", True)]
+        if plan.solver == "sgd" and words.has("average"):
+            remedies.append(words.option("average", True))
+        caveats.append(("unbalanced", forecast.unbalanced(words, remedies), 0.0))
     if descent.is_off():
         caveats.append(("is off", forecast.is_off(words), 0.0))
     elif run.is_revoked:

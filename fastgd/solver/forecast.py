@@ -119,6 +119,15 @@ def separable(words: Words) -> str:
     return f"{SEPARABLE}: the cost has no minimum without a penalty; pass {words.option('l2', 1e-4)}"
 
 
+UNBALANCED = "the cost hardly fell any more, but this is not the optimum: the steps are too long near a kink"
+"""Why a run has not converged, part of a sentence."""
+
+
+def unbalanced(words: Words, remedies: Sequence[str]) -> str:
+    smaller = f"a smaller {words.name('learning_rate')}"
+    return f"{UNBALANCED}; pass {either([smaller, *remedies])}"
+
+
 def left_behind(words: Words, l2: float) -> str:
     """The message about an intercept that moves slowly since a strong l2 penalty limits the learning rate."""
     penalty = words.option("l2", float(l2 * words.l2_unit))
