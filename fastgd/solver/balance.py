@@ -35,9 +35,8 @@ def is_balanced(problem: Problem, w: Floats, intercept: float, n_threads: int | 
     counted = weights > 0.0 if len(weights) else np.ones(len(y), np.bool_)
     if not counted.any():
         return True
-    X, y = np.asarray(X[counted], np.float64), np.asarray(y[counted], np.float64)
-    scores: Floats = np.einsum("ij,j->i", X, w).astype(np.float64) + intercept
-    slopes = _slopes(objective.loss, scores, y, problem.backend)
+    X, targets = np.asarray(X[counted], np.float64), y[counted].astype(np.float64)
+    slopes = _slopes(objective.loss, np.einsum("ij,j->i", X, w) + intercept, targets, problem.backend)
     mean = X.mean(axis=0) if objective.fit_intercept else np.zeros(rows.d)
     units = np.sqrt(np.einsum("ij,ij->j", X - mean, X - mean) / len(X))
     scale = np.divide(1.0, units, out=np.zeros(rows.d), where=units > 0.0)

@@ -71,7 +71,11 @@ OPTIONS = {
         ["--loss", "huber", "--epochs", "4", "--no-nesterov"],
         dict(loss="huber", n_epochs=4, nesterov=False, precondition=False, runs_out=True),
     ),
-    "quantile": (["--loss", "quantile", "--epochs", "3"], dict(loss="quantile", n_epochs=3, runs_out=True)),
+    "quantile": (["--loss", "quantile", "--epochs", "3"], dict(loss="quantile", n_epochs=3)),
+    "quantile, plain": (
+        ["--loss", "quantile", "--epochs", "3", "--no-nesterov"],
+        dict(loss="quantile", n_epochs=3, nesterov=False, precondition=False, runs_out=True),
+    ),
     "sgd": (
         ["--solver", "sgd", "--epochs", "3"],
         dict(by=fastgd.sgd, n_epochs=3, runs_out=True),
