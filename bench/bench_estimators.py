@@ -10,11 +10,11 @@ import pytest
 
 import fastgd
 from bench.bench_objectives import classes
-from bench.contenders import Contender
+from bench.contenders import Contender, parameters
 from bench.harness import SMOKE, Case, data, measure_calls, measure_whole, seconds_of
 
 pytest.importorskip("sklearn")
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileRegressor, Ridge
 
 from fastgd.estimators import GDClassifier, GDRegressor
 
@@ -116,6 +116,61 @@ def test_classification_to_the_same_objective(benchmark, case, contender):
     assert objective(call(), X, y) <= least_objective(case) * (1 + share), f"{contender} stopped short of it"
     measure_whole(
         benchmark, f"classification, estimators {case}", contender.name, call, seconds_of(call), X=X, y=y
+    )
+
+
+QUANTILE = 0.9
+QUANTILE_CASES = [Case(2000, 10)] if SMOKE else [Case(20_000, 10), Case(1_000_000, 10)]
+
+
+class StatsmodelsQuantile:
+    """Reweighted least squares, with the attributes of an estimator."""
+
+    def __init__(self):
+        import statsmodels.api  # a skip where it is missing
+
+        self._api = statsmodels.api
+
+    def fit(self, X, y):
+        A = np.column_stack([X, np.ones(len(y))])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its standard errors
+            found = self._api.QuantReg(y, A).fit(QUANTILE, max_iter=10_000).params
+        self.coef_, self.intercept_ = found[:-1], found[-1]
+        return self
+
+
+def highs():
+    return QuantileRegressor(quantile=QUANTILE, alpha=0.0, solver="highs")
+
+
+QUANTILES = [
+    Contender("fastgd", lambda: GDRegressor("quantile", quantile=QUANTILE)),
+    Contender("QuantileRegressor", highs, most_numbers=1e6),
+    Contender("statsmodels", StatsmodelsQuantile, "statsmodels"),
+]
+
+
+def pinball(model, X, y):
+    rest = y - X @ np.ravel(model.coef_) - np.ravel(model.intercept_)[0]
+    return np.mean(np.maximum(QUANTILE * rest, (QUANTILE - 1.0) * rest))
+
+
+@functools.lru_cache(maxsize=2)
+def least_pinball(case):
+    X, y, _ = data(case)
+    return pinball(GDRegressor("quantile", quantile=QUANTILE, tol=1e-7).fit(X, y), X, y)
+
+
+@pytest.mark.short(case=QUANTILE_CASES[:1])
+@pytest.mark.parametrize(("case", "contender"), parameters(QUANTILES, QUANTILE_CASES), ids=str)
+def test_quantile_regression_to_its_optimum(benchmark, case, contender):
+    """fastgd's bound proves the least cost."""
+    X, y, _ = data(case)
+    call = functools.partial(contender.prepare().fit, X, y)
+    assert pinball(call(), X, y) <= least_pinball(case) * (1 + TOLERANCE), f"{contender} stopped short of it"
+    measure_whole(
+        benchmark, f"quantile regression, estimators {case}", contender.name, call, seconds_of(call), X=X, y=y
     )
 
 
