@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from fastgd.data.dataset import Dataset
-from fastgd.solver import balance, blas, forecast, linalg, preconditioning
+from fastgd.solver import blas, forecast, linalg, preconditioning
 from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
@@ -101,6 +101,8 @@ def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float
             run.converged, run.has_stalled, run.is_revoked = False, False, True
             run.stopped = f"{what}, which says little about weights that move slowly"
     if run.converged and not run.has_stalled and _may_be_unbalanced(descent, options):
+        from fastgd.solver import balance  # the lesson does without
+
         w, intercept = descent.at(run.state.result_point())
         if not balance.is_balanced(descent.problem, w, intercept, options.n_threads):
             run.converged, run.stopped = False, forecast.UNBALANCED
