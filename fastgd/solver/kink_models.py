@@ -6,7 +6,8 @@ slope of a line through the kink, which is nowhere above the loss. So the gap
 
     Σ s (loss(score) − a·(score − kink))/Σ s,
 
-with what a step would still gain, bounds how far the cost of the model is above its minimum.
+with what a step would still gain (to second order: ½ gᵀM g, with M the inverse of the Hessian), bounds how far
+the cost of the model is above its minimum.
 """
 
 from __future__ import annotations
