@@ -36,17 +36,10 @@ class Loss:
     in_estimators: ClassVar[dict[str, str]] = {}
     """The estimators' parameter names for the numbers of the loss."""
 
-    has_width: bool = False
-    """Whether the loss has kinks that a `width` rounds off: see `Kinked`."""
-
     def value(self, score: float, y: float) -> float:
         raise NotImplementedError
 
     def slope(self, score: float, y: float) -> float:
-        raise NotImplementedError
-
-    def kink(self, score: Any, y: Any) -> Any:
-        """The score of the kink that is nearest to this score, for losses with a width."""
         raise NotImplementedError
 
     def check_numbers(self) -> None:
@@ -73,7 +66,6 @@ class Kinked(Loss):
     smooth, at most as large as the one with kinks, and it has the same slope at distances of at least h.
     """
 
-    has_width = True
     width: float
 
     @property
@@ -86,6 +78,10 @@ class Kinked(Loss):
 
     steepness: float = 1.0
     """The curvature for the width 1."""
+
+    def kink(self, score: Any, y: Any) -> Any:
+        """The score of the kink that is nearest to this score."""
+        raise NotImplementedError
 
     def with_width(self, width: float) -> Any:
         return self._replace(width=width)  # type: ignore[attr-defined]

@@ -342,6 +342,11 @@ def as_loss(loss: Any) -> Loss:
     return cast(Loss, _own_loss(loss, kind))
 
 
+def has_width(loss: Any) -> bool:
+    """Whether the loss has kinks that a `width` rounds off. A subclass may have others."""
+    return isinstance(loss, Kinked) and type(loss) in _BUILT_IN
+
+
 def is_own(loss: Any) -> bool:
     return type(loss).__name__.startswith(OWN)
 

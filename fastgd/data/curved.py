@@ -12,7 +12,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.transform import MappedRows, Mapping
 from fastgd.domains import CLASSES
 from fastgd.engine.blocks import Array, Floats
-from fastgd.losses import Loss
+from fastgd.loss_base import Kinked, Loss
 
 STEP = 2.0**-13
 """The step of the difference quotient, as a share of the spread of scores."""
@@ -48,7 +48,7 @@ class CurvedRows(MappedRows):
 
     def _least_at(self, scores: Any, y: Any) -> Any:
         """Scores at which the loss is least, or near that; NaN if chords do not count."""
-        if self.loss.has_width:
+        if isinstance(self.loss, Kinked):
             return self.loss.kink(scores, y)
         if self.loss.predicts_y:
             return y

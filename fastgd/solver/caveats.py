@@ -13,7 +13,7 @@ from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
 from fastgd.solver.options import Options, Plan
-from fastgd.solver.steppers.base import FIRST_NORM
+from fastgd.solver.steppers.base import FIRST_NORM, LAST_NORM
 
 FEW_DIGITS = 7.5
 """A warning reports weights with fewer digits than this."""
@@ -132,6 +132,10 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> l
         caveats.append(("small y", f"y is {rows.facts.largest:g} at most: {forecast.VANISHES}", 0.0))
     if run.stopped == forecast.SEPARABLE:
         caveats.append(("separable", forecast.separable(words), 0.0))
+    if run.stopped == forecast.STUCK:
+        share = (float(run.state.momentum[LAST_NORM]) / float(run.state.momentum[FIRST_NORM])) ** 2
+        sentence = f"{forecast.STUCK}; it may lie {share:.1g} of the cost at the start above its minimum"
+        caveats.append(("stuck", sentence, share))
     if run.stopped == forecast.UNBALANCED:
         remedies = [] if preconditioning.refused(plan, rows) else [words.option("precondition", True)]
         if plan.solver == "sgd" and words.has("average"):

@@ -24,7 +24,7 @@ from fastgd.solver.problem import Problem
 from fastgd.solver.rates import mean_square, rates_of
 from fastgd.solver.scaling import Model, Scaling, starting_at
 from fastgd.solver.state import FitState, goes_on, identity_of, problem_of, resumed, resumed_point
-from fastgd.solver.steppers.base import Stepper, StepperState, new_state
+from fastgd.solver.steppers.base import FIRST_NORM, LAST_NORM, Stepper, StepperState, new_state
 from fastgd.solver.steppers.choose import choose_steppers, descent_method, is_lesson
 
 OUTGROWN = 1e4
@@ -222,8 +222,12 @@ def run_descent(
         check_data=check_data, stop_when_diverged=stop_when_diverged, keeper=keeper,
     )  # fmt: skip
     if run.converged and not run.has_stalled and options.tol is not None:
-        has_bound = descent.problem.objective.has_models
-        run.stopped = forecast.reached(descent.tolerance(options), options.patience, by_cost, has_bound)
+        has_bound, tol = descent.problem.objective.has_models, descent.tolerance(options)
+        first, last = run.state.momentum[FIRST_NORM], run.state.momentum[LAST_NORM]
+        if has_bound and last > tol * first:
+            run.converged, run.stopped = False, forecast.STUCK
+        else:
+            run.stopped = forecast.reached(tol, options.patience, by_cost, has_bound)
     scale = descent.cost_scale
     if scale != 1.0:
         run.costs = None if run.costs is None else run.costs * scale
@@ -348,7 +352,9 @@ class _Runs:
         if plan.objective.has_models and plan.options.n_epochs and not state.width:
             from fastgd.solver import kinks
 
-            return kinks.first_state(self._problem, state, plan.options.n_threads), null, to.model
+            tol = plan.options.tolerance("stream")
+            first = kinks.first_state(self._problem, state, plan.options.n_threads, tol)
+            return first, null, to.model
         is_moved = not self._is_lesson and self._method == "summary"
         of_points = partial(self._problem.model, null=null) if is_moved else to.model
         return state, null, starting_at(state.point, start, to, of_points)

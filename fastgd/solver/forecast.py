@@ -119,6 +119,8 @@ def separable(words: Words) -> str:
     return f"{SEPARABLE}: the cost has no minimum without a penalty; pass {words.option('l2', 1e-4)}"
 
 
+STUCK = "rounding keeps the cost from falling, and from being shown to be the least"
+"""Why a run was ended, part of a sentence."""
 UNBALANCED = "the cost hardly fell any more, but this is not the optimum: the steps are too long near a kink"
 """Why a run has not converged, part of a sentence."""
 

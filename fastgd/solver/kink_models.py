@@ -6,8 +6,8 @@ slope of a line through the kink, which is nowhere above the loss. So the gap
 
     Σ s (loss(score) − a·(score − kink))/Σ s,
 
-with what a step would still gain (to second order: ½ gᵀM g, with M the inverse of the Hessian), bounds how far
-the cost of the model is above its minimum.
+with what a step would still gain (to second order: ½ gᵀM g, with M the inverse of the Hessian), bounds how
+far the cost of the model is above its minimum.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from fastgd import reference
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.curved import CHORD
 from fastgd.engine.blocks import NOTHING, Floats
-from fastgd.loss_base import Kinked
+from fastgd.loss_base import Kinked, Loss
 from fastgd.solver import scaling
 from fastgd.solver.cost import OVERFLOW_IS_SEEN
+from fastgd.solver.linalg import EPS
 from fastgd.solver.metric import ROUNDING, Point, SmoothCost, norm_of, step_of
 from fastgd.solver.problem import Problem
 
@@ -34,6 +35,10 @@ GAINED = 0.1
 """The width falls once a step would gain less than this share of the gap."""
 STEPS = 400
 """The most steps on a model."""
+PATIENCE = 60
+"""The search ends if in this many steps what the cost may be above its minimum has not been halved."""
+LEAST_EIGENVALUE = 8 * EPS
+"""Smaller eigenvalues of a Hessian, as a share of the largest, are rounding, and count as this."""
 LEVEL = 0.1
 """A step ends where the cost along it is less steep than this share of its steepness at the start."""
 RATES = 40
@@ -64,6 +69,8 @@ class ModelCost(SmoothCost):
         loss, to = problem.objective.loss, scaling.plain(rows.d, False)
         super().__init__(rows, loss, to, problem.penalty, 1.0, problem.backend, n_threads)
         self._problem, self._exact, self._kept = problem, cast(Kinked, loss), rows
+        self.is_whole = total is None
+        """Whether there are no other rows."""
         self.share = 1.0 if total is None else rows.total_weight / total
         self._level, self._slope, self._at = 0.0, np.zeros(rows.d), np.zeros(rows.d)
         self._width = 0.0
@@ -72,14 +79,9 @@ class ModelCost(SmoothCost):
         """Round the kinks of the loss and of l1 |θ| off."""
         self.mean.loss, self.spread, self._width = self._exact.with_width(width), CURVES * width, width
 
-    def add_lines(self, theta: Floats, cost: float, gradient: Floats) -> None:
-        """Add the lines that make the cost and the gradient at θ, without penalties, those of all rows."""
-        mean, of_kept = self._mean_without_width(theta)
-        self._level, self._slope, self._at = cost - self.share * mean, gradient - self.share * of_kept, theta
-
-    def _mean_without_width(self, theta: Floats) -> tuple[float, Floats]:
-        self.mean.loss = self._exact
-        return self.mean(theta)
+    def add_lines(self, theta: Floats, level: float, slope: Floats) -> None:
+        """Add the lines of other rows, by their share of the cost at θ and of its gradient."""
+        self._level, self._slope, self._at = level, slope, theta
 
     @OVERFLOW_IS_SEEN
     def __call__(self, theta: Floats) -> Point:
@@ -104,6 +106,16 @@ class ModelCost(SmoothCost):
             np.abs(theta) < self._width, 1.0 / self._width, beyond
         )
 
+    def inverse(self, table: Floats) -> tuple[Floats, int]:
+        """The inverse, of full rank: no part of a gradient may be left out of what a step would gain.
+
+        Rows at kinks make eigenvalues of about 1/width, beside which the others are small, but not 0.
+        """
+        sizes, directions = np.linalg.eigh(table)
+        least = LEAST_EIGENVALUE * float(sizes[-1]) if len(sizes) else 0.0
+        sizes = np.maximum(sizes, least) if least > 0.0 else np.full(len(sizes), math.inf)
+        return (directions / sizes) @ directions.T, len(sizes)
+
     def without_traces(self, theta: Floats, most: float) -> Floats:
         """θ with 0 for the weights that l1 holds at 0, which a width leaves near it, if its cost is at most
         `most`."""
@@ -114,9 +126,10 @@ class ModelCost(SmoothCost):
     @OVERFLOW_IS_SEEN
     def bounded(self, theta: Floats) -> tuple[float, float]:
         """The exact cost of the model, and the gap at this width."""
-        values, gaps, weights = self._by_row(theta)
-        total = float(np.sum(weights))
-        gap = self.share * float(np.sum(weights * gaps)) / total
+        scores, y, weights = self._scores(theta)
+        values, total = self._values(scores, y), float(np.sum(weights))
+        lines = self._slopes(self.mean.loss, scores, y) * (scores - self._exact.kink(scores, y))
+        gap = self.share * float(np.sum(weights * (values - lines))) / total
         gap += float(np.sum(self._penalty.l1 * (np.abs(theta) - self._part(theta) * theta)))
         return self.share * float(np.sum(weights * values)) / total + self._others(theta), gap
 
@@ -127,40 +140,46 @@ class ModelCost(SmoothCost):
         factors = self.share / float(np.sum(weights)) * weights * along
 
         def steepness(rate: float) -> float:
-            slopes = self._slopes(scores + rate * along, y)
+            slopes = self._slopes(self.mean.loss, scores + rate * along, y)
             pull = self._pull(point.theta + rate * step) + self._slope
             return float(np.sum(factors * slopes)) + float(np.sum(pull * step))
 
         first = float(np.sum(point.gradient * step))
         return least_along(steepness, first)
 
+    def rounding(self, theta: Floats) -> float:
+        """The rounding of the cost that comes from the scores and targets."""
+        scores, y, weights = self._scores(theta)
+        sizes = np.maximum(np.abs(scores), np.abs(y))
+        return 4 * EPS * self.share * float(np.sum(weights * sizes)) / float(np.sum(weights))
+
     def distances(self, theta: Floats) -> Floats:
         """|score − kink| of each row."""
         scores, y, _ = self._scores(theta)
         return np.abs(scores - self._exact.kink(scores, y))
 
-    def near(self, theta: Floats, width: float) -> ArrayRows | None:
-        """The rows within `width` of a kink, if any."""
-        near = self.distances(theta) <= width
-        if not near.any():
-            return None
-        weights = self._kept.weights[near] if self._kept.has_weights else NOTHING
-        return ArrayRows(self._kept.X[near], self._kept.y[near], weights)
-
     def part(self, theta: Floats, width: float) -> ModelCost | None:
         """The model of this model that keeps the rows within `width` of a kink; None if that saves little."""
-        near = self.near(theta, width)
-        if near is None or near.n > FEW * self._kept.n or near.n < LEAST * near.d or not near.total_weight:
+        scores, y, weights = self._scores(theta)
+        near = np.abs(scores - self._exact.kink(scores, y)) <= width
+        count, total = np.count_nonzero(near), self._kept.total_weight
+        if not LEAST * self._kept.d <= count <= FEW * self._kept.n or not weights[near].any():
             return None
-        result = ModelCost(self._problem, near, self._n_threads, self._kept.total_weight / self.share)
-        mean, gradient = self._mean_without_width(theta)
-        cost = self.share * mean + self._others(theta) - self._penalty.value(theta)
-        result.add_lines(theta, cost, self.share * gradient + self._slope)
+        kept = self._kept.weights[near] if self._kept.has_weights else NOTHING
+        rows = ArrayRows(self._kept.X[near], self._kept.y[near], kept)
+        result = ModelCost(self._problem, rows, self._n_threads, total / self.share)
+        factors = (self.share / total) * np.where(near, 0.0, weights)
+        slope = np.einsum("i,ij->j", factors * self._slopes(self._exact, scores, y), self._kept.X)
+        level = float(np.sum(factors * self._values(scores, y))) + self._lines(theta)
+        result.add_lines(theta, level, slope + self._slope)
         return result
+
+    def _lines(self, theta: Floats) -> float:
+        return self._level + float(np.sum(self._slope * (theta - self._at)))
 
     def _others(self, theta: Floats) -> float:
         """The penalty and the lines."""
-        return self._penalty.value(theta) + self._level + float(np.sum(self._slope * (theta - self._at)))
+        return self._penalty.value(theta) + self._lines(theta)
 
     def _scores(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
         """Scores, targets and weights."""
@@ -175,29 +194,25 @@ class ModelCost(SmoothCost):
         weights = self._kept.weights
         return scores, self._kept.y, weights if len(weights) else np.ones(len(scores))
 
-    def _by_row(self, theta: Floats) -> tuple[Floats, Floats, Floats]:
-        """The exact loss, its gap and the weight of each row."""
-        scores, y, weights = self._scores(theta)
+    def _values(self, scores: Floats, y: Floats) -> Floats:
+        """The exact losses."""
         if self._backend == "python":
-            pairs = zip(scores.tolist(), y.tolist(), strict=True)
-            values = np.array([self._exact.value(*pair) for pair in pairs])
-        else:
-            from fastgd.kernels import pointwise
+            return np.array(
+                [self._exact.value(*pair) for pair in zip(scores.tolist(), y.tolist(), strict=True)]
+            )
+        from fastgd.kernels import pointwise
 
-            values = np.empty(len(y))
-            pointwise.values(self._exact, scores, y, values)
-        kinks = self._exact.kink(scores, y)
-        return values, values - self._slopes(scores, y) * (scores - kinks), weights
+        values = np.empty(len(y))
+        pointwise.values(self._exact, scores, y, values)
+        return values
 
-    def _slopes(self, scores: Floats, y: Floats) -> Floats:
-        """The slopes at this width."""
+    def _slopes(self, loss: Loss, scores: Floats, y: Floats) -> Floats:
         if self._backend == "python":
-            pairs = zip(scores.tolist(), y.tolist(), strict=True)
-            return np.array([self.mean.loss.slope(*pair) for pair in pairs])
+            return np.array([loss.slope(*pair) for pair in zip(scores.tolist(), y.tolist(), strict=True)])
         from fastgd.kernels import pointwise
 
         slopes = np.empty(len(y))
-        pointwise.slopes(self.mean.loss, scores, y, slopes)
+        pointwise.slopes(loss, scores, y, slopes)
         return slopes
 
 
@@ -243,6 +258,7 @@ def minimum(cost: ModelCost, theta: Floats, width: float, enough: float) -> Mini
     highest, narrowest, nearness = 0.0, NARROWEST * width, NEAR
     cost.set_width(width)
     point, made = cost(theta), cost.metric(theta)
+    enough, least, n_left = max(enough, cost.rounding(theta)), math.inf, PATIENCE
     for _ in range(STEPS):
         if made is None or not math.isfinite(point.cost):
             return None
@@ -252,16 +268,19 @@ def minimum(cost: ModelCost, theta: Floats, width: float, enough: float) -> Mini
         exact, gap = cost.bounded(point.theta)
         gain = 0.5 * norm_of(point.gradient, metric) ** 2
         highest = max(highest, exact)
-        if exact < -ROUNDING * highest:
+        if not cost.is_whole and exact < -ROUNDING * highest:
             return None
-        if gap + gain <= enough or width <= narrowest:
+        if gap + gain <= enough or width <= narrowest or gain <= GAINED * gap:
+            made = cost.metric(point.theta)  # the curvature here says what a step from here would gain
+            gain = math.inf if made is None else 0.5 * norm_of(point.gradient, made[0]) ** 2
+        n_left = PATIENCE if gap + gain < 0.5 * least else n_left - 1
+        least = min(least, gap + gain)
+        if gap + gain <= enough or width <= narrowest or n_left == 0:
             break
         if gain <= GAINED * gap:
             width *= NARROWER
-            part, found = cost.part(point.theta, nearness * width), None
-            if part is not None:
-                found = minimum(part, point.theta, width, 0.5 * enough)
-                nearness *= WIDER  # if this part does not contain the minimum
+            found = _minimum_of_part(cost, point.theta, nearness, width, enough)
+            nearness *= WIDER  # if this part does not contain the minimum
             if found is not None and (there := cost.bounded(found.theta)[0]) < exact:
                 if there - found.bound <= enough:
                     return found
@@ -271,3 +290,11 @@ def minimum(cost: ModelCost, theta: Floats, width: float, enough: float) -> Mini
         elif gain > SLOW * 0.5 * before * before:
             made = cost.metric(point.theta)
     return Minimum(cost.without_traces(point.theta, exact + gap + gain), exact - gap - gain)
+
+
+def _minimum_of_part(
+    cost: ModelCost, theta: Floats, nearness: float, width: float, enough: float
+) -> Minimum | None:
+    """The minimum of the part that keeps the rows within `nearness` widths of a kink, if that saves much."""
+    part = cost.part(theta, nearness * width)
+    return None if part is None else minimum(part, theta, width, 0.5 * enough)

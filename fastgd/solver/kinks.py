@@ -32,15 +32,19 @@ from fastgd.solver.steppers.base import FIRST_NORM, StepperState
 DEVIATIONS = 3.0
 """Rows are kept that may be on the other side of a kink at the optimum of all rows than at that of the
 sample: with n rows and d parameters in the sample, about this many times √(d/n) of them."""
+LEAST_WIDTH = 1e-8
+"""The least width, as a share of the distances at θ = 0, or of the width on the sample."""
 SAMPLED = 1e-3
 """The sample is at its optimum if its gap is a smaller share of d/n times its cost."""
 
 
 class Read(NamedTuple):
-    """What a read of all rows at θ has found. The cost has penalties, the gradient has none."""
+    """What a read of all rows at θ has found."""
 
     cost: float
-    gradient: Floats
+    """The cost with penalties."""
+    lines: Floats
+    """The slope of the lines of the rows that are not kept, and their cost at θ, as shares of all rows."""
     kept: Floats
     """The rows [x̃, 1, y] near a kink, with s if samples have weights."""
 
@@ -58,8 +62,13 @@ class KinkedCost:
     @OVERFLOW_IS_SEEN
     def read(self, theta: Floats, width: float) -> Read:
         """One pass, which keeps the rows within `width` of a kink."""
-        read = self._read_lists(theta, width) if self._cost is None else self._read(self._cost, theta, width)
-        return read._replace(cost=read.cost + self._problem.penalty.value(theta))
+        if self._cost is None:
+            level, slope, kept = self._read_lists(theta, width)
+        else:
+            level, slope, kept = self._read(self._cost, theta, width)
+        read = Read(level + self._problem.penalty.value(theta), np.append(slope, level), kept)
+        model = self.model(theta, read)
+        return read if model is None else read._replace(cost=model.bounded(theta)[0])
 
     def is_whole(self, kept: Floats) -> bool:
         """Whether these are all rows."""
@@ -73,11 +82,12 @@ class KinkedCost:
         if not len(kept) or (self._has_weights and not weights.any()):
             return None
         rows = ArrayRows(kept[:, :size].copy(), kept[:, size].copy(), weights)
-        model = ModelCost(self._problem, rows, self._n_threads, self._problem.total)
-        model.add_lines(theta, read.cost - self._problem.penalty.value(theta), read.gradient)
+        total = None if self.is_whole(kept) else self._problem.total
+        model = ModelCost(self._problem, rows, self._n_threads, total)
+        model.add_lines(theta, float(read.lines[-1]), read.lines[:-1])
         return model
 
-    def _read(self, cost: Cost, theta: Floats, width: float) -> Read:
+    def _read(self, cost: Cost, theta: Floats, width: float) -> tuple[float, Floats, Floats]:
         from fastgd.kernels import pointwise
 
         rows, to, loss, d = cost.rows, cost.scaling, self._loss, cost.rows.d
@@ -85,24 +95,34 @@ class KinkedCost:
         columns = to.size + 1 + self._has_weights
 
         def task(start: int, X: Array, y: Array, weights: Floats) -> Summary:
-            scores, y = np.empty(len(y)), y.astype(np.float64, copy=False)
+            scores, targets = np.empty(len(y)), y.astype(np.float64, copy=False)
             pointwise.scores(X, w, float(intercept), scores)
-            near = np.flatnonzero(np.abs(scores - loss.kink(scores, y)) <= width)
+            is_near = np.abs(scores - loss.kink(scores, targets)) <= width
+            near = np.flatnonzero(is_near)
             table = np.ones((len(near), columns))
             table[:, :d] = (X[near] - to.shift) * to.scale
-            table[:, to.size] = y[near]
+            table[:, to.size] = targets[near]
             if len(weights):
                 table[:, to.size + 1] = weights[near]
-            return np.concatenate([of_run(start, X, y, weights), table.ravel()])
+            others = np.where(is_near, 0.0, weights if len(weights) else 1.0)
+            return np.concatenate([of_run(start, X, y, others), table.ravel()])
 
         found = reduce.reduce(rows, task, self._n_threads, d + 2, add=functools.partial(_joined, d + 2))
-        return Read(*cost.mean(found[: d + 2].copy()), found[d + 2 :].reshape(-1, columns))
+        return *cost.mean(found[: d + 2].copy()), found[d + 2 :].reshape(-1, columns)
 
-    def _read_lists(self, theta: Floats, width: float) -> Read:
+    def _read_lists(self, theta: Floats, width: float) -> tuple[float, Floats, Floats]:
         rows = in_theta(self._problem, self._problem.rows)
-        whole = ModelCost(self._problem, rows, None)
+        weights = rows.weights if self._has_weights else np.ones(rows.n)
+        near = ModelCost(self._problem, rows, None).distances(theta) <= width
         table = np.column_stack([rows.X, rows.y, rows.weights] if self._has_weights else [rows.X, rows.y])
-        return Read(*whole.mean(theta), table[whole.distances(theta) <= width])
+        level, slope = 0.0, np.zeros(rows.d)
+        if not near.all():
+            others = ArrayRows(rows.X[~near], rows.y[~near], weights[~near])
+            share = others.total_weight / self._problem.total
+            if share:
+                level, slope = ModelCost(self._problem, others, None).mean(theta)
+                level, slope = share * level, share * slope
+        return level, slope, table[near]
 
 
 def in_theta(problem: Problem, rows: Dataset) -> ArrayRows:
@@ -119,27 +139,38 @@ def _joined(size: int, left: Summary, right: Summary, out: Summary) -> Summary: 
     return np.concatenate([left[:size] + right[:size], left[size:], right[size:]])
 
 
-def first_state(problem: Problem, state: StepperState, n_threads: int | None) -> StepperState:
+def first_state(problem: Problem, state: StepperState, n_threads: int | None, tol: float) -> StepperState:
     """The state of a run that begins at the optimum of the sample, or at the caller's start if that is better
     there."""
     rows, size = read_sample(problem.rows, n_threads), problem.scaling.size
     cost = ModelCost(problem, in_theta(problem, rows), n_threads)
     problem.n_passes += 1
-    first, theta = cost(state.point).cost, state.point  # the loss has no width yet
-    if problem.objective.loss.predicts_y and cost(fitted := cost.least_squares(theta)).cost < first:
-        theta = fitted
-    width, bound = float(np.mean(cost.distances(theta))), 0.0
-    if not 0.0 < width < math.inf:  # an exact fit, or an overflow, which the run will find
+    first, theta, bound = cost.bounded(state.point)[0], state.point, 0.0  # the loss has no width yet
+    starts = [np.zeros(size)]
+    if problem.objective.loss.predicts_y:
+        starts += [cost.least_squares(at) for at in (theta, starts[0])]
+    theta = min([theta, *starts], key=lambda at: _finite(cost.bounded(at)[0]))
+    lowest = cost.bounded(theta)[0]
+    width = max(
+        float(np.mean(cost.distances(theta))), LEAST_WIDTH * float(np.mean(cost.distances(starts[0])))
+    )
+    if not 0.0 < width < math.inf:
         width = 1.0
-    else:
+    elif lowest > 0.25 * max(tol, 0.0) ** 2 * first:
         is_all = spacing(problem.rows.n, problem.rows.d) == 1
-        enough = ENOUGH if is_all else SAMPLED * size / rows.n
-        found = minimum(cost, theta, width, enough * cost.bounded(theta)[0])
-        if found is not None and cost.bounded(found.theta)[0] <= first:
+        enough = max(ENOUGH * lowest, 0.25 * max(tol, 0.0) ** 2 * first)
+        if not is_all:
+            enough = max(enough, SAMPLED * size / rows.n * lowest)
+        found = minimum(cost, theta, width, enough)
+        if found is not None and cost.bounded(found.theta)[0] <= lowest:
             theta, bound = found.theta, found.bound if is_all else 0.0
         distances = np.sort(cost.distances(theta))
         place = min(1.0, DEVIATIONS * math.sqrt(size / rows.n)) * (rows.n - 1)
-        width = float(distances[math.ceil(place)]) or width
+        width = max(float(distances[math.ceil(place)]), LEAST_WIDTH * width)
     momentum = state.momentum.copy()
     momentum[FIRST_NORM] = math.sqrt(2.0 * first) if first >= 0.0 else math.inf
-    return state._replace(point=theta, before=theta, momentum=momentum, width=width, bound=bound)
+    return state._replace(point=theta, before=theta, momentum=momentum, width=width, bound=max(0.0, bound))
+
+
+def _finite(cost: float) -> float:
+    return cost if math.isfinite(cost) else math.inf

@@ -107,9 +107,13 @@ class SmoothCost:
         moving = np.ix_(is_moving, is_moving)
         metric = np.zeros_like(table)
         with blas.one_thread():
-            W = linalg.factor(table[moving]).whitening()
-            metric[moving] = W @ W.T
-        return metric, W.shape[1]
+            metric[moving], rank = self.inverse(table[moving])
+        return metric, rank
+
+    def inverse(self, table: Floats) -> tuple[Floats, int]:
+        """The pseudo-inverse of a Hessian, and its rank."""
+        W = linalg.factor(table).whitening()
+        return W @ W.T, W.shape[1]
 
     def bend(self, theta: Floats) -> Floats:
         """The second derivatives of the penalty."""

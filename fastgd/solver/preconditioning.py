@@ -8,7 +8,7 @@ losses have a curvature at each point: see `metric.py`.
 from __future__ import annotations
 
 from fastgd.data.dataset import Dataset
-from fastgd.losses import name_of
+from fastgd.losses import has_width, name_of
 from fastgd.solver import planner
 from fastgd.solver.objective import Objective, UpdateRule
 from fastgd.solver.options import Plan
@@ -43,7 +43,7 @@ def suits(
     if not has_automatic_rate or rule.momentum or is_validated:
         return False
     if not objective.is_smooth:
-        return objective.loss.has_width and d <= WIDEST
+        return has_width(objective.loss) and d <= WIDEST
     if objective.l1:
         return False
     return objective.is_squared or d <= WIDEST
@@ -65,7 +65,7 @@ def refused(plan: Plan, rows: Dataset) -> str:
 def _unserved_of_sample(plan: Plan, rows: Dataset) -> str:
     """Why a loss other than the squared error cannot be preconditioned; empty if it can be."""
     objective = plan.objective
-    if not (objective.is_smooth or objective.loss.has_width):
+    if not (objective.is_smooth or has_width(objective.loss)):
         return f"{name_of(objective.loss)} has kinks, and nothing says where"
     if plan.rule.momentum:
         return "it excludes momentum, which its steps do not need"

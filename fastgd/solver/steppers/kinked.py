@@ -25,6 +25,8 @@ FIRST_WIDTH = 0.25
 """The first width of a loss in a model, as a share of the width of the kept rows."""
 MISSED = 2.0 * ENOUGH
 """The share of the cost that the minimum of a model may miss."""
+HALVINGS = 24
+"""The most rates that a step tries."""
 WIDENINGS = 60
 """The most times that an epoch keeps more rows since the model has no minimum."""
 
@@ -34,7 +36,8 @@ class KinkDescent(GradientRule):
     undone, and the next model keeps more rows.
 
     The run has converged when the cost lies at most tol² times the cost at the caller's start above its lower
-    bound, or above it by rounding alone. The norm of an epoch is √(2 (cost − bound)).
+    bound, or above it by rounding alone. It ends, without having converged, if all rows are kept and no step
+    lowers the cost. The norm of an epoch is √(2 (cost − bound)).
     """
 
     has_costs = True
@@ -51,31 +54,46 @@ class KinkDescent(GradientRule):
     def advance(
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
     ) -> tuple[StepperState, int]:
-        before, is_lower, found = state, False, None
-        if self._excess(state) > 0.0:
-            state, found = self._minimum(state)
-        if found is not None:
-            theta = state.point + float(rates[0]) * (found.theta - state.point)
-            new = self._with_read(state._replace(point=theta, bound=max(state.bound, found.bound)))
-            is_lower = not new.cost >= state.cost
-            state = new if is_lower else state._replace(bound=new.bound, passes=new.passes)
+        before, is_lower = state, False
+        if not self._is_near(state):
+            state, is_lower = self._stepped(state, float(rates[0]))
         if not (allow_divergence or (math.isfinite(state.cost) and np.isfinite(state.point).all())):
             return before._replace(passes=state.passes), 0
-        norm = math.sqrt(2.0 * self._excess(state))
-        is_stuck = norm == 0.0 or (not is_lower and self._is_whole(state))
+        norm, is_near = math.sqrt(2.0 * self._excess(state)), self._is_near(state)
+        is_stuck = not (is_lower or is_near) and self._is_whole(state)
         momentum = state.momentum.copy()
-        momentum[QUIET] = 1.0 if is_stuck or norm <= self._until.tol * momentum[FIRST_NORM] else 0.0
-        momentum[LAST_NORM] = norm
-        has_converged = bool(self._until.tol >= 0.0 and momentum[QUIET] > 0.0)
-        if not (is_lower or is_stuck or has_converged):
+        momentum[QUIET], momentum[LAST_NORM] = float(is_near or is_stuck), norm
+        if not (is_lower or is_near or is_stuck):
             state = self._with_read(state._replace(width=WIDER * state.width))
         batch.costs[:], batch.weights[:], batch.norms[:] = state.cost, state.point, norm
-        return state._replace(before=before.point, momentum=momentum, has_converged=has_converged), 1
+        ends = self._until.tol >= 0.0 and (is_near or is_stuck)
+        return state._replace(before=before.point, momentum=momentum, has_converged=ends), 1
+
+    def _stepped(self, state: StepperState, rate: float) -> tuple[StepperState, bool]:
+        """The state after a step, and whether it lowers the cost. Otherwise it has the point of the start.
+
+        If all rows are kept, the model is the cost, and a step that does not lower it is halved.
+        """
+        state, found = self._minimum(state)
+        if found is None:
+            return state, False
+        state = state._replace(bound=max(state.bound, found.bound))
+        for _ in range(HALVINGS if self._is_whole(state) else 1):
+            new = self._with_read(state._replace(point=state.point + rate * (found.theta - state.point)))
+            if not new.cost >= state.cost:
+                return new, True
+            state, rate = state._replace(passes=new.passes), 0.5 * rate
+        return state, False
+
+    def _is_near(self, state: StepperState) -> bool:
+        """Whether the cost is near enough to its bound."""
+        norm = math.sqrt(2.0 * self._excess(state))
+        return bool(norm <= max(self._until.tol, 0.0) * state.momentum[FIRST_NORM])
 
     def _with_read(self, state: StepperState) -> StepperState:
-        """The state with the cost, the gradient and the kept rows at its point, by one pass."""
+        """The state with the cost, the lines and the kept rows at its point, by one pass."""
         read = self._cost.read(state.point, state.width)
-        return state._replace(cost=read.cost, gradient=read.gradient, kept=read.kept, passes=state.passes + 1)
+        return state._replace(cost=read.cost, gradient=read.lines, kept=read.kept, passes=state.passes + 1)
 
     def _excess(self, state: StepperState) -> float:
         """What the cost lies above its bound, or 0 for rounding and what the minimum of a model may miss."""
@@ -91,7 +109,7 @@ class KinkDescent(GradientRule):
         for _ in range(WIDENINGS):
             model = self._cost.model(state.point, Read(state.cost, state.gradient, state.kept))
             if model is not None:
-                enough = max(ENOUGH, share) * abs(state.cost)
+                enough = max(ENOUGH * abs(state.cost), share * 0.5 * float(state.momentum[FIRST_NORM]) ** 2)
                 found = minimum(model, state.point, FIRST_WIDTH * state.width, enough)
                 if found is not None or self._is_whole(state):
                     return state, found
