@@ -302,10 +302,10 @@ def names(*, of_classes: bool) -> tuple[str, ...]:
 
 
 def name_of(loss: Any) -> str:
-    """The name of a loss. A loss of the user's own has the name of its class."""
+    """The name of a loss. A loss of the user's own, or of a subclass, has the name of its class."""
     if is_own(loss):
         return type(loss).__name__.removeprefix(OWN).rpartition("_")[0]
-    return next(name for name, one in NAMED.items() if type(one) is type(loss))
+    return next((name for name, one in NAMED.items() if type(one) is type(loss)), type(loss).__name__)
 
 
 OWN = "OwnLoss_"

@@ -169,5 +169,6 @@ def reached(tol: float, patience: int, by_cost: bool, has_bound: bool = False) -
     if tol == 0.0:
         return "w is the optimum to rounding"
     if has_bound:
-        return f"the cost is above its minimum by at most {tol * tol:.2g} of the cost at the start"
+        share = f"{tol * tol:.2g} of the cost at the start"
+        return f"the cost is above its minimum by less than {share}, to second order"
     return f"the gradient's norm fell to {tol:.2g} of the first"

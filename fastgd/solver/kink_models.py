@@ -6,8 +6,9 @@ slope of a line through the kink, which is nowhere above the loss. So the gap
 
     Σ s (loss(score) − a·(score − kink))/Σ s,
 
-with what a step would still gain (to second order: ½ gᵀM g, with M the inverse of the Hessian), bounds how
-far the cost of the model is above its minimum.
+with what a step would still gain, bounds how far the cost of the model is above its minimum. The gain is that
+of the curvature: ½ gᵀM g, with M the inverse of the Hessian. So the bound holds to second order. Where many
+rows lie exactly at kinks, or rows are fewer than columns, it may be above the minimum by some 1e-6 of it.
 """
 
 from __future__ import annotations
