@@ -16,6 +16,9 @@ from fastgd.solver.options import Plan
 WIDEST = 400
 """With more columns a sample of `ROWS_OF_A_COLUMN` rows a column takes more than its `MOST_BYTES`."""
 
+WIDEST_OF_KINKS = 128
+"""With more columns the models of a loss with kinks take hundreds of steps of d³ operations."""
+
 
 def resolved(plan: Plan, rows: Dataset) -> bool:
     """`precondition` as True or False. Raises ValueError for True with an option that excludes it."""
@@ -43,7 +46,7 @@ def suits(
     if not has_automatic_rate or rule.momentum or is_validated:
         return False
     if not objective.is_smooth:
-        return has_width(objective.loss) and d <= WIDEST
+        return has_width(objective.loss) and d <= WIDEST_OF_KINKS
     if objective.l1:
         return False
     return objective.is_squared or d <= WIDEST

@@ -201,3 +201,14 @@ def test_a_column_beside_its_copy_in_fewer_digits_converges(n, copy):
 def test_columns_of_zeros_have_no_curvature_in_the_metric():
     found = fastgd.diagnose(np.zeros((10, 2)), np.ones(10), l2=1.0, precondition=True)
     assert (found.largest_eigenvalue, found.optimum_cost) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("d", "is_served"), [(128, True), (129, False)])
+def test_auto_takes_models_of_kinks_up_to_some_columns(rng, d, is_served):
+    X, y = rng.normal(size=(12, d)), rng.normal(size=12)
+    how = dict(loss="quantile", n_epochs=1)
+    fit, served, plain = (
+        fastgd.gradient_descent(X, y, precondition=choice, **how) for choice in ("auto", True, False)
+    )
+    assert fit.w.tolist() == (served if is_served else plain).w.tolist()
+    assert served.w.tolist() != plain.w.tolist()
