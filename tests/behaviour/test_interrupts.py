@@ -37,7 +37,7 @@ except KeyboardInterrupt:
     caught = time.time()
     cpu = time.process_time()
     time.sleep(0.2)
-    print(caught, time.process_time() - cpu, flush=True)
+    print(caught, cpu, time.process_time() - cpu, flush=True)
 """
 STREAM, SUMMARY = ", method='stream'", ", method='summary'"
 CASES = {
@@ -54,7 +54,13 @@ CASES = {
 }
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT is sent to a process here")
+def processor_time(pid):
+    """The processor time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the processor time from /proc")
 @pytest.mark.parametrize("case", CASES)
 def test_an_interrupt_is_answered_and_nothing_runs_on(case):
     data, name, more = CASES[case]
@@ -67,15 +73,16 @@ def test_an_interrupt_is_answered_and_nothing_runs_on(case):
     with child:
         assert child.stdout.readline() == "ready\n"
         time.sleep(0.3)
-        sent = time.time()
+        sent, cpu_before = time.time(), processor_time(child.pid)
         child.send_signal(signal.SIGINT)
         try:
             out, _ = child.communicate(timeout=60)
         finally:
             child.kill()
-    caught, cpu_afterwards = map(float, out.split())
-    # 0.3 s is the promise; a loaded machine is given the rest.
-    assert caught - sent < 1.0
+    caught, cpu, cpu_afterwards = map(float, out.split())
+    # 0.3 s is the promise; two threads may use them. A loaded machine is given more by the clock.
+    assert cpu - cpu_before < 1.0
+    assert caught - sent < 10.0
     assert cpu_afterwards < 0.05
 
 
