@@ -56,6 +56,21 @@ class LogCosh:
         return np.tanh(score - y)
 
 
+KINKED = {
+    "quantile": losses.Quantile(0.3),
+    "hinge": losses.Hinge(),
+    "epsilon_insensitive": losses.EpsilonInsensitive(0.4),
+}
+"""Losses with kinks."""
+
+
+def kinked(rng, loss, n, d=4):
+    """Rows in unlike units, and targets that suit the loss."""
+    X = rng.normal(size=(n, d)) * np.logspace(0, 1, d) + 1.0
+    scores = (X - 1.0) @ (rng.normal(size=d) / np.logspace(0, 1, d)) + rng.standard_t(3, n)
+    return X, (scores > 0.2).astype(float) if loss == "hinge" else scores
+
+
 def resumed(X, y, path, **how):
     """A full-batch run of 7 epochs that was stopped in epoch 4, resumed from its checkpoint."""
 

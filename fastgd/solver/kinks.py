@@ -26,7 +26,7 @@ from fastgd.loss_base import Kinked
 from fastgd.solver.cost import OVERFLOW_IS_SEEN, Cost
 from fastgd.solver.kink_models import ENOUGH, ModelCost, minimum
 from fastgd.solver.problem import Problem
-from fastgd.solver.sample import read_sample, spacing
+from fastgd.solver.sample import joined, read_sample, spacing
 from fastgd.solver.steppers.base import FIRST_NORM, StepperState
 
 DEVIATIONS = 3.0
@@ -107,7 +107,7 @@ class KinkedCost:
             others = np.where(is_near, 0.0, weights if len(weights) else 1.0)
             return np.concatenate([of_run(start, X, y, others), table.ravel()])
 
-        found = reduce.reduce(rows, task, self._n_threads, d + 2, add=functools.partial(_joined, d + 2))
+        found = reduce.reduce(rows, task, self._n_threads, d + 2, add=functools.partial(joined, d + 2))
         return *cost.mean(found[: d + 2].copy()), found[d + 2 :].reshape(-1, columns)
 
     def _read_lists(self, theta: Floats, width: float) -> tuple[float, Floats, Floats]:
@@ -134,11 +134,6 @@ def in_theta(problem: Problem, rows: Dataset) -> ArrayRows:
     return ArrayRows(arrays[0].reshape(len(arrays[1]), to.size), *arrays[1:])
 
 
-def _joined(size: int, left: Summary, right: Summary, out: Summary) -> Summary:  # noqa: ARG001 - of a ufunc
-    """The sum of the first `size` numbers, and the rows of both."""
-    return np.concatenate([left[:size] + right[:size], left[size:], right[size:]])
-
-
 def first_state(problem: Problem, state: StepperState, n_threads: int | None, tol: float) -> StepperState:
     """The state of a run that begins at the optimum of the sample, or at the caller's start if that is better
     there."""
@@ -146,14 +141,14 @@ def first_state(problem: Problem, state: StepperState, n_threads: int | None, to
     cost = ModelCost(problem, in_theta(problem, rows), n_threads)
     problem.n_passes += 1
     first, theta, bound = cost.bounded(state.point)[0], state.point, 0.0  # the loss has no width yet
-    starts = [np.zeros(size)]
+    zeros = np.zeros(size)
+    starts = [theta, zeros] if theta.any() else [zeros]
     if problem.objective.loss.predicts_y:
-        starts += [cost.least_squares(at) for at in (theta, starts[0])]
-    theta = min([theta, *starts], key=lambda at: _finite(cost.bounded(at)[0]))
+        starts += [cost.least_squares(at) for at in starts]
+    theta = min(starts, key=lambda at: _finite(cost.bounded(at)[0]))
     lowest = cost.bounded(theta)[0]
-    width = max(
-        float(np.mean(cost.distances(theta))), LEAST_WIDTH * float(np.mean(cost.distances(starts[0])))
-    )
+    width, widest = (float(np.mean(cost.distances(at))) for at in (theta, zeros))
+    width = max(width, LEAST_WIDTH * widest)
     if not 0.0 < width < math.inf:
         width = 1.0
     elif lowest > 0.25 * max(tol, 0.0) ** 2 * first:

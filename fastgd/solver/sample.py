@@ -42,7 +42,7 @@ def read_sample(rows: Dataset, n_threads: int | None) -> Dataset:
 
 def _read(rows: Dataset, n_threads: int | None) -> ArrayRows:
     task = functools.partial(_taken, spacing(rows.n, rows.d), rows.has_weights)
-    table = reduce.reduce(rows, task, n_threads, add=_joined)
+    table = reduce.reduce(rows, task, n_threads, add=functools.partial(joined, 0))
     d, weights = rows.d, NOTHING
     if rows.has_weights:
         weights = table[:, d + 1].copy()
@@ -66,6 +66,6 @@ def _taken(every: int, has_weights: bool, start: int, X: Array, y: Array, weight
     return table
 
 
-def _joined(left: Summary, right: Summary, out: Summary) -> Summary:  # noqa: ARG001 - a ufunc's argument
-    """The sum of two summaries for `reduce`, which adds neighbours in the order of the rows."""
-    return np.concatenate([left, right])
+def joined(size: int, left: Summary, right: Summary, out: Summary) -> Summary:  # noqa: ARG001 - of a ufunc
+    """The sum of the first `size` entries of two summaries, and all others of both, in the rows' order."""
+    return np.concatenate([left[:size] + right[:size], left[size:], right[size:]])
