@@ -6,7 +6,11 @@ Fit:
     sgd                 stochastic gradient descent
     sweep               one fit for each of several learning rates, in shared passes
     diagnose            stable learning rates, the optimum, and a forecast of convergence
-    load                read a fit that `FitResult.save` wrote
+    load                read a fit or a summary that `save` wrote
+
+Summarise:
+
+    summarize           all that squared errors need of rows, from one read; summaries add up
 
 Compute:
 
@@ -25,6 +29,7 @@ Data:
 Results, errors and warnings:
 
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
+    Summary             sums, differences, columns and targets of summaries, `save`
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
     InvalidDataError    the data cannot be used
@@ -62,6 +67,7 @@ _HOMES = {
     "gradient_descent": "api",
     "sgd": "api",
     "sweep": "solver.sweep",
+    "summarize": "solver.summarize",
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
@@ -70,6 +76,7 @@ _HOMES = {
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "solver.results",
+    "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
@@ -85,6 +92,7 @@ __all__ = [
     "DivergenceError",
     "FitResult",
     "InvalidDataError",
+    "Summary",
     "SweepResult",
     "__version__",
     "chunks",
@@ -100,6 +108,7 @@ __all__ = [
     "read_table",
     "sgd",
     "show_versions",
+    "summarize",
     "sweep",
     "warmup",
 ]
@@ -115,6 +124,8 @@ if TYPE_CHECKING:
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.results import DivergenceError, FitResult
+    from fastgd.solver.summarize import summarize
+    from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
     from fastgd.versions import show_versions
     from fastgd.warm import warmup

@@ -24,6 +24,7 @@ from fastgd.solver.cost import Cost, squared_cost
 from fastgd.solver.each_row import each_row, predict
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.objective import Objective, as_objective, check_loss
+from fastgd.solver.summarized import Summarized
 
 
 def forward(
@@ -293,6 +294,9 @@ def cost_and_gradient(
     n_threads = threads.checked_threads(n_threads)
     objective = as_objective(loss, l1, l2, False, False, has_weights=rows.has_weights)
     intercept = checks.number("intercept", intercept)
+    if isinstance(rows, Summarized):
+        value, slope = rows.cost_and_gradient(weights, intercept, objective)
+        return value, float(slope[0]) if rows.is_scalar else slope
     if not objective.is_plain or intercept != 0.0:
         return _general_cost(rows, weights, intercept, objective, resolve(backend), n_threads)
     value, gradient = squared_cost(rows, weights, resolve(backend), n_threads)

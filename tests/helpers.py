@@ -81,7 +81,7 @@ import re, resource, sys
 from fastgd.checks import InvalidDataError
 from fastgd.data import files
 from fastgd.io import npz
-readers = {"npy": files.open_npy, "npz": files.open_npz, "own": lambda path: npz.read(path, "fit")}
+readers = {"npy": files.open_npy, "npz": files.open_npz, "own": lambda path: npz.read(path, {"fit": object})}
 size = int(re.search(r"VmSize:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (size + 50_000_000,) * 2)
 for path in sys.argv[2:]:

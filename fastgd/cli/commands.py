@@ -22,7 +22,7 @@ from fastgd.io.npz import replacing
 from fastgd.losses import NAMED
 from fastgd.solver.diagnose import diagnose
 from fastgd.solver.fit import fit as fit_rows
-from fastgd.solver.model import load
+from fastgd.solver.model import load_fit
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
@@ -167,7 +167,7 @@ def predict(options: Namespace) -> int:
         if suffix not in OUTPUTS:
             raise InvalidDataError(f"--out writes .csv, .parquet or .npy, not {Path(options.out).name}")
         _check_place("--out", options.out, options.data, options.model)
-    model = load(options.model)
+    model = load_fit(options.model)
     if not model.converged:
         _say(f"the fit in {options.model} has not converged")
     counts = Counts()

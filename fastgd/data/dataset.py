@@ -15,14 +15,17 @@ from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Executor, Floats, Log, Pass, Piece, Reader, RunsAnywhere, block_rows
 from fastgd.wording import Text
 
-ROWS, FIRST, SMALLEST, LARGEST, OTHER_ROW, OTHER, BAD_ROW, BAD, TOTAL, MOMENT, SQUARE, SIZE = range(12)
+ROWS, FIRST, SMALLEST, LARGEST, OTHER_ROW, OTHER, BAD_ROW, BAD, COUNTED, TOTAL, MOMENT, SQUARE, SIZE = range(
+    13
+)
 
 
 class Facts:
     """Facts about the targets and weights, collected in one scan.
 
     `state` holds the number of rows; the first, the smallest and the largest target; the first target that is
-    neither 0 nor 1, and its row; the first invalid weight, and its row; Σ s, Σ s (y − y₀), Σ s (y − y₀)².
+    neither 0 nor 1, and its row; the first invalid weight, and its row; the number of rows of weight above 0;
+    Σ s, Σ s (y − y₀), Σ s (y − y₀)².
     """
 
     def __init__(self) -> None:
@@ -32,6 +35,11 @@ class Facts:
     @property
     def n(self) -> int:
         return int(self.state[ROWS])
+
+    @property
+    def n_counted(self) -> int:
+        """The number of rows of weight above 0."""
+        return int(self.state[COUNTED])
 
     @property
     def least(self) -> float:
@@ -101,6 +109,7 @@ def look(start: int, y: Array, weights: Floats, block: int, state: Floats) -> No
                 row = int(is_bad.argmax())
                 state[BAD_ROW], state[BAD] = start + at + row, s[row]
             weighted = s * moved
+        state[COUNTED] += np.count_nonzero(s > 0.0) if len(s) else len(part)
         state[TOTAL] += np.sum(s) if len(s) else len(part)
         state[MOMENT] += np.sum(weighted)
         state[SQUARE] += np.sum(weighted * moved)
@@ -137,6 +146,8 @@ class Dataset:
     """Whether a row is a number, as in the lesson."""
     row_bytes: int
     run_numbers: int
+    has_rows: bool = True
+    """Whether rows can be read. A summary has none."""
     is_random: bool = True
     """Whether rows can be read in any order."""
     has_weights: bool = False

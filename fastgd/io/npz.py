@@ -65,9 +65,9 @@ def write(path: Path, kind: str, value: Any) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def read(path: Path, kind: str, *classes: type) -> Any:
-    """The value of a file that `write` made; of dataclasses and named tuples only these, and those that their
-    fields name, are made.
+def read(path: Path, kinds: dict[str, Any]) -> Any:
+    """The value of a file that `write` made, of one of these kinds. Of dataclasses and named tuples only
+    those that the annotation of its kind names, and those that their fields name, are made.
 
     Raises
     ------
@@ -88,11 +88,11 @@ def read(path: Path, kind: str, *classes: type) -> Any:
                 f"{name} has version {version!r:.20} of the format, and this fastgd reads version {VERSION}: "
                 f"{remedy}"
             )
-        if about.get("kind") != kind:
-            raise InvalidDataError(f"{name} holds a {about.get('kind')!s:.20}, not a {kind}")
+        if (kind := about.get("kind")) not in kinds:
+            raise InvalidDataError(f"{name} holds a {kind!s:.20}, not a {' or a '.join(kinds)}")
         arrays = dict(members)
     try:
-        return unpack(about.get("value"), arrays, *classes)
+        return unpack(about.get("value"), arrays, kinds[kind])
     except InvalidDataError as error:
         raise InvalidDataError(f"{name} {error}") from None
 
@@ -188,10 +188,13 @@ def _unpacked(tree: Any, left: Arrays, classes: dict[str, type]) -> Any:
 def _classes_in(*hints: Any) -> dict[str, type]:
     """The dataclasses and named tuples that annotations name, and those that their fields name."""
     found: dict[str, type] = {}
-    for hint in hints:
-        if isinstance(hint, type) and _fields(hint) is not None:
-            found |= {hint.__name__: hint} | _classes_in(*_hints(hint).values())
-        found |= _classes_in(*get_args(hint)) if get_origin(hint) is not Literal else {}
+    left = list(hints)
+    while left:
+        hint = left.pop()
+        if isinstance(hint, type) and _fields(hint) is not None and hint.__name__ not in found:
+            found[hint.__name__] = hint
+            left += _hints(hint).values()
+        left += get_args(hint) if get_origin(hint) is not Literal else ()
     return found
 
 

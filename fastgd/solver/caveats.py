@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.data.dataset import Dataset
+from fastgd.engine.blocks import Floats
 from fastgd.solver import blas, forecast, linalg, preconditioning
 from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
 from fastgd.solver.options import Options, Plan
 from fastgd.solver.steppers.base import FIRST_NORM, LAST_NORM
+from fastgd.solver.summarized import Summarized
 
 FEW_DIGITS = 7.5
 """A warning reports weights with fewer digits than this."""
@@ -44,18 +48,10 @@ def condition(rows: Dataset, objective: Objective) -> float:
     """
     if objective.is_standardized or (rows.d == 1 and not objective.fit_intercept):
         return 1.0
-    X, _, weights = rows.head(FIRST_ROWS)
-    X = X[weights > 0.0] if len(weights) else X
-    if len(X) <= rows.d + objective.fit_intercept:  # directions without data are not slow
-        return 1.0
     with np.errstate(all="ignore"):
-        X, offset = np.asarray(X, np.float64), np.zeros(rows.d)
-        if objective.fit_intercept:  # about the first row, which keeps the digits of columns far from zero
-            first = X[0]
-            X = X - first
-            mean = X.mean(axis=0)
-            X, offset = X - mean, (first + mean) ** 2
-        variance = np.einsum("ij,ij->j", X, X) / len(X)
+        n, offset, variance, table = _columns(rows, objective.fit_intercept)
+        if n <= rows.d + objective.fit_intercept:  # directions without data are not slow
+            return 1.0
         ridge = objective.l2 / objective.curvature if objective.is_smooth else 0.0
         counted = variance > 0.0
         if not counted.any() or not np.isfinite(variance).all():
@@ -67,11 +63,33 @@ def condition(rows: Dataset, objective: Objective) -> float:
         bound = largest / smallest if smallest > 0.0 else math.inf
         if bound > HARMLESS:
             with blas.one_thread():
-                factor = linalg.factor(X[:, counted].T @ X[:, counted])
+                factor = linalg.factor(table(counted))
             if len(factor.dependent):  # the other columns are orthogonal to directions without curvature
                 centred = np.delete(centred, factor.involved())
                 bound = largest / float(np.min(centred)) if len(centred) else 1.0
     return bound if bound >= 1.0 else 1.0
+
+
+def _columns(
+    rows: Dataset, fit_intercept: bool
+) -> tuple[int, Floats, Floats, Callable[[NDArray[np.bool_]], Floats]]:
+    """n of the first rows, mean² and variances of columns, and the products of some; mean² is 0 without an
+    intercept, where the variances are about 0."""
+    if isinstance(rows, Summarized):
+        products = rows.summary.products
+        table = products.S if fit_intercept else rows.statistics(False).G
+        offset = products.mean**2 if fit_intercept else np.zeros(rows.d)
+        return rows.n, offset, np.diag(table) / products.total, lambda some: table[np.ix_(some, some)]
+    X, _, weights = rows.head(FIRST_ROWS)
+    X = np.asarray(X[weights > 0.0] if len(weights) else X, np.float64)
+    offset = np.zeros(rows.d)
+    if fit_intercept and len(X):  # about the first row, which keeps the digits of columns far from zero
+        first = X[0]
+        X = X - first
+        mean = X.mean(axis=0)
+        X, offset = X - mean, (first + mean) ** 2
+    variance = np.einsum("ij,ij->j", X, X) / len(X) if len(X) else offset
+    return len(X), offset, variance, lambda some: X[:, some].T @ X[:, some]
 
 
 def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float:

@@ -8,7 +8,7 @@ better ones. With few rows the weights are refined until they have all their dig
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.solver.cost import leaf_rows
+from fastgd.solver.folds import Folds, read_folds
 from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import (
     FAR,
@@ -25,7 +26,9 @@ from fastgd.solver.statistics import (
     Statistics,
     first_reference,
     read_statistics,
+    sum_of,
 )
+from fastgd.solver.summarized import Summarized
 
 ACCURATE_ROWS = 4096
 """Up to this number of rows, the reference is refined with residuals in twice the working precision."""
@@ -45,13 +48,24 @@ class Centred(NamedTuple):
     n_passes: int
     is_resumed: bool
     """Whether the reference is that of an earlier run on the same data."""
+    parts: tuple[tuple[Statistics, int], ...] = ()
+    """The statistics of each fold, and its number of rows of weight above 0."""
 
 
 def read_centred(
-    rows: Dataset, has_intercept: bool, backend: Backend, n_threads: int | None, saved: Reference | None
+    rows: Dataset,
+    has_intercept: bool,
+    backend: Backend,
+    n_threads: int | None,
+    saved: Reference | None,
+    folds: Folds | None = None,
 ) -> Centred:
     """Read the statistics. `saved` is the reference of an earlier run, used if the data is the same."""
-    reading = _Reading(rows, has_intercept, backend, n_threads)
+    if isinstance(rows, Summarized):
+        statistics = rows.statistics(has_intercept)
+        is_resumed = saved is not None and saved.squares == statistics.s
+        return Centred(statistics, 0, is_resumed)
+    reading = _Reading(rows, has_intercept, backend, n_threads, folds)
     if saved is not None and len(saved.x_ref) == rows.d and len(saved.w_ref) == rows.d + has_intercept:
         statistics = reading.statistics_about(saved.x_ref, saved.w_ref)
         statistics = reading.refined(statistics, 0)
@@ -61,14 +75,23 @@ def read_centred(
     check_squares(rows, statistics.x_ref, np.diag(statistics.G)[: rows.d])
     if backend == "numba" and statistics.is_finite:
         statistics = reading.refined(reading.better(statistics), REFINEMENTS)
-    return Centred(statistics, reading.n_passes, False)
+    return Centred(statistics, reading.n_passes, False, tuple(reading.parts))
 
 
 class _Reading:
-    def __init__(self, rows: Dataset, has_intercept: bool, backend: Backend, n_threads: int | None):
+    def __init__(
+        self,
+        rows: Dataset,
+        has_intercept: bool,
+        backend: Backend,
+        n_threads: int | None,
+        folds: Folds | None = None,
+    ):
         self._rows, self._has_intercept = rows, has_intercept
-        self._backend, self._n_threads = backend, n_threads
+        self._backend, self._n_threads, self._folds = backend, n_threads, folds
         self.n_passes = 0
+        self.parts: list[tuple[Statistics, int]] = []
+        """The folds of the last pass."""
 
     def _centred(self, x_ref: Floats) -> Dataset:
         if not (self._has_intercept or self._rows.has_weights):  # nothing to transform
@@ -78,8 +101,15 @@ class _Reading:
     def statistics_about(self, x_ref: Floats, w_ref: Floats) -> Statistics:
         """The statistics about this reference, in one pass."""
         self.n_passes += 1
-        statistics = read_statistics(self._centred(x_ref), w_ref, self._n_threads, self._backend)
-        statistics.x_ref = x_ref
+        rows = self._centred(x_ref)
+        if self._folds is None:
+            statistics = read_statistics(rows, w_ref, self._n_threads, self._backend)
+        else:
+            parts, counts = read_folds(rows, w_ref, self._folds, self._n_threads, self._backend)
+            self.parts = list(zip(parts, counts, strict=True))
+            statistics = sum_of(parts)
+        for one in (statistics, *(part for part, _ in self.parts)):
+            one.x_ref = x_ref
         return statistics
 
     def first(self) -> tuple[Floats, Floats]:
@@ -148,8 +178,12 @@ def first_means(rows: Dataset, has_intercept: bool) -> Floats:
         x_ref = np.where(spread > 0.0, np.round(mean / unit) * unit, first)
     if not np.isfinite(x_ref).all():
         rows.refuse_nonfinite()
-        raise InvalidDataError("X is too large: its squares overflow; scale it")
+        refuse_overflow()
     return x_ref
+
+
+def refuse_overflow() -> NoReturn:
+    raise InvalidDataError("X is too large: its squares overflow; scale it")
 
 
 def _first_rows(rows: Dataset) -> Floats:

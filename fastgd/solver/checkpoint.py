@@ -339,7 +339,7 @@ def _versions() -> dict[str, str]:
 
 def _read(path: Path, marks: dict[str, Any]) -> Content:
     """The content of a checkpoint file. Checkpoints of other runs or other data are refused."""
-    saved = npz.read(path, KIND, Content)
+    saved = npz.read(path, {KIND: Content})
     name = os.fspath(path)
     if not isinstance(saved, Content) or not 0 <= saved.before <= len(saved.places):
         raise InvalidDataError(f"{name} does not hold the values of a checkpoint")

@@ -17,7 +17,7 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.chunks import Source
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
-from fastgd.solver import linalg, planner
+from fastgd.solver import linalg, planner, summarized
 from fastgd.solver.curvature import ratio, table_of
 from fastgd.solver.forecast import named
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -210,6 +210,8 @@ def diagnose(
             raise ValueError(f'{name} is for full-batch descent only: pass solver="gradient_descent"')
     if objective.precondition and (reason := unserved(objective, rows)):
         raise ValueError(f"precondition=True is not possible: {reason}")
+    if not rows.has_rows and solver == "sgd":
+        summarized.refuse('solver="sgd"')
     problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
     return _diagnosed(problem, solver, learning_rate, runs_on)
 

@@ -25,13 +25,17 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
     names: tuple[str, ...] = ()
     if type(X) is not np.ndarray and type(X) is not list:  # the lesson's call is kept short
         from fastgd.distributed.collections import is_dask
+        from fastgd.solver.summary import Summary
 
+        if isinstance(X, Summary):
+            from fastgd.solver.summarized import Summarized
+
+            _refuse_others("a Summary", y, sample_weight)
+            return Summarized(X)
         if isinstance(X, Source):
             from fastgd.data.streams import StreamRows
 
-            if y is not None or sample_weight is not None:
-                what = "y" if y is not None else "sample_weight"
-                raise TypeError(f"{X.name} has targets and weights of its own: leave {what} out")
+            _refuse_others(X.name, y, sample_weight)
             return StreamRows(X)
         if is_dask(X):
             from fastgd.distributed.executor import dask_rows
@@ -46,6 +50,12 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
     if sample_weight is not None:
         rows.set_weights(as_sample_weight(sample_weight, rows.n))
     return rows
+
+
+def _refuse_others(name: str, y: Any, sample_weight: Any) -> None:
+    if y is not None or sample_weight is not None:
+        what = "y" if y is not None else "sample_weight"
+        raise TypeError(f"{name} has targets and weights of its own: leave {what} out")
 
 
 def check_weights(rows: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""Load saved fits, which hold everything but the caller's data.
+"""Load saved fits and summaries. A fit holds everything but the caller's data.
 
 A run that continues a loaded fit passes its arrays to compiled code. `npz.read` checks the types of all
 fields; this module checks the sizes of the arrays.
@@ -14,12 +14,14 @@ import numpy as np
 from fastgd.checks import InvalidDataError
 from fastgd.data.files import Path
 from fastgd.io import npz
-from fastgd.solver.results import KIND, FitResult
+from fastgd.solver import results, summary
+from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
+from fastgd.solver.summary import Summary
 
 
-def load(path: Path) -> FitResult:
-    """Load a fit that `FitResult.save` wrote.
+def load(path: Path) -> Any:
+    """Load a fit or a summary that its `save` wrote.
 
     Parameters
     ----------
@@ -27,9 +29,9 @@ def load(path: Path) -> FitResult:
 
     Returns
     -------
-    FitResult
-        All attributes equal those of the saved fit to the bit. As `w0` of another call it continues as the
-        saved fit would. Only `plot("path")` is not available, since it draws the caller's data.
+    FitResult or Summary
+        All attributes equal the saved ones to the bit. As `w0` of another call a fit continues as the saved
+        one would. Only `plot("path")` is not available, since it draws the caller's data.
 
     Raises
     ------
@@ -48,13 +50,26 @@ def load(path: Path) -> FitResult:
     ...     fastgd.load(path).w == fit.w
     True
     """
-    fit = npz.read(path, KIND, FitResult)
+    return _loaded(path, {results.KIND: FitResult, summary.KIND: Summary})
+
+
+def load_fit(path: Path) -> FitResult:
+    """Load a fit. A file with a summary is refused."""
+    fit: FitResult = _loaded(path, {results.KIND: FitResult})
+    return fit
+
+
+def _loaded(path: Path, kinds: dict[str, type]) -> Any:
+    found = npz.read(path, kinds)
     try:
-        _need("value", type(fit) is FitResult and fit._rows is None)
-        _check(fit)
+        if type(found) is Summary:
+            found.check_sizes()
+        else:
+            _need("value", type(found) is FitResult and found._rows is None)
+            _check(found)
     except InvalidDataError as error:
         raise InvalidDataError(f"{os.fspath(path)} {error}") from None
-    return fit
+    return found
 
 
 def _check(fit: FitResult) -> None:

@@ -160,8 +160,8 @@ class Problem:
             result = centring.read_centred(
                 self.rows, self.objective.fit_intercept, self.backend, self._n_threads, self._saved
             )
-            self._centred, n_passes, self.is_resumed = result
-            self._own_passes += n_passes
+            self._centred, self.is_resumed = result.statistics, result.is_resumed
+            self._own_passes += result.n_passes
         return self._centred
 
     @property
@@ -293,7 +293,7 @@ class Problem:
             with blas.one_thread():
                 table = W.T @ G @ W
             return Eigenvalues(*extreme_eigenvalues(table), False)
-        if self.rows.d > planner.MOST_COLUMNS and self.backend == "numba":
+        if self.rows.d > planner.MOST_COLUMNS and self.backend == "numba" and self.rows.has_rows:
             to = None if self.is_plain else self.scaling
             result, n_passes = curvature.estimated_eigenvalues(self.rows, to, self._n_threads)
             self._own_passes += n_passes

@@ -150,17 +150,23 @@ def read_statistics(
 
 
 def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
-    from fastgd.kernels import gram
-
-    d, size, together = rows.d, node_size(rows.d), rows_together(rows.d)
-    few, zeros = (tuple(w_ref), (0.0,) * size) if d <= gram.FEW else ((), ())
+    d = rows.d
 
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-        x = X.reshape(-1)
-        return gram.run_few(x, y, few, zeros) if d <= gram.FEW else gram.run(x, y, w_ref, together)
+        return sums_of(X, y, w_ref)
 
-    sums = reduce.reduce(rows, task, n_threads, size, effort(d), together)
+    sums = reduce.reduce(rows, task, n_threads, node_size(d), effort(d), rows_together(d))
     return unpacked(sums, rows.n, w_ref)
+
+
+def sums_of(X: Array, y: Array, w_ref: Floats) -> Floats:
+    """The lower triangle of Σ z zᵀ, z = [x, r], of a run of rows."""
+    from fastgd.kernels import gram
+
+    x, d = X.reshape(-1), len(w_ref)
+    if d <= gram.FEW:
+        return gram.run_few(x, y, tuple(w_ref), (0.0,) * gram.size(d))
+    return gram.run(x, y, w_ref, rows_together(d))
 
 
 def _plain(rows: Dataset, w_ref: Floats) -> Statistics:
@@ -170,6 +176,15 @@ def _plain(rows: Dataset, w_ref: Floats) -> Statistics:
     with np.errstate(all="ignore"):
         r = y - X @ w_ref
         return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r))
+
+
+def sum_of(parts: list[Statistics]) -> Statistics:
+    """The statistics of all parts, which have one reference."""
+    G, c = parts[0].G.copy(), parts[0].c.copy()
+    for part in parts[1:]:
+        G += part.G
+        c += part.c
+    return Statistics(parts[0].n, parts[0].w_ref, G, c, sum(part.s for part in parts))
 
 
 def rows_together(d: int) -> int:

@@ -20,7 +20,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
 from fastgd.schedules import LearningRate
-from fastgd.solver import loop
+from fastgd.solver import loop, summarized
 from fastgd.solver.descents import Descent, begin_descents, run_descent
 from fastgd.solver.fit import check_method
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -214,6 +214,8 @@ def sweep(
         callers.warn(sentence, ConvergenceWarning)
     plan = Plan(solver, objective, rule, options, order, runs_on)
     check_method(plan)
+    if not rows.has_rows:
+        summarized.check(plan)
     _check_rates(learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
     loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))

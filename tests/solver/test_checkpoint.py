@@ -156,7 +156,7 @@ def replace_in_state(content, **values):
 
 def forged(path, change):
     """Change the content of the checkpoint at `path` in a way that no run does."""
-    content = checkpoint.vars_of(npz.read(path, checkpoint.KIND, checkpoint.Content))
+    content = checkpoint.vars_of(npz.read(path, {checkpoint.KIND: checkpoint.Content}))
     content["point"] = content["point"]._asdict()
     change(content)
     arrays: dict[str, np.ndarray] = {}

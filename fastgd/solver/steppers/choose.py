@@ -12,7 +12,7 @@ import numpy as np
 from fastgd.data.backend import Backend, for_exact_loop
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
-from fastgd.solver import planner
+from fastgd.solver import planner, summarized
 from fastgd.solver.options import Plan
 from fastgd.solver.planner import Method
 from fastgd.solver.problem import Problem
@@ -56,7 +56,11 @@ def descent_method(plan: Plan, problem: Problem, n_epochs: int, has_automatic_ra
         size = rows.d + objective.fit_intercept
         is_read = has_automatic_rate and rows.d <= planner.MOST_COLUMNS and not rows.is_one_block
         method = "summary" if is_read else planner.descent_of(rows, size, n_epochs)
-    return "summary" if method != "stream" and problem.holds_digits else "stream"
+    if method != "stream" and problem.holds_digits:
+        return "summary"
+    if not rows.has_rows:
+        summarized.refuse_off()
+    return "stream"
 
 
 def choose_steppers(

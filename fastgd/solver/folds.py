@@ -1,0 +1,125 @@
+"""Folds of rows, and the statistics of each fold from one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd import checks
+from fastgd.checks import InvalidDataError
+from fastgd.data.arrays import as_array
+from fastgd.data.backend import Backend
+from fastgd.data.dataset import Dataset
+from fastgd.engine import reduce
+from fastgd.engine.blocks import Array, Floats
+from fastgd.solver.statistics import (
+    ROWS_TOGETHER,
+    Statistics,
+    effort,
+    node_size,
+    rows_together,
+    sums_of,
+    unpacked,
+)
+
+ROWS_OF_A_RUN = 32
+"""So many successive rows are in one fold, if there are several blocks of rows."""
+MOST = 4096
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The fold of each row: row // rows_of_a_run modulo k, or a number from an array."""
+
+    k: int
+    rows_of_a_run: int = 1
+    numbers: NDArray[np.intp] | None = None
+
+    @classmethod
+    def of(cls, folds: Any, rows: Dataset) -> Folds:
+        """From a number of folds, or an array with the fold of each row."""
+        if np.ndim(folds) == 0:
+            k = checks.whole("folds", folds, 2, MOST)
+            if rows.has_at_most(k - 1):
+                raise InvalidDataError(f"folds={k} is more than the {rows.n} rows; take fewer folds")
+            return cls(k, 1 if rows.is_one_block else ROWS_OF_A_RUN)
+        numbers = as_array("folds", folds)
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+            raise InvalidDataError("must be a number, or an array with the fold of each row", what="folds")
+        if rows.executor is not None:
+            raise InvalidDataError("of a Dask collection must be a number of folds", what="folds")
+        if len(numbers) != rows.n:
+            raise InvalidDataError(f"has {len(numbers)} numbers and X has {rows.n} rows", what="folds")
+        k = int(numbers.max()) + 1
+        if numbers.min() < 0 or not 2 <= k <= MOST or (empty := np.bincount(numbers, minlength=k) == 0).any():
+            raise InvalidDataError(
+                "must be 0, 1, …, each fold with a row, two folds or more; "
+                f"it holds {int(numbers.min())} to {k - 1}"
+                + (f" and not {int(empty.argmax())}" if numbers.min() >= 0 and 2 <= k <= MOST else ""),
+                what="folds",
+            )
+        return cls(k, numbers=numbers.astype(np.intp))
+
+    def of_rows(self, start: int, n: int) -> NDArray[np.intp]:
+        """The folds of n rows from `start` on."""
+        if self.numbers is not None:
+            return self.numbers[start : start + n]
+        return np.arange(start, start + n) // self.rows_of_a_run % self.k
+
+
+def read_folds(
+    rows: Dataset, w_ref: Floats, folds: Folds, n_threads: int | None, backend: Backend
+) -> tuple[list[Statistics], list[int]]:
+    """The statistics of each fold about w_ref, and its number of rows, in one pass.
+
+    The last column of the rows is √s. Rows where it is 0 do not count.
+    """
+    if backend == "python":
+        return _plain(rows, w_ref, folds)
+    d, size = rows.d, node_size(rows.d)
+    # A node has enough rows of each fold. Its rows, and so its bits, do not depend on threads.
+    node = max(rows_together(d), 1 << (ROWS_TOGETHER * folds.k - 1).bit_length())
+
+    def task(start: int, X: Array, y: Array, _weights: Floats) -> Floats:
+        counter = reduce.Counter(start)
+        for at in range(0, len(y), node):
+            part = slice(at, min(at + node, len(y)))
+            counter.push(_sums_by_fold(folds, start + at, X[part], y[part], w_ref), part.stop - at)
+        return counter.total()
+
+    sums = reduce.reduce(rows, task, n_threads, folds.k * (size + 1), effort(d), node).reshape(folds.k, -1)
+    statistics = [unpacked(of_fold[:-1], rows.n, w_ref) for of_fold in sums]
+    if not np.isfinite(sums).all():
+        rows.refuse_nonfinite()
+    return statistics, sums[:, -1].astype(np.int64).tolist()
+
+
+def _sums_by_fold(folds: Folds, start: int, X: Array, y: Array, w_ref: Floats) -> Floats:
+    """The sums of statistics and the number of rows, for each fold, one after the other."""
+    of_row = folds.of_rows(start, len(y))
+    order = np.argsort(of_row, kind="stable")
+    ends = np.cumsum(np.bincount(of_row, minlength=folds.k)).tolist()
+    X, y = X[order], y[order]
+    sums = np.zeros((folds.k, node_size(len(w_ref)) + 1))
+    for fold, (first, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        if first < stop:
+            sums[fold, :-1] = sums_of(X[first:stop], y[first:stop], w_ref)
+            sums[fold, -1] = np.count_nonzero(X[first:stop, -1])
+    return sums.reshape(-1)
+
+
+def _plain(rows: Dataset, w_ref: Floats, folds: Folds) -> tuple[list[Statistics], list[int]]:
+    xs, ys, _ = rows.lists()
+    X, r = np.array(xs), np.array(ys)
+    of_row = folds.of_rows(0, len(r))
+    statistics, counts = [], []
+    with np.errstate(all="ignore"):
+        r = r - X @ w_ref
+        for fold in range(folds.k):
+            x, rest = X[of_row == fold], r[of_row == fold]
+            statistics.append(Statistics(len(r), w_ref, x.T @ x, x.T @ rest, float(rest @ rest)))
+            counts.append(int(np.count_nonzero(x[:, -1])))
+    return statistics, counts
