@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastgd import losses
 from fastgd.api import gradient_descent
+from fastgd.checks import InvalidDataError
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_weights, like
 from fastgd.estimators.linear import Linear, Stochastic
@@ -20,6 +22,8 @@ from fastgd.solver.objective import as_objective
 from fastgd.solver.planner import MOST_COLUMNS
 from fastgd.solver.preconditioning import suits
 from fastgd.solver.results import FitResult
+from fastgd.solver.summarize import summarize
+from fastgd.solver.summary import Summary
 
 
 class _Regressor(RegressorMixin, Linear):
@@ -42,11 +46,12 @@ class _Regressor(RegressorMixin, Linear):
 
         The fit starts at coef_init, (d,) or (1, d), and intercept_init, a number or (1,). The default is 0,
         or the end of the last fit with warm_start. Pass both as keywords, since scikit-learn puts them before
-        sample_weight. X may be a source (`fastgd.chunks`, `fastgd.read_table`), which has its own targets and
-        weights.
+        sample_weight. X may be a source (`fastgd.chunks`, `fastgd.read_table`) or, for squared errors, a
+        `fastgd.Summary`, which have their own targets and weights.
         """
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._checked_data(X, y, reset=before is None)
+        self._summary = None
         sample_weight = as_weights(sample_weight, X)
         (begin,) = self._starts(coef_init, intercept_init, None if before is None else [before], 1)
         if begin is None and self._starts_at_least_squares():
@@ -54,7 +59,14 @@ class _Regressor(RegressorMixin, Linear):
             result = self._fitted(X, y, sample_weight, start)
             result.n_passes += start.n_passes
             return self._keep(X, result)
-        return self._keep(X, self._fitted(X, y, sample_weight, begin))
+        summaries: list[Summary] | None = [] if self._keeps_summary() else None
+        result = self._fitted(X, y, sample_weight, begin, summaries=summaries)
+        self._summary = summaries[0] if summaries else None
+        return self._keep(X, result)
+
+    def _keeps_summary(self) -> bool:
+        """Whether a fit keeps the summary of its rows, for `partial_fit`."""
+        return False
 
     def _starts_at_least_squares(self) -> bool:
         """Whether a fit without a start of its own begins at the least-squares weights."""
@@ -92,6 +104,11 @@ class _Regressor(RegressorMixin, Linear):
         X = as_matrix(self, X, reset=False)
         scores = self._scores(X, self.coef_, np.ravel(self.intercept_)[0])
         return like(X, self._loss().predictions(scores))
+
+
+def _is_additive(regressor: GDRegressor) -> bool:
+    """Whether the fit needs products of the rows alone, which add up."""
+    return isinstance(regressor._loss(), losses.SquaredError) and not regressor.early_stopping
 
 
 class GDRegressor(_Regressor):
@@ -203,6 +220,42 @@ class GDRegressor(_Regressor):
         n_jobs: int | None = None,
     ):
         self._set(locals())
+
+    def _keeps_summary(self) -> bool:
+        return _is_additive(self) and self.n_features_in_ <= MOST_COLUMNS
+
+    @available_if(_is_additive)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Add these rows to those of earlier calls of `fit` and `partial_fit`, and fit to all of them.
+
+        The fit is that of all rows at once to rounding, in any order of the calls. The model keeps d² numbers
+        of its rows, for at most 1024 columns. It is there for squared errors without early stopping. X may be
+        a `fastgd.Summary`.
+        """
+        is_first = not hasattr(self, "result_")
+        X, y = self._checked_data(X, y, reset=is_first, is_part=True)
+        if not self._keeps_summary():
+            raise InvalidDataError(
+                f"X has {self.n_features_in_} columns, and partial_fit keeps the products of at most "
+                f"{MOST_COLUMNS}: fit to a source of all rows, or use SGDRegressor"
+            )
+        whole = (
+            X
+            if isinstance(X, Summary)
+            else summarize(X, y, sample_weight=as_weights(sample_weight, X), n_threads=self._threads())
+        )
+        if not is_first:
+            if self._summary is None:
+                raise ValueError("the last fit kept no summary of its rows: fit again with these parameters")
+            is_weighted = whole.has_weights or self._summary.has_weights
+            parts = [
+                replace(part, has_weights=is_weighted, target_name="y") for part in (self._summary, whole)
+            ]
+            whole = parts[0] + parts[1]
+        result = self._fitted(whole, None, None, None)
+        self._summary = whole
+        return self._keep(X, result)
 
 
 class SGDRegressor(Stochastic, _Regressor):

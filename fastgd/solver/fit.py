@@ -90,7 +90,9 @@ def _fit(
     began: float,
 ) -> FitResult:
     """Run a plan on a dataset, and raise or warn of what went wrong."""
-    options = plan.options
+    options, n_passes = plan.options, 0
+    if options.summaries is not None and not plan.objective.fit_intercept:  # its pass makes no summary
+        dataset, n_passes = _summarized(plan, dataset)
     rows, held = _held_out(plan, dataset)
     n_samples = rows.n if options.history == "samples" else 0
     loop.check_history(options.history, options.n_epochs, n_samples, rows.d)
@@ -102,10 +104,14 @@ def _fit(
         descent, plan, callbacks, rows.refuse_nonfinite, checkpoint,
         stop_when_diverged=options.on_divergence != "ignore",
     )  # fmt: skip
-    n_passes = descent.problem.n_passes + run.state.passes + dataset.passes
+    n_passes += descent.problem.n_passes + run.state.passes + dataset.passes
     if validation is not None:
         run.validation_costs = np.array(validation.costs)
         n_passes += 0 if dataset.is_random else len(validation.costs)  # each is a pass over the whole source
+    if options.summaries is not None and dataset.has_rows:
+        from fastgd.solver import summarize
+
+        options.summaries.append(summarize.of_statistics(descent.problem.centred, dataset))
     condition = caveats.revoke(run, descent, rows, options)
     has_grown = _has_grown(run, descent, options)
     result = result_of(run, descent, plan, dataset, n_passes, began, samples)
@@ -121,6 +127,17 @@ def _fit(
     for kind, sentence, badness in caveats.of(run, descent, dataset, plan, condition):
         options.warn(kind, sentence, badness)
     return result
+
+
+def _summarized(plan: Plan, dataset: Dataset) -> tuple[Dataset, int]:
+    """The summary of a dataset in its place, and the passes that it took."""
+    from fastgd.solver import summarize
+
+    summary, n_passes = summarize.of_rows(dataset, plan.options.n_threads)
+    assert plan.options.summaries is not None
+    plan.options.summaries.append(summary)
+    summarized.check(plan)
+    return as_dataset(summary, None), n_passes
 
 
 def _planned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from fastgd.solver.folds import Folds
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.options import Options
 from fastgd.solver.products import Products
+from fastgd.solver.statistics import Statistics
 from fastgd.solver.summary import Summary
 
 
@@ -86,9 +88,8 @@ def summarize(
             log = Checkpoint(rows, options, {"solver": "summarize", "folds": described(folds)})
             rows.log = log.journal
         check_weights(rows)
-        return _summary(
-            rows, None if folds is None else Folds.of(folds, rows), options, _target_name(rows, y)
-        )
+        chosen = None if folds is None else Folds.of(folds, rows)
+        return of_rows(rows, options.n_threads, chosen, _target_name(rows, y))[0]
     except KeyboardInterrupt:
         if log is not None:
             log.write()
@@ -98,17 +99,26 @@ def summarize(
             log.end()
 
 
-def _summary(rows: Dataset, folds: Folds | None, options: Options, target: str) -> Summary:
-    result = centring.read_centred(rows, True, resolve(options.backend), options.n_threads, None, folds)
-    if not result.statistics.is_finite:
+def of_rows(
+    rows: Dataset, n_threads: int | None, folds: Folds | None = None, target: str = "y"
+) -> tuple[Summary, int]:
+    """The summary of rows, and the number of passes."""
+    result = centring.read_centred(rows, True, resolve("auto"), n_threads, None, folds)
+    whole = of_statistics(result.statistics, rows, target)
+    parts = []
+    for statistics, n in result.parts:
+        products = Products.of(statistics) if n else Products.none(rows.d)
+        parts.append(replace(whole, n_samples=n, products=products))
+    return replace(whole, folds=tuple(parts)), result.n_passes
+
+
+def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y") -> Summary:
+    """The summary with the statistics of √s·[x − x_ref, 1]."""
+    if not statistics.is_finite:
         centring.refuse_overflow()
-
-    def summary(products: Products, n: int, parts: tuple[Summary, ...] = ()) -> Summary:
-        return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products, parts)
-
-    parts = tuple(summary(Products.of(part) if n else Products.none(rows.d), n) for part, n in result.parts)
     n = rows.facts.n_counted if rows.has_weights else rows.n
-    return summary(Products.of(result.statistics), n, parts)
+    products = Products.of(statistics)
+    return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products)
 
 
 def _no_rows(X: Any, y: Any, sample_weight: Any) -> Summary | None:
