@@ -30,6 +30,7 @@ Results, errors and warnings:
 
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
     Summary             sums, differences, columns and targets of summaries, `save`
+    CVResult            costs of penalties on held-out folds, the best ones and their fit
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
     InvalidDataError    the data cannot be used
@@ -68,6 +69,7 @@ _HOMES = {
     "sgd": "api",
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
+    "cross_validate": "solver.cross_validation",
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
@@ -78,6 +80,7 @@ _HOMES = {
     "FitResult": "solver.results",
     "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
+    "CVResult": "solver.cross_validation",
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
     "ConvergenceWarning": "solver.options",
@@ -87,6 +90,7 @@ _ROOMS = ("estimators", "losses", "schedules")
 """Public modules: `fastgd.losses.Huber(2.0)`."""
 
 __all__ = [
+    "CVResult",
     "ConvergenceWarning",
     "Diagnosis",
     "DivergenceError",
@@ -98,6 +102,7 @@ __all__ = [
     "chunks",
     "cost",
     "cost_and_gradient",
+    "cross_validate",
     "diagnose",
     "forward",
     "gradient",
@@ -120,6 +125,7 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning

@@ -89,8 +89,8 @@ def read_folds(
         for at in range(0, len(y), node):
             stop = min(at + node, len(y))
             sums = gram_of_folds.run(
-                X[at:stop].reshape(-1), y[at:stop], weights[at:stop],
-                folds.of_rows(start + at, start + stop), start + at, folds.rows_of_a_run, folds.k, shift, w_ref,
+                X[at:stop].reshape(-1), y[at:stop], weights[at:stop], folds.of_rows(start + at, start + stop),
+                start + at, folds.rows_of_a_run, folds.k, shift, w_ref,
             )  # fmt: skip
             counter.push(sums.reshape(-1), stop - at)
         return counter.total()
