@@ -66,8 +66,8 @@ class Products(NamedTuple):
         return cls(0.0, zeros, 0.0, zeros, zeros, 0.0, np.zeros((d, d)), zeros, 0.0, 0.0)
 
     @classmethod
-    def of(cls, statistics: Statistics) -> Products:
-        """From the statistics of √s·[x − x_ref, 1]."""
+    def of(cls, statistics: Statistics, y_shift: float = 0.0) -> Products:
+        """From the statistics of √s·[x − x_ref, 1] and √s·(y − y_shift)."""
         G, d = statistics.G, len(statistics.x_ref)
         total = float(G[d, d])
         offset, r_mean = G[d, :d] / total, float(statistics.c[d] / total)
@@ -76,7 +76,9 @@ class Products(NamedTuple):
         is_constant = ~(np.diag(S) > CONSTANT * np.diag(G)[:d])
         S[is_constant], S[:, is_constant], c[is_constant] = 0.0, 0.0, 0.0
         s = max(0.0, statistics.s - total * r_mean * r_mean)
-        *w_ref, y_ref = statistics.w_ref.tolist()
+        *w_ref, b = statistics.w_ref.tolist()
+        y_ref = b + y_shift
+        r_mean += math.fsum([b, y_shift, -y_ref])
         products = cls(total, statistics.x_ref.copy(), y_ref, np.array(w_ref), offset, r_mean, S, c, s, 0.0)
         # Each residual has a rounding error of about eps·|y|.
         squares = EPS * EPS * products.squares_of_y
