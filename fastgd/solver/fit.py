@@ -57,6 +57,9 @@ def fit(
         if options.is_logged:
             from fastgd.solver.checkpoint import Checkpoint, vars_of
 
+            if not rows.has_rows and not (options.checkpoint is None and options.resume is None):
+                summarized.refuse("a checkpoint")
+
             loss = {"loss": str(identity(as_loss(objective_options["loss"])))}
             others = {"solver": solver, "backend": backend} | objective_options | loss | vars_of(rule)
             checkpoint = Checkpoint(rows, options, others)
