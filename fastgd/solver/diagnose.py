@@ -221,7 +221,7 @@ def _diagnosed(
 ) -> Diagnosis:
     """The diagnosis of a problem. `learning_rate` is "auto" or a positive number."""
     rows = problem.rows
-    has_statistics = rows.d <= planner.MOST_COLUMNS or backend == "python"
+    has_statistics = rows.d <= planner.MOST_COLUMNS or backend == "python" or not rows.has_rows
     # For plain rows, SGD's maps come with the statistics. Otherwise the scaling follows from the statistics.
     if problem.is_plain and solver == "sgd":
         problem.begin_single_steps(np.zeros(rows.d))

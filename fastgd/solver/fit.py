@@ -29,6 +29,7 @@ from fastgd.solver.orders import as_order
 from fastgd.solver.outcome import not_begun, report_divergence, result_of
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
+from fastgd.solver.summarized import Summarized
 from fastgd.wording import listed
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ def fit(
     try:
         if options.is_logged:
             from fastgd.solver.checkpoint import Checkpoint, vars_of
+
+            if not rows.has_rows and not (options.checkpoint is None and options.resume is None):
+                summarized.refuse("a checkpoint")
 
             loss = {"loss": str(identity(as_loss(objective_options["loss"])))}
             others = {"solver": solver, "backend": backend} | objective_options | loss | vars_of(rule)
@@ -91,7 +95,7 @@ def _fit(
 ) -> FitResult:
     """Run a plan on a dataset, and raise or warn of what went wrong."""
     options, n_passes = plan.options, 0
-    if options.summaries is not None and not plan.objective.fit_intercept:  # its pass makes no summary
+    if options.summaries is not None and not (plan.objective.fit_intercept and dataset.has_rows):
         dataset, n_passes = _summarized(plan, dataset)
     rows, held = _held_out(plan, dataset)
     n_samples = rows.n if options.history == "samples" else 0
@@ -130,10 +134,14 @@ def _fit(
 
 
 def _summarized(plan: Plan, dataset: Dataset) -> tuple[Dataset, int]:
-    """The summary of a dataset in its place, and the passes that it took."""
+    """The summary of a dataset in its place, and the passes that it took. The passes of a fit without an
+    intercept make none."""
     from fastgd.solver import summarize
 
-    summary, n_passes = summarize.of_rows(dataset, plan.options.n_threads)
+    if isinstance(dataset, Summarized):
+        summary, n_passes = dataset.summary, 0
+    else:
+        summary, n_passes = summarize.of_rows(dataset, plan.options.n_threads)
     assert plan.options.summaries is not None
     plan.options.summaries.append(summary)
     summarized.check(plan)

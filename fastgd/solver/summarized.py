@@ -70,7 +70,8 @@ class Summarized(Dataset):
         if error > LEAST_SHARE * cost > 0.0:
             digits = max(0.0, math.log10(cost / error))
             callers.warn(
-                f"the summary has {digits:.0f} digits of this cost: it is far below those of its parts"
+                f"the summary has {int(digits)} digits of this cost: it is far below those of its parts",
+                RuntimeWarning,
             )
         penalty = scaling.plain(self.d, False).penalty(objective.l1, objective.l2)
         return cost + penalty.value(w), gradient + penalty.l1 * np.sign(w) + penalty.l2 * w
@@ -105,7 +106,6 @@ def check(plan: Plan) -> None:
         ('method="stream"', options.method == "stream"),
         ('history="samples"', options.history == "samples"),
         ('backend="python"', plan.backend == "python"),
-        ("a checkpoint", options.checkpoint is not None or options.resume is not None),
     ]
     for what, is_asked in needs:
         if is_asked:
