@@ -307,10 +307,14 @@ def plot_cross_validation(result: Any, ax: Axes | None = None) -> Axes:
     chosen = {"best": (result.best, "-"), "within one standard error": (result.best_one_se, "--")}
     for text, (penalties, line) in chosen.items():
         value = getattr(penalties, name)
-        ax.axvline(value, color="0.4", linestyle=line, linewidth=1, label=f"{text}: {value:.3g}")
+        shown = f"{value:.3g}" if is_one else f"l1 = {penalties.l1:.3g}, l2 = {penalties.l2:.3g}"
+        ax.axvline(value, color="0.4", linestyle=line, linewidth=1, label=f"{text}: {shown}")
     above = values[values > 0.0]
-    if len(above):
-        ax.set_xscale("symlog", linthresh=above.min()) if len(above) < len(values) else ax.set_xscale("log")
+    if len(above) == len(values):
+        ax.set_xscale("log")
+    elif len(above):
+        ax.set_xscale("symlog", linthresh=above.min())
+        ax.set_xlim(left=-0.3 * above.min())
     n_folds = result.costs.shape[2]
     ax.set(xlabel=name, ylabel="cost on the held-out fold", title=f"{n_folds} folds")
     if len(others) <= 10:
