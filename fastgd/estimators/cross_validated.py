@@ -111,7 +111,7 @@ class GDRegressorCV(RegressorMixin, Linear):
         their own targets and weights.
         """
         X, y = self._checked_data(X, y, reset=True)
-        summary = with_folds(X, y, self._folds(X, y), as_weights(sample_weight, X), self._threads())
+        summary, n_passes = with_folds(X, y, self._folds(X, y), as_weights(sample_weight, X), self._threads())
         ratios = np.atleast_1d(np.asarray(self.l1_ratio, np.float64))
         if ratios.ndim > 1 or not len(ratios) or not ((ratios >= 0.0) & (ratios <= 1.0)).all():
             raise ValueError(f"l1_ratio must be from 0 to 1, or a list of such, not {display.value(ratios)}")
@@ -129,6 +129,7 @@ class GDRegressorCV(RegressorMixin, Linear):
             Start(found[i].w[j], float(found[i].intercept[j])), self.fit_intercept, self.standardize,
             self._threads(), EstimatorConvergenceWarning,
         )  # fmt: skip
+        result.n_passes += n_passes
         result._rows = None  # a model does not keep the data that it was fitted to
         self.result_ = result
         self.coef_ = like(X, np.atleast_1d(result.w))

@@ -26,25 +26,14 @@ from fastgd.kernels.vectors import (
 
 
 @kernel
-def by_fold(numbers_of_folds, start, rows_of_a_run, k, n):
-    """The numbers of n rows, those of fold 0 first, and where each fold ends.
-
-    Row i is in fold numbers_of_folds[i], or in (start + i) // rows_of_a_run mod k if that array is empty.
-    """
-    of_row, ends = np.empty(n, np.int32), np.zeros(k + 1, np.int64)
-    fold, place = start // rows_of_a_run % k, start % rows_of_a_run
-    for i in range(n):
-        if len(numbers_of_folds):
-            fold = numbers_of_folds[i]
-        elif place == rows_of_a_run:
-            fold, place = (fold + 1) % k, 0
-        of_row[i] = fold
-        ends[fold + 1] += 1
-        place += 1
+def by_fold(of_row, k):
+    """The rows, those of fold 0 first, and where each fold ends. Row i is in fold of_row[i]."""
+    order, ends = np.empty(len(of_row), np.int64), np.zeros(k + 1, np.int64)
+    for i in range(len(of_row)):
+        ends[of_row[i] + 1] += 1
     for fold in range(k):
         ends[fold + 1] += ends[fold]
-    order = np.empty(n, np.int64)
-    for i in range(n):
+    for i in range(len(of_row)):
         order[ends[of_row[i]]] = i
         ends[of_row[i]] += 1
     return order, ends[:k]
@@ -89,13 +78,13 @@ def scaled(x, shift, factor):
 
 
 @kernel
-def run(x, y, weights, numbers_of_folds, start, rows_of_a_run, k, shift, w_ref):
+def run(x, y, weights, of_row, k, shift, w_ref):
     """Σ z zᵀ of each fold, and its number of rows of weight above 0: (k, numbers + 1).
 
     x (n·d,) holds the rows one after the other. weights has length 0 if the rows are unweighted.
     """
     n, d = len(y), len(w_ref)
-    order, ends = by_fold(numbers_of_folds, start, rows_of_a_run, k, n)
+    order, ends = by_fold(of_row, k)
     down, across = d // TILE + 1, d // LANES + 1
     width = across * LANES
     stride = min(width | LANES, STRIP)

@@ -20,7 +20,7 @@ from fastgd.solver.held_out import cross
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options, Start
 from fastgd.solver.results import FitResult
-from fastgd.solver.summarize import summarize
+from fastgd.solver.summarize import read
 from fastgd.solver.summary import Summary
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def cross_validate(
     fit_intercept = checks.flag("fit_intercept", fit_intercept)
     standardize = checks.flag("standardize", standardize)
     grids = [_penalties("l1", l1), _penalties("l2", l2)]
-    summary = with_folds(X, y, folds, sample_weight, n_threads)
+    summary, n_passes = with_folds(X, y, folds, sample_weight, n_threads)
     automatic = penalty_paths.automatic_l1, penalty_paths.automatic_l2
     firsts, seconds = (
         make(summary.products, fit_intercept) if grid is None else grid
@@ -206,11 +206,10 @@ def cross_validate(
     k = int(np.argmin(np.mean(costs, axis=1)))
     best = Penalties(float(firsts[k // shape[1]]), float(seconds[k % shape[1]]))
     start = Start(w[k, 0] if summary.is_scalar else w[k], float(intercept[k]))
-    return CVResult(
-        firsts, seconds, costs.reshape(*shape, -1),
-        w.reshape(shape) if summary.is_scalar else w.reshape(*shape, -1), intercept.reshape(shape),
-        fit_at(summary, best, start, fit_intercept, standardize, n_threads),
-    )  # fmt: skip
+    best_fit = fit_at(summary, best, start, fit_intercept, standardize, n_threads)
+    best_fit.n_passes += n_passes
+    w = w.reshape(shape) if summary.is_scalar else w.reshape(*shape, -1)
+    return CVResult(firsts, seconds, costs.reshape(*shape, -1), w, intercept.reshape(shape), best_fit)
 
 
 def least(mean: Floats) -> tuple[int, int]:
@@ -219,10 +218,12 @@ def least(mean: Floats) -> tuple[int, int]:
     return int(i), int(j)
 
 
-def with_folds(X: Any, y: Any, folds: Any, sample_weight: Any, n_threads: int | None) -> Summary:
-    """The summary of the rows and their folds."""
+def with_folds(
+    X: Any, y: Any, folds: Any, sample_weight: Any, n_threads: int | None, progress: bool = False
+) -> tuple[Summary, int]:
+    """The summary of the rows and their folds, and the passes that it took."""
     if not isinstance(X, Summary):
-        return summarize(X, y, folds=folds, sample_weight=sample_weight, n_threads=n_threads)
+        return read(X, y, sample_weight, folds, n_threads=n_threads, progress=progress)
     if y is not None or sample_weight is not None:
         what = "y" if y is not None else "sample_weight"
         raise TypeError(f"a Summary has targets and weights of its own: leave {what} out")
@@ -230,7 +231,7 @@ def with_folds(X: Any, y: Any, folds: Any, sample_weight: Any, n_threads: int | 
         raise InvalidDataError("the summary has no folds: make it with fastgd.summarize(X, y, folds=5)")
     if np.ndim(folds) or folds not in (FOLDS, len(X.folds)):
         raise InvalidDataError(f"the summary has {len(X.folds)} folds of its own: leave folds out")
-    return X
+    return X, 0
 
 
 def _penalties(name: str, value: Any) -> Floats | None:

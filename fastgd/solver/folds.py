@@ -28,7 +28,6 @@ from fastgd.solver.statistics import (
 ROWS_OF_A_RUN = 32
 """So many successive rows are in one fold, if there are several blocks of rows."""
 MOST = 4096
-NO_NUMBERS = np.empty(0, np.intp)
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,13 @@ class Folds:
             )
         return cls(k, numbers=numbers.astype(np.intp))
 
-    def of_rows(self, start: int, stop: int) -> NDArray[np.intp]:
-        """The folds of these rows if an array was given; otherwise empty."""
-        return NO_NUMBERS if self.numbers is None else self.numbers[start:stop]
+    def of_rows(self, start: int, n: int) -> NDArray[np.intp]:
+        """The folds of n rows from `start` on."""
+        if self.numbers is not None:
+            return self.numbers[start : start + n]
+        run = self.rows_of_a_run
+        runs = np.arange(start // run, (start + n - 1) // run + 1) % self.k
+        return np.repeat(runs, run)[start % run :][:n]
 
 
 def read_folds(
@@ -89,8 +92,8 @@ def read_folds(
         for at in range(0, len(y), node):
             stop = min(at + node, len(y))
             sums = gram_of_folds.run(
-                X[at:stop].reshape(-1), y[at:stop], weights[at:stop], folds.of_rows(start + at, start + stop),
-                start + at, folds.rows_of_a_run, folds.k, shift, w_ref,
+                X[at:stop].reshape(-1), y[at:stop], weights[at:stop], folds.of_rows(start + at, stop - at),
+                folds.k, shift, w_ref,
             )  # fmt: skip
             counter.push(sums.reshape(-1), stop - at)
         return counter.total()
