@@ -11,6 +11,7 @@ Fit:
 Summarise:
 
     summarize           all that squared errors need of rows, from one read; summaries add up
+    cross_validate      penalties compared on held-out folds, from one read
 
 Compute:
 

@@ -185,7 +185,9 @@ def numbers_of(splits: list[tuple[Any, Any]], n: int) -> NDArray[np.intp]:
     for k, rows in enumerate(tests):
         folds[rows] = k
     for k, (train, _) in enumerate(splits):
-        if not np.array_equal(np.sort(np.arange(n)[train]), np.flatnonzero(folds != k)):
+        others, kept = np.arange(n)[train], np.zeros(n, np.bool_)
+        kept[others] = True
+        if np.count_nonzero(kept) < len(others) or not np.array_equal(kept, folds != k):
             raise InvalidDataError(
                 f"cv has a training set {k} that is not the rows outside test set {k}: {ONE_READ}"
             )
