@@ -1,7 +1,7 @@
 """Statistics of folds: Σ z zᵀ of each fold, with z = √s·[x − shift, 1, y − (x − shift)·w − b].
 
 The rows of a fold are gathered into panels, and centred and weighted there. The tiles are those of `gram.py`.
-So the rows are read once, whatever the number of folds.
+So the rows are read once, whatever the number of folds. Blocks are added as in `tree.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from fastgd.kernels import tree
 from fastgd.kernels._jit import CONTRACT, kernel
 from fastgd.kernels.gram import PANEL, STRIP, TILE, add_tile, numbers
 from fastgd.kernels.vectors import (
@@ -26,17 +27,20 @@ from fastgd.kernels.vectors import (
 
 
 @kernel
-def by_fold(of_row, k):
-    """The rows, those of fold 0 first, and where each fold ends. Row i is in fold of_row[i]."""
-    order, ends = np.empty(len(of_row), np.int64), np.zeros(k + 1, np.int64)
+def by_fold(of_row, order, ends):
+    """Write the rows, those of fold 0 first, and where each fold ends. Row i is in fold of_row[i]."""
+    for fold in range(len(ends)):
+        ends[fold] = 0
     for i in range(len(of_row)):
-        ends[of_row[i] + 1] += 1
-    for fold in range(k):
-        ends[fold + 1] += ends[fold]
-    for i in range(len(of_row)):
-        order[ends[of_row[i]]] = i
         ends[of_row[i]] += 1
-    return order, ends[:k]
+    for fold in range(1, len(ends)):
+        ends[fold] += ends[fold - 1]
+    for i in range(len(of_row) - 1, -1, -1):
+        ends[of_row[i]] -= 1
+        order[ends[of_row[i]]] = i
+    for fold in range(len(ends) - 1):
+        ends[fold] = ends[fold + 1]
+    ends[len(ends) - 1] = len(of_row)
 
 
 @kernel(fastmath=CONTRACT)
@@ -78,43 +82,80 @@ def scaled(x, shift, factor):
 
 
 @kernel
-def run(x, y, weights, of_row, k, shift, w_ref):
+def tiles(d):
+    """The number of tiles that cover the lower triangle."""
+    count = 0
+    for i in range(0, d + 1, TILE):
+        count += (min(i + TILE, d + 1) - 1) // LANES + 1
+    return count
+
+
+@kernel
+def add_fold(x, y, weights, rows, following, shift, w, panel, stride, out, n_tiles):
+    """out += Σ z zᵀ over these rows, tile by tile. Returns the number of rows of weight above 0.
+
+    `following` are rows that are read next. Each tile prefetches some of them.
+    """
+    d, jump, counted = len(x) // len(y) + 1, PANEL * stride - STRIP, 0
+    step = -(-d // n_tiles)
+    for first in range(0, len(rows), PANEL):
+        last, tile = min(first + PANEL, len(rows)), 0
+        counted += fill_panel(x, y, weights, rows[first:last], shift, w, stride, panel)
+        for i in range(0, d + 1, TILE):
+            for j in range(0, min(i + TILE, d + 1), LANES):
+                a, b = i + i // STRIP * jump, j + j // STRIP * jump
+                ahead = following[min(last + PANEL * tile // n_tiles, len(following) - 1)] * (d - 1)
+                at = tile * TILE * LANES
+                add_tile(panel, last - first, a, b, stride, x, ahead, step, out, at, LANES)
+                tile += 1
+    return counted
+
+
+@kernel
+def run(x, y, weights, of_row, k, shift, w_ref, block_rows):
     """Σ z zᵀ of each fold, and its number of rows of weight above 0: (k, numbers + 1).
 
     x (n·d,) holds the rows one after the other. weights has length 0 if the rows are unweighted.
     """
     n, d = len(y), len(w_ref)
-    order, ends = by_fold(of_row, k)
-    down, across = d // TILE + 1, d // LANES + 1
-    width = across * LANES
-    stride = min(width | LANES, STRIP)
-    jump = PANEL * stride - STRIP
+    n_tiles, stride = tiles(d), min((d // LANES + 1) * LANES | LANES, STRIP)
+    table = n_tiles * TILE * LANES
     panel = np.zeros((d // STRIP + 1) * PANEL * stride + LANES)
     shift, w = padded(shift), padded(w_ref)
-    sums, out = np.empty((k, numbers(d) + 1)), np.empty(down * TILE * width)
-    n_tiles = 0
-    for i in range(0, d + 1, TILE):
-        n_tiles += (min(i + TILE, d + 1) - 1) // LANES + 1
-    step = -(-d // n_tiles)
+    order, ends = np.empty(min(n, block_rows), np.int64), np.empty(k, np.int64)
+    n_blocks = -(-n // block_rows)
+    stack = tree.new_stack(n_blocks, k * (table + 1))
+    top = tree.EMPTY
+    for block in range(n_blocks):
+        start, stop = block * block_rows, min((block + 1) * block_rows, n)
+        block_x, block_y = x[start * (d - 1) : stop * (d - 1)], y[start:stop]
+        block_weights = weights[start:stop] if len(weights) else weights
+        by_fold(of_row[start:stop], order, ends)
+        node, first = stack[top], 0
+        for j in range(len(node)):
+            node[j] = 0.0
+        for fold in range(k):
+            last, out = ends[fold], node[fold * (table + 1) : (fold + 1) * (table + 1)]
+            rows, following = order[first:last], order[first : stop - start]
+            out[table] = add_fold(
+                block_x, block_y, block_weights, rows, following, shift, w, panel, stride, out, n_tiles
+            )
+            first = last
+        top = tree.push(stack, top, block)
+    node, sums = tree.total(stack, top), np.empty((k, numbers(d) + 1))
     for fold in range(k):
-        counted = 0
-        for j in range(len(out)):
-            out[j] = 0.0
-        for first in range(ends[fold - 1] if fold else 0, ends[fold], PANEL):
-            last = min(first + PANEL, ends[fold])
-            counted += fill_panel(x, y, weights, order[first:last], shift, w, stride, panel)
-            tile = 0
-            for i in range(0, d + 1, TILE):
-                for j in range(0, min(i + TILE, d + 1), LANES):
-                    at, a, b = i * width + j, i + i // STRIP * jump, j + j // STRIP * jump
-                    # Each tile prefetches some of the next rows.
-                    ahead = order[min(last + PANEL * tile // n_tiles, n - 1)] * (len(x) // n)
-                    add_tile(panel, last - first, a, b, stride, x, ahead, step, out, at, width)
-                    tile += 1
-        at = 0
-        for i in range(d + 1):
-            for j in range(i + 1):
-                sums[fold, at + j] = out[i * width + j]
-            at += i + 1
-        sums[fold, at] = counted
+        unpack(node[fold * (table + 1) :], d, sums[fold])
+        sums[fold, numbers(d)] = node[fold * (table + 1) + table]
     return sums
+
+
+@kernel
+def unpack(out, d, sums):
+    """Write the lower triangle, row by row, from tiles."""
+    at = 0
+    for i in range(0, d + 1, TILE):
+        for j in range(0, min(i + TILE, d + 1), LANES):
+            for row in range(i, min(i + TILE, d + 1)):
+                for column in range(j, min(j + LANES, row + 1)):
+                    sums[row * (row + 1) // 2 + column] = out[at + (row - i) * LANES + column - j]
+            at += TILE * LANES

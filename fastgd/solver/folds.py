@@ -17,7 +17,6 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.solver.statistics import (
-    ROWS_TOGETHER,
     Statistics,
     effort,
     node_size,
@@ -28,6 +27,7 @@ from fastgd.solver.statistics import (
 ROWS_OF_A_RUN = 32
 """So many successive rows are in one fold, if there are several blocks of rows."""
 MOST = 4096
+BLOCKS, MANY_NUMBERS = 16, 1 << 18
 
 
 @dataclass(frozen=True)
@@ -82,23 +82,24 @@ def read_folds(
     if backend == "python":
         return _plain(rows, w_ref, folds)
     d, size, shift = rows.d, node_size(rows.d), rows.shift
-    # A node has enough rows of each fold. Its rows, and so its bits, do not depend on threads.
-    node = max(rows_together(d), 1 << (ROWS_TOGETHER * folds.k - 1).bit_length())
+    block = rows_together(d)
+    # The tables of all folds are large: few blocks are added in a kernel.
+    together = block * (BLOCKS if folds.k * size <= MANY_NUMBERS else 1)
 
     def task(start: int, X: Array, y: Array, weights: Floats) -> Floats:
         from fastgd.kernels import gram_of_folds
 
         counter = reduce.Counter(start)
-        for at in range(0, len(y), node):
-            stop = min(at + node, len(y))
+        for at in range(0, len(y), together):
+            stop = min(at + together, len(y))
             sums = gram_of_folds.run(
                 X[at:stop].reshape(-1), y[at:stop], weights[at:stop], folds.of_rows(start + at, stop - at),
-                folds.k, shift, w_ref,
+                folds.k, shift, w_ref, block,
             )  # fmt: skip
             counter.push(sums.reshape(-1), stop - at)
         return counter.total()
 
-    sums = reduce.reduce(rows.rows, task, n_threads, folds.k * (size + 1), effort(d), node)
+    sums = reduce.reduce(rows.rows, task, n_threads, folds.k * (size + 1), effort(d), block)
     sums = sums.reshape(folds.k, -1)
     statistics = [unpacked(of_fold[:-1], rows.n, w_ref) for of_fold in sums]
     if not np.isfinite(sums).all():

@@ -10,8 +10,8 @@ from tests.conftest import JIT_IS_OFF
 from tests.kernels.rows import NONE, data
 
 
-def run(X, y, weights, of_row, k, shift, w_ref):
-    return gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref)
+def run(X, y, weights, of_row, k, shift, w_ref, block_rows=256):
+    return gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref, block_rows)
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 6, 7, 8, 9, 15, 16, 30, 118, 119, 120, 121, 130, 241])
@@ -41,8 +41,18 @@ def test_a_fold_without_rows_is_zero(rng):
     assert sums[:, -1].tolist() == [1.0, 0.0, 2.0]
 
 
+@pytest.mark.parametrize("k", [1, 3])
+def test_a_runs_length_changes_no_bit_of_a_block(rng, k):
+    """Aligned runs are nodes of one tree: two runs of two blocks add up to one of four."""
+    X, y, w_ref = data(rng, 4 * 16, 5)
+    of_row, shift = rng.integers(0, k, 64), rng.standard_normal(4)
+    part = lambda rows: run(X[rows, :4], y[rows], NONE, of_row[rows], k, shift, w_ref, 16)  # noqa: E731
+    halves = part(slice(0, 32)) + part(slice(32, 64))
+    assert part(slice(0, 64)).tobytes() == halves.tobytes()
+
+
 def test_the_rows_of_a_fold_keep_their_order(rng):
-    of_row = rng.integers(0, 4, 100)
-    order, ends = gram_of_folds.by_fold(of_row, 4)
+    of_row, order, ends = rng.integers(0, 4, 100), np.empty(100, np.int64), np.empty(4, np.int64)
+    gram_of_folds.by_fold(of_row, order, ends)
     assert order.tolist() == np.argsort(of_row, kind="stable").tolist()
     assert ends.tolist() == np.cumsum(np.bincount(of_row, minlength=4)).tolist()
