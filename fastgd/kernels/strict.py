@@ -184,6 +184,7 @@ def descend_in_order(X, y, w, before, rates, two, allow_divergence, costs, losse
     `losses` records the loss of the last row after each epoch, `gradients` (n_epochs, n, d) every ∂loss/∂w.
     """
     n, d = X.shape
+    no_gradient, room = np.empty(0), np.empty(ROOM)
     for epoch in range(len(rates)):
         copy(w, before)
         for i in range(n):
@@ -194,7 +195,7 @@ def descend_in_order(X, y, w, before, rates, two, allow_divergence, costs, losse
                 w[j] -= rates[epoch] * gradient
                 if len(gradients):
                     gradients[epoch, i, j] = gradient
-        value = cost(X, y, w, two) if len(costs) else 0.0
+        value = read(X, y, w, two, no_gradient, room) if len(costs) else 0.0
         if not (allow_divergence or (math.isfinite(value) and is_finite(w))):
             copy(before, w)
             return epoch
