@@ -1,7 +1,8 @@
 """Vectors of eight float64 numbers, for loops that the compiler does not vectorise well.
 
-`load` reads float32 or float64 and converts to float64. Nothing checks bounds. A vector lives in registers of
-one kernel. If kernels run as Python functions, a vector is an array of eight numbers.
+`load` reads float32 or float64 and converts to float64. Arrays are C-contiguous, and an index counts their
+numbers, for any shape. Nothing checks bounds. A vector lives in registers of one kernel. If kernels run as
+Python functions, a vector is an array of eight numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arithmetic import fma
 
 LANES = 8
 _NUMBERS = ir.VectorType(ir.DoubleType(), LANES)
@@ -113,6 +115,28 @@ def _multiply_add(typing_context, a, b, c):
     return vector(vector, vector, vector), code
 
 
+def _rounded(operation):
+    @intrinsic
+    def rounded(typing_context, a, b):
+        def code(context, builder, signature, arguments):
+            return getattr(builder, operation)(*arguments)
+
+        return vector(vector, vector), code
+
+    return rounded
+
+
+@intrinsic
+def _rounding_error(typing_context, a, b, product):
+    def code(context, builder, signature, arguments):
+        a, b, product = arguments
+        function_type = ir.FunctionType(_NUMBERS, [_NUMBERS] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.fma.v{LANES}f64")
+        return builder.call(fma, [a, b, builder.fsub(ir.Constant(_NUMBERS, [-0.0] * LANES), product)])
+
+    return vector(vector, vector, vector), code
+
+
 @intrinsic
 def _total(typing_context, value):
     def code(context, builder, signature, arguments):
@@ -150,9 +174,13 @@ def _line_of(typing_context, array):
     return types.intp(array), code
 
 
+def _plain_load(array, index):
+    return array.reshape(-1)[index : index + LANES].astype(np.float64)
+
+
 def _plain_load_part(array, index, count):
     numbers = np.zeros(LANES)
-    numbers[:count] = array[index : index + count]
+    numbers[:count] = array.reshape(-1)[index : index + count]
     return numbers
 
 
@@ -160,9 +188,13 @@ def _plain_store(array, index, value):
     array[index : index + LANES] = value
 
 
+def _plain_rounding_error(a, b, product):
+    return np.array([fma(*numbers) for numbers in zip(a, b, -product, strict=True)])
+
+
 _OFF = config.DISABLE_JIT
 
-load = (lambda array, index: array[index : index + LANES].astype(np.float64)) if _OFF else _load
+load = _plain_load if _OFF else _load
 """The eight numbers from array[index]."""
 
 load_part = _plain_load_part if _OFF else _load_part
@@ -174,11 +206,23 @@ store = _plain_store if _OFF else _store
 splat = (lambda value: np.full(LANES, value)) if _OFF else _splat
 """A vector of eight equal numbers."""
 
-item = (lambda array, index: np.float64(array[index])) if _OFF else _item
+item = (lambda array, index: np.float64(array.reshape(-1)[index])) if _OFF else _item
 """The number at array[index] as float64. A negative index does not count from the end, which saves time."""
 
 multiply_add = (lambda a, b, c: c + a * b) if _OFF else _multiply_add
 """a·b + c, fused if the processor has such an instruction."""
+
+add = np.add if _OFF else _rounded("fadd")
+"""a + b, never fused with a product."""
+
+subtract = np.subtract if _OFF else _rounded("fsub")
+"""a − b, never fused with a product."""
+
+multiply = np.multiply if _OFF else _rounded("fmul")
+"""a·b, never fused with a sum."""
+
+rounding_error = _plain_rounding_error if _OFF else _rounding_error
+"""a·b − product, rounded once: what rounding to `product` dropped."""
 
 total = (lambda value: np.float64(value.sum())) if _OFF else _total
 """The sum of the eight numbers."""

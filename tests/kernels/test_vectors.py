@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numba
 import numpy as np
 import pytest
 
 from fastgd.kernels import vectors
-from fastgd.kernels.vectors import LANES, item, load, load_part, multiply_add, padded, splat, store, total
+from fastgd.kernels.vectors import (
+    LANES,
+    add,
+    item,
+    load,
+    load_part,
+    multiply,
+    multiply_add,
+    padded,
+    rounding_error,
+    splat,
+    store,
+    subtract,
+    total,
+)
 
 
 @numba.njit
@@ -28,6 +44,25 @@ def item_of(x, index):
 @numba.njit
 def line(x):
     return vectors.line_of(x)
+
+
+@numba.njit
+def rounded(x, y, out):
+    a, b = load(x, 0), load(y, 0)
+    product = multiply(a, b)
+    store(out, 0, add(product, a))
+    store(out, LANES, subtract(product, a))
+    store(out, 2 * LANES, rounding_error(a, b, product))
+
+
+def test_products_are_rounded_before_they_are_added(rng):
+    x, y, out = rng.normal(size=LANES), rng.normal(size=LANES), np.empty(3 * LANES)
+    rounded(x, y, out)
+    product = x * y
+    np.testing.assert_array_equal(out[: 2 * LANES], [*(product + x), *(product - x)])
+    exact = [float(Fraction(a) * Fraction(b) - Fraction(c)) for a, b, c in zip(x, y, product, strict=True)]
+    assert any(exact)
+    np.testing.assert_array_equal(out[2 * LANES :], exact)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
