@@ -113,8 +113,9 @@ def read(X, y, w, two, gradient, room):
             add_columns(X, d, j, start, rows, gradient, room)
     if len(gradient):
         gradient[0] = slope
+    residuals(X, y, w, whole, n - whole, room)
     for i in range(whole, n):
-        residual = score(X[i], w) - y[i]
+        residual = room[i - whole]
         total += square(residual, two)
         for j in range(len(gradient)):
             gradient[j] += 2 * X[i, j] * residual
@@ -127,7 +128,7 @@ def read(X, y, w, two, gradient, room):
 def residuals(X, y, w, start, rows, room):
     """Write r = x·w − y of the rows from `start` on."""
     d = len(w)
-    if d == 1:
+    if d == 1 and rows % LANES == 0:
         for i in range(0, rows, LANES):
             scores = multiply(load(X, start + i), splat(item(w, 0)))
             store(room, i, subtract(scores, load(y, start + i)))
