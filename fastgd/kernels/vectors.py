@@ -90,6 +90,35 @@ def _store(typing_context, array, index, value):
 
 
 @intrinsic
+def _interleave(typing_context, array, index, distance, out, at):
+    """Transpose 8 × 8 numbers by exchanging halves of pairs of vectors, at distances 1, 2 and 4."""
+
+    def code(context, builder, signature, arguments):
+        source, target = signature.args[0], signature.args[3]
+        array, index, distance, out, at = arguments
+        numbers = ir.VectorType(context.get_data_type(source.dtype), LANES).as_pointer()
+        rows = []
+        for _ in range(LANES):
+            address = builder.bitcast(_address(context, builder, source, array, index), numbers)
+            rows.append(_widened(builder, builder.load(address, align=source.dtype.bitwidth // 8)))
+            index = builder.add(index, distance)
+        for bit in (1, 2, 4):
+            low = [k if not k & bit else LANES + k - bit for k in range(LANES)]
+            high = [k + bit if not k & bit else LANES + k for k in range(LANES)]
+            for first in (k for k in range(LANES) if not k & bit):
+                pair = rows[first], rows[first + bit]
+                rows[first] = builder.shuffle_vector(*pair, ir.Constant(_INDICES, low))
+                rows[first + bit] = builder.shuffle_vector(*pair, ir.Constant(_INDICES, high))
+        for row in rows:
+            address = builder.bitcast(_address(context, builder, target, out, at), _NUMBERS.as_pointer())
+            builder.store(row, address, align=8)
+            at = builder.add(at, ir.Constant(at.type, LANES))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, out, types.intp), code
+
+
+@intrinsic
 def _splat(typing_context, value):
     def code(context, builder, signature, arguments):
         return _spread(builder, arguments[0], _NUMBERS)
@@ -184,6 +213,12 @@ def _plain_load_part(array, index, count):
     return numbers
 
 
+def _plain_interleave(array, index, distance, out, at):
+    for lane in range(LANES):
+        start = index + lane * distance
+        out[at + lane : at + LANES * LANES : LANES] = array[start : start + LANES]
+
+
 def _plain_store(array, index, value):
     array[index : index + LANES] = value
 
@@ -202,6 +237,9 @@ load_part = _plain_load_part if _OFF else _load_part
 
 store = _plain_store if _OFF else _store
 """array[index : index + 8] = value, for a float64 array."""
+
+interleave = _plain_interleave if _OFF else _interleave
+"""Move number k from array[index + lane·distance] to out[at + 8 k + lane], for eight lanes and k < 8."""
 
 splat = (lambda value: np.full(LANES, value)) if _OFF else _splat
 """A vector of eight equal numbers."""
@@ -242,3 +280,11 @@ def padded(values):
     for j in range(d):
         copy[j] = values[j]
     return copy
+
+
+@kernel
+def aligned(size):
+    """Zeros that begin with a cache line, so that no vector lies in two."""
+    numbers = np.zeros(size + LANES)
+    skip = -(numbers.ctypes.data // 8) % LANES
+    return numbers[skip : skip + size]

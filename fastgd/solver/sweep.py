@@ -176,9 +176,9 @@ def sweep(
     earlier run, and an "auto" rate among others if standardised columns are streamed. A run that diverges
     does not stop the others.
 
-    Cost: full-batch runs on statistics share one pass. SGD runs on maps share one pass with K times the
-    arithmetic (with one column much less). Streamed runs read the data for each run. An interrupt's `.result`
-    holds the runs that were done.
+    Cost: full-batch runs on statistics share one pass. SGD runs on maps share one pass. A further rate adds
+    about half a run with ten columns, much less with one column, and most of a run with many columns.
+    Streamed runs read the data for each run. An interrupt's `.result` holds the runs that were done.
 
     Examples
     --------

@@ -95,3 +95,24 @@ def test_a_cache_line_has_64_bytes():
 def test_padding_is_zero_to_whole_vectors(d):
     values = np.arange(1.0, d + 1)
     assert padded(values).tolist() == [*values, *[0.0] * (-d % LANES)]
+
+
+@numba.njit
+def move(x, start, distance, out, at):
+    vectors.interleave(x, start, distance, out, at)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("distance", [8, 11])
+def test_rows_are_interleaved(dtype, distance):
+    x, out = np.arange(100).astype(dtype), np.full(70, -1.0)
+    move(x, 2, distance, out, 5)
+    expected = [2 + lane * distance + k for k in range(LANES) for lane in range(LANES)]
+    assert out.tolist() == [-1.0] * 5 + expected + [-1.0]
+
+
+@pytest.mark.parametrize("size", [1, 8, 100])
+def test_aligned_numbers_are_zeros_from_a_cache_line_on(size):
+    for numbers in [vectors.aligned(size) for _ in range(5)]:
+        assert numbers.tolist() == [0.0] * size
+        assert numbers.ctypes.data % 64 == 0
