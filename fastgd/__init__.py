@@ -30,6 +30,7 @@ Data:
 Results, errors and warnings:
 
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
+    MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
     CVResult            costs of penalties on held-out folds, the best ones and their fit
     SweepResult         the fits of a sweep, and the best one
@@ -79,6 +80,7 @@ _HOMES = {
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "solver.results",
+    "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
     "CVResult": "solver.cross_validation",
@@ -97,6 +99,7 @@ __all__ = [
     "DivergenceError",
     "FitResult",
     "InvalidDataError",
+    "MultiTargetFit",
     "Summary",
     "SweepResult",
     "__version__",
@@ -134,6 +137,7 @@ if TYPE_CHECKING:
     from fastgd.solver.summarize import summarize
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
+    from fastgd.solver.targets import MultiTargetFit
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

@@ -58,9 +58,8 @@ def fit(
         if options.is_logged:
             from fastgd.solver.checkpoint import Checkpoint, vars_of
 
-            if not rows.has_rows and not (options.checkpoint is None and options.resume is None):
-                summarized.refuse("a checkpoint")
-
+            if isinstance(rows, Summarized) and (options.checkpoint or options.resume):
+                rows.refuse("a checkpoint")
             loss = {"loss": str(identity(as_loss(objective_options["loss"])))}
             others = {"solver": solver, "backend": backend} | objective_options | loss | vars_of(rule)
             checkpoint = Checkpoint(rows, options, others)
@@ -144,8 +143,9 @@ def _summarized(plan: Plan, dataset: Dataset) -> tuple[Dataset, int]:
         summary, n_passes = summarize.of_rows(dataset, plan.options.n_threads)
     assert plan.options.summaries is not None
     plan.options.summaries.append(summary)
-    summarized.check(plan)
-    return as_dataset(summary, None), n_passes
+    dataset = Summarized(summary)
+    summarized.check(plan, dataset)
+    return dataset, n_passes
 
 
 def _planned(
@@ -176,8 +176,7 @@ def _planned(
         )
     plan = Plan(solver, objective, rule, options, order, backend)
     check_method(plan)
-    if not dataset.has_rows:
-        summarized.check(plan)
+    summarized.check(plan, dataset)
     if options.history == "samples" and not dataset.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not dataset.is_random:

@@ -115,3 +115,30 @@ def test_other_columns_are_refused(data):
         model.partial_fit(X[:, :2], y)
     with pytest.raises(TypeError, match="partial_fit takes arrays"):
         model.partial_fit(fastgd.chunks(lambda: [(X, y)]))
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+def test_several_targets_have_the_shapes_of_linear_regression(data, rng, n_targets):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    X, _ = data
+    Y = X @ rng.normal(size=(3, n_targets)) + rng.normal(size=(N, n_targets))
+    expected = linear_model.LinearRegression().fit(X, Y)
+    parts = GDRegressor().partial_fit(X[9:], Y[9:]).partial_fit(X[:9], Y[:9])
+    for model in (GDRegressor().fit(X, Y), parts, GDRegressor().fit(X[:9], Y[:9]).partial_fit(X[9:], Y[9:])):
+        assert (model.coef_.shape, model.intercept_.shape) == ((n_targets, 3), (n_targets,))
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+        np.testing.assert_allclose(model.predict(X), expected.predict(X), rtol=1e-9)
+        assert model.history_.shape == (model.n_iter_ + 1, n_targets)
+    assert GDRegressor().__sklearn_tags__().target_tags.multi_output
+    assert not GDRegressor(loss="huber").__sklearn_tags__().target_tags.multi_output
+
+
+def test_several_targets_are_refused_where_rows_are_needed(data):
+    X, y = data
+    Y = np.column_stack([y, y])
+    with pytest.raises(ValueError, match="1d array"):
+        GDRegressor(loss="huber").fit(X, Y)
+    with pytest.raises(ValueError, match="leave them out"):
+        GDRegressor().fit(X, Y, coef_init=np.zeros(3))
+    with pytest.raises(InvalidDataError, match="y has 1 target and earlier calls had 2"):
+        GDRegressor().fit(X, Y).partial_fit(X, y)
