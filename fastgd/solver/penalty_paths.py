@@ -113,7 +113,6 @@ def automatic_l2(
 
 
 def _descending(largest: float, smallest: float, n: int) -> Floats:
-    least = float(np.finfo(np.float64).resolution)
-    if not largest > least:
-        return np.full(n, least)
+    if not largest > 0.0:  # no column explains anything: any penalty does
+        return np.full(n, float(np.finfo(np.float64).resolution))
     return np.geomspace(largest, max(smallest, math.ulp(0.0)), n) if n > 1 else np.array([largest])
