@@ -28,6 +28,7 @@ ROWS_OF_A_RUN = 32
 """So many successive rows are in one fold, if there are several blocks of rows."""
 MOST = 4096
 BLOCKS, MANY_NUMBERS = 16, 1 << 18
+"""Blocks that are added in one call, if the tables of all folds do not have many numbers."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,6 @@ def read_folds(
         return _plain(rows, w_ref, folds)
     d, size, shift = rows.d, node_size(rows.d), rows.shift
     block = rows_together(d)
-    # The tables of all folds are large: few blocks are added in a kernel.
     together = block * (BLOCKS if folds.k * size <= MANY_NUMBERS else 1)
 
     def task(start: int, X: Array, y: Array, weights: Floats) -> Floats:
@@ -110,9 +110,7 @@ def read_folds(
 def _plain(rows: TransformedRows, w_ref: Floats, folds: Folds) -> tuple[list[Statistics], list[int]]:
     xs, ys, _ = rows.lists()
     X, r = np.array(xs), np.array(ys)
-    of_row = (
-        folds.numbers if folds.numbers is not None else np.arange(len(r)) // folds.rows_of_a_run % folds.k
-    )
+    of_row = folds.of_rows(0, len(r))
     statistics, counts = [], []
     with np.errstate(all="ignore"):
         r = r - X @ w_ref
