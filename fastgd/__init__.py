@@ -30,6 +30,7 @@ Data:
 Results, errors and warnings:
 
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
+    MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
     Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
@@ -80,6 +81,7 @@ _HOMES = {
     "read_table": "data.tables",
     "FitResult": "solver.results",
     "Inference": "solver.inference_result",
+    "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
     "Diagnosis": "solver.diagnose",
@@ -97,6 +99,7 @@ __all__ = [
     "FitResult",
     "Inference",
     "InvalidDataError",
+    "MultiTargetFit",
     "Summary",
     "SweepResult",
     "__version__",
@@ -135,6 +138,7 @@ if TYPE_CHECKING:
     from fastgd.solver.summarize import summarize
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
+    from fastgd.solver.targets import MultiTargetFit
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

@@ -130,6 +130,12 @@ def names_of(value: Any) -> tuple[str, ...]:
     return tuple(map(_text, labels))
 
 
+def name_of(series: Any) -> str | None:
+    """The name of a column of a data frame (pandas, polars, Dask), if it has one."""
+    name = series.name if hasattr(series, "to_frame") else None
+    return name if isinstance(name, str) and name else None
+
+
 def _labels(value: Any) -> list[Any]:
     """The column labels of a table, of any type."""
     if isinstance(value, (np.ndarray, list, float, int)):

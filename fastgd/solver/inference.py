@@ -15,14 +15,15 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.frames import places
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
-from fastgd.solver import blas, linalg, sandwich, summarized
+from fastgd.solver import blas, linalg, sandwich, summarize
 from fastgd.solver.clusters import Codes, codes_of, taken
+from fastgd.solver.folds import Folds
 from fastgd.solver.inference_result import Inference
-from fastgd.solver.inputs import as_dataset
+from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.least_squares import LeastSquares, independent
 from fastgd.solver.linalg import EPS
 from fastgd.solver.results import FitResult
-from fastgd.solver.summarize import summarize
+from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
 from fastgd.wording import column_text
 
@@ -139,16 +140,16 @@ def _special_functions() -> Any:
 
 def _summary(rows: Dataset, cov_type: str, n_threads: int | None) -> Summary:
     """The summary of the rows, with groups for the jackknife."""
-    if isinstance(rows, summarized.Summarized):
+    if isinstance(rows, Summarized):
         if cov_type not in ("classical", "jackknife"):
-            summarized.refuse(f'cov_type="{cov_type}"')
+            rows.refuse(f'cov_type="{cov_type}"')
         return rows.summary
+    check_weights(rows)
     folds = None
     if cov_type == "jackknife":
         folds = rows.n if rows.has_at_most(GROUPS) else GROUPS
         _check_groups(folds, "rows")
-    source: Any = rows
-    return summarize(source, folds=folds, n_threads=n_threads)
+    return summarize.of_rows(rows, n_threads, None if folds is None else Folds.of(folds, rows))[0]
 
 
 def _check_groups(n_groups: int, what: str) -> None:
