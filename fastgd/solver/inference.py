@@ -262,14 +262,16 @@ class _Design:
 
     def _jackknife(self) -> tuple[Floats, float]:
         """The covariance from the estimates without one group, for each group."""
-        groups, has_intercept = self._groups, self._fit.has_intercept
-        _check_groups(len(groups), "folds with rows")
+        whole, has_intercept = self._products, self._fit.has_intercept
+        _check_groups(len(self._groups), "folds with rows")
+        groups = [group.about(whole.x_ref, whole.y_ref, whole.w_ref) for group in self._groups]
         before, after = [groups[0]], [groups[-1]]
         for group in groups[1:-1]:
-            before.append(before[-1].merged(group))
+            before.append(before[-1].joined(group, whole))
         for group in groups[-2:0:-1]:
-            after.append(group.merged(after[-1]))
-        others = [after[-1], *(a.merged(b) for a, b in zip(before, after[-2::-1], strict=False)), before[-1]]
+            after.append(group.joined(after[-1], whole))
+        pairs = zip(before, after[-2::-1], strict=False)
+        others = [after[-1], *(a.joined(b, whole) for a, b in pairs), before[-1]]
         thetas = []
         for number, products in enumerate(others):
             fit = LeastSquares.of(products, has_intercept)
@@ -293,7 +295,7 @@ class _Design:
         """The fields of `Inference`."""
         fit, p, d = self._fit, self._products, self._n_features
         total = p.squares_about_mean if fit.has_intercept else p.squares_of_y
-        estimates, errors = fit.theta, np.sqrt(np.diag(covariance))
+        estimates, errors = fit.theta, np.sqrt(np.maximum(np.diag(covariance), 0.0))
         half = special.stdtrit(df, 0.5 + 0.5 * level) * errors
         names = self._columns + ("intercept",) * fit.has_intercept
         with np.errstate(divide="ignore", invalid="ignore"):

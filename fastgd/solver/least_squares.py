@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastgd.data.dataset import Dataset
-from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.solver import blas, linalg
 from fastgd.solver.cost import ACCURATE_ROWS
@@ -90,9 +89,10 @@ class LeastSquares:
         """
         if not (rows.has_rows and len(columns) and rows.has_at_most(ACCURATE_ROWS)):
             return self
-        mean = np.zeros(rows.d)
-        mean[columns] = self.mean
-        Z = TransformedRows(rows, mean, np.ones(rows.d), has_ones=False).whole()[0][:, columns]
+        X, _, s = rows.whole()
+        Z = X[:, columns] - self.mean
+        if len(s):
+            Z *= np.sqrt(s)[:, None]
         with blas.one_thread():
             root = np.linalg.inv(np.linalg.qr(Z, mode="r")).T
         return replace(self, inverse_root=np.ascontiguousarray(root))
