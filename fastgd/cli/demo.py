@@ -161,10 +161,10 @@ def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
 
 def _can_compile_beside() -> bool:
     """Whether there are kernels to compile and a disk cache."""
-    from fastgd.kernels import _jit, one_read
+    from fastgd.kernels import _jit, maps
 
-    is_compiler_on = hasattr(one_read.run_1d, "signatures")
-    return is_compiler_on and not _jit.is_kept("one_read.run_1d") and _jit.can_keep()
+    is_compiler_on = hasattr(maps.run_1d, "signatures")
+    return is_compiler_on and not _jit.is_kept("maps.run_1d") and _jit.can_keep()
 
 
 def _read(rows: ArrayRows, threads: int) -> Timing:
