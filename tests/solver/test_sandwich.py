@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import fastgd
 from fastgd import InvalidDataError
 from fastgd.solver import sandwich
 from fastgd.solver.inputs import as_dataset
@@ -59,6 +60,13 @@ class TestRefused:
         given = scored(rng, 2, has_ones=False, root=root)
         with pytest.raises(InvalidDataError, match=r"^X\[5678\] has leverage 1"):
             sandwich.of_rows(as_dataset(X, np.ones(9000)), given, None)
+
+    def test_the_row_of_a_chunk(self, rng):
+        X, y = rng.normal(size=(900, 2)), rng.normal(size=900)
+        X[:, 1] = np.arange(900) == 707
+        source = fastgd.chunks(lambda: iter([(X[:600], y[:600]), (X[600:], y[600:])]))
+        with pytest.raises(InvalidDataError, match=r"^row 707 of chunks\(\): X has leverage 1: "):
+            fastgd.inference(source, cov_type="HC3")
 
     def test_scores_that_overflow(self, rng):
         X, y = rng.normal(size=(50, 2)), np.full(50, 1e200)
