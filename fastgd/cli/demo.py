@@ -55,8 +55,9 @@ def demo(n_samples: int) -> Iterator[str]:
     yield "The lesson: x = 1, 2, 3 hours, y = 2, 4, 6 points, w = 1 to begin with, learning rate 0.01"
     yield ""
     first, *others = _RUNS
+    lesson = full_batch_lesson()  # before the kernels are loaded: a plain loop, which needs no compiler
     with _compiled_beside(others):
-        yield full_batch_lesson().trace(digits=2)
+        yield lesson.trace(digits=2)
         yield ""
         _warm_up(first)
     for what in others:
