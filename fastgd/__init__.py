@@ -12,6 +12,7 @@ Summarise:
 
     summarize           all that squared errors need of rows, from one read; summaries add up
     cross_validate      penalties compared on held-out folds, from one read
+    inference           least squares with standard errors, tests and intervals
 
 Compute:
 
@@ -33,6 +34,7 @@ Results, errors and warnings:
     MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
     CVResult            costs of penalties on held-out folds, the best ones and their fit
+    Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
     InvalidDataError    the data cannot be used
@@ -75,11 +77,13 @@ _HOMES = {
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
+    "inference": "solver.inference",
     "load": "solver.model",
     "show_versions": "versions",
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "solver.results",
+    "Inference": "solver.inference_result",
     "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
@@ -98,6 +102,7 @@ __all__ = [
     "Diagnosis",
     "DivergenceError",
     "FitResult",
+    "Inference",
     "InvalidDataError",
     "MultiTargetFit",
     "Summary",
@@ -111,6 +116,7 @@ __all__ = [
     "forward",
     "gradient",
     "gradient_descent",
+    "inference",
     "load",
     "loss",
     "make_linear",
@@ -131,6 +137,8 @@ if TYPE_CHECKING:
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.inference import inference
+    from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.results import DivergenceError, FitResult
