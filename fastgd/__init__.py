@@ -11,6 +11,7 @@ Fit:
 Summarise:
 
     summarize           all that squared errors need of rows, from one read; summaries add up
+    cross_validate      penalties compared on held-out folds, from one read
     inference           least squares with standard errors, tests and intervals
 
 Compute:
@@ -32,6 +33,7 @@ Results, errors and warnings:
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
     MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
+    CVResult            costs of penalties on held-out folds, the best ones and their fit
     Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
@@ -71,6 +73,7 @@ _HOMES = {
     "sgd": "api",
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
+    "cross_validate": "solver.cross_validation",
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
@@ -84,6 +87,7 @@ _HOMES = {
     "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
+    "CVResult": "solver.cross_validation",
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
     "ConvergenceWarning": "solver.options",
@@ -93,6 +97,7 @@ _ROOMS = ("estimators", "losses", "schedules")
 """Public modules: `fastgd.losses.Huber(2.0)`."""
 
 __all__ = [
+    "CVResult",
     "ConvergenceWarning",
     "Diagnosis",
     "DivergenceError",
@@ -106,6 +111,7 @@ __all__ = [
     "chunks",
     "cost",
     "cost_and_gradient",
+    "cross_validate",
     "diagnose",
     "forward",
     "gradient",
@@ -129,6 +135,7 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.inference import inference
     from fastgd.solver.inference_result import Inference

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fastgd.checks import InvalidDataError, OrderError, RowPlace
-from fastgd.cli import report
+from fastgd.cli import choice, report
 from fastgd.cli.data import Data, open_data, parts
 from fastgd.domains import CLASSES
 from fastgd.functions import forward
@@ -42,17 +42,19 @@ OUTPUTS = ".csv", ".parquet", ".npy"
 
 def fit(options: Namespace) -> int:
     _check_places(options)
+    if options.cv is not None:
+        choice.check(options)
     data = _open(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result, failure = _run(options, data)
+        result, failure, chosen = _run(options, data)
     notes = _notes(caught)
     if failure:
         _say(failure)
         if not options.json:
             return 1
     result.feature_names = result.feature_names or data.names
-    facts = _facts_of_fit(options, data, result, notes, failure)
+    facts = _facts_of_fit(options, data, result, notes, failure) | {"cross_validation": chosen}
     if failure:
         print(report.as_json(facts))
         return 1
@@ -70,8 +72,21 @@ def fit(options: Namespace) -> int:
     return 1 if facts["not_converged"] and not options.allow_unconverged else 0
 
 
-def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
-    """The fit, and the message if it diverged."""
+def _run(options: Namespace, data: Data) -> tuple[FitResult, str, dict[str, Any] | None]:
+    """The fit, the message if it diverged, and the report of --cv."""
+    try:
+        if options.cv is None:
+            return *_fitted(options, data, data), None
+        summary, n_passes, chosen = choice.choose(options, data)
+        result, failure = _fitted(options, data, data._replace(X=summary, y=None, weight=None))
+        result.n_passes += n_passes
+        return result, failure, chosen
+    except InvalidDataError as error:
+        raise _of_file(error, data, options) from None
+
+
+def _fitted(options: Namespace, data: Data, rows: Data) -> tuple[FitResult, str]:
+    """The fit of these rows of the data, and the message if it diverged."""
     n_epochs = options.epochs or _most_epochs(options, data)
     objective: dict[str, Any] = dict(
         loss=options.loss, l1=options.l1, l2=options.l2, fit_intercept=options.intercept,
@@ -93,14 +108,12 @@ def _run(options: Namespace, data: Data) -> tuple[FitResult, str]:
         objective |= dict(precondition="auto" if is_free else False)
     rule = as_rule(0.0, bool(options.nesterov), 1, False)
     try:
-        result = fit_rows(options.solver, data.X, data.y, data.weight, objective, rule, Options(**settings))
+        result = fit_rows(options.solver, rows.X, rows.y, rows.weight, objective, rule, Options(**settings))
         return result, ""
     except DivergenceError as error:
         return error.result, str(error)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
-    except InvalidDataError as error:
-        raise _of_file(error, data, options) from None
 
 
 def _most_epochs(options: Namespace, data: Data) -> int:

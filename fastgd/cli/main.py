@@ -232,6 +232,11 @@ def _add_fit(parser: argparse.ArgumentParser) -> None:
     )
     add("--l1", type=float, default=0.0, metavar="L1", help="a penalty L1 Σ|w| (0 by default)")
     add(
+        "--cv", nargs="?", type=_folds, const=5, metavar="K",
+        help="choose the penalty of squared_error by K held-out folds (5), from the same read",
+    )  # fmt: skip
+    add("--cv-penalty", choices=("l2", "l1"), default="l2", help="what --cv chooses (l2 by default)")
+    add(
         "--epochs", type=_positive, metavar="N",
         help="at most so many; by default 1000 where each is a read of DATA, and 100,000 where one read is "
         "enough for all, as for squared errors by gd",
@@ -341,6 +346,10 @@ def _file(text: str) -> str:
 
 def _positive(text: str) -> int:
     return _whole(text, 1, sys.maxsize)
+
+
+def _folds(text: str) -> int:
+    return _whole(text, 2, 4096)
 
 
 def _digits(text: str) -> int:

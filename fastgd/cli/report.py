@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.cli import choice
 from fastgd.solver.diagnose import Diagnosis
 from fastgd.solver.results import FitResult
 from fastgd.wording import SHOWN as SHOWN_NAMES
@@ -107,6 +108,8 @@ def lines_of_fit(report: dict[str, Any]) -> Iterator[str]:
     reads = "1 read" if report["reads"] == 1 else f"{report['reads']} reads"
     yield from _wrapped(f"{solver}; {reads} of the data, {report['seconds']:.3g} s")
     yield from _wrapped(report["status"])
+    if report["cross_validation"]:
+        yield from _wrapped(choice.sentence(report["cross_validation"]))
     for note in report["notes"]:
         yield from _wrapped(f"note: {note}")
     yield ""

@@ -1,4 +1,4 @@
-"""Estimators for scikit-learn: GDRegressor, GDClassifier, SGDRegressor and SGDClassifier."""
+"""Estimators for scikit-learn: GDRegressor, GDRegressorCV, GDClassifier, SGDRegressor and SGDClassifier."""
 
 try:
     import sklearn  # noqa: F401
@@ -8,7 +8,15 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 from fastgd.estimators.classifiers import GDClassifier, SGDClassifier
+from fastgd.estimators.cross_validated import GDRegressorCV
 from fastgd.estimators.linear import EstimatorConvergenceWarning
 from fastgd.estimators.regressors import GDRegressor, SGDRegressor
 
-__all__ = ["EstimatorConvergenceWarning", "GDClassifier", "GDRegressor", "SGDClassifier", "SGDRegressor"]
+__all__ = [
+    "EstimatorConvergenceWarning",
+    "GDClassifier",
+    "GDRegressor",
+    "GDRegressorCV",
+    "SGDClassifier",
+    "SGDRegressor",
+]

@@ -105,6 +105,7 @@ class _Reading:
         if self._folds is None:
             statistics = read_statistics(rows, w_ref, self._n_threads, self._backend)
         else:
+            assert isinstance(rows, TransformedRows)
             parts, counts = read_folds(rows, w_ref, self._folds, self._n_threads, self._backend)
             self.parts = list(zip(parts, counts, strict=True))
             statistics = sum_of(parts)

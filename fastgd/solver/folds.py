@@ -13,21 +13,22 @@ from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import as_array
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
+from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.solver.statistics import (
-    ROWS_TOGETHER,
     Statistics,
     effort,
     node_size,
     rows_together,
-    sums_of,
     unpacked,
 )
 
 ROWS_OF_A_RUN = 32
 """So many successive rows are in one fold, if there are several blocks of rows."""
 MOST = 4096
+BLOCKS, MANY_NUMBERS = 16, 1 << 18
+"""Blocks that are added in one call, if the tables of all folds do not have many numbers."""
 
 
 @dataclass(frozen=True)
@@ -67,51 +68,46 @@ class Folds:
         """The folds of n rows from `start` on."""
         if self.numbers is not None:
             return self.numbers[start : start + n]
-        return np.arange(start, start + n) // self.rows_of_a_run % self.k
+        run = self.rows_of_a_run
+        runs = np.arange(start // run, (start + n - 1) // run + 1) % self.k
+        return np.repeat(runs, run)[start % run :][:n]
 
 
 def read_folds(
-    rows: Dataset, w_ref: Floats, folds: Folds, n_threads: int | None, backend: Backend
+    rows: TransformedRows, w_ref: Floats, folds: Folds, n_threads: int | None, backend: Backend
 ) -> tuple[list[Statistics], list[int]]:
     """The statistics of each fold about w_ref, and its number of rows, in one pass.
 
-    The last column of the rows is √s. Rows where it is 0 do not count.
+    The rows are √s·[x − x_ref, 1]. Rows of weight 0 do not count.
     """
     if backend == "python":
         return _plain(rows, w_ref, folds)
-    d, size = rows.d, node_size(rows.d)
-    # A node has enough rows of each fold. Its rows, and so its bits, do not depend on threads.
-    node = max(rows_together(d), 1 << (ROWS_TOGETHER * folds.k - 1).bit_length())
+    d, size, shift = rows.d, node_size(rows.d), rows.shift
+    block = rows_together(d)
+    together = block * (BLOCKS if folds.k * size <= MANY_NUMBERS else 1)
 
-    def task(start: int, X: Array, y: Array, _weights: Floats) -> Floats:
+    def task(start: int, X: Array, y: Array, weights: Floats) -> Floats:
+        from fastgd.kernels import gram_of_folds
+
         counter = reduce.Counter(start)
-        for at in range(0, len(y), node):
-            part = slice(at, min(at + node, len(y)))
-            counter.push(_sums_by_fold(folds, start + at, X[part], y[part], w_ref), part.stop - at)
+        for at in range(0, len(y), together):
+            stop = min(at + together, len(y))
+            sums = gram_of_folds.run(
+                X[at:stop].reshape(-1), y[at:stop], weights[at:stop], folds.of_rows(start + at, stop - at),
+                folds.k, shift, w_ref, block,
+            )  # fmt: skip
+            counter.push(sums.reshape(-1), stop - at)
         return counter.total()
 
-    sums = reduce.reduce(rows, task, n_threads, folds.k * (size + 1), effort(d), node).reshape(folds.k, -1)
+    sums = reduce.reduce(rows.rows, task, n_threads, folds.k * (size + 1), effort(d), block)
+    sums = sums.reshape(folds.k, -1)
     statistics = [unpacked(of_fold[:-1], rows.n, w_ref) for of_fold in sums]
     if not np.isfinite(sums).all():
         rows.refuse_nonfinite()
     return statistics, sums[:, -1].astype(np.int64).tolist()
 
 
-def _sums_by_fold(folds: Folds, start: int, X: Array, y: Array, w_ref: Floats) -> Floats:
-    """The sums of statistics and the number of rows, for each fold, one after the other."""
-    of_row = folds.of_rows(start, len(y))
-    order = np.argsort(of_row, kind="stable")
-    ends = np.cumsum(np.bincount(of_row, minlength=folds.k)).tolist()
-    X, y = X[order], y[order]
-    sums = np.zeros((folds.k, node_size(len(w_ref)) + 1))
-    for fold, (first, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        if first < stop:
-            sums[fold, :-1] = sums_of(X[first:stop], y[first:stop], w_ref)
-            sums[fold, -1] = np.count_nonzero(X[first:stop, -1])
-    return sums.reshape(-1)
-
-
-def _plain(rows: Dataset, w_ref: Floats, folds: Folds) -> tuple[list[Statistics], list[int]]:
+def _plain(rows: TransformedRows, w_ref: Floats, folds: Folds) -> tuple[list[Statistics], list[int]]:
     xs, ys, _ = rows.lists()
     X, r = np.array(xs), np.array(ys)
     of_row = folds.of_rows(0, len(r))

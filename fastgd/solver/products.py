@@ -10,7 +10,9 @@ The residual r is about weights of reference, so that the cost of a fit that is 
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -299,6 +301,24 @@ class Products(NamedTuple):
                 w_ref=w_ref, r_mean=-self.r_mean / w_k, c=c, s=self.s / w_k**2, error=self.error / w_k**2
             )
         return exchanged.near_optimum()
+
+
+def all_but_each(parts: Sequence[Products]) -> Iterator[Products]:
+    """For each part, the products of all other parts. Parts have one reference, and rows of weight above 0.
+
+    Tables are added only, since a difference of tables may lose digits.
+    """
+    after = [*itertools.accumulate(reversed(parts[1:]), _joined_here)]
+    before = parts[0]
+    yield after.pop()
+    for part in parts[1:-1]:
+        yield _joined_here(before, after.pop())
+        before = _joined_here(before, part)
+    yield before
+
+
+def _joined_here(a: Products, b: Products) -> Products:
+    return _joined(a, b, a)
 
 
 def _joined(a: Products, b: Products, about: Products) -> Products:

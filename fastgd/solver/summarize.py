@@ -77,11 +77,18 @@ def summarize(
     """
     if (none := _no_rows(X, y, sample_weight)) is not None:
         return none
+    return read(
+        X, y, sample_weight, folds, n_threads=n_threads, progress=progress, checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every, resume=resume,
+    )[0]  # fmt: skip
+
+
+def read(X: Any, y: Any, sample_weight: Any, folds: Any, **how: Any) -> tuple[Summary, int]:
+    """The summary of one row or more, and the number of passes. `how` has options."""
     options = Options(
         w0=None, learning_rate="auto", n_epochs=1, tol=None, patience=1, validation_fraction=None,
         callback=None, method="auto", history=None, on_divergence="raise", backend="auto",
-        n_threads=threads.checked_threads(n_threads), progress=progress, checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every, resume=resume,
+        **how | {"n_threads": threads.checked_threads(how["n_threads"])},
     )  # fmt: skip
     options.check()
     rows = as_dataset(X, y, sample_weight)
@@ -92,7 +99,8 @@ def summarize(
             rows.log = log.journal
         check_weights(rows)
         chosen = None if folds is None else Folds.of(folds, rows)
-        return of_rows(rows, options.n_threads, chosen, _target_name(rows, y))[0]
+        summary, n_passes = of_rows(rows, options.n_threads, chosen, _target_name(rows, y))
+        return summary, n_passes + rows.passes
     except KeyboardInterrupt:
         if log is not None:
             log.write()

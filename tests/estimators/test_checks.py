@@ -41,7 +41,9 @@ def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedP
     )
 
 
-@pytest.mark.parametrize("name", ["GDRegressor", "GDClassifier", "SGDRegressor", "SGDClassifier"])
+@pytest.mark.parametrize(
+    "name", ["GDRegressor", "GDRegressorCV", "GDClassifier", "SGDRegressor", "SGDClassifier"]
+)
 def test_scikit_learns_checks(name):
     # SciPy looks at the variable once, at import: with it the array API's checks are not skipped.
     done = run(CHECK, name, SCIPY_ARRAY_API="1")

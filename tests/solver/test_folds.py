@@ -8,6 +8,7 @@ import pytest
 import fastgd
 from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
+from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import block_rows
 from fastgd.solver.folds import Folds, read_folds
 from tests.conftest import JIT_IS_OFF
@@ -64,9 +65,9 @@ def test_folds_have_the_same_bits_with_any_number_of_threads(rng, k):
 
 
 def test_both_backends_read_the_same_folds(rng):
-    X = np.column_stack([rng.integers(-9, 10, size=(50, 2)), np.ones(50)]).astype(float)
+    X = rng.integers(-9, 10, size=(50, 2)).astype(float)
     y, w_ref = rng.integers(-9, 10, size=50).astype(float), np.array([1.0, 2.0, 3.0])
-    rows = ArrayRows(X, y)
+    rows = TransformedRows(ArrayRows(X, y), np.array([2.0, -1.0]), np.ones(2), has_ones=True)
     folds = Folds.of(K, rows)
     plain, compiled = (read_folds(rows, w_ref, folds, 1, backend) for backend in ("python", "numba"))
     assert plain[1] == compiled[1] == [17, 17, 16]
