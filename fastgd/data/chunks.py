@@ -44,6 +44,8 @@ class Source:
     """The names of the columns of y and the weights, if they have names."""
     is_lasting: bool = True
     """Whether a chunk stays valid after the next one."""
+    is_once: bool = False
+    """Whether the chunks can be iterated over once."""
     reading: Any = None
     """The last read, while its thread iterates over the chunks."""
 
@@ -197,7 +199,7 @@ class CallableSource(Source):
             raise
         except Exception as error:
             raise InvalidDataError(
-                f"chunks(): the function raised {_describe(error)} when it was called"
+                f"chunks(): the function raised {describe(error)} when it was called"
             ) from error
         number, n, is_first = 0, 0, self._is_known
         try:
@@ -207,7 +209,7 @@ class CallableSource(Source):
                 except StopIteration:
                     return
                 except Exception as error:
-                    raise InvalidDataError(f"chunk {number} of chunks() raised {_describe(error)}") from error
+                    raise InvalidDataError(f"chunk {number} of chunks() raised {describe(error)}") from error
                 chunk = self._checked(number, values)
                 if is_first and len(chunk):
                     is_first = False
@@ -290,7 +292,8 @@ class CallableSource(Source):
                 )
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
+    """An error in a message: its type and the beginning of its text."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text:.300}" if text else type(error).__name__
 

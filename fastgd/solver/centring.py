@@ -8,10 +8,12 @@ better ones. With few rows the weights are refined until they have all their dig
 from __future__ import annotations
 
 import math
+import sys
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from fastgd import callers
 from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
@@ -19,6 +21,7 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.solver.cost import leaf_rows
 from fastgd.solver.folds import Folds, read_folds
+from fastgd.solver.linalg import EPS
 from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import (
     FAR,
@@ -69,8 +72,11 @@ def read_centred(
     if saved is not None and len(saved.x_ref) == rows.d and len(saved.w_ref) == rows.d + has_intercept:
         statistics = reading.statistics_about(saved.x_ref, saved.w_ref)
         statistics = reading.refined(statistics, 0)
-        if statistics.s == saved.squares:
-            return Centred(statistics, reading.n_passes, True)
+        is_same = statistics.s == saved.squares
+        if is_same or rows.is_once:
+            if not is_same and statistics.is_finite:
+                reading.better(statistics)  # only warns
+            return Centred(statistics, reading.n_passes, is_same, tuple(reading.parts))
     statistics = reading.statistics_about(*reading.first())
     check_squares(rows, statistics.x_ref, np.diag(statistics.G)[: rows.d])
     if backend == "numba" and statistics.is_finite:
@@ -131,7 +137,11 @@ class _Reading:
             means = statistics.G[-1, :-1] / statistics.G[-1, -1]
             is_off = bool((means * means * total * FAR > squares - means * means * total).any())
             m = means if is_off else m
-        if not (is_off or statistics.is_far_from(statistics.least_cost(v))):
+        least = statistics.least_cost(v)
+        if not (is_off or statistics.is_far_from(least)):
+            return statistics
+        if self._rows.is_once:
+            _warn_of_digits(statistics, m, least)
             return statistics
         w_ref = statistics.w_ref + v
         if self._has_intercept:
@@ -163,6 +173,24 @@ class _Reading:
                 break
             best, v = moved, moved_v
         return best
+
+
+def _warn_of_digits(statistics: Statistics, means: Floats, least_cost: float) -> None:
+    """Warn that a second read would give more digits, and say how many there are.
+
+    `means` are those of the columns about x_ref, or zeros if they are near it.
+    """
+    d = len(means)
+    with np.errstate(all="ignore"):
+        off = means * means / (np.diag(statistics.G)[:d] / statistics.n - means * means)
+    lost = max([1.0, *off[off > 0.0].tolist()])
+    if statistics.is_far_from(least_cost):
+        lost = max(lost, statistics.s / statistics.n / max(least_cost, sys.float_info.min))
+    digits = math.floor(-math.log10(min(1.0, EPS * lost)))
+    callers.warn(
+        "the first rows are unlike the later ones, and the stream can be read once: the cost has about "
+        f"{digits} digits; for more pass what can be read again, or rows in a random order"
+    )
 
 
 def first_means(rows: Dataset, has_intercept: bool) -> Floats:

@@ -212,6 +212,8 @@ def diagnose(
         raise ValueError(f"precondition=True is not possible: {reason}")
     if not rows.has_rows and solver == "sgd":
         summarized.refuse('solver="sgd"')
+    if solver == "sgd" or rows.d > planner.MOST_COLUMNS or runs_on == "python":
+        rows.refuse_reads(f"this diagnosis of {solver}")
     problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
     return _diagnosed(problem, solver, learning_rate, runs_on)
 

@@ -17,7 +17,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.frames import differ
 from fastgd.engine.blocks import Floats
 from fastgd.losses import as_loss, identity
-from fastgd.solver import caveats, loop, scaling, summarized
+from fastgd.solver import caveats, loop, once, scaling, summarized
 from fastgd.solver.callbacks import AdaptiveRate, CostRule, Separable, UserCallback, Validation
 from fastgd.solver.cost import Cost
 from fastgd.solver.descents import Descent, begin_descent, run_descent
@@ -153,6 +153,7 @@ def _planned(
     check_method(plan)
     if not dataset.has_rows:
         summarized.check(plan)
+    once.check(plan, dataset)
     if options.history == "samples" and not dataset.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not dataset.is_random:

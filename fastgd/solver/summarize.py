@@ -13,7 +13,7 @@ from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
 from fastgd.data.files import Path
 from fastgd.engine import threads
-from fastgd.solver import centring
+from fastgd.solver import centring, once
 from fastgd.solver.checkpoint import Checkpoint, described
 from fastgd.solver.folds import Folds
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -80,6 +80,7 @@ def summarize(
     )  # fmt: skip
     options.check()
     rows = as_dataset(X, y, sample_weight)
+    once.check_log(options, rows)
     log = None
     try:
         if options.is_logged:
