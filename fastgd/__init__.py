@@ -29,6 +29,7 @@ Data:
 Results, errors and warnings:
 
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
+    MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
@@ -76,6 +77,7 @@ _HOMES = {
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "solver.results",
+    "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
     "Diagnosis": "solver.diagnose",
@@ -92,6 +94,7 @@ __all__ = [
     "DivergenceError",
     "FitResult",
     "InvalidDataError",
+    "MultiTargetFit",
     "Summary",
     "SweepResult",
     "__version__",
@@ -127,6 +130,7 @@ if TYPE_CHECKING:
     from fastgd.solver.summarize import summarize
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
+    from fastgd.solver.targets import MultiTargetFit
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

@@ -44,8 +44,6 @@ class Source:
     """The names of the columns of y and the weights, if they have names."""
     is_lasting: bool = True
     """Whether a chunk stays valid after the next one."""
-    is_once: bool = False
-    """Whether the chunks can be iterated over once."""
     reading: Any = None
     """The last read, while its thread iterates over the chunks."""
 

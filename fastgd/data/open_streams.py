@@ -9,14 +9,14 @@ from typing import Any
 from fastgd.checks import InvalidDataError
 from fastgd.data.chunks import describe
 from fastgd.data.formats import File, batch_rows
-from fastgd.data.frames import is_instance
+from fastgd.data.frames import is_a
 
 ORDER_OF_DUCKDB = "select current_setting('preserve_insertion_order')"
 
 
 def is_open_stream(value: Any) -> bool:
     """Whether a value is a table or a stream of record batches, not the name of a file."""
-    return hasattr(value, "__arrow_c_stream__") or is_instance(value, "polars", "DataFrame", "LazyFrame")
+    return hasattr(value, "__arrow_c_stream__") or is_a(value, "polars", "DataFrame", "LazyFrame")
 
 
 class OpenStream(File):
@@ -28,7 +28,7 @@ class OpenStream(File):
 
     def __init__(self, table: Any):
         self.table, self.name, self.constants = table, type(table).__name__, {}
-        self.is_lazy = is_instance(table, "polars", "LazyFrame")
+        self.is_lazy = is_a(table, "polars", "LazyFrame")
         self.is_relation = self.name == "DuckDBPyRelation"
         self.is_query = self.is_lazy or self.is_relation
         self.is_once = False
@@ -44,7 +44,7 @@ class OpenStream(File):
     def _schema(self) -> Any:
         if self.is_lazy:
             return self.table.head(0).collect().to_arrow().schema
-        if is_instance(self.table, "polars", "DataFrame"):
+        if is_a(self.table, "polars", "DataFrame"):
             return self.table.head(0).to_arrow().schema
         if self._opened is not None:
             return self._opened.schema
@@ -57,7 +57,7 @@ class OpenStream(File):
 
     def _batches(self, names: list[str]) -> Generator[Any]:
         table = self.table
-        if self.is_lazy or is_instance(table, "polars", "DataFrame"):
+        if self.is_lazy or is_a(table, "polars", "DataFrame"):
             for frame in self._frames(table.select(names), batch_rows(len(names))):
                 yield from frame.to_arrow().to_batches()
             return

@@ -65,6 +65,25 @@ class MappedPass:
         self._reading.end()
 
 
+class ShiftedTargets(MappedRows):
+    """Rows with the targets y − y_ref."""
+
+    def __init__(self, rows: Dataset, y_ref: float):
+        super().__init__(rows)
+        self.d, self.row_bytes, self.run_numbers = rows.d, rows.row_bytes, rows.run_numbers
+        self.is_scalar, self.y_ref = rows.is_scalar, y_ref
+
+    def mapping(self) -> Mapping:
+        return lambda X, y, weights: (X, y.astype(np.float64) - self.y_ref, weights)
+
+    def lists(self) -> tuple[list[Any], list[float], list[float]]:
+        X, y, weights = self.rows.lists()
+        return X, [target - self.y_ref for target in y], weights
+
+    def over(self, base: Any) -> ShiftedTargets:
+        return ShiftedTargets(self.rows.over(base), self.y_ref)
+
+
 class TransformedRows(MappedRows):
     """The rows √s·[(x − shift)·scale, 1] and √s·y of another dataset.
 

@@ -19,6 +19,8 @@ from fastgd.data.chunks import Source
 from fastgd.data.frames import ColumnTable, NamedArray
 from fastgd.distributed.collections import is_dask
 from fastgd.engine.blocks import Floats
+from fastgd.solver.inputs import has_targets
+from fastgd.solver.summary import Summary
 from fastgd.wording import SHOWN, cell, listed
 
 Matrix = NDArray[Any] | NamedArray
@@ -52,14 +54,14 @@ def as_matrix(estimator: Any, X: Any, *, reset: bool) -> Matrix:
     return NamedArray(names, values) if names else values
 
 
-def check_source(estimator: Any, X: Source) -> None:
-    """Refuse a source whose columns differ from those of the fit, as `as_matrix` refuses arrays."""
-    if X.d != estimator.n_features_in_:
+def check_source(estimator: Any, d: int, columns: tuple[str, ...]) -> None:
+    """Refuse other columns than those of the fit, as `as_matrix` refuses arrays."""
+    if d != estimator.n_features_in_:
         raise InvalidDataError(
-            f"X has {X.d} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
+            f"X has {d} features, but {type(estimator).__name__} is expecting {estimator.n_features_in_} "
             "features as input."
         )
-    _check_names(estimator, X.columns)
+    _check_names(estimator, columns)
 
 
 def _check_names(estimator: Any, names: tuple[str, ...]) -> None:
@@ -91,10 +93,12 @@ def _checked(estimator: Any, X: Any, reset: bool) -> NDArray[Any]:
     return values
 
 
-def as_targets(y: Any) -> NDArray[Any]:
-    """y as an array (n,) of numbers or labels."""
+def as_targets(y: Any, *, may_be_several: bool = False) -> Any:
+    """y as an array (n,) of numbers or labels, or as it is if it has two dimensions and may have them."""
     if is_dask(y):
         y = y.compute()
+    if may_be_several and has_targets(y):
+        return y
     if not (type(y) is np.ndarray and y.ndim == 1):
         y = column_or_1d(y, warn=True)
     if y.dtype.kind == "O" and all(isinstance(value, (numbers.Real, np.bool_)) for value in y):
@@ -104,7 +108,7 @@ def as_targets(y: Any) -> NDArray[Any]:
 
 def as_weights(sample_weight: Any, X: Any) -> Any:
     """The weights of the rows of X. A number is the weight of every row, as in scikit-learn."""
-    if isinstance(sample_weight, numbers.Real) and not isinstance(X, Source):
+    if isinstance(sample_weight, numbers.Real) and not isinstance(X, (Source, Summary)):
         return np.full(len(X.values if isinstance(X, NamedArray) else X), float(sample_weight))
     return sample_weight
 
@@ -128,6 +132,8 @@ def as_start(name: str, value: Any, shape: tuple[int, ...]) -> Floats:
 
 def like(X: Any, values: Floats) -> NDArray[Any]:
     """`values` in float32 if X is float32 and no value overflows, otherwise in float64."""
+    if isinstance(X, Summary):
+        return values
     if isinstance(X, Source):
         dtype = X.dtypes[0]
     else:

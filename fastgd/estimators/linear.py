@@ -32,6 +32,7 @@ from fastgd.solver.fit import fit
 from fastgd.solver.objective import UpdateRule, as_rule
 from fastgd.solver.options import ConvergenceWarning, Options, Report, Start
 from fastgd.solver.results import FitResult
+from fastgd.solver.summary import Summary
 from fastgd.wording import Words
 
 
@@ -104,21 +105,25 @@ class Linear(BaseEstimator):
 
     def _checked_data(self, X: Any, y: Any, *, reset: bool, is_part: bool = False) -> tuple[Any, Any]:
         """Check the shapes and names of X and y. The fit finds numbers that are not finite."""
-        if isinstance(X, Source):
-            if is_part:
+        if isinstance(X, (Source, Summary)):
+            if is_part and isinstance(X, Source):
                 raise TypeError(f"partial_fit takes arrays; {X.name} goes to fit")
+            d, columns = (X.d, X.columns) if isinstance(X, Source) else (X.n_features, X.feature_names)
             if not reset:
-                check_source(self, X)
+                check_source(self, d, columns)
                 return X, y
-            self.n_features_in_ = X.d
-            if X.columns:
-                self.feature_names_in_ = np.array(X.columns, dtype=object)
+            self.n_features_in_ = d
+            if columns:
+                self.feature_names_in_ = np.array(columns, dtype=object)
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
             return X, y
         if y is None:
             return validate_data(self, X, y)  # raises the error that y is needed
-        return as_matrix(self, X, reset=reset), as_targets(y)
+        return as_matrix(self, X, reset=reset), as_targets(y, may_be_several=self._takes_several_targets())
+
+    def _takes_several_targets(self) -> bool:
+        return False
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -200,8 +205,10 @@ class Linear(BaseEstimator):
         *,
         is_part: bool = False,
         reports: list[Report] | None = None,
+        summaries: list[Summary] | None = None,
     ) -> FitResult:
-        """Fit one model that starts at `before`. A part of the data gets one epoch without stopping rules."""
+        """Fit one model that starts at `before`. A part of the data gets one epoch without stopping rules.
+        `summaries` gets the summary of the rows."""
         objective, half = self._translated()
         options: dict[str, Any] = dict(
             w0=before, learning_rate=self._rate(half), n_epochs=self.max_iter, tol=self.tol,
@@ -209,10 +216,13 @@ class Linear(BaseEstimator):
             validation_fraction=self.validation_fraction if self.early_stopping else None,
             callback=None, method="auto", history="costs", on_divergence="raise", backend="auto",
             n_threads=self._threads(), warning=EstimatorConvergenceWarning,
-            words=self._words(objective, half), reports=reports,
+            words=self._words(objective, half), reports=reports, summaries=summaries,
         )  # fmt: skip
         options |= self._sgd_options(before, is_part)
-        result = fit(self._solver, X, y, weights, objective, self._rule(), Options(**options))
+        return self._run(X, y, weights, objective, Options(**options))
+
+    def _run(self, X: Any, y: Any, weights: Any, objective: dict[str, Any], options: Options) -> FitResult:
+        result = fit(self._solver, X, y, weights, objective, self._rule(), options)
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
 

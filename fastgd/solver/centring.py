@@ -130,23 +130,13 @@ class _Reading:
     def better(self, statistics: Statistics) -> Statistics:
         """Statistics about the optimum and the means if the reference is far from them, otherwise
         unchanged."""
-        v = statistics.solution()
-        m, is_off = np.zeros(self._rows.d), False
-        if self._has_intercept:
-            squares, total = np.diag(statistics.G)[:-1], self._rows.total_weight
-            means = statistics.G[-1, :-1] / statistics.G[-1, -1]
-            is_off = bool((means * means * total * FAR > squares - means * means * total).any())
-            m = means if is_off else m
-        least = statistics.least_cost(v)
-        if not (is_off or statistics.is_far_from(least)):
+        reference = better_reference(statistics, self._rows.total_weight, self._has_intercept)
+        if reference is None:
             return statistics
         if self._rows.is_once:
-            _warn_of_digits(statistics, m, least)
+            _warn_of_digits(statistics, reference[0] - statistics.x_ref)
             return statistics
-        w_ref = statistics.w_ref + v
-        if self._has_intercept:
-            w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
-        return self.statistics_about(statistics.x_ref + m, w_ref)
+        return self.statistics_about(*reference)
 
     def refined(self, statistics: Statistics, n_refinements: int) -> Statistics:
         """For few rows, statistics with residuals and their products with X as if in twice the precision."""
@@ -175,12 +165,12 @@ class _Reading:
         return best
 
 
-def _warn_of_digits(statistics: Statistics, means: Floats, least_cost: float) -> None:
+def _warn_of_digits(statistics: Statistics, means: Floats) -> None:
     """Warn that a second read would give more digits, and say how many there are.
 
     `means` are those of the columns about x_ref, or zeros if they are near it.
     """
-    d = len(means)
+    d, least_cost = len(means), statistics.least_cost(statistics.solution())
     with np.errstate(all="ignore"):
         off = means * means / (np.diag(statistics.G)[:d] / statistics.n - means * means)
     lost = max([1.0, *off[off > 0.0].tolist()])
@@ -191,6 +181,25 @@ def _warn_of_digits(statistics: Statistics, means: Floats, least_cost: float) ->
         "the first rows are unlike the later ones, and the stream can be read once: the cost has about "
         f"{digits} digits; for more pass what can be read again, or rows in a random order"
     )
+
+
+def better_reference(
+    statistics: Statistics, total: float, has_intercept: bool
+) -> tuple[Floats, Floats] | None:
+    """The means and the optimum, if the reference of the statistics is far from them."""
+    v = statistics.solution()
+    m, is_off = np.zeros(len(statistics.x_ref)), False
+    if has_intercept:
+        squares = np.diag(statistics.G)[:-1]
+        means = statistics.G[-1, :-1] / statistics.G[-1, -1]
+        is_off = bool((means * means * total * FAR > squares - means * means * total).any())
+        m = means if is_off else m
+    if not (is_off or statistics.is_far_from(statistics.least_cost(v))):
+        return None
+    w_ref = statistics.w_ref + v
+    if has_intercept:
+        w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
+    return statistics.x_ref + m, w_ref
 
 
 def first_means(rows: Dataset, has_intercept: bool) -> Floats:

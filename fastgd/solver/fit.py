@@ -29,6 +29,7 @@ from fastgd.solver.orders import as_order
 from fastgd.solver.outcome import not_begun, report_divergence, result_of
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
+from fastgd.solver.summarized import Summarized
 from fastgd.wording import listed
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def fit(
         if options.is_logged:
             from fastgd.solver.checkpoint import Checkpoint, vars_of
 
+            if isinstance(rows, Summarized) and (options.checkpoint or options.resume):
+                rows.refuse("a checkpoint")
             loss = {"loss": str(identity(as_loss(objective_options["loss"])))}
             others = {"solver": solver, "backend": backend} | objective_options | loss | vars_of(rule)
             checkpoint = Checkpoint(rows, options, others)
@@ -90,7 +93,9 @@ def _fit(
     began: float,
 ) -> FitResult:
     """Run a plan on a dataset, and raise or warn of what went wrong."""
-    options = plan.options
+    options, n_passes = plan.options, 0
+    if options.summaries is not None and not (plan.objective.fit_intercept and dataset.has_rows):
+        dataset, n_passes = _summarized(plan, dataset)
     rows, held = _held_out(plan, dataset)
     n_samples = rows.n if options.history == "samples" else 0
     loop.check_history(options.history, options.n_epochs, n_samples, rows.d)
@@ -102,10 +107,14 @@ def _fit(
         descent, plan, callbacks, rows.refuse_nonfinite, checkpoint,
         stop_when_diverged=options.on_divergence != "ignore",
     )  # fmt: skip
-    n_passes = descent.problem.n_passes + run.state.passes + dataset.passes
+    n_passes += descent.problem.n_passes + run.state.passes + dataset.passes
     if validation is not None:
         run.validation_costs = np.array(validation.costs)
         n_passes += 0 if dataset.is_random else len(validation.costs)  # each is a pass over the whole source
+    if options.summaries is not None and dataset.has_rows:
+        from fastgd.solver import summarize
+
+        options.summaries.append(summarize.of_statistics(descent.problem.centred, dataset))
     condition = caveats.revoke(run, descent, rows, options)
     has_grown = _has_grown(run, descent, options)
     result = result_of(run, descent, plan, dataset, n_passes, began, samples)
@@ -121,6 +130,22 @@ def _fit(
     for kind, sentence, badness in caveats.of(run, descent, dataset, plan, condition):
         options.warn(kind, sentence, badness)
     return result
+
+
+def _summarized(plan: Plan, dataset: Dataset) -> tuple[Dataset, int]:
+    """The summary of a dataset in its place, and the passes that it took. The passes of a fit without an
+    intercept make none."""
+    from fastgd.solver import summarize
+
+    if isinstance(dataset, Summarized):
+        summary, n_passes = dataset.summary, 0
+    else:
+        summary, n_passes = summarize.of_rows(dataset, plan.options.n_threads)
+    assert plan.options.summaries is not None
+    plan.options.summaries.append(summary)
+    dataset = Summarized(summary)
+    summarized.check(plan, dataset)
+    return dataset, n_passes
 
 
 def _planned(
@@ -151,8 +176,7 @@ def _planned(
         )
     plan = Plan(solver, objective, rule, options, order, backend)
     check_method(plan)
-    if not dataset.has_rows:
-        summarized.check(plan)
+    summarized.check(plan, dataset)
     once.check(plan, dataset)
     if options.history == "samples" and not dataset.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from fastgd import callers, checks, display
 from fastgd.data.backend import Backend
@@ -17,6 +17,9 @@ from fastgd.solver.objective import Objective, UpdateRule
 from fastgd.solver.orders import Order, Shuffle
 from fastgd.solver.planner import CHOICES, Choice, Method
 from fastgd.wording import PYTHON, Words
+
+if TYPE_CHECKING:
+    from fastgd.solver.summary import Summary
 
 Solver = Literal["gradient_descent", "sgd"]
 OnDivergence = Literal["raise", "warn", "ignore"]
@@ -90,6 +93,8 @@ class Options:
 
     reports: list[Report] | None = None
     """A list that collects warnings instead of showing them at once."""
+    summaries: list[Summary] | None = None
+    """A list that gets the summary of the rows, if they are fitted by squared errors."""
     words: Words = PYTHON
     progress: bool = False
     checkpoint: Any = None

@@ -46,6 +46,9 @@ class Products(NamedTuple):
         Σ s (r − r_mean)².
     error : float
         About the rounding error of s.
+    precision : float
+        About the relative rounding error of S. Products that were taken out of far larger ones have few
+        digits.
     """
 
     total: float
@@ -58,6 +61,7 @@ class Products(NamedTuple):
     c: Floats
     s: float
     error: float
+    precision: float = EPS
 
     @classmethod
     def none(cls, d: int) -> Products:
@@ -66,8 +70,8 @@ class Products(NamedTuple):
         return cls(0.0, zeros, 0.0, zeros, zeros, 0.0, np.zeros((d, d)), zeros, 0.0, 0.0)
 
     @classmethod
-    def of(cls, statistics: Statistics) -> Products:
-        """From the statistics of √s·[x − x_ref, 1]."""
+    def of(cls, statistics: Statistics, y_shift: float = 0.0) -> Products:
+        """From the statistics of √s·[x − x_ref, 1] and √s·(y − y_shift)."""
         G, d = statistics.G, len(statistics.x_ref)
         total = float(G[d, d])
         offset, r_mean = G[d, :d] / total, float(statistics.c[d] / total)
@@ -76,7 +80,9 @@ class Products(NamedTuple):
         is_constant = ~(np.diag(S) > CONSTANT * np.diag(G)[:d])
         S[is_constant], S[:, is_constant], c[is_constant] = 0.0, 0.0, 0.0
         s = max(0.0, statistics.s - total * r_mean * r_mean)
-        *w_ref, y_ref = statistics.w_ref.tolist()
+        *w_ref, b = statistics.w_ref.tolist()
+        y_ref = b + y_shift
+        r_mean += math.fsum([b, y_shift, -y_ref])
         products = cls(total, statistics.x_ref.copy(), y_ref, np.array(w_ref), offset, r_mean, S, c, s, 0.0)
         # Each residual has a rounding error of about eps·|y|.
         squares = EPS * EPS * products.squares_of_y
@@ -118,7 +124,9 @@ class Products(NamedTuple):
         moved = self.x_ref - x_ref
         steps = (-moved * w_ref).tolist(), (-self.offset * v).tolist()
         r_mean = math.fsum([self.r_mean, self.y_ref, -y_ref, *steps[0], *steps[1]])
-        return Products(self.total, x_ref, y_ref, w_ref, moved + self.offset, r_mean, self.S, c, s, error)
+        return Products(
+            self.total, x_ref, y_ref, w_ref, moved + self.offset, r_mean, self.S, c, s, error, self.precision
+        )  # fmt: skip
 
     def _moved(self, v: Floats) -> tuple[Floats, float, float]:
         """c, s and the error of s about w_ref + v.
@@ -132,7 +140,7 @@ class Products(NamedTuple):
             v = v - linalg.factor(self.S).null_part(v)
             c = self.c - _times(self.S, v)
             s, size = self.s - float(np.sum(v * (self.c + c))), self._size(v)
-        return c, max(0.0, s), self.error + 4.0 * EPS * size
+        return c, max(0.0, s), self.error + 4.0 * self.precision * size
 
     def _size(self, v: Floats) -> float:
         """An upper bound of vᵀ S v, and of the terms that it sums."""
@@ -209,7 +217,8 @@ class Products(NamedTuple):
         squares = np.diag(left.S)
         is_noise = squares <= 16.0 * EPS * np.diag(self.S)
         left.S[is_noise], left.S[:, is_noise], left.c[is_noise] = 0.0, 0.0, 0.0
-        return left._replace(s=max(0.0, left.s)).near_mean()
+        left = left._replace(s=max(0.0, left.s), precision=self.precision / left._share_of(self))
+        return left.near_mean()
 
     def _nothing_without(self, part: Products) -> Products | None:
         """No rows, if the part has all products of these rows."""
@@ -229,13 +238,16 @@ class Products(NamedTuple):
         units = np.where(squares > 0.0, 1.0 / np.sqrt(np.where(squares > 0.0, squares, 1.0)), 1.0)
         return bool(linalg.eigenvalues(tables[0] * np.outer(units, units))[0] >= -NEGATIVE * len(units))
 
-    def digits_beside(self, whole: Products) -> float:
-        """The digits that are left of products that were taken out of `whole`."""
-        before, left = np.append(np.diag(whole.S), whole.s), np.append(np.diag(self.S), self.s)
-        counted = (before > 0.0) & (left > 0.0)
-        counted[-1] &= self.error > 1e-3 * self.s
-        share = float(np.min(left[counted] / before[counted], initial=1.0))
-        return max(0.0, -math.log10(EPS) + math.log10(share))
+    def _share_of(self, whole: Products) -> float:
+        """The least share that a column's square has of that of `whole`; columns of zeros do not count."""
+        before, left = np.diag(whole.S), np.diag(self.S)
+        counted = left > 0.0
+        return float(np.min(left[counted] / before[counted], initial=1.0))
+
+    @property
+    def digits(self) -> float:
+        """The number of decimal digits of the products; 16 at most."""
+        return max(0.0, -math.log10(self.precision))
 
     def times(self, factor: float) -> Products:
         """The products with all weights multiplied."""
@@ -297,8 +309,15 @@ def _joined(a: Products, b: Products, about: Products) -> Products:
     return Products(
         total, *reference, a.offset + share * delta, a.r_mean + share * r_delta,
         a.S + b.S + factor * np.outer(delta, delta), a.c + b.c + factor * delta * r_delta,
-        a.s + b.s + between, a.error + b.error + 4.0 * EPS * between,
+        a.s + b.s + between, a.error + b.error + 4.0 * EPS * between, _joint_precision(a, b),
     )  # fmt: skip
+
+
+def _joint_precision(a: Products, b: Products) -> float:
+    sizes = float(np.trace(a.S)), float(np.trace(b.S))
+    if not sum(sizes) > 0.0:
+        return EPS
+    return max(EPS, (a.precision * sizes[0] + b.precision * sizes[1]) / sum(sizes))
 
 
 def _times(S: Floats, v: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
 from fastgd.data.files import Path
+from fastgd.data.transform import ShiftedTargets
 from fastgd.engine import threads
 from fastgd.solver import centring, once
 from fastgd.solver.checkpoint import Checkpoint, described
@@ -19,7 +21,10 @@ from fastgd.solver.folds import Folds
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.options import Options
 from fastgd.solver.products import Products
+from fastgd.solver.statistics import FAR, Statistics
 from fastgd.solver.summary import Summary
+
+FIRST_TARGETS = 4096
 
 
 def summarize(
@@ -87,9 +92,8 @@ def summarize(
             log = Checkpoint(rows, options, {"solver": "summarize", "folds": described(folds)})
             rows.log = log.journal
         check_weights(rows)
-        return _summary(
-            rows, None if folds is None else Folds.of(folds, rows), options, _target_name(rows, y)
-        )
+        chosen = None if folds is None else Folds.of(folds, rows)
+        return of_rows(rows, options.n_threads, chosen, _target_name(rows, y))[0]
     except KeyboardInterrupt:
         if log is not None:
             log.write()
@@ -99,17 +103,36 @@ def summarize(
             log.end()
 
 
-def _summary(rows: Dataset, folds: Folds | None, options: Options, target: str) -> Summary:
-    result = centring.read_centred(rows, True, resolve(options.backend), options.n_threads, None, folds)
-    if not result.statistics.is_finite:
+def of_rows(
+    rows: Dataset, n_threads: int | None, folds: Folds | None = None, target: str = "y"
+) -> tuple[Summary, int]:
+    """The summary of rows, and the number of passes."""
+    y_ref = _far_target(rows)
+    shifted = ShiftedTargets(rows, y_ref) if y_ref else rows
+    result = centring.read_centred(shifted, True, resolve("auto"), n_threads, None, folds)
+    whole = of_statistics(result.statistics, rows, target, y_ref)
+    parts = []
+    for statistics, n in result.parts:
+        products = Products.of(statistics, y_ref) if n else Products.none(rows.d)
+        parts.append(replace(whole, n_samples=n, products=products))
+    return replace(whole, folds=tuple(parts)), result.n_passes
+
+
+def _far_target(rows: Dataset) -> float:
+    """A target among the first, if they are far from zero for their spread; otherwise 0."""
+    y = rows.head(FIRST_TARGETS)[1].astype(np.float64)
+    first = float(y[0])
+    with np.errstate(all="ignore"):
+        return first if np.abs(y - first).max() < abs(first) * FAR else 0.0
+
+
+def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y", y_ref: float = 0.0) -> Summary:
+    """The summary with the statistics of √s·[x − x_ref, 1] and y − y_ref."""
+    if not statistics.is_finite:
         centring.refuse_overflow()
-
-    def summary(products: Products, n: int, parts: tuple[Summary, ...] = ()) -> Summary:
-        return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products, parts)
-
-    parts = tuple(summary(Products.of(part) if n else Products.none(rows.d), n) for part, n in result.parts)
     n = rows.facts.n_counted if rows.has_weights else rows.n
-    return summary(Products.of(result.statistics), n, parts)
+    products = Products.of(statistics, y_ref)
+    return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products)
 
 
 def _no_rows(X: Any, y: Any, sample_weight: Any) -> Summary | None:
@@ -122,14 +145,8 @@ def _no_rows(X: Any, y: Any, sample_weight: Any) -> Summary | None:
         return None
     names = frames.names_of(X)
     has_weights = sample_weight is not None
-    return Summary(0, names, _name_of(y) or "y", has_weights, False, len(shape) == 1, Products.none(d))
+    return Summary(0, names, frames.name_of(y) or "y", has_weights, False, len(shape) == 1, Products.none(d))
 
 
 def _target_name(rows: Dataset, y: Any) -> str:
-    return rows.target_name or _name_of(y) or "y"
-
-
-def _name_of(y: Any) -> str | None:
-    """The name of a series."""
-    name = getattr(y, "name", None)
-    return name if isinstance(name, str) and name else None
+    return rows.target_name or frames.name_of(y) or "y"

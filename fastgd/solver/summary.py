@@ -150,8 +150,8 @@ class Summary:
             raise InvalidDataError(
                 f"the rows of {other!r} are not among those of {self!r}: no rows have what is left"
             )
-        digits = left.digits_beside(self.products)
-        if digits < FEW_DIGITS:
+        digits = left.digits
+        if digits < min(FEW_DIGITS, self.products.digits):
             callers.warn(
                 f"the products that are left have {digits:.0f} of 16 digits, since those taken out are far "
                 "larger: summarize the rows that are left anew",

@@ -82,7 +82,7 @@ for i in itertools.count():
             time.sleep(moments.uniform(0.0, 0.05))
             writer.send_signal(signal.SIGKILL)
         assert writer.returncode == -signal.SIGKILL
-        found = npz.read(path, "fit")
+        found = npz.read(path, {"fit": object})
         assert found["number"] >= 1
         assert set(found["a"].tolist()) == {float(found["number"])}
 
@@ -91,7 +91,7 @@ def test_where_it_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     npz.write("plain", "fit", None)
     assert os.listdir() == ["plain"]  # no ending of its own
-    assert npz.read(Path("plain"), "fit") is None
+    assert npz.read(Path("plain"), {"fit": object}) is None
     umask = os.umask(0)
     os.umask(umask)
     assert stat.S_IMODE(os.stat("plain").st_mode) == 0o666 & ~umask
@@ -99,7 +99,7 @@ def test_where_it_is_written(tmp_path, monkeypatch):
     os.symlink("plain", "link")
     npz.write("link", "fit", "by link")
     assert os.path.islink("link")
-    assert npz.read("plain", "fit") == "by link"
+    assert npz.read("plain", {"fit": object}) == "by link"
     assert stat.S_IMODE(os.stat("plain").st_mode) == 0o600
     os.mkfifo("pipe")
     os.mkdir("folder")
