@@ -15,6 +15,14 @@ from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.engine.blocks import NOTHING, Array, Floats
 from fastgd.wording import shown
 
+KEPT_NUMBERS = 1 << 16
+KEPT_ROWS = 1 << 13
+
+
+def rows_to_keep(d: int) -> int:
+    """The number of first rows that solvers look at, apart from a read of all rows, at most."""
+    return max(KEPT_ROWS, KEPT_NUMBERS // d + 1)
+
 
 class Chunk(Protocol):
     """Some rows of a source."""
@@ -44,6 +52,8 @@ class Source:
     """The names of the columns of y and the weights, if they have names."""
     is_lasting: bool = True
     """Whether a chunk stays valid after the next one."""
+    head_rows: int = 0
+    """At least this many of the first rows are read at once, if any, as each read is expensive."""
     reading: Any = None
     """The last read, while its thread iterates over the chunks."""
 

@@ -10,14 +10,11 @@ from collections.abc import Generator, Iterable
 from typing import NoReturn
 
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
-from fastgd.data.chunks import Chunk, DerivedSource, Source
+from fastgd.data.chunks import Chunk, DerivedSource, Source, rows_to_keep
 from fastgd.data.dataset import Check, Facts, look
 from fastgd.data.streams import Parts, Room, StreamPass, StreamRows
 from fastgd.engine.blocks import Array, Piece, block_rows
 
-KEPT_NUMBERS = 1 << 16
-KEPT_ROWS = 1 << 13
-"""At least this many of the first rows are kept, and at least so many that they have KEPT_NUMBERS numbers."""
 REMEDY = "load it into a table, or pass what can be read again: a file, a DuckDB relation or a LazyFrame"
 
 
@@ -29,7 +26,7 @@ class ReadOnce(DerivedSource):
         self._chunks = source.chunks()
         self._kept: list[Chunk] = []
         self._n_kept = 0
-        self.n_to_keep = max(KEPT_ROWS, KEPT_NUMBERS // self.d + 1)
+        self.n_to_keep = rows_to_keep(self.d)
         self.is_whole = False
         """Whether all chunks are kept, so that they can be read again."""
         self._is_used_up = False

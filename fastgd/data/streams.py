@@ -95,7 +95,7 @@ class StreamRows(Elsewhere):
         if self.known_n is not None:
             rows = min(rows, self.known_n)
         if self._head is None or len(self._head[1]) < rows:
-            self._head = self.read_ranges((0, [(0, rows)]))
+            self._head = self.read_ranges((0, [(0, max(rows, self.source.head_rows))]))
         X, y, weights = self._head
         return X[:rows], y[:rows], weights[:rows]
 

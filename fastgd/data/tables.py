@@ -15,7 +15,7 @@ import numpy as np
 from fastgd import checks, display
 from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import arrow, dialect, rounding
-from fastgd.data.chunks import Source
+from fastgd.data.chunks import Source, rows_to_keep
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import File, Place, TableChunk
 from fastgd.data.once import ReadOnce
@@ -185,6 +185,7 @@ class TableSource(Source):
         for file in files:
             self._check(file)
         self.d, self.has_weights = len(self.columns), weight is not None
+        self.head_rows = rows_to_keep(self.d) if any(file.is_query for file in files) else 0
         y = np.dtype(np.float64) if target is None else self._dtype([target])
         self.dtypes = self._dtype(self.columns), y
         counts = [file.n for file in files]

@@ -10,7 +10,8 @@ import pytest
 
 import fastgd
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.once import KEPT_ROWS, OnceRows
+from fastgd.data.chunks import KEPT_ROWS
+from fastgd.data.once import OnceRows
 from fastgd.data.tables import read_table
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import block_rows

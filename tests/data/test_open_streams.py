@@ -195,6 +195,22 @@ def test_a_connection_that_does_not_keep_the_order_is_read_once():
     np.testing.assert_allclose(fit.w, 1.0, rtol=1e-12)
 
 
+def test_a_query_runs_once_for_the_first_rows_and_once_for_a_pass():
+    ran = []
+
+    def counted(frame):
+        ran.append(len(frame))
+        return frame
+
+    X = np.random.default_rng(0).normal(size=(50_000, 3))
+    frame = pl.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": X[:, 2]}).lazy().map_batches(counted)
+    source = fastgd.read_table(frame, target="y")
+    ran.clear()  # of the schema
+    fit = fastgd.gradient_descent(source, fit_intercept=True)
+    assert fit.n_passes == 1
+    assert len(ran) == 2
+
+
 def test_the_connection_is_free_after_a_fit():
     kept = relation()
     fastgd.gradient_descent(fastgd.read_table(kept, target="y", features=["a"]))
