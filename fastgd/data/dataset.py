@@ -196,9 +196,8 @@ class Dataset:
         """Whether the rows can be read once, after their first ones."""
         return False
 
-    @property
-    def checks(self) -> list[Check]:
-        """Checks to call in the one read of such rows."""
+    def check_in_read(self, check: Check) -> None:
+        """Call this check on the first rows, and in the one read of such rows."""
         raise NotImplementedError
 
     def refuse_reads(self, what: str) -> None:
@@ -337,9 +336,8 @@ class View(Dataset):
     def is_once(self) -> bool:
         return self.rows.is_once
 
-    @property
-    def checks(self) -> list[Check]:
-        return self.rows.checks
+    def check_in_read(self, check: Check) -> None:
+        self.rows.check_in_read(check)
 
     def refuse_reads(self, what: str) -> None:
         self.rows.refuse_reads(what)

@@ -12,6 +12,7 @@ from typing import NoReturn
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data.chunks import Chunk, DerivedSource, Source, rows_to_keep
 from fastgd.data.dataset import Check, Facts, look
+from fastgd.data.formats import TableChunk
 from fastgd.data.streams import Parts, Room, StreamPass, StreamRows
 from fastgd.engine.blocks import Array, Piece, block_rows
 
@@ -66,7 +67,13 @@ class ReadOnce(DerivedSource):
         return True
 
     def place(self, row: int) -> RowPlace:
-        return RowPlace(self.name, row)  # without a read
+        """The place of a row. Nothing is read, so rows after the kept ones are counted as they come."""
+        first = 0
+        for chunk in self._kept:
+            if row - first < len(chunk) and isinstance(chunk, TableChunk):
+                return chunk.place(row - first)
+            first += len(chunk)
+        return RowPlace(self.name, row)
 
 
 class OnceRows(StreamRows):
@@ -87,9 +94,12 @@ class OnceRows(StreamRows):
             self.head(self.source.n_to_keep)
         return not self.source.is_whole
 
-    @property
-    def checks(self) -> list[Check]:
-        return self._checks
+    def check_in_read(self, check: Check) -> None:
+        self._checks.append(check)
+        _, y, weights = self.head(self.source.n_to_keep)
+        look(0, y, weights, block_rows(self.d), self._seen.state)
+        check(0, y, False)
+        self._seen = Facts()
 
     def refuse_reads(self, what: str) -> None:
         if self.is_once:
@@ -158,6 +168,6 @@ class OnceRows(StreamRows):
         """The place of a row, if the read is there now."""
         start, parts = self._parts
         for at, chunk, first, stop in parts:
-            if 0 <= row - start - at < stop - first and hasattr(chunk, "place"):
+            if 0 <= row - start - at < stop - first and isinstance(chunk, TableChunk):
                 return chunk.place(first + row - start - at)
         return super().place(row)

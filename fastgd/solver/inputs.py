@@ -71,7 +71,7 @@ def check_weights(rows: Dataset) -> None:
     if not rows.has_weights or isinstance(rows, ArrayRows):
         return
     if rows.is_once:
-        rows.checks.append(lambda _start, _y, is_over: _refuse_weights(rows, is_over))
+        rows.check_in_read(lambda _start, _y, is_over: _refuse_weights(rows, is_over))
     else:
         _refuse_weights(rows, True)
 

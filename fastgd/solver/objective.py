@@ -176,7 +176,7 @@ def check_loss(loss: Loss, rows: Dataset, backend: Backend) -> None:
         return
     domain = loss.domain
     if domain is not NUMBERS and rows.is_once:
-        rows.checks.append(functools.partial(_refuse_outside, loss, rows))
+        rows.check_in_read(functools.partial(_refuse_outside, loss, rows))
     elif domain is not NUMBERS and (other := _first_outside(domain, rows, backend)) is not None:
         raise _outside(loss, rows, *other)
     one = type(loss), loss, backend  # named tuples of different types may be equal

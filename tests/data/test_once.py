@@ -16,7 +16,7 @@ from fastgd.data.tables import read_table
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import block_rows
 from fastgd.solver import caveats, centring, folds, objective
-from fastgd.solver.inputs import as_dataset
+from fastgd.solver.inputs import as_dataset, check_weights
 from tests.data.reading import rows_of
 
 N = 9_500
@@ -127,6 +127,21 @@ def test_rows_are_counted_before_some_are_dropped():
         fastgd.InvalidDataError, match='^row 9200 of RecordBatchReader: column "y" is minus infinite'
     ):
         fastgd.gradient_descent(source)
+
+
+def test_a_weight_in_the_kept_rows_is_refused_before_the_read():
+    rows = once(weight="s", s=changed_at(S, 8_000, -1.0), x0=changed_at(X[:, 0], slice(0, 40), np.nan))
+    with pytest.raises(
+        fastgd.InvalidDataError, match='^row 8000 of RecordBatchReader: column "s" is -1; weights'
+    ):
+        check_weights(rows)
+    source = stream(s=changed_at(S, 8_000, -1.0), x0=changed_at(X[:, 0], slice(0, 40), np.nan))
+    rows = as_dataset(source(weight="s", missing="drop"), None)
+    with pytest.raises(
+        fastgd.InvalidDataError, match='^row 8000 of RecordBatchReader: column "s" is -1; weights'
+    ):
+        check_weights(rows)
+    assert rows.head(3)[1].tolist() == Y[40:43].tolist()
 
 
 def test_weights_that_cannot_be_used():
