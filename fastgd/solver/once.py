@@ -27,7 +27,7 @@ def check(plan: Plan, rows: Dataset, learning_rates: Sequence[LearningRate] = ()
     if plan.solver == "sgd":
         rates = list(learning_rates) or [options.learning_rate]
         needs += [
-            (f"sgd of {options.n_epochs} epochs", options.n_epochs != 1),
+            (f"sgd of {options.n_epochs} epochs", options.n_epochs > 1),
             ("the automatic learning rate of sgd", any(map(is_automatic, rates))),
             ("a learning rate that depends on the number of steps", isinstance(rates[0], OfSteps)),
             ("sgd with tol", options.tol is not None),

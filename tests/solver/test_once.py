@@ -80,6 +80,20 @@ def test_an_epoch_of_sgd(options, weight):
     assert (fit.n_updates, fit.n_passes) == (N, 1)
 
 
+def test_the_cost_at_the_start():
+    w0 = np.arange(8.0)
+    fit = fastgd.sgd(stream(), w0=w0, n_epochs=0, learning_rate=0.1)
+    np.testing.assert_allclose(fit.cost_history, [np.mean((X @ w0 - Y) ** 2)], rtol=1e-12)
+    assert fit.n_passes == 1
+
+
+def test_columns_far_from_zero_need_a_scaling():
+    with pytest.raises(fastgd.InvalidDataError, match="loses its digits: pass standardize=True"):
+        fastgd.gradient_descent(stream(X=X + 1e9), fit_intercept=True)
+    fit = fastgd.gradient_descent(stream(X=X + 1e9), fit_intercept=True, precondition=True)
+    np.testing.assert_allclose(fit.w, np.arange(1.0, 9.0), atol=0.2)
+
+
 def test_an_epoch_of_classes():
     y = (Y > 13).astype(float)
     fit = fastgd.sgd(stream(y=y), n_epochs=1, learning_rate=1e-3, loss="log_loss")
