@@ -36,6 +36,8 @@ from fastgd.solver.summarized import Summarized
 ACCURATE_ROWS = 4096
 """Up to this number of rows, the reference is refined with residuals in twice the working precision."""
 REFINEMENTS = 4
+SUM_ERRORS = 16
+"""The rounding error of a sum, about, in units of EPS times the sum."""
 FIRST_NUMBERS = 1 << 16
 """x_ref is computed from this many numbers of the first rows."""
 TINY = 1e-150
@@ -176,7 +178,7 @@ def _warn_of_digits(statistics: Statistics, means: Floats) -> None:
     lost = max([1.0, *off[off > 0.0].tolist()])
     if statistics.is_far_from(least_cost):
         lost = max(lost, statistics.s / statistics.n / max(least_cost, sys.float_info.min))
-    digits = math.floor(-math.log10(min(1.0, EPS * lost)))
+    digits = math.floor(-math.log10(min(1.0, SUM_ERRORS * EPS * lost)))
     callers.warn(
         "the first rows are unlike the later ones, and the stream can be read once: the cost has about "
         f"{digits} digits; for more pass what can be read again, or rows in a random order"

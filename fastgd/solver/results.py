@@ -144,8 +144,10 @@ class FitResult:
     def _outcome(self) -> str:
         """The number of epochs, the last cost if known, and how the fit ended."""
         parts = [display.count(self.n_epochs, "epoch")]
-        if (cost := self._cost if self.cost_history is None else self.cost_history[-1]) is not None:
-            parts.append(f"cost {cost:.3g}")
+        if self.cost_history is not None:
+            parts.append(f"cost {self.cost_history[-1]:.3g}")
+        elif self._status and self._cost is not None:
+            parts.append(f"cost {self._cost:.3g}")
         return ", ".join([*parts, self._ending])
 
     @property
