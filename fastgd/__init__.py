@@ -11,6 +11,7 @@ Fit:
 Summarise:
 
     summarize           all that squared errors need of rows, from one read; summaries add up
+    inference           least squares with standard errors, tests and intervals
 
 Compute:
 
@@ -31,6 +32,7 @@ Results, errors and warnings:
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
     MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
+    Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
     InvalidDataError    the data cannot be used
@@ -72,11 +74,13 @@ _HOMES = {
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
+    "inference": "solver.inference",
     "load": "solver.model",
     "show_versions": "versions",
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "solver.results",
+    "Inference": "solver.inference_result",
     "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "SweepResult": "solver.sweep",
@@ -93,6 +97,7 @@ __all__ = [
     "Diagnosis",
     "DivergenceError",
     "FitResult",
+    "Inference",
     "InvalidDataError",
     "MultiTargetFit",
     "Summary",
@@ -105,6 +110,7 @@ __all__ = [
     "forward",
     "gradient",
     "gradient_descent",
+    "inference",
     "load",
     "loss",
     "make_linear",
@@ -124,6 +130,8 @@ if TYPE_CHECKING:
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.inference import inference
+    from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.results import DivergenceError, FitResult
