@@ -136,6 +136,9 @@ def test_folds_of_another_number_of_rows(n):
 
 
 def test_the_others():
+    errors = fastgd.inference(stream(weight="s"), fit_intercept=True).standard_errors
+    same = fastgd.inference(X, Y, sample_weight=S, fit_intercept=True).standard_errors
+    np.testing.assert_array_equal(errors, same)
     rates = [0.01, 0.02]
     sweep = fastgd.sweep(stream(), learning_rates=rates, fit_intercept=True)
     np.testing.assert_array_equal(
@@ -180,6 +183,7 @@ REFUSED = {
     "python": (fastgd.gradient_descent, {"backend": "python"}, 'backend="python"'),
     "checkpoint": (fastgd.gradient_descent, {"checkpoint": "there"}, "a checkpoint"),
     "checkpoint of a summary": (fastgd.summarize, {"checkpoint": "there"}, "a checkpoint"),
+    "robust": (fastgd.inference, {"cov_type": "HC1"}, 'cov_type="HC1"'),
     "plain cost": (fastgd.cost, {"w": np.ones(8), "backend": "python"}, "this call"),
     "classes": (GDClassifier().fit, {}, "a classifier"),
     "sgd estimator": (SGDRegressor().fit, {}, "sgd of 1000 epochs"),
