@@ -84,9 +84,10 @@ def open_data(
     loss_of_two = loss if NAMED[loss].domain is CLASSES else ""
     name, suffix = Path(path).name, Path(path).suffix.lower()
     if suffix not in (".npy", ".npz"):
-        from fastgd.data.tables import read_table
+        from fastgd.data.tables import TableSource, read_table
 
         source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
+        assert isinstance(source, TableSource)  # of files
         observed = Observed(source, loss_of_two)
         return Data(observed, None, None, source.columns, target, weight, source.dialect)
     refuse_dialect(name, dialect)

@@ -15,6 +15,14 @@ from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.engine.blocks import NOTHING, Array, Floats
 from fastgd.wording import shown
 
+KEPT_NUMBERS = 1 << 16
+KEPT_ROWS = 1 << 13
+
+
+def rows_to_keep(d: int) -> int:
+    """The number of first rows that solvers look at, apart from a read of all rows, at most."""
+    return max(KEPT_ROWS, KEPT_NUMBERS // d + 1)
+
 
 class Chunk(Protocol):
     """Some rows of a source."""
@@ -44,6 +52,8 @@ class Source:
     """The names of the columns of y and the weights, if they have names."""
     is_lasting: bool = True
     """Whether a chunk stays valid after the next one."""
+    head_rows: int = 0
+    """At least this many of the first rows are read at once, if any, as each read is expensive."""
     reading: Any = None
     """The last read, while its thread iterates over the chunks."""
 
@@ -197,7 +207,7 @@ class CallableSource(Source):
             raise
         except Exception as error:
             raise InvalidDataError(
-                f"chunks(): the function raised {_describe(error)} when it was called"
+                f"chunks(): the function raised {describe(error)} when it was called"
             ) from error
         number, n, is_first = 0, 0, self._is_known
         try:
@@ -207,7 +217,7 @@ class CallableSource(Source):
                 except StopIteration:
                     return
                 except Exception as error:
-                    raise InvalidDataError(f"chunk {number} of chunks() raised {_describe(error)}") from error
+                    raise InvalidDataError(f"chunk {number} of chunks() raised {describe(error)}") from error
                 chunk = self._checked(number, values)
                 if is_first and len(chunk):
                     is_first = False
@@ -290,7 +300,8 @@ class CallableSource(Source):
                 )
 
 
-def _describe(error: Exception) -> str:
+def describe(error: Exception) -> str:
+    """An error in a message: its type and the beginning of its text."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text:.300}" if text else type(error).__name__
 

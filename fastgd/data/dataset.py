@@ -120,6 +120,10 @@ def look_at_rows(block: int, start: int, _X: Array, y: Array, weights: Floats, s
     look(start, y, weights, block, state)
 
 
+Check = Callable[[int, Array, bool], None]
+"""check(start, y, is_over), called in a read after each run of rows, and at its end."""
+
+
 class Dataset:
     """Rows of d numbers, their targets and weights."""
 
@@ -186,6 +190,21 @@ class Dataset:
     def derived(self, what: str, read: Callable[[Dataset], Sequence[Dataset]]) -> Sequence[Dataset]:
         """read(self), datasets of some of these rows. Read once as in `shared`, each with its targets."""
         return read(self)
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the rows can be read once, after their first ones."""
+        return False
+
+    def check_in_read(self, check: Check) -> None:
+        """Call this check on the first rows, and in the one read of such rows."""
+        raise NotImplementedError
+
+    def refuse_reads(self, what: str) -> None:
+        """Refuse what needs several reads if the rows can be read once."""
+
+    def expect(self, n: int) -> None:
+        """Let the one read refuse another number of rows than n."""
 
     def found_end(self, n: int) -> None:
         """Note that a read has found n rows."""
@@ -312,6 +331,16 @@ class View(Dataset):
     @property
     def facts(self) -> Facts:
         return self.rows.facts
+
+    @property
+    def is_once(self) -> bool:
+        return self.rows.is_once
+
+    def check_in_read(self, check: Check) -> None:
+        self.rows.check_in_read(check)
+
+    def refuse_reads(self, what: str) -> None:
+        self.rows.refuse_reads(what)
 
     @property
     def y(self) -> NDArray[Any]:

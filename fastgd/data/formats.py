@@ -18,6 +18,7 @@ from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
 
 BATCH_NUMBERS = 1 << 20
 """Numbers in a batch, 8 MB."""
+SAMPLES, SAMPLE_BYTES = 16, 4096
 
 
 class File:
@@ -27,6 +28,10 @@ class File:
     """The number of rows, if known without a read."""
     is_guessed = False
     """Whether types are guessed from the first rows, so that later rows may differ."""
+    is_query = False
+    """Whether each read runs a query, which may give its rows in another order."""
+    is_once = False
+    """Whether it can be read once."""
 
     def __init__(self, path: Path):
         self.path, self.name = path, path.name
@@ -82,6 +87,16 @@ class File:
     def place(self, row: int) -> RowPlace:
         """The place of a row, for messages."""
         return RowPlace(self.name, row)
+
+    def sample(self) -> bytes:
+        """The size of the file and some of its bytes."""
+        size = self.path.stat().st_size
+        parts = [size.to_bytes(8, "little")]
+        with open(self.path, "rb") as opened:
+            for start in np.linspace(0, max(0, size - SAMPLE_BYTES), SAMPLES).astype(np.int64).tolist():
+                opened.seek(start)
+                parts.append(opened.read(SAMPLE_BYTES))
+        return b"".join(parts)
 
 
 class ParquetFile(File):

@@ -99,18 +99,18 @@ def as_table(name: str, value: Any) -> ColumnTable | NDArray[Any] | None:
         return value.values
     if _is_dask_frame(value):
         value = value.compute()
-    if _is(value, "polars", "LazyFrame"):
+    if is_a(value, "polars", "LazyFrame"):
         raise InvalidDataError(
             "is a LazyFrame, a plan of a table", what=name, remedy=f"pass {name}.collect()"
         )
     series: Iterable[Any]
-    if _is(value, "pandas", "DataFrame"):
+    if is_a(value, "pandas", "DataFrame"):
         if _is_array(value):
             return value.to_numpy()
         names, series = value.columns, (value.iloc[:, j] for j in range(value.shape[1]))
-    elif _is(value, "polars", "DataFrame"):
+    elif is_a(value, "polars", "DataFrame"):
         names, series = value.columns, value.get_columns()
-    elif _is(value, "pyarrow", "Table", "RecordBatch"):
+    elif is_a(value, "pyarrow", "Table", "RecordBatch"):
         names, series = value.schema.names, value.columns
     else:
         return None
@@ -140,9 +140,9 @@ def _labels(value: Any) -> list[Any]:
     """The column labels of a table, of any type."""
     if isinstance(value, (np.ndarray, list, float, int)):
         return []
-    if _is(value, "pyarrow", "Table", "RecordBatch"):
+    if is_a(value, "pyarrow", "Table", "RecordBatch"):
         return list(value.schema.names)
-    is_frame = _is(value, "pandas", "DataFrame") or _is(value, "polars", "DataFrame") or _is_dask_frame(value)
+    is_frame = _is_dask_frame(value) or any(is_a(value, one, "DataFrame") for one in ("pandas", "polars"))
     return list(value.columns) if is_frame or isinstance(value, (ColumnTable, NamedArray)) else []
 
 
@@ -175,7 +175,7 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
         return ColumnTable(wanted, [value.parts[j] for j in chosen])
     if isinstance(value, NamedArray):
         return NamedArray(wanted, value.values[:, chosen])
-    if _is(value, "pandas", "DataFrame"):
+    if is_a(value, "pandas", "DataFrame"):
         return value.iloc[:, chosen]
     labels = [_labels(value)[j] for j in chosen]
     return value[labels] if _is_dask_frame(value) else value.select(labels)
@@ -190,7 +190,7 @@ def refuse_repeated(name: str, wanted: tuple[str, ...], names: tuple[str, ...]) 
 
 def as_row(value: Any, wanted: tuple[str, ...]) -> NDArray[Any] | None:
     """A row of a pandas data frame (a Series indexed by column names) as (1, d). None for other values."""
-    if not wanted or not _is(value, "pandas", "Series"):
+    if not wanted or not is_a(value, "pandas", "Series"):
         return None
     names = list(map(_text, value.index))
     if any(names.count(column) != 1 for column in wanted):
@@ -221,7 +221,7 @@ def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:
         return table.whole()
     if table is not None:
         return table
-    if _is(value, "pandas", "Series") or _is(value, "polars", "Series") or _is_arrow(value):
+    if is_a(value, "pandas", "Series") or is_a(value, "polars", "Series") or _is_arrow(value):
         column = _checked(ColumnName(name), value)
         return column.read(slice(0, column.n))
     if hasattr(value, "__dlpack_device__") and not isinstance(value, np.ndarray):
@@ -229,14 +229,14 @@ def as_array_or_none(name: str, value: Any) -> NDArray[Any] | None:
     return None
 
 
-def _is(value: Any, package: str, *names: str) -> bool:
+def is_a(value: Any, package: str, *names: str) -> bool:
     """Whether the value is an instance of one of these classes. The package need not be installed."""
     module = sys.modules.get(package)
     return any(isinstance(value, getattr(module, name, ())) for name in names)
 
 
 def _is_arrow(value: Any) -> bool:
-    return _is(value, "pyarrow", "ChunkedArray", "Array")
+    return is_a(value, "pyarrow", "ChunkedArray", "Array")
 
 
 def _is_array(frame: Any) -> bool:
@@ -291,7 +291,7 @@ def _checked(column: ColumnName, value: Any) -> Column:
     """The numbers of a column. Refuse a column that holds anything else."""
     if _is_arrow(value):
         return _arrow(column, value)
-    if _is(value, "polars", "Series"):
+    if is_a(value, "polars", "Series"):
         return _polars(column, value)
     return _pandas(column, value)
 

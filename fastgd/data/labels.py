@@ -41,6 +41,7 @@ class Labels(NamedTuple):
 
 def labels(rows: Dataset) -> Labels:
     """The distinct targets of the rows. Takes a pass."""
+    rows.refuse_reads("a classifier")
     sums: dict[float, tuple[int, float]] = {}
 
     def see(_start: int, _X: Array, y: Array, weights: Floats) -> None:

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,10 +33,12 @@ AT_EXIT = 5.0
 
 Ranges = tuple[int, list[Piece]]
 """The first row of a run, and the ranges of its rows in the source."""
-Ready = tuple[int, int, "Room", list[tuple[int, Chunk, int, int]]]
-"""The first row of a run, its number of rows, its buffers, and the pieces that are not yet in the buffers.
-
-A piece is (position in the run, chunk, start and stop in the chunk)."""
+Parts = list[tuple[int, Chunk, int, int]]
+"""The parts of a run: (position in the run, chunk, start and stop in the chunk)."""
+Ready = tuple[int, int, "Room", Parts]
+"""The first row of a run, its number of rows, its buffers, and the parts that are not yet in the buffers."""
+Look = Callable[[int, "Room", Parts], None]
+"""look(start, room, parts) of a run, called in the order of the rows."""
 
 
 class StreamRows(Elsewhere):
@@ -79,7 +81,7 @@ class StreamRows(Elsewhere):
             least = "at least " if n > self.known_n else ""
             raise InvalidDataError(
                 f"{self.source.name} gave {least}{n} rows at this read, and {self.known_n} were "
-                "expected (from the first read or n_samples); it must give the same rows at every read"
+                "expected (from the first read, n_samples or folds); it must give the same rows at every read"
             )
         if not n:
             raise InvalidDataError(f"{self.source.name} has no rows; at least one is needed")
@@ -93,7 +95,7 @@ class StreamRows(Elsewhere):
         if self.known_n is not None:
             rows = min(rows, self.known_n)
         if self._head is None or len(self._head[1]) < rows:
-            self._head = self.read_ranges((0, [(0, rows)]))
+            self._head = self.read_ranges((0, [(0, max(rows, self.source.head_rows))]))
         X, y, weights = self._head
         return X[:rows], y[:rows], weights[:rows]
 
@@ -162,11 +164,12 @@ def _end_all() -> None:
 class StreamPass:
     """One read of a source. A thread iterates over the chunks and puts runs into a queue.
 
-    If a chunk is valid only until the next one, that thread copies its rows into the buffers of the run.
-    Otherwise the threads that take the runs copy them, several at a time."""
+    If a chunk is valid only until the next one, or runs are looked at, that thread copies its rows into the
+    buffers of the run. Otherwise the threads that take the runs copy them, several at a time."""
 
-    def __init__(self, rows: StreamRows, ranges: Iterable[Ranges]):
-        self._rows, self._source, self._ranges = rows, rows.source, ranges
+    def __init__(self, rows: StreamRows, ranges: Iterable[Ranges], look: Look | None = None):
+        self._rows, self._source, self._ranges, self._look = rows, rows.source, ranges, look
+        self._copies_later = self._source.is_lasting and look is None
         self._ready: queue.Queue[Ready | BaseException | None] = queue.Queue(AHEAD)
         self._rooms: list[Room] = []
         """Buffers to use again."""
@@ -273,13 +276,15 @@ class StreamPass:
                         continue
                     assert chunk is not None
                     piece = m, chunk, first - begin, min(stop, end) - begin
-                    if self._source.is_lasting:
-                        parts.append(piece)
-                    else:
+                    parts.append(piece)
+                    if not self._copies_later:
                         self._fill(room, *piece)
                     m += piece[3] - piece[2]
                     first = min(stop, end)
-            if self._is_ended or not m or not self._put((start, m, room, parts)):
+            if self._look is not None and m:
+                self._look(start, Room(room.X[:m], room.y[:m], room.weights[:m]), parts)
+            left = parts if self._copies_later else []
+            if self._is_ended or not m or not self._put((start, m, room, left)):
                 return
             if chunk is None:
                 return

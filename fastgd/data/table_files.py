@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from fastgd.checks import InvalidDataError, path_text
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import ArrowFile, File, ParquetFile
+from fastgd.data.open_streams import OpenStream, is_open_stream
 from fastgd.wording import Option
 
 _COMMAS = functools.partial(CsvFile, usual=",")
@@ -33,10 +34,14 @@ KINDS: dict[str, Any] = {
 
 
 def find(path: Any, **dialect: str | None) -> tuple[str, list[File]]:
-    """The name of a table and its files in order. `path` is a file, a folder, or a list of files.
+    """The name of a table and its files in order. `path` is a file, a folder, a list of files, or a stream.
 
     `dialect` is the `delimiter` and `decimal` of CSV files, or None.
     """
+    if is_open_stream(path):
+        stream = OpenStream(path)
+        refuse_dialect(stream.name, dialect)
+        return stream.name, [stream]
     if isinstance(path, (list, tuple)):
         if not path:
             raise InvalidDataError("read_table() was given an empty list of files")
@@ -66,7 +71,9 @@ def find(path: Any, **dialect: str | None) -> tuple[str, list[File]]:
 
 def _existing(path: Any) -> Path:
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"read_table() takes the name of a file or a folder, not {type(path).__name__}")
+        raise TypeError(
+            f"read_table() takes the name of a file or a folder, or an open stream, not {type(path).__name__}"
+        )
     existing = Path(path)
     if not existing.exists():
         _refuse_dangling(existing, path_text(path))

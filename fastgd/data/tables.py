@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
+import zlib
 from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -14,13 +15,13 @@ import numpy as np
 from fastgd import checks, display
 from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import arrow, dialect, rounding
-from fastgd.data.chunks import Source
+from fastgd.data.chunks import Source, rows_to_keep
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import File, Place, TableChunk
+from fastgd.data.once import ReadOnce
 from fastgd.data.table_files import find
 from fastgd.wording import SHOWN, Option, Text, column_text, listed, printable, shown
 
-SAMPLES, SAMPLE_BYTES = 16, 4096
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
 """Names of the index that pandas writes into CSV and Parquet files."""
 
@@ -34,18 +35,19 @@ def read_table(
     missing: str = "error",
     delimiter: str | None = None,
     decimal: str | None = None,
-) -> TableSource:
-    """Stream the rows of a table in Parquet, Arrow, Feather or CSV files.
+) -> Source:
+    """Stream the rows of a table in Parquet, Arrow, Feather or CSV files, or of an open stream.
 
     Pass the result in place of X, without y: `fastgd.gradient_descent(fastgd.read_table(...))`. This function
     needs pyarrow: `pip install 'fastgd[io]'`.
 
     Parameters
     ----------
-    path : str, path, or list of these
+    path : str, path, list of these, or an open stream
         A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv, .csv.gz, .tsv.gz), a folder of files of the
         same kind, or a list of files. Files of a folder are read in the order of their names. A folder named
-        year=2026 adds a column year.
+        year=2026 adds a column year. An open stream is whatever has `__arrow_c_stream__` (a RecordBatchReader
+        of pyarrow, a DuckDB relation, a Polars data frame, a table), or a Polars LazyFrame.
     target : str
         The column y.
     features : sequence of str, optional
@@ -85,6 +87,14 @@ def read_table(
     dictionary of each column in addition, usually 1 MB. Batches of compressed Arrow files are decompressed as
     a whole, two or three at a time.
 
+    Each read runs a DuckDB relation or a LazyFrame again, in batches. It is refused if it gives its rows in
+    another order then, as a query without ORDER BY may.
+
+    A stream without a length (a RecordBatchReader) can be read once. 8192 or more of its first rows are kept.
+    One read is enough for `summarize`, `cost`, `gradient`, squared errors by `gradient_descent`, `sweep`,
+    `diagnose` and `GDRegressor`, and an epoch of `sgd` with a given rate. What needs another read is refused.
+    Where another read would give more digits, a warning says how many there are.
+
     CSV files must be UTF-8. A number in them that is too large for a float is infinite, and refused.
 
     Examples
@@ -107,7 +117,8 @@ def read_table(
         raise TypeError("target must be the name of a column, not None")
     dialect.check(delimiter, decimal)
     name, files = find(path, delimiter=delimiter, decimal=decimal)
-    return TableSource(name, files, target, features, weight, drops=missing == "drop")
+    source = TableSource(name, files, target, features, weight, drops=missing == "drop")
+    return ReadOnce(source) if files[0].is_once else source
 
 
 def read_features(
@@ -150,6 +161,8 @@ class TableSource(Source):
         drops: bool,
     ):
         """Without a target the chunks do not write y."""
+        self._digest: int | None = None
+        """A checksum of the targets of a query, from the last full read."""
         for what, column in (("target", target), ("weight", weight)):
             if column is not None and not isinstance(column, str):
                 raise TypeError(f"{what} must be the name of a column, not {display.value(column)}")
@@ -172,6 +185,7 @@ class TableSource(Source):
         for file in files:
             self._check(file)
         self.d, self.has_weights = len(self.columns), weight is not None
+        self.head_rows = rows_to_keep(self.d) if any(file.is_query for file in files) else 0
         y = np.dtype(np.float64) if target is None else self._dtype([target])
         self.dtypes = self._dtype(self.columns), y
         counts = [file.n for file in files]
@@ -243,7 +257,7 @@ class TableSource(Source):
 
     def chunks(self) -> Generator[TableChunk]:
         missing = dict.fromkeys(self._used, 0)
-        n = before = 0
+        n = before = digest = 0
         for file in self._files:
             first = 0
             names = [name for name in self._used if name in file.kinds]
@@ -266,6 +280,8 @@ class TableSource(Source):
                     for name, array in chunk.numbers(self.columns, self.target):
                         is_whole = name in file.kinds and arrow.is_whole(file.kinds[name])
                         self._watch.look(column_text(name), n, array, chunk.place, is_whole)
+                    if file.is_query and self.target is not None:
+                        digest = zlib.crc32(chunk.targets()[0].tobytes(), digest)
                     n += len(chunk)
                     yield chunk
             before += first
@@ -274,6 +290,12 @@ class TableSource(Source):
         if not n:
             left = " without a missing value" if self._drops else ""
             raise InvalidDataError(f"{self.name} has no rows{left}; at least one is needed")
+        if self._digest not in (None, digest):
+            raise InvalidDataError(
+                f"{self.name} gave its rows in another order than at an earlier read, or other rows",
+                remedy="order the query by a column without ties, or load its result",
+            )
+        self._digest = digest
         self.n_left_out = before - n if self._drops else None
 
     def _chunk(self, file: File, values: dict[str, Any], place: Place) -> TableChunk:
@@ -291,16 +313,7 @@ class TableSource(Source):
         return TableChunk(features, target, weights, m, place)
 
     def sample(self) -> bytes:
-        """The size of each file and some of its bytes."""
-        parts = []
-        for file in self._files:
-            size = file.path.stat().st_size
-            parts.append(size.to_bytes(8, "little"))
-            with open(file.path, "rb") as opened:
-                for start in np.linspace(0, max(0, size - SAMPLE_BYTES), SAMPLES).astype(np.int64).tolist():
-                    opened.seek(start)
-                    parts.append(opened.read(SAMPLE_BYTES))
-        return b"".join(parts)
+        return b"".join(file.sample() for file in self._files)
 
     def place(self, row: int) -> RowPlace:
         """The place of a row. Reads the files up to this row."""

@@ -201,10 +201,16 @@ def _classes_in(*hints: Any) -> dict[str, type]:
 def _made(kind: type, parts: dict[str, Any]) -> Any:
     """The dataclass or named tuple, if every field has the type that it declares."""
     value = kind(**parts)
+    check_types(value)
+    return value
+
+
+def check_types(value: Any) -> None:
+    """Refuse a dataclass or a named tuple with a field that has not the type that it declares."""
+    kind: Any = type(value)
     for field, hint in _hints(kind).items():
         if not is_of_type(getattr(value, field), hint):
             raise InvalidDataError(f"holds a {field} that no {kind.__name__} has")
-    return value
 
 
 def is_of_type(value: Any, hint: Any) -> bool:

@@ -8,10 +8,12 @@ better ones. With few rows the weights are refined until they have all their dig
 from __future__ import annotations
 
 import math
+import sys
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 
+from fastgd import callers
 from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
@@ -19,6 +21,7 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import Floats
 from fastgd.solver.cost import leaf_rows
 from fastgd.solver.folds import Folds, read_folds
+from fastgd.solver.linalg import EPS
 from fastgd.solver.scaling import Scaling
 from fastgd.solver.statistics import (
     FAR,
@@ -33,6 +36,8 @@ from fastgd.solver.summarized import Summarized
 ACCURATE_ROWS = 4096
 """Up to this number of rows, the reference is refined with residuals in twice the working precision."""
 REFINEMENTS = 4
+SUM_ERRORS = 16
+"""The rounding error of a sum, about, in units of EPS times the sum."""
 FIRST_NUMBERS = 1 << 16
 """x_ref is computed from this many numbers of the first rows."""
 TINY = 1e-150
@@ -69,8 +74,11 @@ def read_centred(
     if saved is not None and len(saved.x_ref) == rows.d and len(saved.w_ref) == rows.d + has_intercept:
         statistics = reading.statistics_about(saved.x_ref, saved.w_ref)
         statistics = reading.refined(statistics, 0)
-        if statistics.s == saved.squares:
-            return Centred(statistics, reading.n_passes, True)
+        is_same = statistics.s == saved.squares
+        if is_same or rows.is_once:
+            if not is_same and statistics.is_finite:
+                reading.better(statistics)  # only warns
+            return Centred(statistics, reading.n_passes, is_same, tuple(reading.parts))
     statistics = reading.statistics_about(*reading.first())
     check_squares(rows, statistics.x_ref, np.diag(statistics.G)[: rows.d])
     if backend == "numba" and statistics.is_finite:
@@ -126,7 +134,12 @@ class _Reading:
         """Statistics about the optimum and the means if the reference is far from them, otherwise
         unchanged."""
         reference = better_reference(statistics, self._rows.total_weight, self._has_intercept)
-        return statistics if reference is None else self.statistics_about(*reference)
+        if reference is None:
+            return statistics
+        if self._rows.is_once:
+            _warn_of_digits(statistics, reference[0] - statistics.x_ref)
+            return statistics
+        return self.statistics_about(*reference)
 
     def refined(self, statistics: Statistics, n_refinements: int) -> Statistics:
         """For few rows, statistics with residuals and their products with X as if in twice the precision."""
@@ -153,6 +166,24 @@ class _Reading:
                 break
             best, v = moved, moved_v
         return best
+
+
+def _warn_of_digits(statistics: Statistics, means: Floats) -> None:
+    """Warn that a second read would give more digits, and say how many there are.
+
+    `means` are those of the columns about x_ref, or zeros if they are near it.
+    """
+    d, least_cost = len(means), statistics.least_cost(statistics.solution())
+    with np.errstate(all="ignore"):
+        off = means * means / (np.diag(statistics.G)[:d] / statistics.n - means * means)
+    lost = max([1.0, *off[off > 0.0].tolist()])
+    if statistics.is_far_from(least_cost):
+        lost = max(lost, statistics.s / statistics.n / max(least_cost, sys.float_info.min))
+    digits = math.floor(-math.log10(min(1.0, SUM_ERRORS * EPS * lost)))
+    callers.warn(
+        "the first rows are unlike the later ones, and the stream can be read once: the cost has about "
+        f"{digits} digits; for more pass what can be read again, or rows in a random order"
+    )
 
 
 def better_reference(

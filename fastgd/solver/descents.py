@@ -311,7 +311,7 @@ class _Runs:
         if self._is_lesson and (plan.solver == "sgd" or is_block):
             if not plan.objective.is_plain:
                 self._scaling = problem.scaling
-            if rows.has_weights:
+            if rows.has_weights and not rows.is_once:  # whose steps have no costs
                 self._cost_scale = rows.n / problem.total
             problem.begin_single_steps(self._lesson_point(start))
             self._method: Method = "stream"
@@ -387,7 +387,10 @@ class _Runs:
                 point -= null
         average_from = -1
         if plan.solver == "sgd" and rule.average is not False:
-            average_from = rule.average_from(plan.options.n_epochs * -(-problem.rows.n // rule.batch_size))
+            n = (
+                0 if problem.rows.is_once else problem.rows.n
+            )  # known there, and needed, of a share of the steps
+            average_from = rule.average_from(plan.options.n_epochs * -(-n // rule.batch_size))
         new = new_state(point, average_from, self._epoch)
         is_known = not is_summary or problem.is_resumed
         is_same = is_known and state is not None and state.method == self._method

@@ -213,6 +213,8 @@ def diagnose(
         raise ValueError(f"precondition=True is not possible: {reason}")
     if isinstance(rows, Summarized) and solver == "sgd":
         rows.refuse('solver="sgd"')
+    if solver == "sgd" or rows.d > planner.MOST_COLUMNS or runs_on == "python":
+        rows.refuse_reads(f"this diagnosis of {solver}")
     problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
     return _diagnosed(problem, solver, learning_rate, runs_on)
 

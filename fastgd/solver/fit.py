@@ -17,7 +17,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.frames import differ
 from fastgd.engine.blocks import Floats
 from fastgd.losses import as_loss, identity
-from fastgd.solver import caveats, loop, scaling, summarized
+from fastgd.solver import caveats, loop, once, scaling, summarized
 from fastgd.solver.callbacks import AdaptiveRate, CostRule, Separable, UserCallback, Validation
 from fastgd.solver.cost import Cost
 from fastgd.solver.descents import Descent, begin_descent, run_descent
@@ -177,6 +177,7 @@ def _planned(
     plan = Plan(solver, objective, rule, options, order, backend)
     check_method(plan)
     summarized.check(plan, dataset)
+    once.check(plan, dataset)
     if options.history == "samples" and not dataset.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not dataset.is_random:

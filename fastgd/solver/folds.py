@@ -52,7 +52,9 @@ class Folds:
             raise InvalidDataError("must be a number, or an array with the fold of each row", what="folds")
         if rows.executor is not None:
             raise InvalidDataError("of a Dask collection must be a number of folds", what="folds")
-        if len(numbers) != rows.n:
+        if rows.is_once:
+            rows.expect(len(numbers))  # the read refuses another number of rows
+        elif len(numbers) != rows.n:
             raise InvalidDataError(f"has {len(numbers)} numbers and X has {rows.n} rows", what="folds")
         k = int(numbers.max()) + 1
         if numbers.min() < 0 or not 2 <= k <= MOST or (empty := np.bincount(numbers, minlength=k) == 0).any():

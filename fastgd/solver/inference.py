@@ -140,10 +140,13 @@ def _special_functions() -> Any:
 
 def _summary(rows: Dataset, cov_type: str, n_threads: int | None) -> Summary:
     """The summary of the rows, with groups for the jackknife."""
+    needs_rows = cov_type not in ("classical", "jackknife")
     if isinstance(rows, Summarized):
-        if cov_type not in ("classical", "jackknife"):
+        if needs_rows:
             rows.refuse(f'cov_type="{cov_type}"')
         return rows.summary
+    if needs_rows:
+        rows.refuse_reads(f'cov_type="{cov_type}"')
     check_weights(rows)
     folds = None
     if cov_type == "jackknife":

@@ -33,10 +33,11 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
             _refuse_others("a Summary", y, sample_weight)
             return Summarized(X)
         if isinstance(X, Source):
+            from fastgd.data.once import OnceRows, ReadOnce
             from fastgd.data.streams import StreamRows
 
             _refuse_others(X.name, y, sample_weight)
-            return StreamRows(X)
+            return OnceRows(X) if isinstance(X, ReadOnce) else StreamRows(X)
         if is_dask(X):
             from fastgd.distributed.executor import dask_rows
 
@@ -69,11 +70,21 @@ def check_weights(rows: Dataset) -> None:
     """Refuse weights of a source or a Dask collection that are negative, not finite or all zero."""
     if not rows.has_weights or isinstance(rows, ArrayRows):
         return
+    if rows.is_once:
+        rows.check_in_read(lambda _start, _y, is_over: _refuse_weights(rows, is_over))
+    else:
+        _refuse_weights(rows, True)
+
+
+def _refuse_weights(rows: Dataset, is_over: bool) -> None:
+    """`is_over` says whether the facts are those of all rows."""
     if (bad := rows.facts.bad_weight) is not None:
         row, weight = bad
         raise rows.refused(
             "sample_weight", row, weight, f"is {weight:g}", "weights must be finite and not negative"
         )
+    if not is_over:
+        return
     if rows.facts.total_weight == math.inf:
         raise InvalidDataError("the weights add up to more than a float holds; scale them")
     if not rows.facts.total_weight:

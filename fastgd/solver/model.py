@@ -6,22 +6,24 @@ fields; this module checks the sizes of the arrays.
 
 from __future__ import annotations
 
+import json
+import math
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from fastgd.checks import InvalidDataError
+from fastgd.checks import InvalidDataError, check_regular, path_text
 from fastgd.data.files import Path
 from fastgd.io import npz
-from fastgd.solver import results, summary
+from fastgd.solver import exchange, results, summary
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.solver.summary import Summary
 
 
 def load(path: Path) -> Any:
-    """Load a fit or a summary that its `save` wrote.
+    """Load a fit or a summary that its `save` wrote, or a fit that `FitResult.to_json` wrote.
 
     Parameters
     ----------
@@ -31,12 +33,13 @@ def load(path: Path) -> Any:
     -------
     FitResult or Summary
         All attributes equal the saved ones to the bit. As `w0` of another call a fit continues as the saved
-        one would. Only `plot("path")` is not available, since it draws the caller's data.
+        one would. Only `plot("path")` is not available, since it draws the caller's data. A fit from JSON has
+        no histories, and another call begins at its weights.
 
     Raises
     ------
     InvalidDataError
-        If `save` did not write the file, or it is damaged. Nothing in the file is ever executed.
+        If `save` or `to_json` did not write the file, or it is damaged. Nothing in the file is ever executed.
     FileNotFoundError
         If the file does not exist.
 
@@ -60,6 +63,9 @@ def load_fit(path: Path) -> FitResult:
 
 
 def _loaded(path: Path, kinds: dict[str, type]) -> Any:
+    check_regular(path)
+    if _is_json(path):
+        return _read_json(path)
     found = npz.read(path, kinds)
     try:
         if type(found) is Summary:
@@ -70,6 +76,79 @@ def _loaded(path: Path, kinds: dict[str, type]) -> Any:
     except InvalidDataError as error:
         raise InvalidDataError(f"{os.fspath(path)} {error}") from None
     return found
+
+
+def _is_json(path: Path) -> bool:
+    """Whether a file begins as a JSON object does."""
+    with open(path, "rb") as file:
+        return file.read(64).lstrip()[:1] == b"{"
+
+
+def _read_json(path: Path) -> FitResult:
+    """The fit in a file that `FitResult.to_json` wrote."""
+    name = path_text(path)
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        about = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise InvalidDataError(f"{name} is damaged, and not JSON: write it again with to_json") from None
+    if about.get("format") != exchange.FORMAT:
+        raise InvalidDataError(f"{name} is not a fit of fastgd, but other JSON")
+    if (version := about.get("version")) != exchange.VERSION:
+        raise InvalidDataError(
+            f"{name} has version {version!r:.20} of the format, and this fastgd reads version "
+            f"{exchange.VERSION}: update fastgd"
+        )
+    try:
+        return _fit(about)
+    except InvalidDataError as error:
+        raise InvalidDataError(f"{name} {error}") from None
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        raise InvalidDataError(f"{name} holds what to_json does not write") from None
+
+
+def _fit(about: dict[str, Any]) -> FitResult:
+    """The fit of an object of JSON, each part checked."""
+    weights, is_one = about["weights"], about["one_dimension"]
+    names: tuple[str, ...] = ()
+    _need("one_dimension", type(is_one) is bool)
+    if type(weights) is dict:
+        names, weights = tuple(weights), list(weights.values())
+    elif is_one:
+        weights = [weights]
+    w = np.array([_number("weights", value) for value in weights])
+    intercept, cost = _number("intercept", about["intercept"]), about["cost"]
+    fields = {name: about[name] for name in exchange.FIELDS}
+    fields["elapsed"] = _number("elapsed", fields["elapsed"])
+    fit = FitResult(
+        w=float(w[0]) if is_one else w,
+        intercept=intercept,
+        learning_rates=np.empty(0),
+        feature_names=names,
+        _last=(w, intercept),
+        _cost=None if cost is None else _number("cost", cost),
+        _options=about["options"],
+        _status=about["status"],
+        **fields,
+    )
+    _need("weights", len(w) == 1 if is_one else len(w) > 0)
+    npz.check_types(fit)
+    for name in exchange.COUNTS:
+        _need(name, 0 <= getattr(fit, name) < 1 << 63)
+    return fit
+
+
+def _number(name: str, value: Any) -> float:
+    """A number of JSON as a float. null stands for a number that is not finite."""
+    if value is None:
+        return math.nan
+    _need(name, type(value) in (int, float) and math.isfinite(value))
+    return float(value)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _check(fit: FitResult) -> None:
@@ -86,7 +165,7 @@ def _check(fit: FitResult) -> None:
         "validation_history": (epochs,),
         "loss_history": (epochs,),
         "gradient_history": (epochs, fit.n_samples, *shape_of_w),
-        "learning_rates": (epochs,),
+        "learning_rates": (0,) if fit._status else (epochs,),  # JSON has none
     }
     for name, shape in shapes.items():
         _need_shape(name, getattr(fit, name), *shape)

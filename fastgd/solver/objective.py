@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastgd import checks, display
+from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
@@ -174,14 +175,27 @@ def check_loss(loss: Loss, rows: Dataset, backend: Backend) -> None:
     if isinstance(loss, SquaredError):
         return
     domain = loss.domain
-    if domain is not NUMBERS and (other := _first_outside(domain, rows, backend)) is not None:
-        row, value = other
-        remedy = domain.demand(name_of(loss)), Aside(domain.aside)
-        raise rows.refused("y", row, value, f"is {value:g}", remedy)
+    if domain is not NUMBERS and rows.is_once:
+        rows.check_in_read(functools.partial(_refuse_outside, loss, rows))
+    elif domain is not NUMBERS and (other := _first_outside(domain, rows, backend)) is not None:
+        raise _outside(loss, rows, *other)
     one = type(loss), loss, backend  # named tuples of different types may be equal
     if is_own(loss) and one not in _checked:
         _check_own(loss, rows.head(LOOK_ROWS)[1].astype(np.float64), backend)
         _checked.add(one)
+
+
+def _outside(loss: Loss, rows: Dataset, row: int, value: float) -> InvalidDataError:
+    remedy = loss.domain.demand(name_of(loss)), Aside(loss.domain.aside)
+    return rows.refused("y", row, value, f"is {value:g}", remedy)
+
+
+def _refuse_outside(loss: Loss, rows: Dataset, start: int, y: Array, _is_over: bool) -> None:
+    """Refuse a y outside the domain of the loss in a run of rows."""
+    first = np.array([-1.0, 0.0])
+    _look_outside(loss.domain, start, y, y, y, first)
+    if first[0] >= 0.0:
+        raise _outside(loss, rows, int(first[0]), float(first[1]))
 
 
 def lone_class(objective: Objective, rows: Dataset) -> str:
@@ -196,7 +210,7 @@ def lone_class(objective: Objective, rows: Dataset) -> str:
         parts = (rows.y[start : start + PART_ROWS] for start in range(0, rows.n, PART_ROWS))
         only = float(rows.y[0]) if all((part == rows.y[0]).all() for part in parts) else None
     else:
-        only = rows.facts.only
+        only = None if rows.is_once else rows.facts.only
     if only not in loss.without_minimum:
         return ""
     return (
@@ -230,7 +244,7 @@ def _scanned(domain: Domain, rows: Dataset) -> tuple[int, float] | None:
     return None if first[0] < 0.0 else (int(first[0]), float(first[1]))
 
 
-def _look_outside(domain: Domain, start: int, _X: Array, y: Array, _weights: Floats, first: Floats) -> None:
+def _look_outside(domain: Domain, start: int, _X: Array, y: Array, _weights: Array, first: Floats) -> None:
     outside = domain.refuses(y)
     if first[0] < 0.0 and outside.any():
         row = int(outside.argmax())

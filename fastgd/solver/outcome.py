@@ -13,9 +13,11 @@ from fastgd.checks import InvalidDataError
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
+from fastgd.losses import is_own, name_of
 from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
+from fastgd.solver.objective import Objective
 from fastgd.solver.options import Plan, Solver
 from fastgd.solver.results import DivergenceError, FitResult
 
@@ -78,7 +80,24 @@ def result_of(
         _is_revoked=run.is_revoked,
         _constant=descent.constant(),
         _is_lesson=plan.objective.is_plain,
+        _options=_options_of(plan, descent.problem.objective),
+        _cost=run.last_cost,
     )
+
+
+def _options_of(plan: Plan, objective: Objective) -> dict[str, Any]:
+    """The options of a fit, as values of JSON. `objective` is the one that ran."""
+    options, rule, rate = plan.options, plan.rule, plan.options.learning_rate
+    loss: Any = objective.loss
+    numbers = {} if is_own(loss) else loss._asdict()
+    return {
+        "loss": name_of(loss), "loss_parameters": {name: float(value) for name, value in numbers.items()},
+        "l1": objective.l1, "l2": objective.l2, "fit_intercept": objective.fit_intercept,
+        "standardize": objective.standardize, "precondition": objective.precondition,
+        "momentum": rule.momentum, "nesterov": rule.nesterov, "batch_size": rule.batch_size,
+        "average": rule.average, "learning_rate": rate if isinstance(rate, (str, float, int)) else None,
+        "n_epochs": options.n_epochs, "tol": options.tol, "has_weights": objective.has_weights,
+    }  # fmt: skip
 
 
 def not_begun(

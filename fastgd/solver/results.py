@@ -116,6 +116,12 @@ class FitResult:
     """Columns that standardizing found constant."""
     _is_lesson: bool = field(default=True, repr=False)
     """Whether the cost is (1/n) Σ (x·w − y)²."""
+    _options: dict[str, Any] = field(default_factory=dict, repr=False)
+    """The options as `to_json` writes them. Empty if the fit did not begin, or an earlier fastgd saved it."""
+    _cost: float | None = field(default=None, repr=False)
+    """The cost after the last epoch, if it is known."""
+    _status: str = field(default="", repr=False)
+    """The status of a fit from JSON, which has no histories."""
 
     def __repr__(self) -> str:
         intercept = f", intercept={display.number(self.intercept)}" if self._has_intercept else ""
@@ -140,6 +146,8 @@ class FitResult:
         parts = [display.count(self.n_epochs, "epoch")]
         if self.cost_history is not None:
             parts.append(f"cost {self.cost_history[-1]:.3g}")
+        elif self._status and self._cost is not None:
+            parts.append(f"cost {self._cost:.3g}")
         return ", ".join([*parts, self._ending])
 
     @property
@@ -162,6 +170,8 @@ class FitResult:
     @property
     def status(self) -> str:
         """How the fit ended, as a sentence."""
+        if self._status:
+            return self._status
         cost = ""
         if self.cost_history is not None:
             cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
@@ -268,6 +278,71 @@ class FitResult:
 
         w0, samples = npz.storable(self._w0), npz.storable(self._samples)
         npz.write(path, KIND, replace(self, _rows=None, _w0=w0, _samples=samples))
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The fit as JSON, for other programs. `fastgd.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            A file to write, whole or not at all.
+
+        Returns
+        -------
+        str
+            An object with the keys
+
+            - format, version: "fastgd fit" and 1
+            - status, converged, diverged: as the attributes of the fit
+            - weights: {column: weight}, or a list if columns have no names, or a number if X had shape (n,)
+            - one_dimension: whether X had shape (n,)
+            - intercept, and cost after the last epoch including penalties, or null if it is not known
+            - n_epochs, n_samples, n_updates, n_passes, solver, backend, method, elapsed
+            - options: loss, loss_parameters, l1, l2, fit_intercept, standardize, precondition, momentum,
+              nesterov, batch_size, average, learning_rate (null for a schedule), n_epochs, tol, has_weights
+
+        Notes
+        -----
+        Numbers have all their digits, so the loaded fit predicts the same bits. It has no histories. Numbers
+        that are not finite are null.
+
+        Examples
+        --------
+        >>> import fastgd, json
+        >>> fit = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], precondition=True)
+        >>> json.loads(fit.to_json())["weights"]
+        2.0
+        """
+        from fastgd.solver import exchange
+
+        return exchange.as_json(self) if path is None else exchange.write_json(self, path)
+
+    def to_sklearn(self) -> Any:
+        """A fitted model of scikit-learn: LinearRegression, or LogisticRegression of log_loss.
+
+        Returns
+        -------
+        sklearn.linear_model.LinearRegression or sklearn.linear_model.LogisticRegression
+            It predicts what `predict` does, to rounding. The classes are 0 and 1. Its other parameters, which
+            a new fit of it would use, are scikit-learn's defaults.
+
+        Raises
+        ------
+        ValueError
+            If the fit has another loss.
+        ModuleNotFoundError
+            If scikit-learn is not installed: pip install 'fastgd[sklearn]'.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> fit = fastgd.gradient_descent([[1.0], [2.0], [3.0]], [2.0, 4.0, 6.0], precondition=True)
+        >>> fit.to_sklearn().predict([[4.0]])
+        array([8.])
+        """
+        from fastgd.solver import exchange
+
+        return exchange.as_sklearn(self)
 
     def __copy__(self) -> FitResult:
         return replace(self)

@@ -15,7 +15,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.files import Path
 from fastgd.data.transform import ShiftedTargets
 from fastgd.engine import threads
-from fastgd.solver import centring
+from fastgd.solver import centring, once
 from fastgd.solver.checkpoint import Checkpoint, described
 from fastgd.solver.folds import Folds
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -92,6 +92,7 @@ def read(X: Any, y: Any, sample_weight: Any, folds: Any, **how: Any) -> tuple[Su
     )  # fmt: skip
     options.check()
     rows = as_dataset(X, y, sample_weight)
+    once.check_log(options, rows)
     log = None
     try:
         if options.is_logged:

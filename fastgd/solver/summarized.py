@@ -118,6 +118,6 @@ def check(plan: Plan, rows: Dataset) -> None:
 def refuse_off() -> NoReturn:
     """Refuse a fit whose steps lose their digits on statistics."""
     raise InvalidDataError(
-        "columns are so far from zero, or so large, that descent on a summary loses its digits: "
+        "columns are so far from zero, or so large, that descent on statistics loses its digits: "
         "pass standardize=True or precondition=True"
     )

@@ -20,7 +20,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
 from fastgd.schedules import LearningRate
-from fastgd.solver import loop, summarized
+from fastgd.solver import loop, once, summarized
 from fastgd.solver.descents import Descent, begin_descents, run_descent
 from fastgd.solver.fit import check_method
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -215,6 +215,7 @@ def sweep(
     check_method(plan)
     summarized.check(plan, rows)
     _check_rates(learning_rates)
+    once.check(plan, rows, learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
     loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:

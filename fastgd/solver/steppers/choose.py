@@ -58,7 +58,7 @@ def descent_method(plan: Plan, problem: Problem, n_epochs: int, has_automatic_ra
         method = "summary" if is_read else planner.descent_of(rows, size, n_epochs)
     if method != "stream" and problem.holds_digits:
         return "summary"
-    if not rows.has_rows:
+    if not rows.has_rows or rows.is_once:
         summarized.refuse_off()
     return "stream"
 

@@ -196,7 +196,8 @@ class StreamingSgd(StallRule):
     ) -> tuple[StepperState, int]:
         is_blocked = self._is_blocked and not len(batch.gradients)
         new, last = self._steps(state, float(rates[0]), is_blocked, batch.gradients)
-        if is_blocked and not np.isfinite(new.point).all() and np.isfinite(state.point).all():
+        has_overflown = not np.isfinite(new.point).all() and np.isfinite(state.point).all()
+        if is_blocked and has_overflown and not self._rows.is_once:
             # Products of several rows overflow before single steps do.
             state = state._replace(passes=new.passes)
             new, last = self._steps(state, float(rates[0]), False, batch.gradients)
@@ -232,7 +233,7 @@ class StreamingSgd(StallRule):
         else:
             steps = _SingleSteps(
                 self._loss, rate, self._penalty.l1[:d], self._penalty.l2[:d], rule.momentum, rule.nesterov,
-                rule.batch_size, self._has_intercept, rows.n,
+                rule.batch_size, self._has_intercept, rows.n if rule.batch_size > 1 else 0,
             )  # fmt: skip
             moving += [before[:d], _or_one(before[d:]), np.zeros(d + 3)]
             moving += [average[:d], _or_one(average[d:]), counts, np.zeros(1, np.int64)]
@@ -328,6 +329,7 @@ class _SingleSteps:
     batch_size: int
     has_intercept: bool
     n: int
+    """The number of rows, after which a batch ends. Batches of one row need no end."""
 
     def __call__(self, X: Array, y: Array, weights: Floats, *moving: Any) -> None:
         from fastgd.kernels import steps
