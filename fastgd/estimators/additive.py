@@ -29,7 +29,7 @@ def _is_additive(regressor: Additive) -> bool:
 class Additive(Linear):
     """A regressor that keeps the summary of its rows where it fits squared errors without early stopping."""
 
-    _summary: Summary | tuple[Summary, ...] | None
+    summary_: Summary | tuple[Summary, ...]
     """The summary of the rows of all calls, or of each target."""
 
     def __sklearn_tags__(self) -> Any:
@@ -81,17 +81,17 @@ class Additive(Linear):
         else:
             new = (summarize(X, y, sample_weight=weights, n_threads=n_threads),)
         if not is_first:
-            if self._summary is None:
+            if not hasattr(self, "summary_"):
                 raise ValueError("the last fit kept no summary of its rows: fit again with these parameters")
-            old = self._summary if isinstance(self._summary, tuple) else (self._summary,)
-            if len(old) != len(new) or is_several != isinstance(self._summary, tuple):
+            old = self.summary_ if isinstance(self.summary_, tuple) else (self.summary_,)
+            if len(old) != len(new) or is_several != isinstance(self.summary_, tuple):
                 raise InvalidDataError(
                     f"y has {display.count(len(new), 'target')} and earlier calls had {len(old)}"
                 )
             new = tuple(map(_added, old, new))
         whole = new if is_several else new[0]
         result = self._fitted(whole, None, None, None)
-        self._summary = whole
+        self.summary_ = whole
         return self._keep(X, result)
 
 

@@ -29,7 +29,7 @@ from fastgd.solver.targets import MultiTargetFit
 class _Regressor(RegressorMixin, Linear):
     coef_: Any
     intercept_: Any
-    _summary: Any
+    summary_: Any
     _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
         "loss": [StrOptions(set(losses.names(of_classes=False))), HasMethods(["value", "slope"])],
         "epsilon": [Interval(numbers.Real, 0, None, closed="neither")],
@@ -55,7 +55,8 @@ class _Regressor(RegressorMixin, Linear):
         """
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._checked_data(X, y, reset=before is None)
-        self._summary = None
+        if hasattr(self, "summary_"):
+            del self.summary_
         sample_weight = as_weights(sample_weight, X)
         if has_targets(y) and not (coef_init is None and intercept_init is None):
             raise ValueError("coef_init and intercept_init begin the fit of one target: leave them out")
@@ -68,7 +69,7 @@ class _Regressor(RegressorMixin, Linear):
         summaries: list[Summary] | None = [] if self._keeps_summary() else None
         result = self._fitted(X, y, sample_weight, begin, summaries=summaries)
         if summaries:
-            self._summary = tuple(summaries) if has_targets(y) else summaries[0]
+            self.summary_ = tuple(summaries) if has_targets(y) else summaries[0]
         return self._keep(X, result)
 
     def _keeps_summary(self) -> bool:
@@ -188,8 +189,11 @@ class GDRegressor(Additive, _Regressor):
         The number of epochs, of several targets the largest.
     history_ : ndarray (n_iter_ + 1,)
         The objective at the start and after each epoch.
-    result_ : FitResult
+    result_ : FitResult, or MultiTargetFit if y has shape (n, k)
         Status, passes, rates and more.
+    summary_ : Summary, or tuple of k
+        The summary of the rows of all calls, of each target. It is there for squared errors without early
+        stopping and up to 1024 columns.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 

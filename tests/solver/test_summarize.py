@@ -120,4 +120,4 @@ def test_the_summary_of_an_estimator_is_that_of_its_rows(rows):
     X, y = rows
     for has_intercept in (True, False):
         model = estimators.GDRegressor(fit_intercept=has_intercept).fit(X, y)
-        assert_alike(model._summary, fastgd.summarize(X, y))
+        assert_alike(model.summary_, fastgd.summarize(X, y))
