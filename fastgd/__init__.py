@@ -11,6 +11,7 @@ Fit:
 Summarise:
 
     summarize           all that squared errors need of rows, from one read; summaries add up
+    summarize_groups    a summary for each group of rows; gradient_descent fits them all at once
 
 Compute:
 
@@ -30,6 +31,8 @@ Results, errors and warnings:
 
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
     Summary             sums, differences, columns and targets of summaries, `save`
+    GroupedSummary      a mapping of key to Summary
+    GroupedFit          the fits of all groups: arrays, `to_frame`, `predict`, and a FitResult by key
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
     InvalidDataError    the data cannot be used
@@ -68,6 +71,7 @@ _HOMES = {
     "sgd": "api",
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
+    "summarize_groups": "solver.groups",
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
@@ -77,6 +81,8 @@ _HOMES = {
     "read_table": "data.tables",
     "FitResult": "solver.results",
     "Summary": "solver.summary",
+    "GroupedSummary": "solver.groups",
+    "GroupedFit": "solver.grouped_fit",
     "SweepResult": "solver.sweep",
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
@@ -91,6 +97,8 @@ __all__ = [
     "Diagnosis",
     "DivergenceError",
     "FitResult",
+    "GroupedFit",
+    "GroupedSummary",
     "InvalidDataError",
     "Summary",
     "SweepResult",
@@ -109,6 +117,7 @@ __all__ = [
     "sgd",
     "show_versions",
     "summarize",
+    "summarize_groups",
     "sweep",
     "warmup",
 ]
@@ -121,6 +130,8 @@ if TYPE_CHECKING:
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.grouped_fit import GroupedFit
+    from fastgd.solver.groups import GroupedSummary, summarize_groups
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.results import DivergenceError, FitResult

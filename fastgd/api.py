@@ -60,9 +60,10 @@ def gradient_descent(
 
     Parameters
     ----------
-    X : array (n,), array (n, d), table or Source
+    X : array (n,), array (n, d), table, Source, Summary or GroupedSummary
         The samples. With shape (n,) w is a float everywhere. `fastgd.chunks` and `fastgd.read_table` make
-        sources, which have targets and weights of their own.
+        sources, which have targets and weights of their own. `fastgd.summarize` and
+        `fastgd.summarize_groups` make summaries, which stand for squared errors of their rows.
     y : array (n,)
         The targets; none for a source.
     w0 : float, array (d,) or FitResult, optional
@@ -137,7 +138,9 @@ def gradient_descent(
     Returns
     -------
     FitResult
-        w, intercept, histories, `status`, `converged`, `predict`, `plot`, `save`.
+        w, intercept, histories, `status`, `converged`, `predict`, `plot`, `save`. For a GroupedSummary a
+        `GroupedFit`: a model for each group, in arrays. All run in compiled batches, but one by one with a
+        callback. w0 starts each of them, a FitResult without its momentum.
 
     Raises
     ------
@@ -167,19 +170,21 @@ def gradient_descent(
     1.9999444396553017
     """
     checks.choice("history", history, ("epochs", "costs", None))
-    return fit(
-        "gradient_descent", X, y, sample_weight,
-        dict(
-            loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize,
-            precondition=precondition,
-        ),
-        as_rule(momentum, nesterov),
-        Options(
-            w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,
-            on_divergence, backend, n_threads, progress=progress, checkpoint=checkpoint,
-            checkpoint_every=checkpoint_every, resume=resume,
-        ),
+    objective = dict(
+        loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize,
+        precondition=precondition,
     )  # fmt: skip
+    rule = as_rule(momentum, nesterov)
+    options = Options(
+        w0, learning_rate, n_epochs, tol, patience, validation_fraction, callback, method, history,
+        on_divergence, backend, n_threads, progress=progress, checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every, resume=resume,
+    )  # fmt: skip
+    if getattr(X, "is_grouped", False):
+        from fastgd.solver.grouped import fit_groups
+
+        return fit_groups(X, y, sample_weight, objective, rule, options)  # type: ignore[return-value]
+    return fit("gradient_descent", X, y, sample_weight, objective, rule, options)
 
 
 def sgd(

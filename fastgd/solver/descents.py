@@ -171,7 +171,7 @@ class Descent:
 
 def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: FitState | None) -> Descent:
     """The stepper of a run that begins at w and intercept, or continues the run of `state`."""
-    plan = _resolved(plan, rows)
+    plan = resolved_plan(plan, rows)
     by_lesson = is_lesson(plan)
     identity = _identity(plan, rows, by_lesson)
     if state is not None and (state.solver != plan.solver or not goes_on(plan, state, identity)):
@@ -190,7 +190,7 @@ def begin_descents(
     plan: Plan, rows: Dataset, starts: list[Floats], learning_rates: Sequence[LearningRate]
 ) -> list[Descent]:
     """The descents of runs that share a problem, one for each learning rate and start."""
-    plan = _resolved(plan, rows)
+    plan = resolved_plan(plan, rows)
     n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # a run with this many epochs has equal passes
     by_lesson = is_lesson(plan)
     runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, learning_rates, by_lesson)
@@ -241,7 +241,7 @@ def _identity(plan: Plan, rows: Dataset, by_lesson: bool) -> tuple[Any, ...]:
     return () if by_lesson and plan.objective.is_plain else identity_of(plan, rows)
 
 
-def _resolved(plan: Plan, rows: Dataset) -> Plan:
+def resolved_plan(plan: Plan, rows: Dataset) -> Plan:
     """The plan with `precondition` decided. SGD with batches of all rows becomes full-batch descent."""
     if plan.objective.precondition:
         plan = _preconditioned(plan, rows)
