@@ -30,6 +30,7 @@ Data:
 Results, errors and warnings:
 
     FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
+    MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
     GroupedSummary      a mapping of key to Summary
     GroupedFit          the fits of all groups: arrays, `to_frame`, `predict`, and a FitResult by key
@@ -80,6 +81,7 @@ _HOMES = {
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "solver.results",
+    "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "GroupedSummary": "solver.groups",
     "GroupedFit": "solver.grouped_fit",
@@ -100,6 +102,7 @@ __all__ = [
     "GroupedFit",
     "GroupedSummary",
     "InvalidDataError",
+    "MultiTargetFit",
     "Summary",
     "SweepResult",
     "__version__",
@@ -138,6 +141,7 @@ if TYPE_CHECKING:
     from fastgd.solver.summarize import summarize
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
+    from fastgd.solver.targets import MultiTargetFit
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

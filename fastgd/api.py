@@ -14,6 +14,7 @@ from fastgd.schedules import LearningRate
 from fastgd.solver import loop
 from fastgd.solver.callbacks import EpochFunction
 from fastgd.solver.fit import fit
+from fastgd.solver.inputs import has_targets
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import OnDivergence, Options, Tolerance
 from fastgd.solver.orders import Shuffle
@@ -64,8 +65,10 @@ def gradient_descent(
         The samples. With shape (n,) w is a float everywhere. `fastgd.chunks` and `fastgd.read_table` make
         sources, which have targets and weights of their own. `fastgd.summarize` and
         `fastgd.summarize_groups` make summaries, which stand for squared errors of their rows.
-    y : array (n,)
-        The targets; none for a source.
+    y : array (n,) or (n, k)
+        The targets; none for a source. Of k targets of squared errors, one pass makes the statistics, and the
+        result is a `fastgd.MultiTargetFit`: w (d, k), intercept and cost (k,), histories with k as the last
+        axis.
     w0 : float, array (d,) or FitResult, optional
         The start; zeros by default. A FitResult goes on where it ended, with its momentum, seed and epoch.
     learning_rate : "auto", float, array (n_epochs,) or callable, default "auto"
@@ -170,7 +173,7 @@ def gradient_descent(
     1.9999444396553017
     """
     checks.choice("history", history, ("epochs", "costs", None))
-    objective = dict(
+    objective: dict[str, Any] = dict(
         loss=loss, l1=l1, l2=l2, fit_intercept=fit_intercept, standardize=standardize,
         precondition=precondition,
     )  # fmt: skip
@@ -180,10 +183,17 @@ def gradient_descent(
         on_divergence, backend, n_threads, progress=progress, checkpoint=checkpoint,
         checkpoint_every=checkpoint_every, resume=resume,
     )  # fmt: skip
+    various: Any
     if getattr(X, "is_grouped", False):
-        from fastgd.solver.grouped import fit_groups
+        from fastgd.solver import grouped
 
-        return fit_groups(X, y, sample_weight, objective, rule, options)  # type: ignore[return-value]
+        various = grouped.fit_groups(X, y, sample_weight, objective, rule, options)
+        return various
+    if has_targets(y):
+        from fastgd.solver import targets
+
+        various = targets.fit_targets(X, y, sample_weight, objective, rule, options)
+        return various
     return fit("gradient_descent", X, y, sample_weight, objective, rule, options)
 
 

@@ -19,6 +19,7 @@ from fastgd.data.chunks import Source
 from fastgd.data.frames import ColumnTable, NamedArray
 from fastgd.distributed.collections import is_dask
 from fastgd.engine.blocks import Floats
+from fastgd.solver.inputs import has_targets
 from fastgd.solver.summary import Summary
 from fastgd.wording import SHOWN, cell, listed
 
@@ -92,10 +93,12 @@ def _checked(estimator: Any, X: Any, reset: bool) -> NDArray[Any]:
     return values
 
 
-def as_targets(y: Any) -> NDArray[Any]:
-    """y as an array (n,) of numbers or labels."""
+def as_targets(y: Any, *, may_be_several: bool = False) -> Any:
+    """y as an array (n,) of numbers or labels, or as it is if it has two dimensions and may have them."""
     if is_dask(y):
         y = y.compute()
+    if may_be_several and has_targets(y):
+        return y
     if not (type(y) is np.ndarray and y.ndim == 1):
         y = column_or_1d(y, warn=True)
     if y.dtype.kind == "O" and all(isinstance(value, (numbers.Real, np.bool_)) for value in y):

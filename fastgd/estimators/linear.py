@@ -120,7 +120,10 @@ class Linear(BaseEstimator):
             return X, y
         if y is None:
             return validate_data(self, X, y)  # raises the error that y is needed
-        return as_matrix(self, X, reset=reset), as_targets(y)
+        return as_matrix(self, X, reset=reset), as_targets(y, may_be_several=self._takes_several_targets())
+
+    def _takes_several_targets(self) -> bool:
+        return False
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -216,7 +219,10 @@ class Linear(BaseEstimator):
             words=self._words(objective, half), reports=reports, summaries=summaries,
         )  # fmt: skip
         options |= self._sgd_options(before, is_part)
-        result = fit(self._solver, X, y, weights, objective, self._rule(), Options(**options))
+        return self._run(X, y, weights, objective, Options(**options))
+
+    def _run(self, X: Any, y: Any, weights: Any, objective: dict[str, Any], options: Options) -> FitResult:
+        result = fit(self._solver, X, y, weights, objective, self._rule(), options)
         result._rows = None  # a model does not keep the data that it was fitted to
         return result
 

@@ -9,24 +9,27 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from fastgd import losses
 from fastgd.api import gradient_descent
-from fastgd.checks import InvalidDataError
 from fastgd.engine.blocks import Floats
+from fastgd.estimators.additive import Additive
 from fastgd.estimators.inputs import as_matrix, as_weights, like
 from fastgd.estimators.linear import Linear, Stochastic
+from fastgd.solver.inputs import has_targets
 from fastgd.solver.objective import as_objective
 from fastgd.solver.planner import MOST_COLUMNS
 from fastgd.solver.preconditioning import suits
 from fastgd.solver.results import FitResult
-from fastgd.solver.summarize import summarize
 from fastgd.solver.summary import Summary
+from fastgd.solver.targets import MultiTargetFit
 
 
 class _Regressor(RegressorMixin, Linear):
+    coef_: Any
+    intercept_: Any
+    _summary: Any
     _parameter_constraints: ClassVar[dict[str, Any]] = Linear._parameter_constraints | {
         "loss": [StrOptions(set(losses.names(of_classes=False))), HasMethods(["value", "slope"])],
         "epsilon": [Interval(numbers.Real, 0, None, closed="neither")],
@@ -42,17 +45,20 @@ class _Regressor(RegressorMixin, Linear):
         coef_init: Any = None,
         intercept_init: Any = None,
     ) -> Self:
-        """Fit to X (n, d) and y (n,). sample_weight, (n,) or a number, multiplies the loss of each sample.
+        """Fit to X (n, d) and y (n,), for squared errors also (n, k).
 
-        The fit starts at coef_init, (d,) or (1, d), and intercept_init, a number or (1,). The default is 0,
-        or the end of the last fit with warm_start. Pass both as keywords, since scikit-learn puts them before
-        sample_weight. X may be a source (`fastgd.chunks`, `fastgd.read_table`) or, for squared errors, a
-        `fastgd.Summary`, which have their own targets and weights.
+        sample_weight, (n,) or a number, multiplies the loss of each sample. The fit starts at coef_init,
+        (d,) or (1, d), and intercept_init, a number or (1,). The default is 0, or the end of the last fit
+        with warm_start. Pass both as keywords, since scikit-learn puts them before sample_weight. X may be a
+        source (`fastgd.chunks`, `fastgd.read_table`) or, for squared errors, a `fastgd.Summary`, which have
+        their own targets and weights.
         """
         before = getattr(self, "result_", None) if self.warm_start else None
         X, y = self._checked_data(X, y, reset=before is None)
         self._summary = None
         sample_weight = as_weights(sample_weight, X)
+        if has_targets(y) and not (coef_init is None and intercept_init is None):
+            raise ValueError("coef_init and intercept_init begin the fit of one target: leave them out")
         (begin,) = self._starts(coef_init, intercept_init, None if before is None else [before], 1)
         if begin is None and self._starts_at_least_squares():
             start = self._least_squares(X, y, sample_weight)
@@ -61,7 +67,8 @@ class _Regressor(RegressorMixin, Linear):
             return self._keep(X, result)
         summaries: list[Summary] | None = [] if self._keeps_summary() else None
         result = self._fitted(X, y, sample_weight, begin, summaries=summaries)
-        self._summary = summaries[0] if summaries else None
+        if summaries:
+            self._summary = tuple(summaries) if has_targets(y) else summaries[0]
         return self._keep(X, result)
 
     def _keeps_summary(self) -> bool:
@@ -91,27 +98,31 @@ class _Regressor(RegressorMixin, Linear):
 
     def _keep(self, X: Any, result: FitResult) -> Self:
         self.result_ = result
-        self.coef_ = like(X, np.atleast_1d(result.w))
-        intercept = like(X, np.array([result.intercept]))
-        self.intercept_ = intercept if self._solver == "sgd" else intercept[0]
-        self.n_iter_ = result.n_epochs
+        if isinstance(result, MultiTargetFit):
+            self.coef_ = like(X, np.ascontiguousarray(np.atleast_2d(result.w).T))
+            self.intercept_ = like(X, result.intercept)
+        else:
+            self.coef_ = like(X, np.atleast_1d(result.w))
+            intercept = like(X, np.array([result.intercept]))
+            self.intercept_ = intercept if self._solver == "sgd" else intercept[0]
+        self.n_iter_ = int(np.max(result.n_epochs))
         self.history_ = self._costs(result)
         return self
 
     def predict(self, X: Any) -> Floats:
-        """Predictions ŷ = X·coef_ + intercept_ (n,) in X's dtype, or their exponentials for a log link."""
+        """Predictions ŷ = X·coef_ + intercept_ in X's dtype, or their exponentials for a log link.
+
+        (n,), or (n, k) for k targets.
+        """
         check_is_fitted(self)
         X = as_matrix(self, X, reset=False)
-        scores = self._scores(X, self.coef_, np.ravel(self.intercept_)[0])
+        models = zip(np.atleast_2d(self.coef_), np.ravel(self.intercept_), strict=True)
+        columns = [self._scores(X, w, intercept) for w, intercept in models]
+        scores = columns[0] if self.coef_.ndim == 1 else np.column_stack(columns)
         return like(X, self._loss().predictions(scores))
 
 
-def _is_additive(regressor: GDRegressor) -> bool:
-    """Whether the fit needs products of the rows alone, which add up."""
-    return isinstance(regressor._loss(), losses.SquaredError) and not regressor.early_stopping
-
-
-class GDRegressor(_Regressor):
+class GDRegressor(Additive, _Regressor):
     """Linear regression by full-batch gradient descent.
 
     It minimises (1/Σ s) Σ s·loss(x·w + b, y) + alpha·(l1_ratio Σ|w| + (1 − l1_ratio)/2 Σ w²).
@@ -170,11 +181,11 @@ class GDRegressor(_Regressor):
 
     Attributes
     ----------
-    coef_ : ndarray (d,)
+    coef_ : ndarray (d,), or (k, d) if y has shape (n, k)
         In X's dtype, float32 or float64, like `intercept_` and predictions.
-    intercept_ : NumPy scalar
+    intercept_ : NumPy scalar, or ndarray (k,)
     n_iter_ : int
-        The number of epochs.
+        The number of epochs, of several targets the largest.
     history_ : ndarray (n_iter_ + 1,)
         The objective at the start and after each epoch.
     result_ : FitResult
@@ -220,42 +231,6 @@ class GDRegressor(_Regressor):
         n_jobs: int | None = None,
     ):
         self._set(locals())
-
-    def _keeps_summary(self) -> bool:
-        return _is_additive(self) and self.n_features_in_ <= MOST_COLUMNS
-
-    @available_if(_is_additive)
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Add these rows to those of earlier calls of `fit` and `partial_fit`, and fit to all of them.
-
-        The fit is that of all rows at once to rounding, in any order of the calls. The model keeps d² numbers
-        of its rows, for at most 1024 columns. It is there for squared errors without early stopping. X may be
-        a `fastgd.Summary`.
-        """
-        is_first = not hasattr(self, "result_")
-        X, y = self._checked_data(X, y, reset=is_first, is_part=True)
-        if not self._keeps_summary():
-            raise InvalidDataError(
-                f"X has {self.n_features_in_} columns, and partial_fit keeps the products of at most "
-                f"{MOST_COLUMNS}: fit to a source of all rows, or use SGDRegressor"
-            )
-        whole = (
-            X
-            if isinstance(X, Summary)
-            else summarize(X, y, sample_weight=as_weights(sample_weight, X), n_threads=self._threads())
-        )
-        if not is_first:
-            if self._summary is None:
-                raise ValueError("the last fit kept no summary of its rows: fit again with these parameters")
-            is_weighted = whole.has_weights or self._summary.has_weights
-            parts = [
-                replace(part, has_weights=is_weighted, target_name="y") for part in (self._summary, whole)
-            ]
-            whole = parts[0] + parts[1]
-        result = self._fitted(whole, None, None, None)
-        self._summary = whole
-        return self._keep(X, result)
 
 
 class SGDRegressor(Stochastic, _Regressor):

@@ -124,19 +124,8 @@ class _Reading:
     def better(self, statistics: Statistics) -> Statistics:
         """Statistics about the optimum and the means if the reference is far from them, otherwise
         unchanged."""
-        v = statistics.solution()
-        m, is_off = np.zeros(self._rows.d), False
-        if self._has_intercept:
-            squares, total = np.diag(statistics.G)[:-1], self._rows.total_weight
-            means = statistics.G[-1, :-1] / statistics.G[-1, -1]
-            is_off = bool((means * means * total * FAR > squares - means * means * total).any())
-            m = means if is_off else m
-        if not (is_off or statistics.is_far_from(statistics.least_cost(v))):
-            return statistics
-        w_ref = statistics.w_ref + v
-        if self._has_intercept:
-            w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
-        return self.statistics_about(statistics.x_ref + m, w_ref)
+        reference = better_reference(statistics, self._rows.total_weight, self._has_intercept)
+        return statistics if reference is None else self.statistics_about(*reference)
 
     def refined(self, statistics: Statistics, n_refinements: int) -> Statistics:
         """For few rows, statistics with residuals and their products with X as if in twice the precision."""
@@ -163,6 +152,25 @@ class _Reading:
                 break
             best, v = moved, moved_v
         return best
+
+
+def better_reference(
+    statistics: Statistics, total: float, has_intercept: bool
+) -> tuple[Floats, Floats] | None:
+    """The means and the optimum, if the reference of the statistics is far from them."""
+    v = statistics.solution()
+    m, is_off = np.zeros(len(statistics.x_ref)), False
+    if has_intercept:
+        squares = np.diag(statistics.G)[:-1]
+        means = statistics.G[-1, :-1] / statistics.G[-1, -1]
+        is_off = bool((means * means * total * FAR > squares - means * means * total).any())
+        m = means if is_off else m
+    if not (is_off or statistics.is_far_from(statistics.least_cost(v))):
+        return None
+    w_ref = statistics.w_ref + v
+    if has_intercept:
+        w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
+    return statistics.x_ref + m, w_ref
 
 
 def first_means(rows: Dataset, has_intercept: bool) -> Floats:

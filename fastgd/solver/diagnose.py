@@ -17,7 +17,7 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.chunks import Source
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
-from fastgd.solver import linalg, planner, summarized
+from fastgd.solver import linalg, planner
 from fastgd.solver.curvature import ratio, table_of
 from fastgd.solver.forecast import named
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -26,6 +26,7 @@ from fastgd.solver.objective import SINGLE_STEPS, as_objective
 from fastgd.solver.options import Solver
 from fastgd.solver.preconditioning import unserved
 from fastgd.solver.problem import Problem
+from fastgd.solver.summarized import Summarized
 
 MOST_COLUMNS_OF_A_MAP = 64
 
@@ -210,8 +211,8 @@ def diagnose(
             raise ValueError(f'{name} is for full-batch descent only: pass solver="gradient_descent"')
     if objective.precondition and (reason := unserved(objective, rows)):
         raise ValueError(f"precondition=True is not possible: {reason}")
-    if not rows.has_rows and solver == "sgd":
-        summarized.refuse('solver="sgd"')
+    if isinstance(rows, Summarized) and solver == "sgd":
+        rows.refuse('solver="sgd"')
     problem = Problem(rows, objective, SINGLE_STEPS, runs_on, n_threads)
     return _diagnosed(problem, solver, learning_rate, runs_on)
 

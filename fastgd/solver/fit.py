@@ -29,6 +29,7 @@ from fastgd.solver.orders import as_order
 from fastgd.solver.outcome import not_begun, report_divergence, result_of
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
+from fastgd.solver.summarized import Summarized
 from fastgd.wording import listed
 
 if TYPE_CHECKING:
@@ -57,9 +58,8 @@ def fit(
         if options.is_logged:
             from fastgd.solver.checkpoint import Checkpoint, vars_of
 
-            if not rows.has_rows and not (options.checkpoint is None and options.resume is None):
-                summarized.refuse("a checkpoint")
-
+            if isinstance(rows, Summarized) and (options.checkpoint or options.resume):
+                rows.refuse("a checkpoint")
             loss = {"loss": str(identity(as_loss(objective_options["loss"])))}
             others = {"solver": solver, "backend": backend} | objective_options | loss | vars_of(rule)
             checkpoint = Checkpoint(rows, options, others)
@@ -94,7 +94,7 @@ def _fit(
 ) -> FitResult:
     """Run a plan on a dataset, and raise or warn of what went wrong."""
     options, n_passes = plan.options, 0
-    if options.summaries is not None and not plan.objective.fit_intercept:  # its pass makes no summary
+    if options.summaries is not None and not (plan.objective.fit_intercept and dataset.has_rows):
         dataset, n_passes = _summarized(plan, dataset)
     rows, held = _held_out(plan, dataset)
     n_samples = rows.n if options.history == "samples" else 0
@@ -133,14 +133,19 @@ def _fit(
 
 
 def _summarized(plan: Plan, dataset: Dataset) -> tuple[Dataset, int]:
-    """The summary of a dataset in its place, and the passes that it took."""
+    """The summary of a dataset in its place, and the passes that it took. The passes of a fit without an
+    intercept make none."""
     from fastgd.solver import summarize
 
-    summary, n_passes = summarize.of_rows(dataset, plan.options.n_threads)
+    if isinstance(dataset, Summarized):
+        summary, n_passes = dataset.summary, 0
+    else:
+        summary, n_passes = summarize.of_rows(dataset, plan.options.n_threads)
     assert plan.options.summaries is not None
     plan.options.summaries.append(summary)
-    summarized.check(plan)
-    return as_dataset(summary, None), n_passes
+    dataset = Summarized(summary)
+    summarized.check(plan, dataset)
+    return dataset, n_passes
 
 
 def planned(
@@ -171,8 +176,7 @@ def planned(
         )
     plan = Plan(solver, objective, rule, options, order, backend)
     check_method(plan)
-    if not dataset.has_rows:
-        summarized.check(plan)
+    summarized.check(plan, dataset)
     if options.history == "samples" and not dataset.is_random:
         raise ValueError('history="samples" keeps X and y too, for the trace: pass them as arrays')
     if order.shuffle is True and not dataset.is_random:

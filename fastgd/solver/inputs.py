@@ -57,6 +57,13 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
     return rows
 
 
+def has_targets(y: Any) -> bool:
+    """Whether y has two dimensions, a column for each target."""
+    if isinstance(y, (list, tuple)):
+        return bool(y) and isinstance(y[0], (list, tuple, np.ndarray))
+    return getattr(y, "ndim", 1) == 2
+
+
 def refuse_others(name: str, y: Any, sample_weight: Any) -> None:
     """Refuse y and sample_weight beside an X that has its own."""
     if y is not None or sample_weight is not None:

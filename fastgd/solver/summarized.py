@@ -32,9 +32,10 @@ class Summarized(Dataset):
     passes = 0
     row_bytes = run_numbers = 1
 
-    def __init__(self, summary: Summary):
+    def __init__(self, summary: Summary, needs: str = NEEDS):
+        """`needs` is the text of errors about what needs rows."""
         summary.check_rows()
-        self.summary = summary
+        self.summary, self._needs = summary, needs
         self.d, self.is_scalar = summary.n_features, summary.is_scalar
         self.columns, self.target_name = summary.feature_names, summary.target_name
         self.has_weights = summary.has_weights or summary.is_scaled
@@ -65,7 +66,7 @@ class Summarized(Dataset):
     def cost_and_gradient(self, w: Floats, intercept: float, objective: Objective) -> tuple[float, Floats]:
         """The cost of these weights with penalties, and its gradient by w."""
         if not objective.is_squared:
-            refuse(f"loss={name_of(objective.loss)!r}")
+            self.refuse(f"loss={name_of(objective.loss)!r}")
         cost, gradient, error = self.summary.products.cost_and_gradient(w, intercept)
         if error > LEAST_SHARE * cost > 0.0:
             digits = max(0.0, math.log10(cost / error))
@@ -83,21 +84,22 @@ class Summarized(Dataset):
         """A summary holds finite numbers."""
 
     def reader(self) -> Reader:
-        refuse("this")
+        self.refuse("this")
 
     def begin(self, pieces: Any) -> NoReturn:
-        refuse("this")
+        self.refuse("this")
 
     def head(self, rows: int) -> NoReturn:
-        refuse("this")
+        self.refuse("this")
+
+    def refuse(self, what: str) -> NoReturn:
+        raise ValueError(self._needs.format(what=what))
 
 
-def refuse(what: str) -> NoReturn:
-    raise ValueError(NEEDS.format(what=what))
-
-
-def check(plan: Plan) -> None:
-    """Refuse options that need rows, and choose the method that needs none."""
+def check(plan: Plan, rows: Dataset) -> None:
+    """Refuse options that need rows where there are none, and choose the method that needs none."""
+    if not isinstance(rows, Summarized):
+        return
     options = plan.options
     needs = [
         ("sgd", plan.solver == "sgd"),
@@ -109,7 +111,7 @@ def check(plan: Plan) -> None:
     ]
     for what, is_asked in needs:
         if is_asked:
-            refuse(what)
+            rows.refuse(what)
     options.method = "summary"
 
 

@@ -214,8 +214,7 @@ def sweep(
         callers.warn(sentence, ConvergenceWarning)
     plan = Plan(solver, objective, rule, options, order, runs_on)
     check_method(plan)
-    if not rows.has_rows:
-        summarized.check(plan)
+    summarized.check(plan, rows)
     _check_rates(learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
     loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))

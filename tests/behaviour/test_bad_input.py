@@ -20,7 +20,7 @@ FITS = [fastgd.gradient_descent, fastgd.sgd]
         (dict(X=np.zeros((3, 0))), ValueError, r"^X has shape \(3, 0\), no columns; at least one is needed$"),
         (dict(X=1.0), ValueError, "^X has 0 dimensions; it must have 1"),
         (dict(X=np.zeros((3, 1, 1))), ValueError, "^X has 3 dimensions; it must have 1"),
-        (dict(y=[[2.0], [4.0], [6.0]]), ValueError, r"^y has shape \(3, 1\); it must have one dimension"),
+        (dict(y=np.zeros((3, 1, 1))), ValueError, r"^y has shape \(3, 1, 1\); it must have one dimension"),
         (
             dict(X=[[1.0], [2.0, 3.0], [4.0]]),
             ValueError,

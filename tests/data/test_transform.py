@@ -7,7 +7,7 @@ import pytest
 
 from fastgd.checks import InvalidDataError
 from fastgd.data.arrays import ArrayRows
-from fastgd.data.transform import TransformedRows
+from fastgd.data.transform import ShiftedTargets, TransformedRows
 
 CASES = [(has_ones, is_weighted) for has_ones in (False, True) for is_weighted in (False, True)]
 
@@ -79,3 +79,24 @@ def test_what_is_not_a_number_is_named_by_its_place_in_the_data():
     rows = TransformedRows(ArrayRows(X, np.ones(5)), np.zeros(2), np.ones(2), has_ones=True)
     with pytest.raises(InvalidDataError, match=r"^X\[3, 1\] is infinite"):
         rows.refuse_nonfinite()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_shifted_targets(rng, dtype):
+    X, y, s = (
+        rng.normal(size=(50, 2)).astype(dtype),
+        rng.integers(0, 9, size=50).astype(dtype),
+        rng.random(50),
+    )
+    rows = ShiftedTargets(ArrayRows(X, y, s), 1e9)
+    for found in (
+        rows.whole(),
+        rows.reader().read(0, 50),
+        rows.head(50),
+        rows.over(ArrayRows(X, y, s)).whole(),
+    ):
+        np.testing.assert_array_equal(found[0], X)
+        np.testing.assert_array_equal(found[1], y.astype(float) - 1e9)
+        np.testing.assert_array_equal(found[2], s)
+    assert rows.lists()[1] == (y.astype(float) - 1e9).tolist()
+    assert (rows.n, rows.d, rows.has_weights, rows.is_scalar) == (50, 2, True, False)
