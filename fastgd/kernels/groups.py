@@ -239,8 +239,9 @@ def summarize(
             for j in range(d):
                 w_ref[k, j] = w[j]
             solve(L, pivots, rank, c[k], v)
-            if not s[k] - dot(v, c[k]) < far * s[k]:
+            if reading == READINGS - 1 or not s[k] - dot(v, c[k]) < far * s[k]:
                 break
+            y_ref[k] += r_mean[k] - dot(offset[k], v)  # so that the mean of the next residuals is 0
             for j in range(d):
                 w[j] += v[j]
 

@@ -35,6 +35,7 @@ from fastgd.solver.steppers.summary import ROUNDING
 CALL_NS, EPOCH_NS = 20_000_000, 200
 """A call of the kernel takes at most about CALL_NS. An epoch takes EPOCH_NS, and 1 ns for each number."""
 MOST_GROUPS = 256
+NEEDS = "a GroupedSummary has no rows, and {what} needs them: fit each group from X and y"
 GIVEN = [
     "w0", "learning_rate", "n_epochs", "tol", "patience", "validation_fraction", "callback", "method",
     "history", "on_divergence", "backend", "n_threads",
@@ -53,10 +54,10 @@ def fit_groups(
     """Fit each group of a GroupedSummary. The other arguments are those of `fit`."""
     refuse_others("a GroupedSummary", y, sample_weight)
     options.check()
-    if options.is_logged:
-        summarized.refuse("a progress bar or a checkpoint")
     given = {name: getattr(options, name) for name in GIVEN}
-    backend, first = resolve(options.backend), summarized.Summarized(next(iter(grouped.values())))
+    backend, first = resolve(options.backend), summarized.Summarized(next(iter(grouped.values())), NEEDS)
+    if options.is_logged:
+        first.refuse("a progress bar or a checkpoint")
     plan, (w, intercept, _) = planned(
         "gradient_descent", first, objective_options, rule, options, backend, None
     )
