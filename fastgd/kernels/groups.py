@@ -1,8 +1,8 @@
 """Products of rows by group, and descent on the statistics of each group, one after the other.
 
-The rows of a group are read in their order, about a reference of the group: x_ref and y_ref near its means,
-and weights w_ref that fit it if its residuals are small. A group is read from memory once, and then from the
-cache. Its products depend on its rows alone.
+The rows of a group are read in their order, about a reference of the group: its first row, or its means where
+the first row is far from them, and weights w_ref that fit it where its residuals are small. A group is read
+from memory once, and again from the cache if its reference changes. Its products depend on its rows alone.
 
 x (n·d,) holds the rows one after the other.
 """
@@ -19,15 +19,14 @@ from fastgd.kernels.epochs import dot
 from fastgd.kernels.vectors import LANES, prefetch
 
 BLOCK = 1024
-"""Rows that are centred together."""
-READINGS = 4
-"""The most readings of a group, each about better weights."""
-AHEAD = 16
+"""Rows whose products are added to a node of the tree."""
+READINGS = 5
+"""The most readings of a group, each about a better reference."""
+AHEAD = 12
 """Rows between the one that is read and the one that is fetched."""
 EPS = 2.0**-52
-SHIFT_BITS = -4
-"""References are multiples of 2^SHIFT_BITS times a column's spread, so that x − x_ref is exact for most
-data."""
+OFF = 16.0
+"""A reference is far from the mean if the square of the distance is above OFF times the variance."""
 
 
 @kernel
@@ -48,96 +47,95 @@ def sort_rows(codes, lowest, starts, order):
 
 
 @kernel
-def rounded(mean, spread, first):
-    """A number near the mean with few bits."""
-    if not 0.0 < spread < math.inf:
-        return first
-    unit = math.ldexp(1.0, math.frexp(spread)[1] + SHIFT_BITS)
-    return np.rint(mean / unit) * unit
+def fill(x, y, weights, order, begin, end, x_ref, y_ref, w, panel, stride):
+    """Write the rows √s·[u, r, 1] with u = x − x_ref and r = y − y_ref − u·w. Returns Σ s.
 
-
-@kernel
-def centre(x, y, weights, rows, sums, spread, x_ref):
-    """Write numbers near the weighted means of the columns into x_ref, and return that of y, and Σ s."""
-    d = len(x_ref)
-    start, y_first, y_sum, y_spread, total = rows[0] * d, np.float64(y[rows[0]]), 0.0, 0.0, 0.0
-    for j in range(d):
-        sums[j] = spread[j] = 0.0
-    for i in range(len(rows)):
-        row = rows[i]
-        later = rows[min(i + AHEAD, len(rows) - 1)]
+    Strips of wide rows lie one after the other, as in `gram`.
+    """
+    d, jump, total = len(x_ref), gram.PANEL * stride - gram.STRIP, 0.0
+    last, ones = d + d // gram.STRIP * jump, d + 1 + (d + 1) // gram.STRIP * jump
+    for i in range(end - begin):
+        later = order[min(begin + i + AHEAD, len(order) - 1)]
         prefetch(x, later * d)
         prefetch(x, later * d + d - 1)
         prefetch(y, later)
-        weight = weights[row] if len(weights) else 1.0
-        if weight > 0.0:
-            total += weight
-            for j in range(d):
-                u = np.float64(x[row * d + j]) - np.float64(x[start + j])
-                sums[j] += weight * u
-                spread[j] = max(spread[j], abs(u))
-            u = np.float64(y[row]) - y_first
-            y_sum += weight * u
-            y_spread = max(y_spread, abs(u))
-    for j in range(d):
-        first = np.float64(x[start + j])
-        x_ref[j] = rounded(first + sums[j] / total, spread[j], first) if total else first
-    return rounded(y_first + y_sum / total, y_spread, y_first) if total else y_first, total
+        row, to, weight = order[begin + i], i * stride, 1.0
+        if len(weights):
+            weight = weights[row]
+        start, root, r = row * d, math.sqrt(weight), np.float64(y[row]) - y_ref
+        for first in range(0, d, gram.STRIP):
+            for j in range(first, min(first + gram.STRIP, d)):
+                u = np.float64(x[start + j]) - x_ref[j]
+                r -= u * w[j]
+                panel[to + j] = u * root
+            to += jump
+        panel[i * stride + last], panel[i * stride + ones] = r * root, root
+        total += weight
+    return total
 
 
 @kernel
-def read(x, y, weights, rows, x_ref, y_ref, w, xs, ys, panel, stride, out, width, stack):
-    """The lower triangle of Σ z zᵀ with z = √s·[x − x_ref, 1, r] and r = y − y_ref − (x − x_ref)·w."""
-    d = len(x_ref)
-    n_blocks, top = -(-len(rows) // BLOCK), tree.EMPTY
+def read(x, y, weights, order, begin, end, x_ref, y_ref, w, panel, stride, out, width, node):
+    """Write Σ z zᵀ, z = √s·[u, r], and Σ √s z as its last column, into `node` (d + 1, d + 2). Returns Σ s.
+
+    Only the lower triangle and the last column are set.
+    """
+    d, jump, total = len(x_ref), gram.PANEL * stride - gram.STRIP, 0.0
+    n_blocks = -(-(end - begin) // BLOCK)
+    stack = tree.new_stack(n_blocks, node.size)
+    top = tree.EMPTY
     for block in range(n_blocks):
-        start = block * BLOCK
-        n = min(BLOCK, len(rows) - start)
-        for i in range(n):
-            row, to = rows[start + i], i * (d + 1)
-            root = math.sqrt(weights[row]) if len(weights) else 1.0
-            for j in range(d):
-                xs[to + j] = (np.float64(x[row * d + j]) - x_ref[j]) * root
-            xs[to + d] = root
-            ys[i] = (np.float64(y[row]) - y_ref) * root
         for j in range(len(out)):
             out[j] = 0.0
-        gram.add_block(xs[: n * (d + 1)], ys[:n], 0, n, w, panel, stride, 0, out, width)
-        node, at = stack[top], 0
-        for i in range(d + 2):
-            for j in range(i + 1):
-                node[at + j] = out[i * width + j]
-            at += i + 1
+        start = begin + block * BLOCK
+        stop = min(start + BLOCK, end)
+        for first in range(start, stop, gram.PANEL):
+            last = min(first + gram.PANEL, stop)
+            total += fill(x, y, weights, order, first, last, x_ref, y_ref, w, panel, stride)
+            for i in range(0, d + 1, gram.TILE):
+                for j in range(0, d + 2, LANES):
+                    if j < i + gram.TILE or d + 1 < j + LANES:
+                        a, b = i + i // gram.STRIP * jump, j + j // gram.STRIP * jump
+                        gram.add_tile(panel, last - first, a, b, stride, x, 0, 0, out, i * width + j, width)
+        for i in range(d + 1):
+            for j in range(d + 2):
+                stack[top, i * (d + 2) + j] = out[i * width + j]
         top = tree.push(stack, top, block)
-    while top > 1:
-        for j in range(stack.shape[1]):
-            stack[top - 2, j] += stack[top - 1, j]
-        top -= 1
-    return stack[0]
+    sums = tree.total(stack, top)
+    for i in range(d + 1):
+        for j in range(d + 2):
+            node[i, j] = sums[i * (d + 2) + j]
+    return total
 
 
 @kernel
-def centred(node, constant, offset, S, c):
+def centred(node, total, constant, offset, S, c):
     """From a node to offset, S and c about the means; returns r_mean, s and Σ s r².
 
     A column whose variance is below `constant` times its mean square is constant.
     """
     d = len(c)
-    last, residuals = d * (d + 1) // 2, (d + 1) * (d + 2) // 2
-    total = node[last + d]
-    r_mean = node[residuals + d] / total
+    r_mean = node[d, d + 1] / total
     for j in range(d):
-        offset[j] = node[last + j] / total
-        c[j] = node[residuals + j] - offset[j] * node[residuals + d]
+        offset[j] = node[j, d + 1] / total
+        c[j] = node[d, j] - offset[j] * node[d, d + 1]
         for i in range(j + 1):
-            S[i, j] = S[j, i] = node[j * (j + 1) // 2 + i] - total * offset[i] * offset[j]
+            S[i, j] = S[j, i] = node[j, i] - total * offset[i] * offset[j]
     for j in range(d):
-        if S[j, j] <= constant * node[j * (j + 3) // 2] < math.inf:
+        if S[j, j] <= constant * node[j, j] < math.inf:
             c[j] = 0.0
             for i in range(d):
                 S[i, j] = S[j, i] = 0.0
-    squares = node[residuals + d + 1]
-    return r_mean, max(0.0, squares - total * r_mean * r_mean), squares
+    return r_mean, max(0.0, node[d, d] - total * r_mean * r_mean), node[d, d]
+
+
+@kernel
+def is_off(total, offset, S):
+    """Whether the reference is far from the means."""
+    for j in range(len(offset)):
+        if offset[j] * offset[j] * total > OFF * S[j, j]:
+            return True
+    return False
 
 
 @kernel
@@ -211,48 +209,55 @@ def summarize(
     """
     d = x_ref.shape[1]
     constant, tolerance, far = rules
-    tiles_down, width = (d + 1) // gram.TILE + 1, ((d + 1) // LANES + 1) * LANES
+    width = ((d + 1) // LANES + 1) * LANES
     stride = min(width | LANES, gram.STRIP)
     panel = np.zeros(((d + 1) // gram.STRIP + 1) * gram.PANEL * stride + LANES)
-    xs, ys, out = np.empty(BLOCK * (d + 1) + LANES), np.empty(BLOCK), np.empty(tiles_down * gram.TILE * width)
-    w, v, sums, spread = np.zeros(width), np.zeros(d), np.empty(d), np.empty(d)
-    L, pivots, left = np.empty((d, d)), np.empty(d, np.int64), np.empty(d)
-    most = 1
+    out, node = np.empty((d // gram.TILE + 1) * gram.TILE * width), np.empty((d + 1, d + 2))
+    v, L, pivots, left = np.zeros(d), np.empty((d, d)), np.empty(d, np.int64), np.empty(d)
     for k in range(len(total)):
-        most = max(most, starts[k + 1] - starts[k])
-    stack = tree.new_stack(-(-most // BLOCK), gram.numbers(d + 1))
-    for k in range(len(total)):
-        rows = order[starts[k] : starts[k + 1]]
-        y_ref[k], total[k] = centre(x, y, weights, rows, sums, spread, x_ref[k])
-        for j in range(width):
-            w[j] = 0.0
-        rank, squares_of_y = -1, 0.0
-        for reading in range(READINGS if total[k] else 0):
-            node = read(x, y, weights, rows, x_ref[k], y_ref[k], w, xs, ys, panel, stride, out, width, stack)
-            r_mean[k], s[k], squares = centred(node, constant, offset[k], S[k], c[k])
-            if reading == 0:
-                rank = factorize(S[k], tolerance, L, pivots, left)
-                squares_of_y = s[k] + total[k] * (y_ref[k] + r_mean[k]) ** 2
-            # Each residual has a rounding error of about eps·|y|.
-            noise = EPS * EPS * squares_of_y
-            error[k] = EPS * 4.0 * squares + 2.0 * math.sqrt(s[k] * noise) + noise
-            for j in range(d):
-                w_ref[k, j] = w[j]
-            solve(L, pivots, rank, c[k], v)
-            if reading == READINGS - 1 or not s[k] - dot(v, c[k]) < far * s[k]:
+        begin, end = starts[k], starts[k + 1]
+        for j in range(d):
+            x_ref[k, j], w_ref[k, j] = np.float64(x[order[begin] * d + j]), 0.0
+        y_ref[k] = np.float64(y[order[begin]])
+        for reading in range(READINGS):
+            at = x_ref[k], y_ref[k], w_ref[k]
+            total[k] = read(x, y, weights, order, begin, end, *at, panel, stride, out, width, node)
+            if not total[k] > 0.0:
                 break
-            y_ref[k] += r_mean[k] - dot(offset[k], v)  # so that the mean of the next residuals is 0
-            for j in range(d):
-                w[j] += v[j]
+            r_mean[k], s[k], squares = centred(node, total[k], constant, offset[k], S[k], c[k])
+            rank = factorize(S[k], tolerance, L, pivots, left)
+            solve(L, pivots, rank, c[k], v)
+            if reading == 0:  # about weights 0
+                noise = EPS * EPS * (s[k] + total[k] * (y_ref[k] + r_mean[k]) ** 2)
+            # Each residual has a rounding error of about eps·|y|.
+            error[k] = EPS * 4.0 * squares + 2.0 * math.sqrt(s[k] * noise) + noise
+            is_close, is_far = s[k] - dot(v, c[k]) < far * s[k], is_off(total[k], offset[k], S[k])
+            if reading == READINGS - 1 or not (is_close or is_far or r_mean[k] ** 2 * total[k] > OFF * s[k]):
+                break
+            y_ref[k] += r_mean[k] + dot(offset[k], w_ref[k])  # the mean of y
+            if is_close:
+                for j in range(d):
+                    w_ref[k, j] += v[j]
+            for j in range(d):  # about the means
+                x_ref[k, j] += offset[k, j]
 
 
 @kernel
-def ranks(G, tolerance, out):
-    """The rank of each table."""
+def invert(G, tolerance, ranks, inverses):
+    """The rank of each table, and its inverse if the rank is full; `inverses` may have length 0."""
     d = G.shape[1]
     L, pivots, left = np.empty((d, d)), np.empty(d, np.int64), np.empty(d)
+    unit, column = np.zeros(d), np.empty(d)
     for k in range(len(G)):
-        out[k] = factorize(G[k], tolerance, L, pivots, left)
+        ranks[k] = factorize(G[k], tolerance, L, pivots, left)
+        if not len(inverses) or ranks[k] < d:
+            continue
+        for j in range(d):
+            unit[j] = 1.0
+            solve(L, pivots, d, unit, column)
+            unit[j] = 0.0
+            for i in range(d):
+                inverses[k, i, j] = column[i]
 
 
 @kernel

@@ -126,7 +126,7 @@ def _run(problem: GroupedProblem, plan: Plan, w: Floats, intercept: float) -> _R
     def task(start: int, stop: int, team: threads.Team) -> None:
         k = slice(start, stop)
         for first in range(0, max(n_epochs, 1), step):
-            if team.stop:
+            if team.has_failed:
                 return
             kernels.descend(
                 problem.G[k], problem.c[k], problem.s[k], problem.n[k], problem.theta_ref[k], problem.l1[k],

@@ -119,7 +119,7 @@ class GroupedProblem:
         """The rank of the columns, about their means if there is an intercept."""
         p = self.grouped.products
         table = p.S if self.has_intercept else self.table
-        return _ranks(table) + self.has_intercept
+        return _inverted(table)[0] + self.has_intercept
 
     @property
     def is_determined(self) -> Flags:
@@ -138,16 +138,15 @@ class GroupedProblem:
         """The pseudo-inverse of G/n, or no table without preconditioning."""
         if not self.objective.precondition:
             return np.empty((0, self.size, self.size))
-        H, metric = self.G / self.n[:, None, None], np.zeros_like(self.G)
-        is_full = self.rank == self.size
-        with blas.one_thread():
-            root = np.linalg.inv(np.linalg.cholesky(H[is_full]))
-            metric[is_full] = np.swapaxes(root, 1, 2) @ root
-            if not is_full.all():
-                values, vectors = np.linalg.eigh(H[~is_full])
-                is_kept = np.arange(self.size) >= self.size - self.rank[~is_full, None]
+        H = self.G / self.n[:, None, None]
+        ranks, metric = _inverted(H, len(H))
+        is_few = np.minimum(ranks, self.rank) < self.size
+        if is_few.any():
+            with blas.one_thread():
+                values, vectors = np.linalg.eigh(H[is_few])
+                is_kept = np.arange(self.size) >= self.size - self.rank[is_few, None]
                 inverse = np.where(is_kept, 1.0 / np.where(is_kept, values, 1.0), 0.0)
-                metric[~is_full] = (vectors * inverse[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+                metric[is_few] = (vectors * inverse[:, None, :]) @ np.swapaxes(vectors, 1, 2)
         return metric
 
     @lazy_property
@@ -202,12 +201,14 @@ def _outer(v: Floats) -> Floats:
     return v[:, :, None] * v[:, None, :]
 
 
-def _ranks(tables: Floats) -> NDArray[np.int64]:
+def _inverted(tables: Floats, n_inverses: int = 0) -> tuple[NDArray[np.int64], Floats]:
+    """The ranks of tables, and their inverses if they are asked for."""
     from fastgd.kernels import groups as kernels
 
     ranks = np.empty(len(tables), np.int64)
-    kernels.ranks(np.ascontiguousarray(tables), RANK_TOLERANCE, ranks)
-    return ranks
+    inverses = np.zeros((n_inverses, *tables.shape[1:]))
+    kernels.invert(np.ascontiguousarray(tables), RANK_TOLERANCE, ranks, inverses)
+    return ranks, inverses
 
 
 def _extremes(H: Floats, rank: NDArray[np.int64]) -> tuple[Floats, Floats]:

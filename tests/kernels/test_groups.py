@@ -38,10 +38,13 @@ def test_the_factor_knows_the_rank_and_solves(rank):
     assert np.count_nonzero(v) <= rank
 
 
-def test_ranks_of_tables():
+def test_ranks_and_inverses_of_tables():
     X = np.random.default_rng(0).normal(size=(3, 9, 4))
     X[1, :, 2] = X[1, :, 0] - X[1, :, 3]
     X[2, 2:] = 0.0
-    ranks = np.empty(3, np.int64)
-    groups.ranks(np.ascontiguousarray(np.swapaxes(X, 1, 2) @ X), 1e-13, ranks)
+    G = np.ascontiguousarray(np.swapaxes(X, 1, 2) @ X)
+    ranks, inverses = np.empty(3, np.int64), np.zeros((3, 4, 4))
+    groups.invert(G, 1e-13, ranks, inverses)
     assert ranks.tolist() == np.linalg.matrix_rank(X).tolist() == [4, 3, 2]
+    np.testing.assert_allclose(inverses[0] @ G[0], np.eye(4), atol=1e-12)
+    assert not inverses[1:].any()

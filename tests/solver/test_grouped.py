@@ -52,8 +52,8 @@ RULES = [{}, {"momentum": 0.5}, {"nesterov": True}, {"momentum": 0.5, "nesterov"
 @pytest.mark.parametrize(("l1", "l2"), PENALTIES)
 def test_every_group_has_the_fit_of_its_summary(fit_intercept, standardize, rule, l1, l2):
     options = dict(fit_intercept=fit_intercept, standardize=standardize, l1=l1, l2=l2, n_epochs=40) | rule
-    for is_weighted, tol in ((False, None), (True, 1e-5)):
-        check_fits(summaries(is_weighted=is_weighted), **options, tol=tol)
+    check_fits(summaries(), **options)
+    check_fits(summaries(ENOUGH, is_weighted=True), **options, tol=1e-5)
 
 
 def check_fits(of_groups, bound=1e-10, **options):
@@ -62,7 +62,8 @@ def check_fits(of_groups, bound=1e-10, **options):
     for k, (key, summary) in enumerate(of_groups.items()):
         alone = quietly(fastgd.gradient_descent, summary, **options)
         size = np.abs(alone.w).max() + abs(alone.intercept)
-        assert fits.n_epochs[k] == alone.n_epochs, key
+        if fits.is_determined[k]:  # of exact fits, rounding decides when the gradient is 0
+            assert fits.n_epochs[k] == alone.n_epochs, key
         assert np.abs(fits.w[k] - alone.w).max() <= bound * size, key
         assert abs(fits.intercept[k] - alone.intercept) <= bound * size, key
         assert abs(fits.cost[k] - alone.cost_history[-1]) <= bound * alone.cost_history[0], key
