@@ -228,11 +228,14 @@ def summarize(
             rank = factorize(S[k], tolerance, L, pivots, left)
             solve(L, pivots, rank, c[k], v)
             if reading == 0:  # about weights 0
-                noise = EPS * EPS * (s[k] + total[k] * (y_ref[k] + r_mean[k]) ** 2)
+                y_mean = y_ref[k] + r_mean[k]
+                noise = EPS * EPS * (s[k] + total[k] * y_mean * y_mean)
             # Each residual has a rounding error of about eps·|y|.
             error[k] = EPS * 4.0 * squares + 2.0 * math.sqrt(s[k] * noise) + noise
             is_close, is_far = s[k] - dot(v, c[k]) < far * s[k], is_off(total[k], offset[k], S[k])
-            if reading == READINGS - 1 or not (is_close or is_far or r_mean[k] ** 2 * total[k] > OFF * s[k]):
+            if reading == READINGS - 1 or not (
+                is_close or is_far or r_mean[k] * r_mean[k] * total[k] > OFF * s[k]
+            ):
                 break
             y_ref[k] += r_mean[k] + dot(offset[k], w_ref[k])  # the mean of y
             if is_close:
