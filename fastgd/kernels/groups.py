@@ -4,7 +4,7 @@ The rows of a group are read in their order, about a reference of the group: its
 the first row is far from them, and weights w_ref that fit it where its residuals are small. A group is read
 from memory once, and again from the cache if its reference changes. Its products depend on its rows alone.
 
-x (n·d,) holds the rows one after the other.
+x (n·d,) holds the rows one after the other, and y the targets in the order of the groups.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ OFF = 16.0
 
 
 @kernel
-def sort_rows(codes, lowest, starts, order):
-    """Sort the numbers of the rows by code, and by number within a code.
+def sort_rows(codes, lowest, y, starts, order, targets):
+    """Sort the numbers of the rows, and their targets, by code, and by number within a code.
 
     The rows of code lowest + k are order[starts[k]:starts[k + 1]].
     """
@@ -42,7 +42,7 @@ def sort_rows(codes, lowest, starts, order):
     place = starts.copy()
     for i in range(len(codes)):
         k = codes[i] - lowest
-        order[place[k]] = i
+        order[place[k]], targets[place[k]] = i, y[i]
         place[k] += 1
 
 
@@ -58,11 +58,12 @@ def fill(x, y, weights, order, begin, end, x_ref, y_ref, w, panel, stride):
         later = order[min(begin + i + AHEAD, len(order) - 1)]
         prefetch(x, later * d)
         prefetch(x, later * d + d - 1)
-        prefetch(y, later)
         row, to, weight = order[begin + i], i * stride, 1.0
+        root = 1.0
         if len(weights):
             weight = weights[row]
-        start, root, r = row * d, math.sqrt(weight), np.float64(y[row]) - y_ref
+            root = math.sqrt(weight)
+        start, r = row * d, y[begin + i] - y_ref
         for first in range(0, d, gram.STRIP):
             for j in range(first, min(first + gram.STRIP, d)):
                 u = np.float64(x[start + j]) - x_ref[j]
@@ -218,7 +219,7 @@ def summarize(
         begin, end = starts[k], starts[k + 1]
         for j in range(d):
             x_ref[k, j], w_ref[k, j] = np.float64(x[order[begin] * d + j]), 0.0
-        y_ref[k] = np.float64(y[order[begin]])
+        y_ref[k] = y[begin]
         for reading in range(READINGS):
             at = x_ref[k], y_ref[k], w_ref[k]
             total[k] = read(x, y, weights, order, begin, end, *at, panel, stride, out, width, node)

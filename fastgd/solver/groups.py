@@ -212,7 +212,7 @@ def summarize_groups(
     Notes
     -----
     Rows are sorted by group, and each group is read about a reference of its own, twice or more often if it
-    fits closely. Memory for 8 bytes a row and about d² numbers a group.
+    fits closely. Memory for 16 bytes a row and about d² numbers a group.
 
     Examples
     --------
@@ -242,8 +242,10 @@ def summarize_groups(
 def _of_rows(rows: ArrayRows, groups: keys.Keys, target: str, n_threads: int | None) -> GroupedSummary:
     from fastgd.kernels import groups as kernels
 
+    X, y, weights = rows.whole()
     starts, order = np.zeros(len(groups.keys) + 1, np.int64), np.empty(rows.n, np.int64)
-    kernels.sort_rows(groups.codes, groups.lowest, starts, order)
+    targets = np.empty(rows.n)
+    kernels.sort_rows(groups.codes, groups.lowest, read_only(y), starts, order, targets)
     counts = np.diff(starts)
     if rows.has_weights:
         counted = groups.codes[rows.weights > 0.0] - groups.lowest
@@ -252,12 +254,11 @@ def _of_rows(rows: ArrayRows, groups: keys.Keys, target: str, n_threads: int | N
     is_read = np.diff(starts) > 0
     # Codes without rows have no length, so the starts of the others are those of all groups.
     starts = np.append(starts[:-1][is_read], rows.n)
-    X, y, weights = rows.whole()
-    x, y, products = read_only(X).reshape(-1), read_only(y), StackedProducts.zeros(len(starts) - 1, rows.d)
+    x, products = read_only(X).reshape(-1), StackedProducts.zeros(len(starts) - 1, rows.d)
 
     def task(first: int, last: int, _team: threads.Team) -> None:
         parts = (part[first:last] for part in products[:-1])
-        kernels.summarize(x, y, weights, order, starts[first : last + 1], RULES, *parts)
+        kernels.summarize(x, targets, weights, order, starts[first : last + 1], RULES, *parts)
 
     in_threads(task, _pieces(starts, rows.d), n_threads)
     if not all(np.isfinite(part).all() for part in (products.S, products.c, products.s)):

@@ -10,8 +10,10 @@ from fastgd.kernels import groups
 
 def test_rows_are_sorted_by_code_and_stay_in_order():
     codes = np.random.default_rng(0).integers(-2, 7, 500)
-    starts, order = np.zeros(10, np.int64), np.empty(500, np.int64)
-    groups.sort_rows(codes, -2, starts, order)
+    y = np.random.default_rng(1).normal(size=500).astype(np.float32)
+    starts, order, targets = np.zeros(10, np.int64), np.empty(500, np.int64), np.empty(500)
+    groups.sort_rows(codes, -2, y, starts, order, targets)
+    assert targets.tolist() == y[order].tolist()
     assert order.tolist() == np.argsort(codes, kind="stable").tolist()
     assert np.diff(starts).tolist() == [np.count_nonzero(codes == code) for code in range(-2, 7)]
 
