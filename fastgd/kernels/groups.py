@@ -30,20 +30,22 @@ OFF = 16.0
 
 
 @kernel
-def sort_rows(codes, lowest, y, starts, order, targets):
-    """Sort the numbers of the rows, and their targets, by code, and by number within a code.
+def count(codes, lowest, counts):
+    """Add the number of rows of code lowest + k to counts[k]."""
+    for i in range(len(codes)):
+        counts[codes[i] - lowest] += 1
 
-    The rows of code lowest + k are order[starts[k]:starts[k + 1]].
+
+@kernel
+def sort_rows(codes, lowest, y, first, places, order, targets):
+    """Write the numbers of the rows from `first` on, and their targets, to the places of their codes.
+
+    The next row of code lowest + k goes to places[k].
     """
     for i in range(len(codes)):
-        starts[codes[i] - lowest + 1] += 1
-    for k in range(1, len(starts)):
-        starts[k] += starts[k - 1]
-    place = starts.copy()
-    for i in range(len(codes)):
         k = codes[i] - lowest
-        order[place[k]], targets[place[k]] = i, y[i]
-        place[k] += 1
+        order[places[k]], targets[places[k]] = first + i, y[i]
+        places[k] += 1
 
 
 @kernel

@@ -22,7 +22,7 @@ from fastgd.solver import caveats, forecast, summarized
 from fastgd.solver.descents import resolved_plan
 from fastgd.solver.fit import fit, planned
 from fastgd.solver.grouped_fit import GroupedFit
-from fastgd.solver.grouped_problem import Flags, GroupedProblem
+from fastgd.solver.grouped_problem import MOST_GROUPS, Flags, GroupedProblem, pieces
 from fastgd.solver.groups import GroupedSummary, in_threads
 from fastgd.solver.inputs import refuse_others
 from fastgd.solver.objective import UpdateRule
@@ -34,7 +34,6 @@ from fastgd.solver.steppers.summary import ROUNDING
 
 CALL_NS, EPOCH_NS = 20_000_000, 200
 """A call of the kernel takes at most about CALL_NS. An epoch takes EPOCH_NS, and 1 ns for each number."""
-MOST_GROUPS = 256
 NEEDS = "a GroupedSummary has no rows, and {what} needs them: fit each group from X and y"
 GIVEN = [
     "w0", "learning_rate", "n_epochs", "tol", "patience", "validation_fraction", "callback", "method",
@@ -64,7 +63,7 @@ def fit_groups(
 
     fit_one = _FitOne(grouped, objective_options, rule, given)
     plan = resolved_plan(plan, first)
-    problem = GroupedProblem(grouped, plan.objective)
+    problem = GroupedProblem(grouped, plan.objective, options.n_threads)
     if options.callback is not None:
         with_costs = given | {"history": options.history or "costs"}
         return _one_by_one(grouped, fit_one._replace(options=with_costs), problem.is_determined)
@@ -135,8 +134,7 @@ def _run(problem: GroupedProblem, plan: Plan, w: Floats, intercept: float) -> _R
                 options.on_divergence == "ignore", done[k], has_converged[k], costs[k],
             )  # fmt: skip
 
-    pieces = [(k, min(k + together, g)) for k in range(0, g, together)]
-    in_threads(task, pieces, options.n_threads)
+    in_threads(task, pieces(g, together), options.n_threads)
     sums = np.append(0.0, np.cumsum(factors))
     largest = rates * factors.max(initial=0.0)
     return _Run(v, done, has_converged, costs, state, (v == before).all(axis=1), largest, rates * sums[done])

@@ -12,15 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.engine.blocks import Floats
+from fastgd.engine.threads import Team
 from fastgd.lazy import lazy_property
 from fastgd.solver import blas, curvature, summarized
 from fastgd.solver.curvature import SLOWEST
-from fastgd.solver.groups import GroupedSummary
+from fastgd.solver.groups import GroupedSummary, in_threads
 from fastgd.solver.linalg import NULL, RANK_TOLERANCE
 from fastgd.solver.objective import Objective, UpdateRule
 from fastgd.solver.problem import OFF
 
 Flags = NDArray[np.bool_]
+
+
+MOST_GROUPS = 256
+
+
+def pieces(n_groups: int, most: int = MOST_GROUPS) -> list[tuple[int, int]]:
+    """Runs of at most so many groups."""
+    return [(k, min(k + most, n_groups)) for k in range(0, n_groups, most)]
 
 
 @dataclass
@@ -29,6 +38,7 @@ class GroupedProblem:
 
     grouped: GroupedSummary
     objective: Objective
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
         p, objective = self.grouped.products, self.objective
@@ -119,7 +129,7 @@ class GroupedProblem:
         """The rank of the columns, about their means if there is an intercept."""
         p = self.grouped.products
         table = p.S if self.has_intercept else self.table
-        return _inverted(table)[0] + self.has_intercept
+        return self._inverted(table)[0] + self.has_intercept
 
     @property
     def is_determined(self) -> Flags:
@@ -139,7 +149,7 @@ class GroupedProblem:
         if not self.objective.precondition:
             return np.empty((0, self.size, self.size))
         H = self.G / self.n[:, None, None]
-        ranks, metric = _inverted(H, len(H))
+        ranks, metric = self._inverted(H, len(H))
         is_few = np.minimum(ranks, self.rank) < self.size
         if is_few.any():
             with blas.one_thread():
@@ -155,7 +165,7 @@ class GroupedProblem:
         if self.objective.precondition:
             both = np.where(self.rank > 0, 2.0, 0.0)
             return both, both
-        return _extremes(2.0 / self.n[:, None, None] * self.G, self.rank)
+        return self._extremes(2.0 / self.n[:, None, None] * self.G, self.rank)
 
     def auto_rates(self, rule: UpdateRule) -> Floats:
         """The rate of learning_rate="auto" of each group."""
@@ -176,12 +186,38 @@ class GroupedProblem:
         """The least eigenvalue that is not 0 of H in like units."""
         units = np.where(self.units > 0.0, self.units, 1.0)
         H = 2.0 / self.n[:, None, None] * self.G
-        smallest, largest = _extremes(H / (units[:, :, None] * units[:, None, :]), self.rank)
+        smallest, largest = self._extremes(H / (units[:, :, None] * units[:, None, :]), self.rank)
         if self.has_intercept and not self.objective.is_standardized:
             for k in np.flatnonzero(~(smallest > NULL * self.size * largest)).tolist():
                 parted = curvature.parted(self.G[k] / self.n[k], np.zeros(self.d))
                 smallest[k] = curvature.least_in_units(H[k], self.units[k], parted, self.l2[k])
         return np.maximum(smallest, 0.0)
+
+    def _inverted(self, tables: Floats, n_inverses: int = 0) -> tuple[NDArray[np.int64], Floats]:
+        """The ranks of tables, and their inverses if they are asked for."""
+        from fastgd.kernels import groups as kernels
+
+        ranks = np.empty(len(tables), np.int64)
+        tables, inverses = np.ascontiguousarray(tables), np.zeros((n_inverses, *tables.shape[1:]))
+
+        def task(first: int, last: int, _team: Team) -> None:
+            part = slice(first, last)
+            kernels.invert(tables[part], RANK_TOLERANCE, ranks[part], inverses[part])
+
+        in_threads(task, pieces(len(tables)), self.n_threads)
+        return ranks, inverses
+
+    def _extremes(self, H: Floats, rank: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """The smallest eigenvalue that is not 0, and the largest, of tables of these ranks."""
+        values = np.empty(H.shape[:2])
+
+        def task(first: int, last: int, _team: Team) -> None:
+            values[first:last] = np.linalg.eigvalsh(H[first:last])
+
+        with blas.one_thread():
+            in_threads(task, pieces(len(H)), self.n_threads)
+        first = np.minimum(H.shape[1] - rank, H.shape[1] - 1)
+        return np.asarray(values[np.arange(len(H)), first]), np.asarray(values[:, -1])
 
     def conditions(self) -> Floats:
         """Upper bounds of `caveats.condition`."""
@@ -199,21 +235,3 @@ class GroupedProblem:
 
 def _outer(v: Floats) -> Floats:
     return v[:, :, None] * v[:, None, :]
-
-
-def _inverted(tables: Floats, n_inverses: int = 0) -> tuple[NDArray[np.int64], Floats]:
-    """The ranks of tables, and their inverses if they are asked for."""
-    from fastgd.kernels import groups as kernels
-
-    ranks = np.empty(len(tables), np.int64)
-    inverses = np.zeros((n_inverses, *tables.shape[1:]))
-    kernels.invert(np.ascontiguousarray(tables), RANK_TOLERANCE, ranks, inverses)
-    return ranks, inverses
-
-
-def _extremes(H: Floats, rank: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """The smallest eigenvalue that is not 0, and the largest, of tables of these ranks."""
-    with blas.one_thread():
-        values = np.linalg.eigvalsh(H)
-    first = np.minimum(H.shape[1] - rank, H.shape[1] - 1)
-    return np.asarray(values[np.arange(len(H)), first]), np.asarray(values[:, -1])

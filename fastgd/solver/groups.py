@@ -17,7 +17,7 @@ from fastgd.data.arrays import ArrayRows, read_only
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
 from fastgd.engine import threads
-from fastgd.engine.blocks import Floats
+from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
 from fastgd.solver import centring
 from fastgd.solver.curvature import CONSTANT
@@ -32,6 +32,8 @@ Counts = NDArray[np.int64]
 
 PIECE_NUMBERS = 1 << 18
 """A task of a thread has groups with about this many numbers."""
+SORTED_ROWS = 1 << 16
+"""The least number of rows that a thread sorts."""
 RULES = CONSTANT, RANK_TOLERANCE, FAR
 
 
@@ -243,9 +245,7 @@ def _of_rows(rows: ArrayRows, groups: keys.Keys, target: str, n_threads: int | N
     from fastgd.kernels import groups as kernels
 
     X, y, weights = rows.whole()
-    starts, order = np.zeros(len(groups.keys) + 1, np.int64), np.empty(rows.n, np.int64)
-    targets = np.empty(rows.n)
-    kernels.sort_rows(groups.codes, groups.lowest, read_only(y), starts, order, targets)
+    starts, order, targets = _sorted(groups, read_only(y), n_threads)
     counts = np.diff(starts)
     if rows.has_weights:
         counted = groups.codes[rows.weights > 0.0] - groups.lowest
@@ -272,6 +272,30 @@ def _of_rows(rows: ArrayRows, groups: keys.Keys, target: str, n_threads: int | N
         counts[there], rows.columns, target, rows.has_weights, rows.is_scalar, products,
         tuple(map(groups.keys.__getitem__, there.tolist())),
     )  # fmt: skip
+
+
+def _sorted(groups: keys.Keys, y: Array, n_threads: int | None) -> tuple[Counts, Counts, Floats]:
+    """Where each code starts, and the rows and targets by code: a stable counting sort, part by part."""
+    from fastgd.kernels import groups as kernels
+
+    codes, lowest, k = groups.codes, groups.lowest, len(groups.keys)
+    step = max(SORTED_ROWS, k, -(-len(y) // (n_threads or threads.default_threads())))
+    parts = [(first, min(first + step, len(y))) for first in range(0, len(y), step)]
+    counts, order, targets = np.zeros((len(parts), k), np.int64), np.empty(len(y), np.int64), np.empty(len(y))
+
+    def count(first: int, last: int, _team: threads.Team) -> None:
+        kernels.count(codes[first:last], lowest, counts[first // step])
+
+    in_threads(count, parts, n_threads)
+    starts = np.append(0, np.cumsum(counts.sum(axis=0)))
+    places = starts[:-1] + counts.cumsum(axis=0) - counts
+
+    def sort(first: int, last: int, _team: threads.Team) -> None:
+        of_part = codes[first:last], lowest, y[first:last], first, places[first // step]
+        kernels.sort_rows(*of_part, order, targets)
+
+    in_threads(sort, parts, n_threads)
+    return starts, order, targets
 
 
 def _pieces(starts: Counts, d: int) -> list[tuple[int, int]]:

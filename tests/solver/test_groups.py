@@ -111,6 +111,7 @@ def test_bits_do_not_depend_on_threads_or_on_other_groups(monkeypatch):
     one = fastgd.summarize_groups(X, y, by=by, n_threads=1).products
     alone = fastgd.summarize_groups(X[by == 2], y[by == 2], by=by[by == 2])
     monkeypatch.setattr(groups, "PIECE_NUMBERS", 64)
+    monkeypatch.setattr(groups, "SORTED_ROWS", 100)
     many = fastgd.summarize_groups(X, y, by=by, n_threads=4).products
     assert all(a.tobytes() == b.tobytes() for a, b in zip(one, many, strict=True))
     assert all(np.array_equal(a[2], b[0]) for a, b in zip(one, alone.products, strict=True))
