@@ -52,7 +52,7 @@ CALLS = {
     "log_loss": ("fastgd.gradient_descent(X, y > 0.0, loss='log_loss')", 21),
     "groups": (
         "fastgd.gradient_descent(fastgd.summarize_groups(X, y, by=np.arange(9000) % 7), fit_intercept=True)",
-        26,
+        28,
     ),
     "make_linear": ("fastgd.make_linear(9000, 5)", 9),
 }
