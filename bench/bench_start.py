@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ ROOT = Path(fastgd.__file__).parents[1]
 LESSON = ([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
 
 
+BYTECODE = tempfile.TemporaryDirectory()
+
+
 def run(code, cache):
-    """The output of a new Python process."""
+    """The output of a new Python process, which finds bytecode as after an install."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "FASTGD_CACHE_DIR": str(cache)}
+    environment |= {"PYTHONPYCACHEPREFIX": BYTECODE.name, "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-W", "error", "-c", code]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 

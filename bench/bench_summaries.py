@@ -30,9 +30,9 @@ def sized(*sizes, dtypes=("float64",)):
 
 LINE = sized((10_000_000, None))
 TABLES = sized((1_000_000, 10), (500_000, 32), (500_000, 100), dtypes=("float64", "float32"))
-IN_ORDER = LINE + sized((3_000_000, 2), (1_000_000, 10), (300_000, 32))
+IN_ORDER = LINE + sized((3_000_000, 2), (2_000_000, 4), (1_000_000, 10), (500_000, 20), (300_000, 32))
 SHUFFLED = LINE + sized((1_000_000, 10))
-SWEPT = LINE + sized((1_000_000, 10))
+SWEPT = LINE + sized((2_000_000, 4), (1_000_000, 10))
 IN_DOUBLE = LINE + [case for case in TABLES if case.dtype == "float64"]
 
 

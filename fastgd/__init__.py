@@ -12,6 +12,7 @@ Summarise:
 
     summarize           all that squared errors need of rows, from one read; summaries add up
     summarize_groups    a summary for each group of rows; gradient_descent fits them all at once
+    inference           least squares with standard errors, tests and intervals
 
 Compute:
 
@@ -34,6 +35,7 @@ Results, errors and warnings:
     Summary             sums, differences, columns and targets of summaries, `save`
     GroupedSummary      a mapping of key to Summary
     GroupedFit          the fits of all groups: arrays, `to_frame`, `predict`, and a FitResult by key
+    Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
     InvalidDataError    the data cannot be used
@@ -76,11 +78,13 @@ _HOMES = {
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
+    "inference": "solver.inference",
     "load": "solver.model",
     "show_versions": "versions",
     "warmup": "warm",
     "read_table": "data.tables",
     "FitResult": "solver.results",
+    "Inference": "solver.inference_result",
     "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
     "GroupedSummary": "solver.groups",
@@ -101,6 +105,7 @@ __all__ = [
     "FitResult",
     "GroupedFit",
     "GroupedSummary",
+    "Inference",
     "InvalidDataError",
     "MultiTargetFit",
     "Summary",
@@ -113,6 +118,7 @@ __all__ = [
     "forward",
     "gradient",
     "gradient_descent",
+    "inference",
     "load",
     "loss",
     "make_linear",
@@ -135,6 +141,8 @@ if TYPE_CHECKING:
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.grouped_fit import GroupedFit
     from fastgd.solver.groups import GroupedSummary, summarize_groups
+    from fastgd.solver.inference import inference
+    from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.results import DivergenceError, FitResult

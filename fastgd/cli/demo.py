@@ -55,8 +55,9 @@ def demo(n_samples: int) -> Iterator[str]:
     yield "The lesson: x = 1, 2, 3 hours, y = 2, 4, 6 points, w = 1 to begin with, learning rate 0.01"
     yield ""
     first, *others = _RUNS
+    lesson = full_batch_lesson()  # before the kernels are loaded: a plain loop, which needs no compiler
     with _compiled_beside(others):
-        yield full_batch_lesson().trace(digits=2)
+        yield lesson.trace(digits=2)
         yield ""
         _warm_up(first)
     for what in others:
@@ -161,10 +162,10 @@ def _compiled_beside(runs: Iterable[str]) -> Iterator[None]:
 
 def _can_compile_beside() -> bool:
     """Whether there are kernels to compile and a disk cache."""
-    from fastgd.kernels import _jit, one_read
+    from fastgd.kernels import _jit, maps
 
-    is_compiler_on = hasattr(one_read.run_1d, "signatures")
-    return is_compiler_on and not _jit.is_kept("one_read.run_1d") and _jit.can_keep()
+    is_compiler_on = hasattr(maps.run_1d, "signatures")
+    return is_compiler_on and not _jit.is_kept("maps.run_1d") and _jit.can_keep()
 
 
 def _read(rows: ArrayRows, threads: int) -> Timing:

@@ -154,10 +154,10 @@ class ArrayRows(Dataset):
         self._table.setflags(write=False)
         self._target = read_only(self.y)
         self._is_direct = _is_direct(self._table) and _is_direct(self._target)
+        self.run_numbers = _SLICED_RUN_NUMBERS
         if not self._is_direct:
             self._watch_rounding()
-        converted = CONVERTED_RUN_BYTES // kernel_dtype(self.X.dtype).itemsize
-        self.run_numbers = _SLICED_RUN_NUMBERS if self._is_direct else converted
+            self.run_numbers = CONVERTED_RUN_BYTES // kernel_dtype(self.X.dtype).itemsize
 
     def _watch_rounding(self) -> None:
         """Warn of integers that floats round: now, or for a memory map when it is read."""

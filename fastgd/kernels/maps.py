@@ -1,36 +1,30 @@
-"""Blocks of SGD steps as affine maps, for one or several learning rates in one pass.
+"""Blocks of SGD steps as affine maps, for one or several learning rates in one pass. Here: one column.
 
 A step on row (x, y) is w ← w − 2α x (x·w − y). With u = w − w_ref and r = y − x·w_ref it is the affine map
 u ← (I − 2α x xᵀ) u + 2α r x. Maps compose in order, so the steps of a block are one map u ← A u + b (S.
 Maleki, M. Musuvathi, T. Mytkowicz, "Parallel stochastic gradient descent with sound combiners", arXiv
-1705.08030).
+1705.08030). `stretches.py` makes the maps of several columns.
 
-A column of A is the result of the steps for a unit vector and r = 0; b is their result for 0. All columns of
-[A | b] take the same steps side by side, two or four at once as in `in_order.py` (J. Benesty and P. Duhamel,
-"A fast exact least mean square adaptive algorithm", IEEE Trans. Signal Processing 40(12), 1992). Let V_i be
-x_i [A | b] with r_i subtracted in the last column, and let each φ_i be a row vector. Then
-
-    φ_i = 2α (V_i − Σ_{j<i} (x_i·x_j) φ_j),    [A | b] ← [A | b] − Σ x_iᵀ φ_i.
-
-Each run_… function divides its rows into blocks of block_rows (the last may be shorter). For rate k it writes
+Both kernels divide their rows into blocks of block_rows (the last may be shorter). For rate k they write
 a[k, block], b[k, block] and growth[k, block]. The growth bounds the amplification by any stretch of the
 block's steps. With several columns it is Π max(1, |1 − 2α‖x_i‖²|). With one column it is the largest
 Π |1 − 2α x_i²| of a stretch, where a leaf without amplifying steps counts as 1. It is inf or NaN if it
 overflows or x is not finite. The numbers of a block do not depend on the run that contains it.
+
+They return the statistics of all rows, a node as in `gram.py`: blocks are added as in `tree.py`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from fastgd.kernels import tree
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
-from fastgd.kernels.arithmetic import with_item
+from fastgd.kernels.vectors import LANES
 
 LEAF = 256
 """Rows whose squares are made together. They fit in the first-level cache."""
 FOURS = LEAF // 4
-LANES = 8
-"""Rates that are composed side by side, and the length of a row of [A | b] in `run_few`."""
 MANY = 4
 """With at least this many rates, lanes are faster than one rate after the other."""
 TINY = 1e-150
@@ -38,10 +32,10 @@ TINY = 1e-150
 
 
 @kernel
-def run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums):
+def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
     """One column: x, y (n,); w_ref a number; rates (K,); a, b, growth (K, n_blocks).
 
-    Writes Σ x², Σ x r and Σ r² of each block into sums (n_blocks, 3).
+    Returns Σ x², Σ x r and Σ r² of all rows.
     """
     squares, products = np.empty(LEAF), np.empty(LEAF)
     fours_a, fours_b = np.empty(FOURS), np.empty(FOURS)
@@ -51,9 +45,10 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums):
     for k in range(len(rates)):
         state[k // LANES, 2 * LANES + k % LANES] = 2.0 * rates[k]
         bound = min(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
+    stack, top = tree.new_stack(a.shape[1], 3), tree.EMPTY
     for block in range(a.shape[1]):
         stop = min((block + 1) * block_rows, len(x))
-        total = sums[block]
+        total = stack[top]
         for j in range(3):
             total[j] = 0.0
         for k in range(len(rates)):
@@ -85,6 +80,8 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth, sums):
         for k in range(len(rates)):
             group, lane = state[k // LANES], k % LANES
             a[k, block], b[k, block] = group[lane], group[2 * LANES + lane] * group[LANES + lane]
+        top = tree.push(stack, top, block)
+    return tree.total(stack, top)
 
 
 @kernel(fastmath=FAST)
@@ -176,149 +173,9 @@ def at_least_one(factor):
 
 
 @kernel
-def run_few(x, y, w_ref, rates, block_rows, a, b, growth):
-    """Few columns: x (n·d,) holds the rows one after the other; w_ref is a tuple of d < LANES numbers.
-
-    y is (n,), rates (K,), a (K, n_blocks, d, d), b (K, n_blocks, d), growth (K, n_blocks).
-    """
-    d = len(w_ref)
-    lanes = (a.shape[3] + 4) // 4 * 4  # not from d: loops of constant length do not become vector loops
-    M = np.empty((d + 1) * LANES)  # row j of [A | b] starts at j·LANES; the last row is (0, …, 0, 1)
-    for block in range(a.shape[1]):
-        start, stop = block * block_rows, min((block + 1) * block_rows, len(y))
-        for k in range(len(rates)):
-            for j in range(len(M)):
-                M[j] = 1.0 if j % (LANES + 1) == 0 else 0.0
-            product = 1.0
-            for leaf in range(start, stop, LEAF):
-                end = min(leaf + LEAF, stop)
-                product *= steps_few(x[leaf * d : end * d], y[leaf:end], w_ref, 2.0 * rates[k], lanes, M)
-                for j in range(d):
-                    drop_tiny(M[j * LANES : j * LANES + d])
-            growth[k, block] = product
-            for i in range(d):
-                for j in range(d):
-                    a[k, block, i, j] = M[i * LANES + j]
-                b[k, block, i] = M[i * LANES + d]
-
-
-@kernel(fastmath=CONTRACT)
-def steps_few(x, y, w_ref, twice_rate, lanes, M):
-    """Step two rows at a time. Loops over d unroll, and lanes hold the columns of [A | b].
-
-    Sums are written in a fast order and not regrouped, so that all inlined copies add in the same order.
-    """
-    d = len(w_ref)
-    growth = 1.0
-    for i in range(0, len(y), 2):
-        live = i + 1 < len(y)  # else a row of zeros, which moves nothing
-        r, s = np.float64(y[i]), np.float64(y[i + 1]) if live else 0.0
-        xx = xz = zz = 0.0
-        x_i = z_i = w_ref
-        for j in range(d):
-            x_i = with_item(x_i, j, np.float64(x[i * d + j]))
-            z_i = with_item(z_i, j, np.float64(x[(i + 1) * d + j]) if live else 0.0)
-        for j in range(d):
-            r -= x_i[j] * w_ref[j]
-            s -= z_i[j] * w_ref[j]
-            xx += x_i[j] * x_i[j]
-            xz += x_i[j] * z_i[j]
-            zz += z_i[j] * z_i[j]
-        r, s, xz = twice_rate * r, twice_rate * s, -twice_rate * xz
-        x_f = z_f = w_ref
-        for j in range(d):
-            x_f, z_f = with_item(x_f, j, -twice_rate * x_i[j]), with_item(z_f, j, -twice_rate * z_i[j])
-        for lane in range(lanes):
-            f, g = r * M[d * LANES + lane], s * M[d * LANES + lane]
-            for j in range(d):
-                f += x_f[j] * M[j * LANES + lane]
-                g += z_f[j] * M[j * LANES + lane]
-            g += xz * f
-            for j in range(d):
-                M[j * LANES + lane] += x_i[j] * f
-                M[j * LANES + lane] += z_i[j] * g
-        growth *= at_least_one(abs(1.0 - twice_rate * xx)) * at_least_one(abs(1.0 - twice_rate * zz))
-    return growth
-
-
-@kernel
 def drop_tiny(numbers):
     for j in range(len(numbers)):
-        if abs(numbers[j]) < TINY:
-            numbers[j] = 0.0
-
-
-@kernel
-def run_nd(X, y, w_ref, rates, block_rows, a, b, growth):
-    """Many columns: X (n, d), w_ref (d,), the rest as in `run_few`. Any d works, but small d is slow."""
-    n, d = X.shape
-    width = -(-d // 8) * 8  # padded to whole vectors
-    columns, four, r, w_padded = np.empty((d + 1, width)), np.zeros((4, width)), np.empty(4), np.zeros(width)
-    for j in range(d):
-        w_padded[j] = w_ref[j]
-    for block in range(a.shape[1]):
-        start, stop = block * block_rows, min((block + 1) * block_rows, n)
-        for k in range(len(rates)):
-            for c in range(d + 1):
-                for j in range(width):
-                    columns[c, j] = 1.0 if j == c < d else 0.0
-            product = 1.0
-            for leaf in range(start, stop, LEAF):
-                rows = slice(leaf, min(leaf + LEAF, stop))
-                product *= steps_nd(X[rows], y[rows], w_padded, 2.0 * rates[k], four, r, columns)
-                drop_tiny(columns[:d].reshape(-1))
-            growth[k, block] = product
-            for i in range(d):
-                for j in range(d):
-                    a[k, block, i, j] = columns[j, i]
-                b[k, block, i] = columns[d, i]
-
-
-@kernel(fastmath=FAST)
-def steps_nd(X, y, w_ref, twice_rate, four, r, columns):
-    """Step four rows at a time on each column of [A | b]. `columns` holds these columns as rows, `four` the
-    rows x."""
-    n, d = X.shape
-    width = four.shape[1]
-    p, q, s, t = four[0], four[1], four[2], four[3]
-    growth = 1.0
-    for i in range(0, n, 4):
-        for k in range(4):
-            x, live = four[k], i + k < n
-            r[k] = y[i + k] if live else 0.0
-            for j in range(d):
-                x[j] = X[i + k, j] if live else 0.0  # a row of zeros moves nothing
-        rp, rq, rs, rt = r[0], r[1], r[2], r[3]
-        for j in range(width):
-            rp -= p[j] * w_ref[j]
-            rq -= q[j] * w_ref[j]
-            rs -= s[j] * w_ref[j]
-            rt -= t[j] * w_ref[j]
-        pp = qq = ss = tt = pq = ps = pt = qs = qt = st = 0.0
-        for j in range(width):
-            p_j, q_j, s_j, t_j = p[j], q[j], s[j], t[j]
-            pp, qq, ss, tt = pp + p_j * p_j, qq + q_j * q_j, ss + s_j * s_j, tt + t_j * t_j
-            pq, ps, pt = pq + p_j * q_j, ps + p_j * s_j, pt + p_j * t_j
-            qs, qt, st = qs + q_j * s_j, qt + q_j * t_j, st + s_j * t_j
-        for square in (pp, qq, ss, tt):
-            growth *= at_least_one(abs(1.0 - twice_rate * square))
-        for c in range(d + 1):
-            column = columns[c]
-            fp = fq = fs = ft = 0.0
-            for j in range(width):
-                fp += p[j] * column[j]
-                fq += q[j] * column[j]
-                fs += s[j] * column[j]
-                ft += t[j] * column[j]
-            if c == d:
-                fp, fq, fs, ft = fp - rp, fq - rq, fs - rs, ft - rt
-            fp *= -twice_rate
-            fq = -twice_rate * (fq + pq * fp)
-            fs = -twice_rate * (fs + ps * fp + qs * fq)
-            ft = -twice_rate * (ft + pt * fp + qt * fq + st * fs)
-            for j in range(width):
-                column[j] += fp * p[j] + fq * q[j] + fs * s[j] + ft * t[j]
-    return growth
+        numbers[j] = 0.0 if abs(numbers[j]) < TINY else numbers[j]
 
 
 @kernel(fastmath=CONTRACT)

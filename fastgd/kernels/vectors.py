@@ -1,7 +1,8 @@
 """Vectors of eight float64 numbers, for loops that the compiler does not vectorise well.
 
-`load` reads float32 or float64 and converts to float64. Nothing checks bounds. A vector lives in registers of
-one kernel. If kernels run as Python functions, a vector is an array of eight numbers.
+`load` reads float32 or float64 and converts to float64. Arrays are C-contiguous, and an index counts their
+numbers, for any shape. Nothing checks bounds. A vector lives in registers of one kernel. If kernels run as
+Python functions, a vector is an array of eight numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arithmetic import fma
 
 LANES = 8
 _NUMBERS = ir.VectorType(ir.DoubleType(), LANES)
@@ -88,6 +90,35 @@ def _store(typing_context, array, index, value):
 
 
 @intrinsic
+def _interleave(typing_context, array, index, distance, out, at):
+    """Transpose 8 × 8 numbers by exchanging halves of pairs of vectors, at distances 1, 2 and 4."""
+
+    def code(context, builder, signature, arguments):
+        source, target = signature.args[0], signature.args[3]
+        array, index, distance, out, at = arguments
+        numbers = ir.VectorType(context.get_data_type(source.dtype), LANES).as_pointer()
+        rows = []
+        for _ in range(LANES):
+            address = builder.bitcast(_address(context, builder, source, array, index), numbers)
+            rows.append(_widened(builder, builder.load(address, align=source.dtype.bitwidth // 8)))
+            index = builder.add(index, distance)
+        for bit in (1, 2, 4):
+            low = [k if not k & bit else LANES + k - bit for k in range(LANES)]
+            high = [k + bit if not k & bit else LANES + k for k in range(LANES)]
+            for first in (k for k in range(LANES) if not k & bit):
+                pair = rows[first], rows[first + bit]
+                rows[first] = builder.shuffle_vector(*pair, ir.Constant(_INDICES, low))
+                rows[first + bit] = builder.shuffle_vector(*pair, ir.Constant(_INDICES, high))
+        for row in rows:
+            address = builder.bitcast(_address(context, builder, target, out, at), _NUMBERS.as_pointer())
+            builder.store(row, address, align=8)
+            at = builder.add(at, ir.Constant(at.type, LANES))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, out, types.intp), code
+
+
+@intrinsic
 def _splat(typing_context, value):
     def code(context, builder, signature, arguments):
         return _spread(builder, arguments[0], _NUMBERS)
@@ -109,6 +140,28 @@ def _multiply_add(typing_context, a, b, c):
     def code(context, builder, signature, arguments):
         product = builder.fmul(arguments[0], arguments[1], flags=["contract"])
         return builder.fadd(arguments[2], product, flags=["contract"])
+
+    return vector(vector, vector, vector), code
+
+
+def _rounded(operation):
+    @intrinsic
+    def rounded(typing_context, a, b):
+        def code(context, builder, signature, arguments):
+            return getattr(builder, operation)(*arguments)
+
+        return vector(vector, vector), code
+
+    return rounded
+
+
+@intrinsic
+def _rounding_error(typing_context, a, b, product):
+    def code(context, builder, signature, arguments):
+        a, b, product = arguments
+        function_type = ir.FunctionType(_NUMBERS, [_NUMBERS] * 3)
+        fma = cgutils.get_or_insert_function(builder.module, function_type, f"llvm.fma.v{LANES}f64")
+        return builder.call(fma, [a, b, builder.fsub(ir.Constant(_NUMBERS, [-0.0] * LANES), product)])
 
     return vector(vector, vector, vector), code
 
@@ -150,19 +203,33 @@ def _line_of(typing_context, array):
     return types.intp(array), code
 
 
+def _plain_load(array, index):
+    return array.reshape(-1)[index : index + LANES].astype(np.float64)
+
+
 def _plain_load_part(array, index, count):
     numbers = np.zeros(LANES)
-    numbers[:count] = array[index : index + count]
+    numbers[:count] = array.reshape(-1)[index : index + count]
     return numbers
+
+
+def _plain_interleave(array, index, distance, out, at):
+    for lane in range(LANES):
+        start = index + lane * distance
+        out[at + lane : at + LANES * LANES : LANES] = array[start : start + LANES]
 
 
 def _plain_store(array, index, value):
     array[index : index + LANES] = value
 
 
+def _plain_rounding_error(a, b, product):
+    return np.array([fma(*numbers) for numbers in zip(a, b, -product, strict=True)])
+
+
 _OFF = config.DISABLE_JIT
 
-load = (lambda array, index: array[index : index + LANES].astype(np.float64)) if _OFF else _load
+load = _plain_load if _OFF else _load
 """The eight numbers from array[index]."""
 
 load_part = _plain_load_part if _OFF else _load_part
@@ -171,14 +238,29 @@ load_part = _plain_load_part if _OFF else _load_part
 store = _plain_store if _OFF else _store
 """array[index : index + 8] = value, for a float64 array."""
 
+interleave = _plain_interleave if _OFF else _interleave
+"""Move number k from array[index + lane·distance] to out[at + 8 k + lane], for eight lanes and k < 8."""
+
 splat = (lambda value: np.full(LANES, value)) if _OFF else _splat
 """A vector of eight equal numbers."""
 
-item = (lambda array, index: np.float64(array[index])) if _OFF else _item
+item = (lambda array, index: np.float64(array.reshape(-1)[index])) if _OFF else _item
 """The number at array[index] as float64. A negative index does not count from the end, which saves time."""
 
 multiply_add = (lambda a, b, c: c + a * b) if _OFF else _multiply_add
 """a·b + c, fused if the processor has such an instruction."""
+
+add = np.add if _OFF else _rounded("fadd")
+"""a + b, never fused with a product."""
+
+subtract = np.subtract if _OFF else _rounded("fsub")
+"""a − b, never fused with a product."""
+
+multiply = np.multiply if _OFF else _rounded("fmul")
+"""a·b, never fused with a sum."""
+
+rounding_error = _plain_rounding_error if _OFF else _rounding_error
+"""a·b − product, rounded once: what rounding to `product` dropped."""
 
 total = (lambda value: np.float64(value.sum())) if _OFF else _total
 """The sum of the eight numbers."""
@@ -198,3 +280,11 @@ def padded(values):
     for j in range(d):
         copy[j] = values[j]
     return copy
+
+
+@kernel
+def aligned(size):
+    """Zeros that begin with a cache line, so that no vector lies in two."""
+    numbers = np.zeros(size + LANES)
+    skip = -(numbers.ctypes.data // 8) % LANES
+    return numbers[skip : skip + size]

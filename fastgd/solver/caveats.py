@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
+from fastgd.loss_base import Kinked
+from fastgd.losses import has_width
 from fastgd.solver import blas, forecast, linalg, preconditioning
 from fastgd.solver.descents import Descent
 from fastgd.solver.loop import Run
@@ -34,6 +37,10 @@ HARMLESS = 1e3
 """Condition numbers up to this have no effect, so dependent columns need not be found."""
 UNLIKE = 1e4
 """Larger condition numbers are reported as the reason for a slow run."""
+HIDDEN = 0.01
+"""Rounding of the cost must not be larger, as a share of the spread of y."""
+NARROW = 2.0**-48
+"""Widths of losses up to this share of y are rounding."""
 STRONG = 10.0
 """An l2 over this many times the curvature of the loss makes an intercept slow."""
 
@@ -101,6 +108,9 @@ def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float
     if run.error is not None or run.diverged or not (run.converged or options.tol is not None):
         return 1.0
     objective, tolerance = descent.problem.objective, descent.tolerance(options)
+    if run.converged and (reason := _unresolved(run, objective, rows)):
+        run.converged, run.has_stalled, run.stopped = False, False, reason
+        return 1.0
     if run.converged and not run.has_stalled and tolerance == 0.0:
         return 1.0
     bound = condition(rows, objective)
@@ -125,6 +135,39 @@ def revoke(run: Run, descent: Descent, rows: Dataset, options: Options) -> float
         if not balance.is_balanced(descent.problem, w, intercept, options.n_threads):
             run.converged, run.stopped = False, forecast.UNBALANCED
     return bound
+
+
+def _unresolved(run: Run, objective: Objective, rows: Dataset) -> str:
+    """Why rounding hides whether a cost with kinks, or with parabolas near them, is at its minimum."""
+    if not has_width(objective.loss):
+        return ""
+    if _is_narrow(objective, rows):
+        return forecast.NARROW
+    if not objective.has_models:
+        return ""
+    from fastgd.solver.kink_models import ENOUGH
+
+    rounding = ENOUGH * max(abs(run.first_cost or 0.0), abs(run.last_cost or 0.0))
+    return forecast.HIDDEN if rounding > HIDDEN * _spread(rows) > 0.0 else ""
+
+
+def _is_narrow(objective: Objective, rows: Dataset) -> bool:
+    """Whether scores cannot be told apart within the width that rounds the kinks of the loss off."""
+    if not (objective.is_smooth and has_width(objective.loss)):
+        return False
+    width: float = cast(Kinked, objective.loss).width
+    return bool(width <= NARROW * np.max(np.abs(_first_targets(rows)), initial=0.0))
+
+
+def _spread(rows: Dataset) -> float:
+    """The median distance of the first targets from their median."""
+    y = _first_targets(rows)
+    return float(np.median(np.abs(y - np.median(y)))) if len(y) else 0.0
+
+
+def _first_targets(rows: Dataset) -> Floats:
+    _, y, weights = rows.head(FIRST_ROWS)
+    return np.asarray(y[weights > 0.0] if len(weights) else y, np.float64)
 
 
 def _may_be_unbalanced(descent: Descent, options: Options) -> bool:
@@ -159,6 +202,10 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> l
         if plan.solver == "sgd" and words.has("average"):
             remedies.append(words.option("average", True))
         caveats.append(("unbalanced", forecast.unbalanced(words, remedies), 0.0))
+    if run.stopped == forecast.HIDDEN:
+        caveats.append(("hidden", forecast.hidden(run.last_cost or 0.0, _spread(rows)), 0.0))
+    if _is_narrow(objective, rows):
+        caveats.append(("narrow", f"{forecast.NARROW}; pass the width 0, or a larger one", 0.0))
     if descent.is_off():
         caveats.append(("is off", forecast.is_off(words), 0.0))
     elif run.is_revoked:
@@ -187,7 +234,7 @@ def of(run: Run, descent: Descent, rows: Dataset, plan: Plan, bound: float) -> l
             options.patience,
             by_cost,
             share,
-            _remedies(plan, objective),
+            _remedies(plan, objective, rows),
             norm,
         )
         if bound > UNLIKE:
@@ -203,12 +250,14 @@ def _unlike(plan: Plan, objective: Objective, rows: Dataset, bound: float) -> st
     return forecast.unlike(bound, objective.fit_intercept, objective.l2 > 0.0, is_served, plan.options.words)
 
 
-def _remedies(plan: Plan, objective: Objective) -> str:
+def _remedies(plan: Plan, objective: Objective, rows: Dataset) -> str:
     """Remedies if the cost or the gradient does not fall: options of the solver that are not in use."""
     words = plan.options.words
     remedies = [f"another {words.name('learning_rate')}"]
     if not objective.is_standardized:
         remedies.append(words.option("standardize", True))
+    if has_width(objective.loss) and not (objective.precondition or preconditioning.refused(plan, rows)):
+        remedies.insert(0, words.option("precondition", True))
     if plan.solver == "gradient_descent" and not (plan.rule.nesterov or objective.precondition):
         remedies.append(words.option("nesterov", True))
     return forecast.either(remedies)

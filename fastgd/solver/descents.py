@@ -189,13 +189,20 @@ def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state:
 def begin_descents(
     plan: Plan, rows: Dataset, starts: list[Floats], learning_rates: Sequence[LearningRate]
 ) -> list[Descent]:
-    """The descents of runs that share a problem, one for each learning rate and start."""
-    plan = resolved_plan(plan, rows)
-    n_epochs = len(starts) * (plan.options.n_epochs + 1) - 1  # a run with this many epochs has equal passes
-    by_lesson = is_lesson(plan)
-    runs = _Runs(plan, rows, (starts[0], 0.0), n_epochs, learning_rates, by_lesson)
-    rates = [runs.rates(k, f"learning_rates[{k}]") for k in range(len(learning_rates))]
-    return runs.descents([(w, 0.0) for w in starts], rates, _identity(plan, rows, by_lesson))
+    """The descents of runs, one for each learning rate and start. They share a problem, unless "auto"
+    preconditions some of them: those with an automatic rate."""
+    is_free = [plan.objective.precondition != "auto" or is_automatic(rate) for rate in learning_rates]
+    done: dict[int, Descent] = {}
+    for flag in set(is_free):
+        chosen = [k for k, found in enumerate(is_free) if found is flag]
+        own = resolved_plan(plan if flag else _with_precondition(plan, False), rows)
+        n_epochs = len(chosen) * (own.options.n_epochs + 1) - 1  # a run of as many epochs has equal passes
+        of_runs, by_lesson = [learning_rates[k] for k in chosen], is_lesson(own)
+        runs = _Runs(own, rows, (starts[chosen[0]], 0.0), n_epochs, of_runs, by_lesson)
+        rates = [runs.rates(i, f"learning_rates[{k}]") for i, k in enumerate(chosen)]
+        identity = _identity(own, rows, by_lesson)
+        done |= zip(chosen, runs.descents([(starts[k], 0.0) for k in chosen], rates, identity), strict=True)
+    return [done[k] for k in range(len(starts))]
 
 
 def run_descent(
@@ -228,8 +235,7 @@ def run_descent(
             run.converged, run.stopped = False, forecast.STUCK
         else:
             run.stopped = forecast.reached(tol, options.patience, by_cost, has_bound)
-    scale = descent.cost_scale
-    if scale != 1.0:
+    if (scale := descent.cost_scale) != 1.0:
         run.costs = None if run.costs is None else run.costs * scale
         run.first_cost = None if run.first_cost is None else run.first_cost * scale
         run.last_cost = None if run.last_cost is None else run.last_cost * scale
@@ -261,11 +267,14 @@ def resolved_plan(plan: Plan, rows: Dataset) -> Plan:
 
 def _preconditioned(plan: Plan, rows: Dataset) -> Plan:
     """The plan with `precondition` resolved."""
-    objective = dataclasses.replace(plan.objective, precondition=preconditioning.resolved(plan, rows))
-    rule = plan.rule
-    if objective.precondition and not rule.momentum:
-        rule = dataclasses.replace(rule, nesterov=False)  # the first step leads to the optimum
-    return dataclasses.replace(plan, objective=objective, rule=rule)
+    plan = _with_precondition(plan, preconditioning.resolved(plan, rows))
+    if plan.objective.precondition and not plan.rule.momentum:  # the first step leads to the optimum
+        return dataclasses.replace(plan, rule=dataclasses.replace(plan.rule, nesterov=False))
+    return plan
+
+
+def _with_precondition(plan: Plan, flag: bool) -> Plan:
+    return dataclasses.replace(plan, objective=dataclasses.replace(plan.objective, precondition=flag))
 
 
 class _Runs:

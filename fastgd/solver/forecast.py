@@ -124,6 +124,19 @@ STUCK = "rounding keeps the cost from falling, and from being shown to be the le
 UNBALANCED = "the cost hardly fell any more, but this is not the optimum: the steps are too long near a kink"
 """Why a run has not converged, part of a sentence."""
 
+HIDDEN = "most rows change the cost by less than its rounding"
+"""Why a run has not converged, part of a sentence."""
+NARROW = "the width of the loss is below the rounding of y, so that its slope jumps as at a kink"
+"""Why a run has not converged, part of a sentence."""
+
+
+def hidden(cost: float, spread: float) -> str:
+    """The message about a few targets that are too large beside the others for sums of losses."""
+    return (
+        f"{HIDDEN}: it is {cost:.3g}, and half of y lies within {spread:.3g} of the median; drop or clip the "
+        "outliers of y"
+    )
+
 
 def unbalanced(words: Words, remedies: Sequence[str]) -> str:
     smaller = f"a smaller {words.name('learning_rate')}"

@@ -264,15 +264,20 @@ def exchange(K: Floats, chosen: Indices, rest: Indices) -> tuple[Indices, Indice
     chosen, rest = chosen.copy(), rest.copy()
     while K.size and np.abs(K).max() > LARGE:
         i, j = np.unravel_index(np.abs(K).argmax(), K.shape)
-        chosen[i], rest[j] = rest[j], chosen[i]
-        pivot, column, row = K[i, j], K[:, j].copy(), K[i].copy()
-        column[i], row[j] = -1.0, -1.0
-        moved = K - np.outer(column, row / pivot)
-        moved[np.abs(moved) <= NOISE * np.abs(K)] = 0.0
-        moved[i], moved[:, j] = row / pivot, -column / pivot
-        moved[i, j] = 1.0 / pivot
-        K[:] = moved
+        swap(K, chosen, rest, int(i), int(j))
     return chosen, rest
+
+
+def swap(K: Floats, chosen: Indices, rest: Indices, i: int, j: int) -> None:
+    """Swap chosen[i] and rest[j], by a Gauss-Jordan step on K. All arrays are overwritten."""
+    chosen[i], rest[j] = rest[j], chosen[i]
+    pivot, column, row = K[i, j], K[:, j].copy(), K[i].copy()
+    column[i], row[j] = -1.0, -1.0
+    moved = K - np.outer(column, row / pivot)
+    moved[np.abs(moved) <= NOISE * np.abs(K)] = 0.0
+    moved[i], moved[:, j] = row / pivot, -column / pivot
+    moved[i, j] = 1.0 / pivot
+    K[:] = moved
 
 
 def _beside(v: Floats, c: Floats) -> Floats:

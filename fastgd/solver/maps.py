@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, Kept, Rows, block_rows
 from fastgd.lazy import lazy_property
-from fastgd.solver.statistics import FEW, Statistics, effort, node_size, unpacked
+from fastgd.solver.statistics import Statistics, effort, node_size, unpacked
 
 GROWTH = 2.0**8
 """Maps whose steps may amplify a difference by more than this lose digits, since differences cancel."""
@@ -69,7 +69,7 @@ def read_maps(
     rows: Rows, w_ref: Floats, rates: Sequence[float] | Floats, n_threads: int | None
 ) -> AffineMaps:
     """The maps of all blocks for each rate, and the statistics, in one pass."""
-    from fastgd.kernels import one_read
+    from fastgd.kernels import maps, stretches
 
     d, block = rows.d, block_rows(rows.d)
     n_blocks, n_rates = -(-rows.n // block), len(rates)
@@ -77,20 +77,16 @@ def read_maps(
     growth = np.empty((n_rates, n_blocks))
     last_x, last_y = np.empty((n_blocks, d)), np.empty(n_blocks)
     rates = np.ascontiguousarray(rates, dtype=np.float64)
-    few = tuple(w_ref) if d <= FEW else ()
     kept = Kept([a, b, growth, last_x, last_y], [1, 1, 1, 0, 0], block)
 
     def task(_start: int, X: Array, y: Array, _weights: Floats, *parts: Floats) -> Floats:
         a, b, growth, last_x, last_y = parts
         last = np.minimum(np.arange(1, len(last_y) + 1) * block, len(y)) - 1
         last_x[:], last_y[:] = X[last], y[last]
-        out = rates, block, a, b, growth
         if d == 1:
-            line = rates, block, out[2][:, :, 0, 0], out[3][:, :, 0], out[4]
-            return one_read.run_1d(X.reshape(-1), y, w_ref[0], *line)
-        if d <= FEW:
-            return one_read.run_few(X.reshape(-1), y, few, w_ref, *out)
-        return one_read.run_nd(X, X.reshape(-1), y, w_ref, *out)
+            line = a[:, :, 0, 0], b[:, :, 0], growth
+            return maps.run_1d(X.reshape(-1), y, w_ref[0], rates, block, *line)
+        return stretches.run(X.reshape(-1), y, w_ref, rates, block, a, b, growth)
 
     sums = reduce.reduce(rows, task, n_threads, node_size(d), effort(d, n_rates), kept=kept)
     return AffineMaps(unpacked(sums, rows.n, w_ref), rates, a, b, growth, last_x, last_y)

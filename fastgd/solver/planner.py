@@ -62,8 +62,11 @@ def scan_ns(n: int, d: int, row_bytes: int) -> float:
 
 
 def maps_ns(d: int, n_rates: int) -> float:
-    """Time per row of the maps of n_rates rates. With one column, rates share their loads."""
-    return 0.6 + 0.15 * n_rates if d == 1 else n_rates * (2.1 * d + 0.13 * d * d)
+    """Time per row of the statistics and the maps of n_rates rates, from one pass. Rates share its loads."""
+    if d == 1:
+        return 1.05 + 0.15 * n_rates
+    composition = 0.7 * d**3 / block_rows(d)
+    return 0.45 * d + 0.035 * d * d + n_rates * (0.5 * d + 0.11 * d * d + composition)
 
 
 def epoch_ns(d: int) -> float:
@@ -115,7 +118,7 @@ def sgd(
     if maps_bytes(n, d, n_rates) > MAPS_BYTES:
         return "stream"
     blocks = -(-n // block_rows(d))
-    row = maps_ns(d, n_rates) + statistics_ns(d)
+    row = maps_ns(d, n_rates)
     once = start_ns(d) + 125_000.0 + n * row / threads(n, d, effort(d, n_rates))
     epoch = scan_ns(n, d, row_bytes)
     if keeps_order:

@@ -195,6 +195,10 @@ class Products(NamedTuple):
             joined = better if better.s < joined.s else joined
         return joined.near_mean()
 
+    def joined(self, other: Products, about: Products) -> Products:
+        """The same about the reference of a third, which suits both. It solves nothing."""
+        return _joined(self, other, about)
+
     def without(self, part: Products) -> Products | None:
         """The products of the other rows, or None if none can have them."""
         if not part.total:

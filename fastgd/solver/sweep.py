@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -126,7 +126,7 @@ def sweep(
     n_epochs: int = 100,
     fit_intercept: bool = False,
     standardize: bool = False,
-    precondition: bool = False,
+    precondition: bool | Literal["auto"] = False,
     sample_weight: ArrayLike | None = None,
     loss: str | Loss | Any = "squared_error",
     l1: float = 0.0,
@@ -147,7 +147,7 @@ def sweep(
     Parameters
     ----------
     X, y, n_epochs, fit_intercept, standardize, precondition, sample_weight, loss, l1, l2, momentum, nesterov
-        As in `gradient_descent` and `sgd`.
+        As in `gradient_descent` and `sgd`. So precondition="auto" is for the runs with an automatic rate.
     batch_size, shuffle, seed, track_cost
         As in `sgd`; all runs take the rows in the same order.
     method, backend, n_threads
@@ -176,9 +176,9 @@ def sweep(
     earlier run, and an "auto" rate among others if standardised columns are streamed. A run that diverges
     does not stop the others.
 
-    Cost: full-batch runs on statistics share one pass. SGD runs on maps share one pass with K times the
-    arithmetic (with one column much less). Streamed runs read the data for each run. An interrupt's `.result`
-    holds the runs that were done.
+    Cost: full-batch runs on statistics share one pass. SGD runs on maps share one pass. A further rate adds
+    about half a run with ten columns, much less with one column, and most of a run with many columns.
+    Streamed runs read the data for each run. An interrupt's `.result` holds the runs that were done.
 
     Examples
     --------
@@ -206,9 +206,8 @@ def sweep(
     rows = as_dataset(X, y, sample_weight)
     check_weights(rows)
     objective = as_objective(
-        loss, l1, l2, fit_intercept, standardize, checks.flag("precondition", precondition),
-        has_weights=rows.has_weights,
-    )  # fmt: skip
+        loss, l1, l2, fit_intercept, standardize, precondition, has_weights=rows.has_weights
+    )
     check_loss(objective.loss, rows, runs_on)
     if sentence := lone_class(objective, rows):
         callers.warn(sentence, ConvergenceWarning)
@@ -278,7 +277,9 @@ def _result(
     done: dict[int, tuple[Run, float]],
     began: float,
 ) -> SweepResult:
-    n_passes = rows.passes + descents[0].problem.n_passes + sum(run.state.passes for run in runs)
+    problems = {id(descent.problem): descent.problem for descent in descents}.values()
+    n_passes = rows.passes + sum(problem.n_passes for problem in problems)
+    n_passes += sum(run.state.passes for run in runs)
     fits = [result_of(done[k][0], descents[k], plan, rows, n_passes, began) for k in sorted(done)]
     costs = np.array([done[k][1] for k in sorted(done)])
     return SweepResult(fits, costs, n_passes, time.perf_counter() - began)

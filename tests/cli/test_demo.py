@@ -95,7 +95,7 @@ def test_an_error_kills_the_other_process(children):
 @compiled
 def test_no_process_is_started_where_kernels_are_kept(children, tmp_path):
     (tmp_path / "cache").mkdir(mode=0o700)
-    file = tmp_path / "cache" / "one_read.run_1d-0.kernel"
+    file = tmp_path / "cache" / "maps.run_1d-0.kernel"
     file.write_bytes(_jit.SOURCES)
     with demo._compiled_beside(EVERY[1:]):
         assert not children

@@ -10,33 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastgd.kernels import maps
+from fastgd.kernels import maps, stretches
 from tests.conftest import JIT_IS_OFF
-
-FEW = 7
 
 
 def blocks_of(n, block_rows):
     return [slice(start, start + block_rows) for start in range(0, n, block_rows)]
 
 
-def maps_of(X, y, w_ref, rates, block_rows, few=None):
+def maps_of(X, y, w_ref, rates, block_rows, kernel=None):
     """a (K, n_blocks, d, d), b (K, n_blocks, d) and growth (K, n_blocks), all slices of larger arrays."""
     n, d = X.shape
     n_blocks = -(-n // block_rows)
     full = (len(rates), n_blocks + 3)
     rates = np.asarray(rates, dtype=float)
-    one_column = d == 1 and few is None
+    one_column = d == 1 and kernel is not stretches.run
     shapes = (full, full, full) if one_column else ((*full, d, d), (*full, d), full)
     a, b, growth = (np.full(shape, np.nan)[:, 2:-1] for shape in shapes)
     if one_column:
-        sums = np.empty((a.shape[1], 3))
-        maps.run_1d(X.reshape(-1), y, float(w_ref[0]), rates, block_rows, a, b, growth, sums)
+        maps.run_1d(X.reshape(-1), y, float(w_ref[0]), rates, block_rows, a, b, growth)
         return a[:, :, None, None], b[:, :, None], growth
-    if few if few is not None else d <= FEW:
-        maps.run_few(X.reshape(-1), y, tuple(w_ref.tolist()), rates, block_rows, a, b, growth)
-    else:
-        maps.run_nd(X, y, w_ref, rates, block_rows, a, b, growth)
+    stretches.run(X.reshape(-1), y, w_ref, rates, block_rows, a, b, growth)
     return a, b, growth
 
 
@@ -56,8 +50,8 @@ def plain_map(X, y, w_ref, rate):
     return M[:, :d], M[:, d], growth
 
 
-def check(X, y, w_ref, rates, block_rows, few=None):
-    a, b, growth = maps_of(X, y, w_ref, rates, block_rows, few)
+def check(X, y, w_ref, rates, block_rows, kernel=None):
+    a, b, growth = maps_of(X, y, w_ref, rates, block_rows, kernel)
     for k, rate in enumerate(rates):
         for block, rows in enumerate(blocks_of(len(y), block_rows)):
             A, shift, bound = plain_map(X[rows], y[rows], w_ref, rate)
@@ -115,11 +109,11 @@ def test_a_whole_block_moves_a_weight_as_the_plain_loop_does(rng, d, n):
         np.testing.assert_allclose(w_ref + u, w, rtol=0, atol=1e-14 * largest)
 
 
-@pytest.mark.parametrize("d", [3, 7])
-def test_the_kernels_agree_where_several_would_do(rng, d):
-    X, y, w_ref = data(rng, 9, d)
-    for few in [True, False]:
-        check(X, y, w_ref, stable_rates(X, 1), 4, few)
+@pytest.mark.parametrize("n", [9, 300])
+def test_the_kernels_agree_where_both_would_do(rng, n):
+    X, y, w_ref = data(rng, 9 if JIT_IS_OFF else n, 1)
+    for kernel in [maps.run_1d, stretches.run]:
+        check(X, y, w_ref, stable_rates(X, 1), 260, kernel)
 
 
 numbers = st.integers(-64, 64).map(lambda i: i / 16)

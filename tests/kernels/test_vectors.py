@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numba
 import numpy as np
 import pytest
 
 from fastgd.kernels import vectors
-from fastgd.kernels.vectors import LANES, item, load, load_part, multiply_add, padded, splat, store, total
+from fastgd.kernels.vectors import (
+    LANES,
+    add,
+    item,
+    load,
+    load_part,
+    multiply,
+    multiply_add,
+    padded,
+    rounding_error,
+    splat,
+    store,
+    subtract,
+    total,
+)
 
 
 @numba.njit
@@ -28,6 +44,25 @@ def item_of(x, index):
 @numba.njit
 def line(x):
     return vectors.line_of(x)
+
+
+@numba.njit
+def rounded(x, y, out):
+    a, b = load(x, 0), load(y, 0)
+    product = multiply(a, b)
+    store(out, 0, add(product, a))
+    store(out, LANES, subtract(product, a))
+    store(out, 2 * LANES, rounding_error(a, b, product))
+
+
+def test_products_are_rounded_before_they_are_added(rng):
+    x, y, out = rng.normal(size=LANES), rng.normal(size=LANES), np.empty(3 * LANES)
+    rounded(x, y, out)
+    product = x * y
+    np.testing.assert_array_equal(out[: 2 * LANES], [*(product + x), *(product - x)])
+    exact = [float(Fraction(a) * Fraction(b) - Fraction(c)) for a, b, c in zip(x, y, product, strict=True)]
+    assert any(exact)
+    np.testing.assert_array_equal(out[2 * LANES :], exact)
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
@@ -60,3 +95,24 @@ def test_a_cache_line_has_64_bytes():
 def test_padding_is_zero_to_whole_vectors(d):
     values = np.arange(1.0, d + 1)
     assert padded(values).tolist() == [*values, *[0.0] * (-d % LANES)]
+
+
+@numba.njit
+def move(x, start, distance, out, at):
+    vectors.interleave(x, start, distance, out, at)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("distance", [8, 11])
+def test_rows_are_interleaved(dtype, distance):
+    x, out = np.arange(100).astype(dtype), np.full(70, -1.0)
+    move(x, 2, distance, out, 5)
+    expected = [2 + lane * distance + k for k in range(LANES) for lane in range(LANES)]
+    assert out.tolist() == [-1.0] * 5 + expected + [-1.0]
+
+
+@pytest.mark.parametrize("size", [1, 8, 100])
+def test_aligned_numbers_are_zeros_from_a_cache_line_on(size):
+    for numbers in [vectors.aligned(size) for _ in range(5)]:
+        assert numbers.tolist() == [0.0] * size
+        assert numbers.ctypes.data % 64 == 0

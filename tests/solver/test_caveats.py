@@ -297,3 +297,34 @@ def test_a_rate_for_each_epoch_beside_an_intercept_and_l2(fit_by):
     how = dict(fit_intercept=True, l2=0.5, n_epochs=30)
     fit = fit_by(X, y, learning_rate=rates, **how)
     assert fit.w.tolist() == fit_by(X, y, learning_rate=0.01, **how).w.tolist()
+
+
+def three_columns(rng):
+    X = rng.standard_normal((200, 3))
+    return X, X @ [1.0, 2.0, 3.0] + rng.standard_normal(200)
+
+
+@pytest.mark.parametrize("loss", ["quantile", "epsilon_insensitive"])
+@pytest.mark.parametrize("l1", [0.0, 0.01])
+@pytest.mark.parametrize(("outlier", "is_hidden"), [(1e154, True), (1e6, False)])
+def test_an_outlier_may_hide_all_other_rows(rng, loss, l1, outlier, is_hidden):
+    X, y = three_columns(rng)
+    y[5] = outlier
+    options = dict(loss=loss, l1=l1, fit_intercept=True, precondition=True, tol="auto")
+    fit, message = told(fastgd.gradient_descent, X, y, **options)
+    what = "most rows change the cost by less than its rounding"
+    assert (fit.converged, what in message, what in fit.status) == (not is_hidden, is_hidden, is_hidden)
+    assert np.allclose(fit.w, [1.0, 2.0, 3.0], atol=0.4) is not is_hidden
+
+
+@pytest.mark.parametrize(("width", "is_narrow"), [(1e-300, True), (1e-16, True), (1e-2, False)])
+def test_a_width_below_rounding_is_no_width(rng, width, is_narrow):
+    options = dict(loss=fastgd.losses.Quantile(0.5, width), precondition=True, tol="auto", n_epochs=100)
+    fit, message = told(fastgd.gradient_descent, *three_columns(rng), **options)
+    assert (fit.converged, "below the rounding of y" in message) == (not is_narrow, is_narrow)
+
+
+def test_precondition_is_a_remedy_for_losses_with_a_width(rng):
+    loss = fastgd.losses.Quantile(0.5, 1e-3)
+    _, message = told(fastgd.gradient_descent, *three_columns(rng), loss=loss, tol="auto")
+    assert "try precondition=True" in message

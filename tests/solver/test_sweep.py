@@ -45,6 +45,20 @@ def test_each_run_has_the_bits_of_the_solver_alone(rng, solver, d, n, method):
         assert result.n_passes == sum(alone) + sum(fit.cost_history is None for fit in result.fits)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "quantile", "huber"])
+def test_auto_preconditions_the_runs_whose_rate_is_automatic(rng, loss):
+    X, y = problem(rng, 300, 3)
+    options, rates = dict(loss=loss, n_epochs=5, precondition="auto"), [0.01, "auto", 0.02]
+    result = fastgd.sweep(X, y, learning_rates=rates, **options)
+    alone = [fastgd.gradient_descent(X, y, learning_rate=rate, **options) for rate in rates]
+    assert [bits(fit) for fit in result.fits] == [bits(fit) for fit in alone]
+    free = fastgd.sweep(X, y, learning_rates=["auto"], **options)
+    given = fastgd.sweep(X, y, learning_rates=[0.01, 0.02], **options)
+    assert result.n_passes == free.n_passes + given.n_passes
+    with pytest.raises(ValueError, match=r"learning_rates\[2\] must be positive"):
+        fastgd.sweep(X, y, learning_rates=["auto", 0.1, -1.0], **options)
+
+
 CENTRED = dict(fit_intercept=True, standardize=True)
 OBJECTIVES = {
     "an intercept": dict(fit_intercept=True),

@@ -135,10 +135,10 @@ class StepperState(NamedTuple):
 
     def carried(self) -> StepperState:
         """The part that a run which continues this one takes over."""
-        none = StepperState(self.point, self.before, self.momentum, self.average, self.counts)
-        return none._replace(
-            metric=self.metric, first_gradient=self.first_gradient, width=self.width, bound=self.bound
-        )
+        return StepperState(
+            self.point, self.before, self.momentum, self.average, self.counts,
+            metric=self.metric, first_gradient=self.first_gradient, width=self.width, bound=self.bound,
+        )  # fmt: skip
 
 
 QUIET, FIRST_NORM, LAST_NORM = 1, 2, 3

@@ -19,6 +19,7 @@ from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState, har
 # An epoch of a compiled loop takes about this many nanoseconds for each number. A call may take 50 ms.
 _STRICT_NS = 10
 _CALL_NS = 50_000_000
+_NO_STEP, _NO_WEIGHTS = np.zeros(1), np.empty((0, 0))
 
 
 class _Block:
@@ -42,9 +43,13 @@ class BlockDescent(_Block):
         return hardly_differ(state.point, state.before, state.point)
 
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
-        gradient = np.empty(len(state.point))
-        cost = self._loops.cost_and_gradient(self._X, self._y, state.point, 2.0, gradient)
-        return _changed(state, state.point, state.before, state.epoch_start, gradient, 0, 1), cost
+        point, gradient, costs = state.point, np.zeros(len(state.point)), np.empty(1)
+        scratch = point.copy()
+        # An epoch with rate 0, so that one kernel is enough.
+        self._loops.descend(
+            self._X, self._y, scratch, scratch, gradient, _NO_STEP, 2.0, True, costs, _NO_WEIGHTS
+        )
+        return _changed(state, point, state.before, state.epoch_start, gradient, 0, 1), costs.item(0)
 
     def advance(
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool

@@ -28,13 +28,8 @@ def _cost(X: Rows, y: Numbers, w: Numbers) -> float:
     return total / len(y)
 
 
-def cost_and_gradient(X: Rows, y: Numbers, w: Floats, _two: float, gradient: Floats) -> float:
-    """Return the cost and write (1/n) Σ 2 x (x·w − y) into `gradient`."""
-    value, gradient[:] = _cost_and_gradient(X, y, w.tolist())
-    return value
-
-
 def _cost_and_gradient(X: Rows, y: Numbers, w: Numbers) -> tuple[float, list[float]]:
+    """The cost and (1/n) Σ 2 x (x·w − y)."""
     total, sums, columns = 0.0, [0.0] * len(w), range(len(w))
     for x, target in zip(X, y, strict=True):
         residual = score(x, w) - target
