@@ -12,6 +12,7 @@ Summarise:
 
     summarize           all that squared errors need of rows, from one read; summaries add up
     cross_validate      penalties compared on held-out folds, from one read
+    summarize_groups    a summary for each group of rows; gradient_descent fits them all at once
     inference           least squares with standard errors, tests and intervals
 
 Compute:
@@ -34,6 +35,8 @@ Results, errors and warnings:
     MultiTargetFit      the fits of several targets
     Summary             sums, differences, columns and targets of summaries, `save`
     CVResult            costs of penalties on held-out folds, the best ones and their fit
+    GroupedSummary      a mapping of key to Summary
+    GroupedFit          the fits of all groups: arrays, `to_frame`, `predict`, and a FitResult by key
     Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
     Diagnosis           the result of `diagnose`
@@ -74,6 +77,7 @@ _HOMES = {
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
     "cross_validate": "solver.cross_validation",
+    "summarize_groups": "solver.groups",
     "diagnose": "solver.diagnose",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
@@ -86,6 +90,8 @@ _HOMES = {
     "Inference": "solver.inference_result",
     "MultiTargetFit": "solver.targets",
     "Summary": "solver.summary",
+    "GroupedSummary": "solver.groups",
+    "GroupedFit": "solver.grouped_fit",
     "SweepResult": "solver.sweep",
     "CVResult": "solver.cross_validation",
     "Diagnosis": "solver.diagnose",
@@ -102,6 +108,8 @@ __all__ = [
     "Diagnosis",
     "DivergenceError",
     "FitResult",
+    "GroupedFit",
+    "GroupedSummary",
     "Inference",
     "InvalidDataError",
     "MultiTargetFit",
@@ -124,6 +132,7 @@ __all__ = [
     "sgd",
     "show_versions",
     "summarize",
+    "summarize_groups",
     "sweep",
     "warmup",
 ]
@@ -137,6 +146,8 @@ if TYPE_CHECKING:
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.grouped_fit import GroupedFit
+    from fastgd.solver.groups import GroupedSummary, summarize_groups
     from fastgd.solver.inference import inference
     from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load

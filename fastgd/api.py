@@ -61,9 +61,10 @@ def gradient_descent(
 
     Parameters
     ----------
-    X : array (n,), array (n, d), table or Source
+    X : array (n,), array (n, d), table, Source, Summary or GroupedSummary
         The samples. With shape (n,) w is a float everywhere. `fastgd.chunks` and `fastgd.read_table` make
-        sources, which have targets and weights of their own.
+        sources, which have targets and weights of their own. `fastgd.summarize` and
+        `fastgd.summarize_groups` make summaries, which stand for squared errors of their rows.
     y : array (n,) or (n, k)
         The targets; none for a source. Of k targets of squared errors, one pass makes the statistics, and the
         result is a `fastgd.MultiTargetFit`: w (d, k), intercept and cost (k,), histories with k as the last
@@ -140,7 +141,9 @@ def gradient_descent(
     Returns
     -------
     FitResult
-        w, intercept, histories, `status`, `converged`, `predict`, `plot`, `save`.
+        w, intercept, histories, `status`, `converged`, `predict`, `plot`, `save`. For a GroupedSummary a
+        `GroupedFit`: a model for each group, in arrays. All run in compiled batches, but one by one with a
+        callback. w0 starts each of them, a FitResult without its momentum.
 
     Raises
     ------
@@ -180,11 +183,17 @@ def gradient_descent(
         on_divergence, backend, n_threads, progress=progress, checkpoint=checkpoint,
         checkpoint_every=checkpoint_every, resume=resume,
     )  # fmt: skip
+    various: Any
+    if getattr(X, "is_grouped", False):
+        from fastgd.solver import grouped
+
+        various = grouped.fit_groups(X, y, sample_weight, objective, rule, options)
+        return various
     if has_targets(y):
         from fastgd.solver import targets
 
-        several: Any = targets.fit_targets(X, y, sample_weight, objective, rule, options)
-        return several
+        various = targets.fit_targets(X, y, sample_weight, objective, rule, options)
+        return various
     return fit("gradient_descent", X, y, sample_weight, objective, rule, options)
 
 

@@ -32,6 +32,8 @@ class Team:
     """The threads of one call. When `stop` is set, each ends after its current run."""
 
     stop = False
+    has_failed = False
+    """Whether a thread ended by an error or an interrupt, so that others may end within a run."""
 
 
 def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
@@ -51,7 +53,7 @@ def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
             if not team.stop:
                 work(team)
         except BaseException:
-            team.stop = True
+            team.stop = team.has_failed = True
             raise
         finally:
             at_work.discard(me)
@@ -63,6 +65,9 @@ def run_on_threads(work: Callable[[Team], None], n_threads: int) -> None:
             except RuntimeError:  # the interpreter is shutting down, or no thread can be started
                 break
         work(team)
+    except BaseException:
+        team.has_failed = True
+        raise
     finally:
         # Also after an error. Helpers finish their current run; helpers that start late see `stop`.
         team.stop = True

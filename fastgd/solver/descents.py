@@ -171,7 +171,7 @@ class Descent:
 
 def begin_descent(plan: Plan, rows: Dataset, w: Floats, intercept: float, state: FitState | None) -> Descent:
     """The stepper of a run that begins at w and intercept, or continues the run of `state`."""
-    plan = _resolved(plan, rows)
+    plan = resolved_plan(plan, rows)
     by_lesson = is_lesson(plan)
     identity = _identity(plan, rows, by_lesson)
     if state is not None and (state.solver != plan.solver or not goes_on(plan, state, identity)):
@@ -195,7 +195,7 @@ def begin_descents(
     done: dict[int, Descent] = {}
     for flag in set(is_free):
         chosen = [k for k, found in enumerate(is_free) if found is flag]
-        own = _resolved(plan if flag else _with_precondition(plan, False), rows)
+        own = resolved_plan(plan if flag else _with_precondition(plan, False), rows)
         n_epochs = len(chosen) * (own.options.n_epochs + 1) - 1  # a run of as many epochs has equal passes
         of_runs, by_lesson = [learning_rates[k] for k in chosen], is_lesson(own)
         runs = _Runs(own, rows, (starts[chosen[0]], 0.0), n_epochs, of_runs, by_lesson)
@@ -247,7 +247,7 @@ def _identity(plan: Plan, rows: Dataset, by_lesson: bool) -> tuple[Any, ...]:
     return () if by_lesson and plan.objective.is_plain else identity_of(plan, rows)
 
 
-def _resolved(plan: Plan, rows: Dataset) -> Plan:
+def resolved_plan(plan: Plan, rows: Dataset) -> Plan:
     """The plan with `precondition` decided. SGD with batches of all rows becomes full-batch descent."""
     if plan.objective.precondition:
         plan = _preconditioned(plan, rows)

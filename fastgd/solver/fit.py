@@ -65,7 +65,7 @@ def fit(
             checkpoint = Checkpoint(rows, options, others)
             rows.log = checkpoint.journal
         samples = (_listed(X), _listed(y)) if options.history == "samples" and rows.is_random else None
-        plan, start = _planned(solver, rows, objective_options, rule, options, backend, checkpoint)
+        plan, start = planned(solver, rows, objective_options, rule, options, backend, checkpoint)
         return _fit(plan, start, rows, samples, checkpoint, began)
     except KeyboardInterrupt as interrupt:
         if not hasattr(interrupt, "result"):  # before the first epoch
@@ -148,7 +148,7 @@ def _summarized(plan: Plan, dataset: Dataset) -> tuple[Dataset, int]:
     return dataset, n_passes
 
 
-def _planned(
+def planned(
     solver: Solver,
     dataset: Dataset,
     objective_options: dict[str, Any],

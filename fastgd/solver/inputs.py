@@ -30,13 +30,18 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
         if isinstance(X, Summary):
             from fastgd.solver.summarized import Summarized
 
-            _refuse_others("a Summary", y, sample_weight)
+            refuse_others("a Summary", y, sample_weight)
             return Summarized(X)
+        if getattr(X, "is_grouped", False):
+            raise TypeError(
+                "a GroupedSummary has no rows, and only gradient_descent fits all its groups: pass X and y, "
+                "or the summary of one group, as grouped[key]"
+            )
         if isinstance(X, Source):
             from fastgd.data.once import OnceRows, ReadOnce
             from fastgd.data.streams import StreamRows
 
-            _refuse_others(X.name, y, sample_weight)
+            refuse_others(X.name, y, sample_weight)
             return OnceRows(X) if isinstance(X, ReadOnce) else StreamRows(X)
         if is_dask(X):
             from fastgd.distributed.executor import dask_rows
@@ -60,7 +65,8 @@ def has_targets(y: Any) -> bool:
     return getattr(y, "ndim", 1) == 2
 
 
-def _refuse_others(name: str, y: Any, sample_weight: Any) -> None:
+def refuse_others(name: str, y: Any, sample_weight: Any) -> None:
+    """Refuse y and sample_weight beside an X that has its own."""
     if y is not None or sample_weight is not None:
         what = "y" if y is not None else "sample_weight"
         raise TypeError(f"{name} has targets and weights of its own: leave {what} out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import threading
 import time
@@ -19,6 +20,24 @@ def test_work_ends_before_run_on_threads_returns():
     threads_module.run_on_threads(lambda team: done.append(threading.get_ident()), 4)
     assert 1 <= len(done) <= 4
     assert threading.get_ident() in done
+
+
+@pytest.mark.parametrize("fails", ["nobody", "the caller", "a helper"])
+def test_a_team_knows_whether_a_thread_has_failed(fails):
+    """After good work `stop` is set too, while helpers end their runs."""
+    caller, teams, both = threading.get_ident(), [], threading.Barrier(2, timeout=10)
+
+    def work(team):
+        teams.append(team)
+        both.wait()
+        if fails == ("the caller" if threading.get_ident() == caller else "a helper"):
+            raise ArithmeticError
+
+    with pytest.raises(ArithmeticError) if fails != "nobody" else contextlib.nullcontext():
+        threads_module.run_on_threads(work, 2)
+    assert teams[0] is teams[1]
+    assert teams[0].stop
+    assert teams[0].has_failed is (fails != "nobody")
 
 
 def test_a_helper_that_nobody_waits_for_takes_no_run(threads_for_all, monkeypatch):

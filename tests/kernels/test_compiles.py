@@ -50,6 +50,10 @@ CALLS = {
     "sgd of one column": ("fastgd.sgd(X[:, 0], y)", 30),
     "sgd of five columns": ("fastgd.sgd(X, y)", 32),
     "log_loss": ("fastgd.gradient_descent(X, y > 0.0, loss='log_loss')", 21),
+    "groups": (
+        "fastgd.gradient_descent(fastgd.summarize_groups(X, y, by=np.arange(9000) % 7), fit_intercept=True)",
+        28,
+    ),
     "make_linear": ("fastgd.make_linear(9000, 5)", 9),
 }
 

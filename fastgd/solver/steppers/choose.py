@@ -105,7 +105,7 @@ def _sgd(plan: Plan, problem: Problem) -> Stepper:
 
 
 def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> Stepper:
-    until = _until(plan, method)
+    until = until_of(plan, method)
     if plan.objective.has_models:
         from fastgd.solver.kinks import KinkedCost
         from fastgd.solver.steppers.kinked import KinkDescent
@@ -131,7 +131,7 @@ def _descent(plan: Plan, problem: Problem, method: Method, backtracks: bool) -> 
     return StreamingDescent(problem, plan.rule, until, plan.options.n_threads, backtracks)
 
 
-def _until(plan: Plan, method: Method) -> Until:
+def until_of(plan: Plan, method: Method) -> Until:
     """The stopping rule on gradients. It is off for losses with kinks, whose rule compares costs, unless
     models bound them."""
     if not (plan.objective.is_smooth or plan.objective.has_models):

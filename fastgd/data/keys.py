@@ -1,0 +1,185 @@
+"""The groups of rows: a code for each row, and the key of each code, from arrays or columns of keys."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastgd import display
+from fastgd.checks import InvalidDataError, RowPlace
+from fastgd.data import frames
+from fastgd.wording import listed
+
+Codes = NDArray[np.int64]
+
+DENSE = 4
+"""Integers that span fewer than DENSE numbers a row are codes as they are."""
+REMEDY = "drop such rows or give them a key"
+
+
+class Keys:
+    """A code from `lowest` on for each row, with the key of each code. Some codes may have no rows."""
+
+    def __init__(self, codes: Codes, lowest: int, keys: list[Any]):
+        self.codes, self.lowest, self.keys = codes, lowest, keys
+
+
+def split_table(X: Any, by: Any) -> tuple[Any, list[Any]]:
+    """X without the columns that `by` names, and the keys: a list with an array or a column for each."""
+    names = frames.names_of(X)
+    parts = list(by) if _are_several(by, names) else [by]
+    named = [part for part in parts if isinstance(part, str)]
+    if lacking := [name for name in named if name not in names]:
+        problem = "it has no named columns" if not names else f"X has the columns {listed(names)}"
+        raise InvalidDataError(f"by names {listed(lacking)}: {problem}")
+    if not named:
+        return X, parts
+    frames.refuse_repeated("X", tuple(named), names)
+    others = tuple(name for name in names if name not in named)
+    if not others:
+        raise InvalidDataError("by names every column of X, and no feature is left")
+    return frames.by_name("X", X, others), [
+        _column(X, names.index(part)) if isinstance(part, str) else part for part in parts
+    ]
+
+
+def _column(table: Any, j: int) -> Any:
+    """Column j of a table of pandas, polars or Arrow."""
+    if hasattr(table, "iloc"):
+        return table.iloc[:, j]
+    return table.get_columns()[j] if hasattr(table, "get_columns") else table.column(j)
+
+
+def _are_several(by: Any, names: tuple[str, ...]) -> bool:
+    """Whether `by` is a list of names and arrays, not an array of keys."""
+    if not isinstance(by, (list, tuple)) or not by:
+        return False
+    return all(part in names if isinstance(part, str) else np.ndim(part) == 1 for part in by)
+
+
+def encode(parts: list[Any], n: int) -> Keys:
+    """The codes of n rows. The keys of several parts are tuples. Keys ascend if they can be compared."""
+    encoded = [_encode(f"by[{j}]" if len(parts) > 1 else "by", part, n) for j, part in enumerate(parts)]
+    if len(encoded) == 1:
+        return encoded[0]
+    codes, keys = encoded[0].codes - encoded[0].lowest, [(key,) for key in encoded[0].keys]
+    for other in encoded[1:]:
+        size = len(other.keys)
+        # n·size stays below 2^63, since codes are renumbered.
+        joint = _numbered(codes * size + (other.codes - other.lowest))
+        pairs = (divmod(code, size) for code in joint.keys)
+        keys = [(*keys[code], other.keys[last]) for code, last in pairs]
+        codes = joint.codes
+    return Keys(codes, 0, keys)
+
+
+def _encode(name: str, part: Any, n: int) -> Keys:
+    values = _values(name, part)
+    if len(values) != n:
+        raise InvalidDataError(f"has {len(values)} keys and X has {n} rows; they must agree", what=name)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
+        lowest, highest = int(values.min()), int(values.max())
+        if highest - lowest < DENSE * n and highest < 2**63:
+            return Keys(values.astype(np.int64, copy=False), lowest, list(range(lowest, highest + 1)))
+    codes, distinct = _factorized(values)
+    if (is_missing := codes < 0).any():
+        raise InvalidDataError(
+            "is missing", what=name, remedy=REMEDY, at=RowPlace("", int(is_missing.argmax()))
+        )
+    return _sorted(codes, distinct)
+
+
+def _values(name: str, part: Any) -> Any:
+    """The keys as an array, or as a column of pandas."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(part, (pandas.Series, pandas.Index, pandas.Categorical)):
+        is_plain = isinstance(part.dtype, np.dtype)
+        return part.to_numpy() if is_plain and part.dtype.kind in "iub" else part
+    if hasattr(part, "combine_chunks"):
+        part = part.combine_chunks()
+    if hasattr(part, "to_numpy") and hasattr(part, "null_count"):
+        part = _of_arrow(part)
+    values = np.asarray(part)
+    if values.dtype.kind == "U" and not isinstance(part, np.ndarray):  # text in place of None and numbers
+        values = np.array(part, dtype=object)
+    if values.ndim != 1:
+        raise InvalidDataError(
+            f"has shape {values.shape}; it must be an array with a key for each row, a column of X, or a "
+            "list of these", what=name,
+        )  # fmt: skip
+    return values
+
+
+def _of_arrow(column: Any) -> NDArray[Any]:
+    """A column of Arrow or polars as an array; objects with None if some are missing."""
+    count = column.null_count
+    if count() if callable(count) else count:
+        return np.array(
+            column.to_pylist() if hasattr(column, "to_pylist") else column.to_list(), dtype=object
+        )
+    if hasattr(column, "to_pylist"):
+        return np.asarray(column.to_numpy(zero_copy_only=False))
+    return np.asarray(column.to_numpy())
+
+
+def _factorized(values: Any) -> tuple[Codes, list[Any]]:
+    """A code for each key, −1 for missing ones, and the distinct keys."""
+    try:
+        import pandas
+    except ModuleNotFoundError:
+        return _by_numpy(np.asarray(values))
+    codes, distinct = pandas.factorize(values)
+    return np.asarray(codes, np.int64), _listed(distinct)
+
+
+def _by_numpy(values: NDArray[Any]) -> tuple[Codes, list[Any]]:
+    if values.dtype.kind == "O":
+        numbers: dict[Any, int] = {}
+        found = [-1 if _is_missing(key) else numbers.setdefault(key, len(numbers)) for key in values.tolist()]
+        return np.array(found, np.int64), list(numbers)
+    distinct, codes = np.unique(values, return_inverse=True, equal_nan=True)
+    is_missing = distinct != distinct
+    codes = codes.astype(np.int64).reshape(-1)
+    if is_missing.any():  # NaN and NaT come last
+        codes[codes >= int(is_missing.argmax())] = -1
+    return codes, _listed(distinct[~is_missing])
+
+
+def _is_missing(key: Any) -> bool:
+    return key is None or bool(key != key)
+
+
+def _listed(distinct: Any) -> list[Any]:
+    """The keys as Python objects; dates stay dates."""
+    is_date = isinstance(distinct, np.ndarray) and distinct.dtype.kind in "mM"
+    return list(distinct) if is_date else distinct.tolist()
+
+
+def _numbered(codes: Codes) -> Keys:
+    """Codes 0, 1, … in the order of these numbers, which are the keys."""
+    return _sorted(*_factorized(codes))
+
+
+def _sorted(codes: Codes, distinct: list[Any]) -> Keys:
+    """The codes of the keys in the order of `ascending`."""
+    order = ascending(range(len(distinct)), distinct.__getitem__)
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return Keys(places[codes], 0, [distinct[k] for k in order])
+
+
+def ascending(keys: Sequence[Any], by: Callable[[Any], Any] | None = None) -> list[Any]:
+    """The keys in ascending order, or as they are if some cannot be compared."""
+    try:
+        return sorted(keys, key=by)
+    except TypeError:
+        return list(keys)
+
+
+def shown(key: Any) -> str:
+    """A key in a message."""
+    return display.value(key, 60)
