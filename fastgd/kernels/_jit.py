@@ -19,7 +19,7 @@ import pickle
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from numba.core import config, types
 from numba.core.caching import NullCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
@@ -59,8 +60,57 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
     return Kernel(function, fastmath)
 
 
+@contextlib.contextmanager
+def _few_registries() -> Iterator[None]:
+    """Load only those of Numba's registries that kernels use. Others import SciPy, and take longer in all.
+
+    Numba loads the others when it compiles something else. The compiler's lock keeps other threads out.
+    """
+    context = cpu_target.target_context
+
+    def load_additional_registries() -> None:
+        from numba.core import optional  # noqa: F401
+        from numba.cpython import builtins, iterators, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401
+        from numba.misc import literal  # noqa: F401
+        from numba.np import arrayobj, npyimpl  # noqa: F401
+
+        rtsys.initialize(context)
+        context.install_registry(mathimpl.registry)
+        context.install_registry(npyimpl.registry)
+
+    with global_compiler_lock:
+        context.load_additional_registries = load_additional_registries
+        try:
+            yield
+        finally:
+            del context.load_additional_registries
+
+
+class _Library(JITCodeLibrary):
+    """The code of a kernel and its parts. LLVM optimises it once, as a whole."""
+
+    def __init__(self, codegen: Any, name: str):
+        super().__init__(codegen, name)
+        self.enable_object_caching()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+
 class _LinkedLibrary(JITCodeLibrary):
-    """Optimised code that callers link into their own. It has no machine code and never runs by itself."""
+    """Code of a part, which callers link into their own. It has no machine code and never runs by itself.
+
+    Each function is tidied, and the whole is optimised in the callers. Code that may regroup sums is
+    optimised before, so that all callers add in one order.
+    """
+
+    def __init__(self, codegen: Any, name: str, regroups: bool):
+        super().__init__(codegen, name)
+        self._regroups = regroups
+
+    def _optimize_final_module(self) -> None:
+        if self._regroups:
+            super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -68,12 +118,25 @@ class _LinkedLibrary(JITCodeLibrary):
         self._finalized = True
 
 
+def _regroups(flags: Any) -> bool:
+    return "reassoc" in flags.fastmath.flags
+
+
+class _KernelCompiler(Compiler):
+    """Compiles a kernel that Python calls."""
+
+    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+        if not _regroups(flags):
+            library = library or _Library(targetctx.codegen(), "kernel")
+        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+
+
 class _PartCompiler(Compiler):
     """Compiles a kernel that other kernels call."""
 
     def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
         flags.no_compile = True
-        library = library or _LinkedLibrary(targetctx.codegen(), "part")
+        library = library or _LinkedLibrary(targetctx.codegen(), "part", _regroups(flags))
         super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
 
 
@@ -102,7 +165,7 @@ class Kernel(_Part):
     """A kernel as Python calls it. Other kernels call its `part`."""
 
     def __init__(self, function: Callable, fastmath: frozenset[str]):
-        super().__init__(function, fastmath, Compiler)
+        super().__init__(function, fastmath, _KernelCompiler)
         self._cache = KernelCache(function)
         self.part = _Part(function, fastmath, no_cpython_wrapper=True)
 
@@ -114,7 +177,9 @@ class Kernel(_Part):
         CPUDispatcher.add_overload(self, cres)
 
     def compile(self, sig: Any) -> Any:
-        with compiling.guarded():
+        if losses.OWN in str(sig):  # a user's loss may call any function that Numba knows
+            cpu_target.target_context.refresh()
+        with compiling.guarded(), _few_registries():
             return super().compile(sig)
 
 

@@ -34,7 +34,7 @@ rng = np.random.default_rng(0)
 X = rng.standard_normal((9000, 5))
 y = X.sum(axis=1)
 CALL
-print(len(names), "numba.np.arraymath" in sys.modules, *names)
+print(len(names), "numba.np.npyimpl" in sys.modules, *names)
 """
 
 NUMBAS_OWN = re.compile(rb"NumbaEnv5numba(\w+?)B\d")
@@ -65,5 +65,5 @@ def test_a_first_call_compiles_no_more_kernels(call, tmp_path):
     assert compiles == "False"
     files = list(tmp_path.rglob("*.kernel"))
     called = {name for file in files for name in NUMBAS_OWN.findall(file.read_bytes())}
-    assert called or call == "the lesson", files
+    assert called or "sgd" not in call, files  # maps call np.empty
     assert {name for name in called if not NEVER_ROUNDS.match(name)} == set()
