@@ -19,7 +19,7 @@ import pickle
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from numba.core import config, types
 from numba.core.caching import NullCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, CompileResult
-from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
@@ -58,32 +57,6 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
     if config.DISABLE_JIT:  # IEEE arithmetic without NumPy's warnings, as in machine code
         return np.errstate(all="ignore")(function)
     return Kernel(function, fastmath)
-
-
-@contextlib.contextmanager
-def _few_registries() -> Iterator[None]:
-    """Load only those of Numba's registries that kernels use. Others import SciPy, and take longer in all.
-
-    Numba loads the others when it compiles something else. The compiler's lock keeps other threads out.
-    """
-    context = cpu_target.target_context
-
-    def load_additional_registries() -> None:
-        from numba.core import optional  # noqa: F401
-        from numba.cpython import builtins, iterators, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401
-        from numba.misc import literal  # noqa: F401
-        from numba.np import arrayobj, npyimpl  # noqa: F401
-
-        rtsys.initialize(context)
-        context.install_registry(mathimpl.registry)
-        context.install_registry(npyimpl.registry)
-
-    with global_compiler_lock:
-        context.load_additional_registries = load_additional_registries
-        try:
-            yield
-        finally:
-            del context.load_additional_registries
 
 
 class _Library(JITCodeLibrary):
@@ -177,9 +150,7 @@ class Kernel(_Part):
         CPUDispatcher.add_overload(self, cres)
 
     def compile(self, sig: Any) -> Any:
-        if losses.OWN in str(sig):  # a user's loss may call any function that Numba knows
-            cpu_target.target_context.refresh()
-        with compiling.guarded(), _few_registries():
+        with compiling.guarded():
             return super().compile(sig)
 
 
