@@ -299,7 +299,7 @@ def cost_and_gradient(
         return value, float(slope[0]) if rows.is_scalar else slope
     if not objective.is_plain or intercept != 0.0:
         return _general_cost(rows, weights, intercept, objective, resolve(backend), n_threads)
-    value, gradient = squared_cost(rows, weights, resolve(backend), n_threads)
+    value, gradient = squared_cost(rows, weights, backend, n_threads)
     return value, float(gradient[0]) if rows.is_scalar else gradient
 
 

@@ -33,6 +33,15 @@ def square(r: float) -> float:
         return math.inf
 
 
+def fma(a: float, b: float, c: float) -> float:
+    """a·b + c, rounded once."""
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+        return a * b + c
+    from fractions import Fraction
+
+    return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+
+
 def loss(x: Row, y: float, w: Row) -> float:
     """(y_pred − y)²."""
     return square(forward(x, w) - y)
@@ -321,3 +330,31 @@ def make_linear(
             y = forward(x, w) + intercept
             ys.append(store(y + noise * errors[i] if noise > 0 else y))
     return xs, ys
+
+
+def accurate_sums(xs: Sequence[Row], ys: Sequence[float], w: Sequence[float]) -> list[float]:
+    """[Σ r², Σ x₀ r, …] with r = x·w − y, as if in twice the working precision: `kernels/accurate.py`.
+
+    Rows are lists, or numbers where w has one number.
+    """
+    sums, errors = [0.0] * (len(w) + 1), [0.0] * (len(w) + 1)
+    for x, y in zip(xs, ys, strict=True):
+        row = x if isinstance(x, Sequence) else [x]
+        dot, dot_error = -y, 0.0
+        for x_j, w_j in zip(row, w, strict=True):
+            dot_error += fma(x_j, w_j, -(x_j * w_j))
+            dot, error = _two_sum(dot, x_j * w_j)
+            dot_error += error
+        residual = dot + dot_error
+        errors[0] += fma(residual, residual, -(residual * residual))
+        for j, value in enumerate([residual * residual, *(x_j * residual for x_j in row)]):
+            sums[j], error = _two_sum(sums[j], value)
+            errors[j] += error
+    return [total + error for total, error in zip(sums, errors, strict=True)]
+
+
+def _two_sum(old: float, value: float) -> tuple[float, float]:
+    """old + value, and its rounding error (Knuth's TwoSum)."""
+    new = old + value
+    part = new - old
+    return new, (old - (new - part)) + (value - part)

@@ -59,8 +59,31 @@ def kernel(function: Callable | None = None, *, fastmath: frozenset[str] = STRIC
     return Kernel(function, fastmath)
 
 
+class _Library(JITCodeLibrary):
+    """The code of a kernel and its parts. LLVM optimises it once, as a whole."""
+
+    def __init__(self, codegen: Any, name: str):
+        super().__init__(codegen, name)
+        self.enable_object_caching()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+
 class _LinkedLibrary(JITCodeLibrary):
-    """Optimised code that callers link into their own. It has no machine code and never runs by itself."""
+    """Code of a part, which callers link into their own. It has no machine code and never runs by itself.
+
+    Each function is tidied, and the whole is optimised in the callers. Code that may regroup sums is
+    optimised before, so that all callers add in one order.
+    """
+
+    def __init__(self, codegen: Any, name: str, regroups: bool):
+        super().__init__(codegen, name)
+        self._regroups = regroups
+
+    def _optimize_final_module(self) -> None:
+        if self._regroups:
+            super()._optimize_final_module()
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -68,12 +91,25 @@ class _LinkedLibrary(JITCodeLibrary):
         self._finalized = True
 
 
+def _regroups(flags: Any) -> bool:
+    return "reassoc" in flags.fastmath.flags
+
+
+class _KernelCompiler(Compiler):
+    """Compiles a kernel that Python calls."""
+
+    def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
+        if not _regroups(flags):
+            library = library or _Library(targetctx.codegen(), "kernel")
+        super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
+
+
 class _PartCompiler(Compiler):
     """Compiles a kernel that other kernels call."""
 
     def __init__(self, typingctx, targetctx, library, args, return_type, flags, locals):
         flags.no_compile = True
-        library = library or _LinkedLibrary(targetctx.codegen(), "part")
+        library = library or _LinkedLibrary(targetctx.codegen(), "part", _regroups(flags))
         super().__init__(typingctx, targetctx, library, args, return_type, flags, locals)
 
 
@@ -102,7 +138,7 @@ class Kernel(_Part):
     """A kernel as Python calls it. Other kernels call its `part`."""
 
     def __init__(self, function: Callable, fastmath: frozenset[str]):
-        super().__init__(function, fastmath, Compiler)
+        super().__init__(function, fastmath, _KernelCompiler)
         self._cache = KernelCache(function)
         self.part = _Part(function, fastmath, no_cpython_wrapper=True)
 

@@ -13,6 +13,7 @@ import numpy as np
 from fastgd.kernels import tree
 from fastgd.kernels._jit import kernel
 from fastgd.kernels.arithmetic import fma
+from fastgd.kernels.arrays import empty
 
 
 @kernel
@@ -65,8 +66,8 @@ def run(X, y, w, leaf_rows, is_deep):
     """[Σ r², Σ x₀ r, …, Σ x_{d−1} r] of a run of blocks, as `fused.run` returns them."""
     n_leaves = -(-len(y) // leaf_rows)
     size = len(w) + 1
-    stack, errors = tree.new_stack(n_leaves, size), np.empty(size)
-    dot, dot_error = np.empty(1), np.empty(1)
+    stack, errors = tree.new_stack(n_leaves, size), empty(size)
+    dot, dot_error = empty(1), empty(1)
     top = tree.EMPTY
     for number in range(n_leaves):
         rows = slice(number * leaf_rows, (number + 1) * leaf_rows)

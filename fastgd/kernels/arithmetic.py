@@ -3,13 +3,11 @@ item."""
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-
 from numba import config, types
 from numba.cpython.unsafe.tuple import tuple_setitem
 from numba.extending import intrinsic
 
+from fastgd import reference
 from fastgd.kernels._jit import kernel
 
 
@@ -21,18 +19,11 @@ def _llvm_fma(typing_context, a, b, c):
     return types.float64(types.float64, types.float64, types.float64), code
 
 
-def _exact_fma(a, b, c):
-    """a·b + c, rounded once, if kernels run as Python functions."""
-    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
-        return a * b + c
-    return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
-
-
 def _with_item(items, index, value):
     return (*items[:index], value, *items[index + 1 :])
 
 
-fma = _exact_fma if config.DISABLE_JIT else _llvm_fma
+fma = reference.fma if config.DISABLE_JIT else _llvm_fma
 """a·b + c, rounded once."""
 
 with_item = _with_item if config.DISABLE_JIT else tuple_setitem

@@ -11,6 +11,7 @@ from numba import config, types
 from numba.extending import intrinsic
 
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arrays import least
 from fastgd.kernels.vectors import LANES
 
 PANEL = 64
@@ -77,7 +78,7 @@ def _transposed(builder, tile):
 
 
 def _plain_turn_tile(columns, starts, first, count, row, rows, place, d):
-    for j in range(min(count, LANES)):
+    for j in range(least(count, LANES)):
         a = starts[first + j] + row
         rows[place + j : place + (LANES - 1) * d + j + 1 : d] = columns[a : a + LANES]
 
@@ -98,18 +99,18 @@ def to_rows(columns, starts, first, rows):
     """
     d = len(starts)
     n = len(rows) // d
-    count = min(d, LANES)
+    count = least(d, LANES)
     # A tile wider than d writes into the rows after it, so the last rows are written number by number.
     turned = 0 if n < LANES else n if d >= LANES else n - LANES
     if turned < LANES:
         turned = 0
     panel = PANEL if d <= STREAMS else n
     for top in range(0, turned, panel):
-        bottom = min(top + panel, turned)
+        bottom = least(top + panel, turned)
         for start in range(0, d, LANES):
-            j = min(start, d - count)
+            j = least(start, d - count)
             for begin in range(top, bottom, LANES):
-                i = min(begin, turned - LANES)
+                i = least(begin, turned - LANES)
                 turn_tile(columns, starts, j, count, first + i, rows, i * d + j, d)
     for i in range(turned, n):
         for j in range(d):

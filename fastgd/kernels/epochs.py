@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from fastgd.kernels import maps
 from fastgd.kernels._jit import FAST, kernel
+from fastgd.kernels.arrays import empty, greatest, least
 from fastgd.kernels.strict import copy, is_finite, score
 
 NOTHING, FAR_COST, SMALL_WEIGHTS = 0, 1, 2
@@ -112,7 +111,7 @@ def compose_all(a, b, growth, most, out_a, out_b):
     if some stretch of steps may amplify by more than `most`.
     """
     d = b.shape[1]
-    work_a, work_b = np.empty((d, d)), np.empty(d)
+    work_a, work_b = empty((d, d)), empty(d)
     copy_map(a[0], b[0], out_a, out_b)
     ending = growth[0]  # amplification of stretches that end with the current block
     if not ending <= most:
@@ -124,7 +123,7 @@ def compose_all(a, b, growth, most, out_a, out_b):
         squares = 0.0
         for i in range(d):
             squares += dot(a[k, i], a[k, i])
-        ending = max(growth[k], ending * min(math.sqrt(squares), growth[k]))
+        ending = greatest(growth[k], ending * least(math.sqrt(squares), growth[k]))
         maps.compose(out_a, out_b, a[k], b[k], work_a, work_b)
         copy_map(work_a, work_b, out_a, out_b)
     return True

@@ -17,6 +17,7 @@ import numpy as np
 from fastgd.kernels import tree
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
 from fastgd.kernels.arithmetic import with_item
+from fastgd.kernels.arrays import empty, least, zeros
 from fastgd.kernels.vectors import (
     LANES,
     item,
@@ -125,11 +126,11 @@ def add_block(x, y, start, stop, w, panel, stride, step, out, width):
     """out += Σ z zᵀ over rows start:stop. Tiles cover the lower triangle and some numbers around it."""
     d, jump = len(x) // len(y), PANEL * stride - STRIP
     for first in range(start, stop, PANEL):
-        last = min(first + PANEL, stop)
+        last = least(first + PANEL, stop)
         fill_panel(x[first * d : last * d], y[first:last], w, d, stride, panel)
         ahead = last * d
         for i in range(0, d + 1, TILE):
-            for j in range(0, min(i + TILE, d + 1), LANES):
+            for j in range(0, least(i + TILE, d + 1), LANES):
                 at, a, b = i * width + j, i + i // STRIP * jump, j + j // STRIP * jump
                 add_tile(panel, last - first, a, b, stride, x, ahead, step, out, at, width)
                 ahead += PANEL * step
@@ -141,16 +142,16 @@ def run(x, y, w_ref, block_rows):
     n, d = len(y), len(w_ref)
     tiles_down, tiles_across = d // TILE + 1, d // LANES + 1
     width = tiles_across * LANES
-    stride = min(width | LANES, STRIP)
-    panel, w = np.zeros((d // STRIP + 1) * PANEL * stride + LANES), np.zeros(width)
+    stride = least(width | LANES, STRIP)
+    panel, w = zeros((d // STRIP + 1) * PANEL * stride + LANES), zeros(width)
     for j in range(d):
         w[j] = w_ref[j]
-    out, step = np.empty(tiles_down * TILE * width), -(-2 * d // (tiles_down * tiles_across))
+    out, step = empty(tiles_down * TILE * width), -(-2 * d // (tiles_down * tiles_across))
     n_blocks = -(-n // block_rows)
     stack = tree.new_stack(n_blocks, numbers(d))
     top = tree.EMPTY
     for block in range(n_blocks):
-        start, stop = block * block_rows, min((block + 1) * block_rows, n)
+        start, stop = block * block_rows, least((block + 1) * block_rows, n)
         for j in range(len(out)):
             out[j] = 0.0
         add_block(x, y, start, stop, w, panel, stride, step, out, width)

@@ -23,6 +23,7 @@ import numpy as np
 
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
 from fastgd.kernels.arithmetic import with_item
+from fastgd.kernels.arrays import empty
 from fastgd.kernels.vectors import (
     LANES,
     line_of,
@@ -49,7 +50,7 @@ def run_1d(x, y, w, rate):
 
     w_ref is w at the start of the leaf. So a weight that fits exactly does not move, as in the plain loop.
     """
-    a, b = np.empty(LEAF), np.empty(LEAF)
+    a, b = empty(LEAF), empty(LEAF)
     for start in range(0, len(x), LEAF):
         xs, ys = x[start : start + LEAF], y[start : start + LEAF]
         maps_of_steps(xs, ys, w[0], 2.0 * rate, a, b)

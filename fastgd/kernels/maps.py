@@ -20,6 +20,7 @@ import numpy as np
 
 from fastgd.kernels import tree
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
+from fastgd.kernels.arrays import empty, least, zeros, zeros_as
 from fastgd.kernels.vectors import LANES
 
 LEAF = 256
@@ -37,17 +38,17 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
 
     Returns Σ x², Σ x r and Σ r² of all rows.
     """
-    squares, products = np.empty(LEAF), np.empty(LEAF)
-    fours_a, fours_b = np.empty(FOURS), np.empty(FOURS)
-    x_last, y_last = np.empty(LEAF, x.dtype), np.empty(LEAF, y.dtype)  # rows of 0 move nothing
-    state = np.zeros((-(-len(rates) // LANES), 3 * LANES))  # for each group of rates: A, b / 2α, 2α
-    ending, bound = np.empty(len(rates)), np.inf
+    squares, products = empty(LEAF), empty(LEAF)
+    fours_a, fours_b = empty(FOURS), empty(FOURS)
+    x_last, y_last = zeros_as(LEAF, x), zeros_as(LEAF, y)  # rows of 0 move nothing
+    state = zeros((-(-len(rates) // LANES), 3 * LANES))  # for each group of rates: A, b / 2α, 2α
+    ending, bound = empty(len(rates)), np.inf
     for k in range(len(rates)):
         state[k // LANES, 2 * LANES + k % LANES] = 2.0 * rates[k]
-        bound = min(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
+        bound = least(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
     stack, top = tree.new_stack(a.shape[1], 3), tree.EMPTY
     for block in range(a.shape[1]):
-        stop = min((block + 1) * block_rows, len(x))
+        stop = least((block + 1) * block_rows, len(x))
         total = stack[top]
         for j in range(3):
             total[j] = 0.0
@@ -55,7 +56,7 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
             group, lane = state[k // LANES], k % LANES
             group[lane], group[LANES + lane], ending[k], growth[k, block] = 1.0, 0.0, 1.0, 1.0
         for start in range(block * block_rows, stop, LEAF):
-            xs, ys = x[start : min(start + LEAF, stop)], y[start : min(start + LEAF, stop)]
+            xs, ys = x[start : least(start + LEAF, stop)], y[start : least(start + LEAF, stop)]
             if len(xs) < LEAF:
                 for i in range(LEAF):
                     x_last[i], y_last[i] = (xs[i], ys[i]) if i < len(xs) else (0.0, 0.0)
@@ -63,7 +64,7 @@ def run_1d(x, y, w_ref, rates, block_rows, a, b, growth):
             large = squares_and_products(xs, ys, w_ref, bound, squares, products, total)
             longest = largest(squares) if large else 0.0
             for k in range(0, len(rates), LANES):
-                group, n_lanes = state[k // LANES], min(LANES, len(rates) - k)
+                group, n_lanes = state[k // LANES], least(LANES, len(rates) - k)
                 if n_lanes >= MANY:
                     compose_lanes(squares, products, group)
                 else:

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastgd.kernels import tree
 from fastgd.kernels._jit import CONTRACT, FAST, kernel
+from fastgd.kernels.arrays import empty
 
 
 @kernel(fastmath=CONTRACT)
@@ -56,7 +57,7 @@ def moments(X, weights, shift, leaf_rows):
     n, d = X.shape
     n_leaves = -(-n // leaf_rows)
     stack = tree.new_stack(n_leaves, 1 + 2 * d)
-    none = np.empty(0)
+    none = empty(0)
     top = tree.EMPTY
     for number in range(n_leaves):
         rows = slice(number * leaf_rows, (number + 1) * leaf_rows)

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arrays import empty, greatest
 from fastgd.kernels.epochs import dot
 from fastgd.kernels.strict import copy, is_finite
 
@@ -90,7 +89,7 @@ def step(
     norm, against, is_still, is_done, size, largest, length = 0.0, 0.0, True, True, 0.0, 0.0, 0.0
     for j in range(len(v)):
         theta = abs(theta_ref[j] + v[j])
-        size, largest = max(size, theta), max(largest, units[j] * theta)
+        size, largest = greatest(size, theta), greatest(largest, units[j] * theta)
         length += units[j] * abs(v[j])
     least = floor * largest + BLUR * length
     for j in range(len(v)):
@@ -114,10 +113,10 @@ def step(
             against += rate * mapped * (z - v[j])
         if not abs(mapped - (gradient[j] - reached[j])) <= units[j] * least:
             is_done = False
-        if not abs(moved) <= STILL * max(abs(theta_ref[j] + z), NOTHING * size):
+        if not abs(moved) <= STILL * greatest(abs(theta_ref[j] + z), NOTHING * size):
             is_still = False
         before[j], v[j] = v[j], z
-    norm = math.sqrt(max(norm, 0.0))
+    norm = math.sqrt(greatest(norm, 0.0))
     if state[FIRST] < 0.0:
         state[FIRST] = norm
     state[LAST] = norm
@@ -196,8 +195,8 @@ def descend(
     costs, weights and norms (of the gradients) are not recorded if they have length 0.
     """
     d = len(v)
-    p, h, h_before, gradient, earlier = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    direction, reached, residual = np.empty(d), np.empty(d), np.empty(d)
+    p, h, h_before, gradient, earlier = empty(d), empty(d), empty(d), empty(d), empty(d)
+    direction, reached, residual = empty(d), empty(d), empty(d)
     product(G, c, v, h)
     product(G, c, before, h_before)
     for epoch in range(len(rates)):

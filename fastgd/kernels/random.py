@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arrays import as_bits, empty, least
 
 # Pairs in a chunk: seven rows of 512 numbers fit in the first-level cache.
 CHUNK = 512
@@ -156,13 +157,13 @@ def fill(out, seed, stream, first_block, numbers):
 
     Numbers 2i and 2i + 1 of a block are pair i. seed, stream and first_block are uint64.
     """
-    scratch = np.empty((SCRATCH_ROWS, CHUNK))
-    bits = scratch.view(np.uint64)
+    scratch = empty((SCRATCH_ROWS, CHUNK))
+    bits = as_bits(scratch)
     for begin in range(0, len(out), numbers):
         block = first_block + np.uint64(begin // numbers)
-        n = min(numbers, len(out) - begin)
+        n = least(numbers, len(out) - begin)
         for start in range(0, n, 2 * CHUNK):
-            part = out[begin + start : begin + min(start + 2 * CHUNK, n)]
+            part = out[begin + start : begin + least(start + 2 * CHUNK, n)]
             m = (len(part) + 1) // 2
             words, angles = bits[0, :m], bits[1, :m]
             u, u_bits = scratch[2, :m], bits[2, :m]

@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 from fastgd.kernels import tree
 from fastgd.kernels._jit import FAST, kernel
 from fastgd.kernels.arithmetic import with_item
+from fastgd.kernels.arrays import empty, least, zeros
 from fastgd.kernels.losses import slope, value
 from fastgd.kernels.vectors import (
     LANES,
@@ -247,19 +248,19 @@ def run_many(X, y, weights, w, b, at, at_b, loss, leaf_rows):
     group = LEAST_GROUP
     while 2 * group * d <= GROUP_NUMBERS:
         group *= 2
-    group = min(group, leaf_rows)
+    group = least(group, leaf_rows)
     is_short = d <= 2 * LANES and group % LANES == 0
     ahead = AHEAD_LINES * line_of(X)
-    w, sums, out = padded(w), padded(w), np.zeros(2)
-    scores, slopes, partial = np.empty(group), np.zeros(group), np.empty(LANES * LANES)
+    w, sums, out = padded(w), padded(w), zeros(2)
+    scores, slopes, partial = empty(group), zeros(group), empty(LANES * LANES)
     if at is None:
         at_w, at_scores = w, None
     else:
-        at_w, at_scores = padded(at), np.empty(group)
+        at_w, at_scores = padded(at), empty(group)
     stack = tree.new_stack(-(-n // leaf_rows), d + 2)
     top = leaf = count = start = 0
     while True:
-        before, stop = count, min(n, start + group)
+        before, stop = count, least(n, start + group)
         count = stop - start
         new, old = start * d, (start - before) * d
         if group in (before, count):

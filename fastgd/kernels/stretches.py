@@ -19,10 +19,10 @@ import numpy as np
 
 from fastgd.kernels import tree
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arrays import least, zeros, zeros_as
 from fastgd.kernels.maps import drop_tiny
 from fastgd.kernels.vectors import (
     LANES,
-    aligned,
     interleave,
     item,
     load,
@@ -49,16 +49,16 @@ def run(x, y, w_ref, rates, block_rows, a, b, growth):
     """
     d = len(w_ref)
     size = (d + 1) * (d + 1) * LANES
-    M, panel_sums = aligned(len(rates) * size), aligned((d + 2) * (d + FOUR) * LANES)
-    panel, squares = aligned(HEIGHT * (d + 1) * LANES), aligned(HEIGHT * LANES)
-    products = aligned(HEIGHT // FOUR * PAIRS * LANES)
-    work = aligned(3 * (d + FOUR) * (d // LANES + 1) * LANES)
+    M, panel_sums = zeros(len(rates) * size), zeros((d + 2) * (d + FOUR) * LANES)
+    panel, squares = zeros(HEIGHT * (d + 1) * LANES), zeros(HEIGHT * LANES)
+    products = zeros(HEIGHT // FOUR * PAIRS * LANES)
+    work = zeros(3 * (d + FOUR) * (d // LANES + 1) * LANES)
     errors, bound = HEIGHT * d * LANES, np.inf
     for k in range(len(rates)):
-        bound = min(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
+        bound = least(bound, 1.0 / rates[k] if rates[k] > 0.0 else -1.0)
     stack, top = tree.new_stack(a.shape[1], (d + 1) * (d + 2) // 2), tree.EMPTY
     for block in range(a.shape[1]):
-        start, stop = block * block_rows, min((block + 1) * block_rows, len(y))
+        start, stop = block * block_rows, least((block + 1) * block_rows, len(y))
         xs, ys = x[start * d : stop * d], y[start:stop]
         stretch = -(-len(ys) // (HEIGHT * LANES)) * HEIGHT
         n_stretches = -(-len(ys) // stretch)
@@ -90,7 +90,7 @@ def run(x, y, w_ref, rates, block_rows, a, b, growth):
 @kernel
 def lengthened(values, size):
     """A copy with zeros at its end."""
-    copy = np.zeros(size, values.dtype)
+    copy = zeros_as(size, values)
     for i in range(len(values)):
         copy[i] = values[i]
     return copy
@@ -172,7 +172,7 @@ def add_products(d, panel, sums):
     row, errors, one = d * LANES, HEIGHT * d * LANES, splat(1.0)
     for i in range(d + 1):
         own, step = (i * LANES, row) if i < d else (errors, LANES)
-        for j in range(0, min(i + 1, d), FOUR):
+        for j in range(0, least(i + 1, d), FOUR):
             at, other = own, j * LANES
             p = q = s = t = splat(0.0)
             for _ in range(HEIGHT):

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from fastgd.kernels._jit import kernel
 from fastgd.kernels.arithmetic import square
+from fastgd.kernels.arrays import empty, least
 from fastgd.kernels.vectors import (
     LANES,
     add,
@@ -65,7 +64,7 @@ def copy(source, target):
 @kernel
 def cost(X, y, w, two):
     """(1/n) Σ (x·w − y)². `two` is 2.0, see `arithmetic.square`."""
-    return read(X, y, w, two, np.empty(0), np.empty(ROOM))
+    return read(X, y, w, two, empty(0), empty(ROOM))
 
 
 @kernel
@@ -85,7 +84,7 @@ def read(X, y, w, two, gradient, room):
     for j in range(len(gradient)):
         gradient[j] = 0.0
     for start in range(0, whole, PANEL):
-        rows = min(PANEL, whole - start)
+        rows = least(PANEL, whole - start)
         residuals(X, y, w, start, rows, room)
         for i in range(0, rows, LANES):
             r = load(room, i)
@@ -96,16 +95,16 @@ def read(X, y, w, two, gradient, room):
         i = 0
         while i < rows:
             while i < rows and total > TINY:
-                least, largest, slope_after = total, total, slope
+                lowest, highest, slope_after = total, total, slope
                 for k in range(i, i + LANES):
-                    least += item(room, LEAST + k)
-                    largest += item(room, LARGEST + k)
+                    lowest += item(room, LEAST + k)
+                    highest += item(room, LARGEST + k)
                     slope_after += 2 * item(X, (start + k) * d) * item(room, k)
-                if least != largest:
+                if lowest != highest:
                     break
-                total, slope = least, slope_after
+                total, slope = lowest, slope_after
                 i += LANES
-            for k in range(i, min(i + LANES, rows)):
+            for k in range(i, least(i + LANES, rows)):
                 total += square(room[k], two)
                 slope += 2 * item(X, (start + k) * d) * room[k]
             i += LANES
@@ -144,7 +143,7 @@ def residuals(X, y, w, start, rows, room):
 @kernel
 def add_columns(X, d, first, start, rows, gradient, room):
     """Add 2 x r of the rows from `start` on to up to eight numbers of the gradient, from `first` on."""
-    count = min(LANES, d - first)
+    count = least(LANES, d - first)
     sums = load_part(gradient, first, count)
     for i in range(rows):
         numbers = load_part(X, (start + i) * d + first, count)
@@ -162,7 +161,7 @@ def descend(X, y, w, before, gradient, rates, two, allow_divergence, costs, weig
     it, and the cost.) An epoch is undone and ends the loop if w or its cost is not finite, unless
     `allow_divergence`.
     """
-    room = np.empty(ROOM)
+    room = empty(ROOM)
     for epoch in range(len(rates)):
         copy(w, before)
         for j in range(len(w)):
@@ -185,7 +184,7 @@ def descend_in_order(X, y, w, before, rates, two, allow_divergence, costs, losse
     `losses` records the loss of the last row after each epoch, `gradients` (n_epochs, n, d) every ∂loss/∂w.
     """
     n, d = X.shape
-    no_gradient, room = np.empty(0), np.empty(ROOM)
+    no_gradient, room = empty(0), empty(ROOM)
     for epoch in range(len(rates)):
         copy(w, before)
         for i in range(n):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arrays import empty
 
 EMPTY = np.int64(0)
 """The top of an empty stack. With a literal 0 Numba would compile `push` and `total` once more."""
@@ -20,7 +21,7 @@ def new_stack(n_leaves, size):
     while n_leaves > 1:
         n_leaves >>= 1
         levels += 1
-    return np.empty((levels + (levels > 1), size))
+    return empty((levels + (levels > 1), size))
 
 
 @kernel
@@ -41,4 +42,9 @@ def total(stack, top):
         for j in range(stack.shape[1]):
             stack[top - 2, j] += stack[top - 1, j]
         top -= 1
-    return stack[0].copy() if len(stack) > 1 else stack[0]
+    if len(stack) == 1:
+        return stack[0]
+    root = empty(stack.shape[1])
+    for j in range(len(root)):
+        root[j] = stack[0, j]
+    return root

@@ -15,6 +15,7 @@ from numba.extending import intrinsic, models, register_model
 
 from fastgd.kernels._jit import kernel
 from fastgd.kernels.arithmetic import fma
+from fastgd.kernels.arrays import zeros
 
 LANES = 8
 _NUMBERS = ir.VectorType(ir.DoubleType(), LANES)
@@ -208,7 +209,7 @@ def _plain_load(array, index):
 
 
 def _plain_load_part(array, index, count):
-    numbers = np.zeros(LANES)
+    numbers = zeros(LANES)
     numbers[:count] = array.reshape(-1)[index : index + count]
     return numbers
 
@@ -276,15 +277,7 @@ line_of = (lambda array: 64 // array.itemsize) if _OFF else _line_of
 def padded(values):
     """A copy padded with 0 to whole vectors."""
     d = len(values)
-    copy = np.zeros(-(-d // LANES) * LANES)
+    copy = zeros(-(-d // LANES) * LANES)
     for j in range(d):
         copy[j] = values[j]
     return copy
-
-
-@kernel
-def aligned(size):
-    """Zeros that begin with a cache line, so that no vector lies in two."""
-    numbers = np.zeros(size + LANES)
-    skip = -(numbers.ctypes.data // 8) % LANES
-    return numbers[skip : skip + size]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from fastgd import reference
-from fastgd.data.backend import Backend
+from fastgd.data.backend import for_exact_loop, resolve
 from fastgd.data.dataset import Dataset
 from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
@@ -23,6 +23,8 @@ OVERFLOW_IS_SEEN = np.errstate(over="ignore", invalid="ignore")
 FAR_OFF = 2.0**10
 """If a column lies more than this many standard deviations from 0, Σ φ x − shift Σ φ would lose more than ten
 bits. Such rows are centred while they are read."""
+EXACT_PRODUCTS = 50
+"""An exact product takes about as long as so many rounded ones in a plain loop."""
 _NONE: Floats = np.empty(0)
 ACCURATE_ROWS = 4096
 """Up to this number of rows, cost and gradient have twice the working precision. Over more rows rounding
@@ -69,16 +71,16 @@ def cost_and_gradient_from(sums: Floats, n: int) -> tuple[float, Floats]:
     return float(sums[0]) / n, gradient
 
 
-def squared_cost(rows: Dataset, w: Floats, backend: Backend, n_threads: int | None) -> tuple[float, Floats]:
+def squared_cost(rows: Dataset, w: Floats, backend: str, n_threads: int | None) -> tuple[float, Floats]:
     """(1/n) Σ (x·w − y)² and its gradient (d,), as accurate as `fastgd.cost_and_gradient` says."""
-    if backend == "python":
+    if resolve(backend) == "python":
         plain = as_plain(w, rows)
         xs, ys, _ = rows.lists()
         value, gradient = reference.cost(xs, ys, plain), np.atleast_1d(reference.gradient(xs, ys, plain))
     else:
         value, gradient = math.nan, w
         if rows.has_at_most(ACCURATE_ROWS):
-            value, gradient = _accurate(rows, w, n_threads)
+            value, gradient = _accurate(rows, w, backend, n_threads)
         if not (math.isfinite(value) and np.isfinite(gradient).all()):  # more rows, or an overflow
             value, gradient = SquaredCost(rows, n_threads)(w)
     if not math.isfinite(value):
@@ -86,10 +88,12 @@ def squared_cost(rows: Dataset, w: Floats, backend: Backend, n_threads: int | No
     return value, gradient
 
 
-def _accurate(rows: Dataset, w: Floats, n_threads: int | None) -> tuple[float, Floats]:
-    from fastgd.kernels import accurate
-
+def _accurate(rows: Dataset, w: Floats, backend: str, n_threads: int | None) -> tuple[float, Floats]:
     leaf = leaf_rows(rows.d)
+    if rows.has_at_most(leaf) and for_exact_loop(backend, rows.n, rows.d, EXACT_PRODUCTS) == "python":
+        xs, ys, _ = rows.lists()
+        return cost_and_gradient_from(np.array(reference.accurate_sums(xs, ys, w.tolist())), rows.n)
+    from fastgd.kernels import accurate
 
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
         return accurate.run(X, y, w, leaf, False)

@@ -20,7 +20,7 @@ def test_numba_loads_at_the_first_computation():
 import sys, fastgd
 fastgd.gradient_descent, fastgd.sgd, fastgd.cost, fastgd.FitResult, fastgd.make_linear
 before = "numba" in sys.modules
-fastgd.cost([1.0], [1.0], 1.0)
+fastgd.cost([1.0], [1.0], 1.0, l2=0.1)
 print(before, "numba" in sys.modules, "matplotlib" in sys.modules)
 """
     expected = "False True False"
@@ -49,6 +49,8 @@ def test_little_work_of_the_lesson_does_not_load_numba(call):
     code = f"""{LITTLE}
 fit = {call}
 fit.trace(), fit.status, repr(fit), fastgd.forward(x, 2.0), fastgd.loss(x, y, 2.0)
+fastgd.cost(x, y, 2.0), fastgd.gradient(x, y, 2.0)
+fastgd.cost_and_gradient([[1.0, 2.0]] * 9, [3.0] * 9, [1.0, 1.0])
 print(fit.backend, "numba" in sys.modules)
 """
     assert output(code) == "python False"
@@ -63,7 +65,7 @@ print(fit.backend, "numba" in sys.modules)
         "fastgd.gradient_descent(x, y, fit_intercept=True, **how)",
         "fastgd.sgd(x, y, shuffle=True, seed=1, **how)",
         "[fastgd.gradient_descent(x, y, n_epochs=5000, **how) for _ in range(50)][-1]",
-        "fastgd.gradient_descent(x, y, **how) if fastgd.cost(x, y, 1.0) else None",
+        "fastgd.gradient_descent(x, y, **how) if fastgd.cost(x * 1000, y * 1000, 1.0) else None",
     ],
 )
 def test_more_work_runs_on_kernels(call):

@@ -109,10 +109,3 @@ def test_rows_are_interleaved(dtype, distance):
     move(x, 2, distance, out, 5)
     expected = [2 + lane * distance + k for k in range(LANES) for lane in range(LANES)]
     assert out.tolist() == [-1.0] * 5 + expected + [-1.0]
-
-
-@pytest.mark.parametrize("size", [1, 8, 100])
-def test_aligned_numbers_are_zeros_from_a_cache_line_on(size):
-    for numbers in [vectors.aligned(size) for _ in range(5)]:
-        assert numbers.tolist() == [0.0] * size
-        assert numbers.ctypes.data % 64 == 0

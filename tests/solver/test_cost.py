@@ -9,6 +9,7 @@ from fastgd.data.arrays import ArrayRows
 from fastgd.losses import Huber, LogLoss
 from fastgd.solver.cost import FAR_OFF, Cost, SquaredCost, cost_and_gradient_from, squared_cost
 from fastgd.solver.scaling import Scaling
+from tests.helpers import same
 from tests.problems import linear_problem
 
 
@@ -26,6 +27,23 @@ def test_squared_errors(rng, d, dtype):
     for cost, gradient in (SquaredCost(rows, 1)(w), squared_cost(rows, w, "numba", 1)):
         assert cost == pytest.approx(np.mean(r * r), rel=1e-13)
         np.testing.assert_allclose(gradient, 2 * X.astype(float).T @ r / 90, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+@pytest.mark.parametrize("d", [None, 1, 2, 5, 10])
+@pytest.mark.parametrize("scale", [1.0, 1e160, 1e-170])
+def test_few_squared_errors_have_the_same_bits_in_a_plain_loop(rng, monkeypatch, d, dtype, scale):
+    """`backend.for_exact_loop` chooses one of them. A square that overflows is left to the kernels."""
+    scale = scale if dtype == "f8" else scale ** (1 / 8)
+    X = rng.standard_normal((30, d) if d else 30) * 10.0 ** rng.integers(-3, 4, 30 if d is None else (30, d))
+    X, y, w = (X * scale).astype(dtype), (rng.standard_normal(30) * scale).astype(dtype), np.full(d or 1, 3.3)
+    found = []
+    for backend in ("numba", "python"):
+        monkeypatch.setattr("fastgd.solver.cost.for_exact_loop", lambda *_, backend=backend: backend)
+        found.append(squared_cost(ArrayRows(X, y), w, "auto", 1))
+    (compiled, gradient), (plain, plain_gradient) = found
+    assert same(compiled, plain)
+    assert same(gradient, plain_gradient)
 
 
 SIGMOID = (lambda s, y: np.logaddexp(0, s) - y * s, lambda s, y: 1 / (1 + np.exp(-s)) - y)
