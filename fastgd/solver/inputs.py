@@ -30,12 +30,12 @@ def as_dataset(X: Any, y: Any, sample_weight: Any = None) -> Dataset:
         if isinstance(X, Summary):
             from fastgd.solver.summarized import Summarized
 
-            _refuse_others("a Summary", y, sample_weight)
+            refuse_others("a Summary", y, sample_weight)
             return Summarized(X)
         if isinstance(X, Source):
             from fastgd.data.streams import StreamRows
 
-            _refuse_others(X.name, y, sample_weight)
+            refuse_others(X.name, y, sample_weight)
             return StreamRows(X)
         if is_dask(X):
             from fastgd.distributed.executor import dask_rows
@@ -56,10 +56,10 @@ def has_targets(y: Any) -> bool:
     """Whether y has two dimensions, a column for each target."""
     if isinstance(y, (list, tuple)):
         return bool(y) and isinstance(y[0], (list, tuple, np.ndarray))
-    return getattr(y, "ndim", 1) == 2
+    return len(getattr(y, "shape", ())) == 2
 
 
-def _refuse_others(name: str, y: Any, sample_weight: Any) -> None:
+def refuse_others(name: str, y: Any, sample_weight: Any) -> None:
     if y is not None or sample_weight is not None:
         what = "y" if y is not None else "sample_weight"
         raise TypeError(f"{name} has targets and weights of its own: leave {what} out")
