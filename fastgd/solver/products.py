@@ -144,6 +144,10 @@ class Products(NamedTuple):
             s, size = self.s - float(np.sum(v * (self.c + c))), self._size(v)
         return c, max(0.0, s), self.error + 4.0 * self.precision * size
 
+    def error_of_move(self, v: Floats) -> float:
+        """About the rounding error of s about w_ref + v, beside that of s."""
+        return 4.0 * self.precision * self._size(v)
+
     def _size(self, v: Floats) -> float:
         """An upper bound of vᵀ S v, and of the terms that it sums."""
         length = float(np.sum(np.abs(v) * np.sqrt(np.diag(self.S))))
@@ -290,9 +294,12 @@ class Products(NamedTuple):
         x_ref[k], offset[k] = self.y_ref, self.y_mean - self.y_ref
         plain = self.S[:, k].copy()
         plain[k] = c_y[k]
+        # The products with y sum terms that cancel, if weights of reference of like columns are large.
+        size, squares = self._size(self.w_ref), float(S[k, k])
+        precision = min(1.0, self.precision * size / squares) if size > squares > 0.0 else self.precision
         exchanged = Products(
             self.total, x_ref, float(self.x_ref[k]), np.zeros(d), offset, float(self.offset[k]), S, plain,
-            float(self.S[k, k]), 4.0 * EPS * float(self.S[k, k]),
+            float(self.S[k, k]), 4.0 * EPS * float(self.S[k, k]), precision,
         )  # fmt: skip
         if self.s < w_k * w_k * exchanged.s:
             w_ref = -self.w_ref / w_k

@@ -105,10 +105,9 @@ class Summary:
     def cost_digits(self) -> float:
         """The number of decimal digits of the least cost with an intercept; at most 16."""
         p = self.products
-        least = p.s - float(np.sum(p.solution() * p.c))
-        return (
-            16.0 if p.error <= 1e-16 * least else max(0.0, math.log10(least / p.error)) if least > 0 else 0.0
-        )
+        v = p.solution()
+        least, error = p.s - float(np.sum(v * p.c)), p.error + p.error_of_move(v)
+        return 16.0 if error <= 1e-16 * least else max(0.0, math.log10(least / error)) if least > 0 else 0.0
 
     def check_rows(self) -> None:
         """Refuse a summary of no rows."""

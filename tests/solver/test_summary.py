@@ -14,7 +14,7 @@ import fastgd
 from fastgd.checks import InvalidDataError
 from tests.conftest import JIT_IS_OFF
 from tests.helpers import same
-from tests.law import assert_alike, assert_law, assert_products, exact_products, parts_of
+from tests.law import assert_alike, assert_law, assert_products, exact_fractions, exact_products, parts_of
 
 FEW = 10 if JIT_IS_OFF else 40
 
@@ -222,6 +222,24 @@ def test_it_knows_how_many_digits_a_cost_has(rng):
     assert exact.cost_digits < 3.0
     tiny = fastgd.summarize(X, y + 1e-7 * rng.normal(size=FEW))
     assert 5.0 < tiny.cost_digits < 13.0
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-2, 1e-4, 1e-6])
+def test_it_knows_the_digits_of_a_target_that_is_like_a_column(rng, apart):
+    x = rng.normal(size=FEW)
+    X, y = np.column_stack([x, x + apart * rng.normal(size=FEW)]), rng.normal(size=FEW)
+    s = fastgd.summarize(X, y).with_target(0)
+    P = exact_fractions(np.column_stack([y, X[:, 1]]), X[:, 0])
+    determinant = P[0, 0] * P[1, 1] - P[0, 1] ** 2
+    explained = (
+        P[0, 2] ** 2 * P[1, 1] - 2 * P[0, 1] * P[0, 2] * P[1, 2] + P[1, 2] ** 2 * P[0, 0]
+    ) / determinant
+    least = float(P[2, 2] - explained)
+    fit = fastgd.gradient_descent(s, fit_intercept=True, precondition=True, n_epochs=3)
+    error = abs(fit.cost_history[-1] * FEW / least - 1.0)
+    digits = -np.log10(max(error, 1e-16))
+    assert s.cost_digits <= digits + 0.5
+    assert s.cost_digits > 14.0 - 3.0 * -np.log10(apart)
 
 
 def test_a_difference_of_few_digits_warns(rng):
