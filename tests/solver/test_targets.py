@@ -114,7 +114,7 @@ def test_references_that_do_not_suit_the_later_rows_take_a_second_pass(rng):
 def test_the_optimum_about_other_means_has_the_same_predictions(rng):
     X, Y, _ = problem(rng, 40)
     statistics = fastgd.summarize(X, Y[:, 0]).products.statistics(True)
-    x_ref = statistics.x_ref + [1.0, -2.0, 3.0, 50.0]
+    x_ref = statistics.x_ref + np.array([1.0, -2.0, 3.0, 50.0])
     w = _about(statistics, x_ref)
     Z = np.column_stack([X, np.ones(40)])
     expected = Z @ np.linalg.lstsq(Z, Y[:, 0], rcond=None)[0]
