@@ -14,6 +14,16 @@ BOUND = 1e-13
 
 def exact_products(X, y, weights=None):
     """Σ s, the means of [x, y] and Σ s (z − mean)(z − mean)ᵀ, rounded once from exact numbers."""
+    total, mean, products = _exact(X, y, weights)
+    return float(total), mean.astype(float), products.astype(float)
+
+
+def exact_fractions(X, y, weights=None):
+    """Σ s (z − mean)(z − mean)ᵀ of z = [x, y], exact."""
+    return _exact(X, y, weights)[2]
+
+
+def _exact(X, y, weights):
     Z = np.column_stack([np.reshape(X, (len(y), -1)), y]).astype(float)
     Z = np.array([[Fraction(number) for number in row] for row in Z.tolist()], dtype=object)
     s = np.array([Fraction(float(one)) for one in (np.ones(len(y)) if weights is None else weights)])
@@ -21,7 +31,7 @@ def exact_products(X, y, weights=None):
     mean = (s[:, None] * Z).sum(axis=0) / total
     centred = Z - mean
     products = centred.T @ (s[:, None] * centred)
-    return float(total), mean.astype(float), products.astype(float)
+    return total, mean, products
 
 
 def products_with_target(summary):

@@ -8,12 +8,12 @@ from typing import Any, Self
 from sklearn.base import _fit_context
 from sklearn.utils.metaestimators import available_if
 
-from fastgd import display, losses
+from fastgd import losses
 from fastgd.checks import InvalidDataError
 from fastgd.data.frames import names_of
 from fastgd.estimators.inputs import as_weights
 from fastgd.estimators.linear import Linear
-from fastgd.solver.inputs import has_targets
+from fastgd.solver.inputs import has_targets, refuse_others
 from fastgd.solver.options import Options
 from fastgd.solver.planner import MOST_COLUMNS
 from fastgd.solver.summarize import summarize
@@ -75,6 +75,7 @@ class Additive(Linear):
         is_several = has_targets(y)
         new: tuple[Summary, ...]
         if isinstance(X, Summary):
+            refuse_others("a Summary", y, sample_weight)
             new = (X,)
         elif is_several:
             new = tuple(summarize_targets(X, y, weights, n_threads)[0])
@@ -85,9 +86,10 @@ class Additive(Linear):
                 raise ValueError("the last fit kept no summary of its rows: fit again with these parameters")
             old = self.summary_ if isinstance(self.summary_, tuple) else (self.summary_,)
             if len(old) != len(new) or is_several != isinstance(self.summary_, tuple):
-                raise InvalidDataError(
-                    f"y has {display.count(len(new), 'target')} and earlier calls had {len(old)}"
-                )
+                shapes = [f"(n, {len(part)})" if is_2d else "(n,)" for part, is_2d in (
+                    (new, is_several), (old, isinstance(self.summary_, tuple)),
+                )]  # fmt: skip
+                raise InvalidDataError(f"y has shape {shapes[0]}, and that of earlier calls had {shapes[1]}")
             new = tuple(map(_added, old, new))
         whole = new if is_several else new[0]
         result = self._fitted(whole, None, None, None)
@@ -97,6 +99,7 @@ class Additive(Linear):
 
 def _added(old: Summary, new: Summary) -> Summary:
     """The rows of both. Rows without weights have weight 1."""
-    has_weights = old.has_weights or new.has_weights
-    old, new = (replace(part, has_weights=has_weights, target_name="y") for part in (old, new))
-    return old + new
+    common: dict[str, Any] = dict(
+        has_weights=old.has_weights or new.has_weights, is_scalar=False, target_name="y", folds=()
+    )
+    return replace(old, **common) + replace(new, **common)

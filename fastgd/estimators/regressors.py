@@ -60,6 +60,11 @@ class _Regressor(RegressorMixin, Linear):
         sample_weight = as_weights(sample_weight, X)
         if has_targets(y) and not (coef_init is None and intercept_init is None):
             raise ValueError("coef_init and intercept_init begin the fit of one target: leave them out")
+        if before is not None and isinstance(before, MultiTargetFit) != has_targets(y):
+            raise ValueError(
+                "y has one dimension and that of the last fit had two, or the other way round: warm_start "
+                "goes on from a fit of the same targets"
+            )
         (begin,) = self._starts(coef_init, intercept_init, None if before is None else [before], 1)
         if begin is None and self._starts_at_least_squares():
             start = self._least_squares(X, y, sample_weight)

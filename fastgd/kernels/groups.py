@@ -15,6 +15,7 @@ import numpy as np
 
 from fastgd.kernels import gram, proximal, tree
 from fastgd.kernels._jit import kernel
+from fastgd.kernels.arrays import empty, zeros
 from fastgd.kernels.epochs import dot
 from fastgd.kernels.vectors import LANES, prefetch
 
@@ -214,9 +215,9 @@ def summarize(
     constant, tolerance, far = rules
     width = ((d + 1) // LANES + 1) * LANES
     stride = min(width | LANES, gram.STRIP)
-    panel = np.zeros(((d + 1) // gram.STRIP + 1) * gram.PANEL * stride + LANES)
-    out, node = np.empty((d // gram.TILE + 1) * gram.TILE * width), np.empty((d + 1, d + 2))
-    v, L, pivots, left = np.zeros(d), np.empty((d, d)), np.empty(d, np.int64), np.empty(d)
+    panel = zeros(((d + 1) // gram.STRIP + 1) * gram.PANEL * stride + LANES)
+    out, node = empty((d // gram.TILE + 1) * gram.TILE * width), empty((d + 1, d + 2))
+    v, L, pivots, left = zeros(d), empty((d, d)), np.empty(d, np.int64), empty(d)
     for k in range(len(total)):
         begin, end = starts[k], starts[k + 1]
         for j in range(d):
@@ -252,8 +253,8 @@ def summarize(
 def invert(G, tolerance, ranks, inverses):
     """The rank of each table, and its inverse if the rank is full; `inverses` may have length 0."""
     d = G.shape[1]
-    L, pivots, left = np.empty((d, d)), np.empty(d, np.int64), np.empty(d)
-    unit, column = np.zeros(d), np.empty(d)
+    L, pivots, left = empty((d, d)), np.empty(d, np.int64), empty(d)
+    unit, column = zeros(d), empty(d)
     for k in range(len(G)):
         ranks[k] = factorize(G[k], tolerance, L, pivots, left)
         if not len(inverses) or ranks[k] < d:
@@ -298,8 +299,8 @@ def descend(
     costs (groups, 2) gets the cost before the first epoch and after the last. metric has length 0, or a table
     for each group.
     """
-    d, nothing = v.shape[1], np.empty(0)
-    h, of_group, none = np.empty(d), np.empty(len(factors)), np.empty((0, d))
+    d, nothing = v.shape[1], empty(0)
+    h, of_group, none = empty(d), empty(len(factors)), empty((0, d))
     for k in range(len(v)):
         if has_converged[k] or done[k] < first:
             continue

@@ -34,6 +34,8 @@ def taken(X: Any, clusters: Any) -> tuple[Any, Any]:
 def codes_of(labels: Any) -> tuple[Codes, int]:
     """The number of each row's label, and the number of labels."""
     values = np.asarray(labels)
+    if values.dtype.kind in "US" and isinstance(labels, (list, tuple)):
+        values = np.array(labels, dtype=object)  # NumPy makes text of NaN beside text
     if values.ndim != 1:
         raise InvalidDataError(
             f"has shape {values.shape}; it must have one label for each row", what="clusters"

@@ -62,7 +62,7 @@ def has_targets(y: Any) -> bool:
     """Whether y has two dimensions, a column for each target."""
     if isinstance(y, (list, tuple)):
         return bool(y) and isinstance(y[0], (list, tuple, np.ndarray))
-    return getattr(y, "ndim", 1) == 2
+    return len(getattr(y, "shape", ())) == 2
 
 
 def refuse_others(name: str, y: Any, sample_weight: Any) -> None:

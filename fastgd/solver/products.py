@@ -88,7 +88,9 @@ class Products(NamedTuple):
         products = cls(total, statistics.x_ref.copy(), y_ref, np.array(w_ref), offset, r_mean, S, c, s, 0.0)
         # Each residual has a rounding error of about eps·|y|.
         squares = EPS * EPS * products.squares_of_y
-        return products._replace(error=EPS * 4.0 * statistics.s + 2.0 * math.sqrt(s * squares) + squares)
+        return products._replace(
+            error=EPS * 4.0 * statistics.s + 2.0 * math.sqrt(s) * math.sqrt(squares) + squares
+        )
 
     @property
     def mean(self) -> Floats:
@@ -111,7 +113,7 @@ class Products(NamedTuple):
     @property
     def squares_of_y(self) -> float:
         """Σ s y²."""
-        return self.squares_about_mean + self.total * self.y_mean**2
+        return self.squares_about_mean + self.total * self.y_mean * self.y_mean
 
     def solution(self) -> Floats:
         """v such that w_ref + v are the weights with the least cost, with an intercept."""
@@ -144,9 +146,14 @@ class Products(NamedTuple):
             s, size = self.s - float(np.sum(v * (self.c + c))), self._size(v)
         return c, max(0.0, s), self.error + 4.0 * self.precision * size
 
+    def error_of_move(self, v: Floats) -> float:
+        """About the rounding error of s about w_ref + v, beside that of s."""
+        return 4.0 * self.precision * self._size(v)
+
     def _size(self, v: Floats) -> float:
         """An upper bound of vᵀ S v, and of the terms that it sums."""
-        return float(np.sum(np.abs(v) * np.sqrt(np.diag(self.S)))) ** 2
+        length = float(np.sum(np.abs(v) * np.sqrt(np.diag(self.S))))
+        return length * length
 
     def near_mean(self) -> Products:
         """The products about x_ref near the mean of x."""
@@ -176,12 +183,13 @@ class Products(NamedTuple):
         if has_intercept:
             G[d, :d] = G[:d, d] = sums
             G[d, d], c[d], w_ref[d] = total, total * about.r_mean, about.y_ref
-        return Statistics(total, w_ref, G, c, about.s + total * about.r_mean**2, about.x_ref)
+        return Statistics(total, w_ref, G, c, about.s + total * about.r_mean * about.r_mean, about.x_ref)
 
     def cost_and_gradient(self, w: Floats, intercept: float) -> tuple[float, Floats, float]:
         """(1/Σ s) Σ s (x·w + intercept − y)², its gradient by w, and about the rounding error of the cost."""
-        here = self.about(np.zeros(len(w)), intercept, w)
-        cost = here.s / here.total + here.r_mean**2
+        with np.errstate(over="ignore", invalid="ignore"):
+            here = self.about(np.zeros(len(w)), intercept, w)
+            cost = here.s / here.total + here.r_mean * here.r_mean
         return cost, -2.0 * (here.c / here.total + here.offset * here.r_mean), here.error / here.total
 
     # Algebra ----------------------------------------------------------------------------------------------
@@ -288,9 +296,12 @@ class Products(NamedTuple):
         x_ref[k], offset[k] = self.y_ref, self.y_mean - self.y_ref
         plain = self.S[:, k].copy()
         plain[k] = c_y[k]
+        # The products with y sum terms that cancel, if weights of reference of like columns are large.
+        size, squares = self._size(self.w_ref), float(S[k, k])
+        precision = min(1.0, self.precision * size / squares) if size > squares > 0.0 else self.precision
         exchanged = Products(
             self.total, x_ref, float(self.x_ref[k]), np.zeros(d), offset, float(self.offset[k]), S, plain,
-            float(self.S[k, k]), 4.0 * EPS * float(self.S[k, k]),
+            float(self.S[k, k]), 4.0 * EPS * float(self.S[k, k]), precision,
         )  # fmt: skip
         if self.s < w_k * w_k * exchanged.s:
             w_ref = -self.w_ref / w_k

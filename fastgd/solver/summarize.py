@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastgd.checks import InvalidDataError
 from fastgd.data import frames
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
@@ -140,13 +142,17 @@ def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y", y_re
         centring.refuse_overflow()
     n = rows.facts.n_counted if rows.has_weights else rows.n
     products = Products.of(statistics, y_ref)
+    if not math.isfinite(products.squares_of_y):
+        raise InvalidDataError("y is too large: its squares overflow; scale it")
     return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products)
 
 
 def _no_rows(X: Any, y: Any, sample_weight: Any) -> Summary | None:
     """The summary of arrays or tables without rows; None for anything else."""
     shape = np.shape(X) if isinstance(X, (list, tuple, np.ndarray)) else getattr(X, "shape", (None,))
-    if y is None or len(shape) not in (1, 2) or shape[0] != 0 or np.shape(y) != (0,):
+    if y is None or len(shape) not in (1, 2) or not isinstance(shape[0], int):  # Dask counts rows later
+        return None
+    if shape[0] != 0 or np.shape(y) != (0,):
         return None
     d = shape[1] if len(shape) == 2 else 1
     if not d or not isinstance(d, int):

@@ -75,6 +75,10 @@ class Summary:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # pickles do not keep that arrays are read-only
+
     @property
     def total_weight(self) -> float:
         return self.products.total
@@ -101,10 +105,9 @@ class Summary:
     def cost_digits(self) -> float:
         """The number of decimal digits of the least cost with an intercept; at most 16."""
         p = self.products
-        least = p.s - float(np.sum(p.solution() * p.c))
-        return (
-            16.0 if p.error <= 1e-16 * least else max(0.0, math.log10(least / p.error)) if least > 0 else 0.0
-        )
+        v = p.solution()
+        least, error = p.s - float(np.sum(v * p.c)), p.error + p.error_of_move(v)
+        return 16.0 if error <= 1e-16 * least else max(0.0, math.log10(least / error)) if least > 0 else 0.0
 
     def check_rows(self) -> None:
         """Refuse a summary of no rows."""
@@ -165,8 +168,14 @@ class Summary:
         if isinstance(factor, (bool, np.bool_)) or not isinstance(factor, numbers.Real):
             return NotImplemented
         factor = checks.positive("the factor of a summary", float(factor))
+        with np.errstate(over="ignore"):
+            products = self.products.times(factor)
+        if not (np.isfinite([products.total, products.s]).all() and np.isfinite(products.S).all()):
+            raise InvalidDataError(
+                f"the products of {self!r} times {factor:g} overflow: take a smaller factor"
+            )
         folds = tuple(factor * fold for fold in self.folds)
-        return replace(self, is_scaled=True, products=self.products.times(factor), folds=folds)
+        return replace(self, is_scaled=True, products=products, folds=folds)
 
     __rmul__ = __mul__
 
@@ -231,7 +240,8 @@ class Summary:
         Parameters
         ----------
         column : str or int
-            A column's name, or its number.
+            A column's name, or its number. Columns without names get their numbers as names, since a number
+            is no longer the place of the old target.
 
         Examples
         --------
@@ -240,18 +250,17 @@ class Summary:
         >>> s.with_target(1).target_mean
         4.0
         """
-        if column == self.target_name and column not in self.feature_names:
+        if isinstance(column, str) and column == self.target_name and column not in self.feature_names:
             return self
         k = self._column(column)
-        names = list(self.feature_names)
-        target = self.target_name
-        if names:
-            names[k], target = target, names[k]
-            if names.count(names[k]) > 1:
-                raise InvalidDataError(f"the target and a column are both named {names[k]}: rename one")
+        numbers = [str(j) for j in range(self.n_features)]
+        names = list(self.feature_names) or numbers.copy()
+        names[k], target = self.target_name, names[k]
+        if names.count(names[k]) > 1:
+            raise InvalidDataError(f"the target and a column are both named {names[k]}: rename one")
         return replace(
             self,
-            feature_names=tuple(names),
+            feature_names=() if names == numbers else tuple(names),
             target_name=target,
             products=self.products.with_target(k),
             folds=tuple(fold.with_target(k) for fold in self.folds),
@@ -263,7 +272,7 @@ class Summary:
             if not -self.n_features <= name < self.n_features:
                 raise InvalidDataError(f"column {name} is not one of 0 to {self.n_features - 1}")
             return int(name) % self.n_features
-        if name not in self.feature_names:
+        if not isinstance(name, str) or name not in self.feature_names:
             raise InvalidDataError(f"{display.value(name)} is not one of the columns {self._listed()}")
         return self.feature_names.index(name)
 

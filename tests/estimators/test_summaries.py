@@ -26,6 +26,7 @@ def parameters(model):
     return np.append(model.coef_, model.intercept_)
 
 
+@pytest.mark.filterwarnings("ignore:some columns of X are sums")  # of fewer rows than columns
 @pytest.mark.parametrize("options", [{}, {"fit_intercept": False}, {"alpha": 0.1}, {"standardize": False}])
 def test_partial_fits_in_any_order_are_one_fit(data, rng, options):
     X, y = data
@@ -140,5 +141,39 @@ def test_several_targets_are_refused_where_rows_are_needed(data):
         GDRegressor(loss="huber").fit(X, Y)
     with pytest.raises(ValueError, match="leave them out"):
         GDRegressor().fit(X, Y, coef_init=np.zeros(3))
-    with pytest.raises(InvalidDataError, match="y has 1 target and earlier calls had 2"):
-        GDRegressor().fit(X, Y).partial_fit(X, y)
+    for first, then, shapes in ((Y, y, r"\(n,\), .* \(n, 2\)"), (y, Y[:, :1], r"\(n, 1\), .* \(n,\)")):
+        with pytest.raises(InvalidDataError, match="y has shape " + shapes):
+            GDRegressor().fit(X, first).partial_fit(X, then)
+        with pytest.raises(ValueError, match="a fit of the same targets"):
+            GDRegressor(warm_start=True).fit(X, first).fit(X, then)
+
+
+def test_a_polars_frame_of_targets(data):
+    pl = pytest.importorskip("polars")
+    X, y = data
+    Y = np.column_stack([y, 2.0 * y])
+    expected = GDRegressor().fit(X, Y)
+    for frame in (pl.DataFrame(Y, schema=["a", "b"]), pl.DataFrame(Y, schema=["a", "b"]).to_arrow()):
+        found = GDRegressor().fit(X, frame)
+        np.testing.assert_array_equal(found.coef_, expected.coef_)
+        assert found.result_.target_names == ("a", "b")
+        assert fastgd.gradient_descent(X, frame, n_epochs=2).w.shape == (3, 2)
+
+
+def test_a_summary_given_to_partial_fit_has_targets_and_weights_of_its_own(data):
+    X, y = data
+    summary = fastgd.summarize(X, y)
+    for others, name in (({"y": y}, "y"), ({"sample_weight": 2.0}, "sample_weight")):
+        with pytest.raises(TypeError, match=f"leave {name} out"):
+            GDRegressor().partial_fit(summary, **others)
+
+
+def test_rows_add_to_a_summary_with_folds_or_of_numbers(data):
+    X, y = data
+    for first, rest in (
+        (fastgd.summarize(X[:9], y[:9], folds=3), X[9:]),
+        (fastgd.summarize(X[:9, 0], y[:9]), X[9:, :1]),
+    ):
+        found = GDRegressor().fit(first).partial_fit(rest, y[9:])
+        expected = GDRegressor().fit(X[:, : rest.shape[1]], y)
+        np.testing.assert_allclose(parameters(found), parameters(expected), rtol=1e-9)

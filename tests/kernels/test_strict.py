@@ -68,6 +68,13 @@ def test_squares_that_pow_rounds_wrongly(rng, scale):
         assert_same_bits(np.ones((n, 1)), -residuals, np.zeros(1))
 
 
+def test_one_square_that_pow_rounds_wrongly_beside_small_ones(rng):
+    for number in uncertain(rng, 10):
+        residuals = np.zeros(2 * LANES)
+        residuals[0], residuals[-3] = 1e-100, number  # the sum is the square
+        assert_same_bits(np.ones((2 * LANES, 1)), -residuals, np.zeros(1))
+
+
 @pytest.mark.parametrize("sizes", [(0.0,), (1e-162, 0.0), (1e-170, 1e-155), (1e-152, 1e-145), (1e-150, 1.0)])
 def test_residuals_whose_squares_underflow(sizes, rng):
     n = strict.PANEL + 2 * LANES

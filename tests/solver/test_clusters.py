@@ -38,7 +38,8 @@ def test_equal_labels_have_equal_codes(labels):
 
 
 @pytest.mark.parametrize(
-    "labels", [[1.0, np.nan], ["a", None], [3, pd.NA], np.array(["2026-01-01", "NaT"], "datetime64[D]")]
+    "labels",
+    [[1.0, np.nan], ["a", None], ["a", np.nan], [3, pd.NA], np.array(["2026-01-01", "NaT"], "datetime64[D]")],
 )
 def test_missing_labels(labels):
     with pytest.raises(InvalidDataError, match=r"^clusters\[1\] is missing; drop such rows or fill them$"):

@@ -105,6 +105,7 @@ def test_an_interrupted_read_resumes_to_the_bit(rows, tmp_path):
         ([[1.0, np.nan]], [1.0], {}, r"X\[0, 1\] is NaN"),
         ([[1.0], [2.0]], [1.0, np.inf], {}, r"y\[1\] is inf"),
         ([[1e200], [-1e200]], [1.0, 2.0], {}, "squares overflow"),
+        ([[1.0], [2.0]], [1e160, 1e160], {}, "y is too large: its squares overflow"),
         ([[1.0], [2.0]], [1.0], {}, "y has 1 rows"),
         ([[1.0], [2.0]], [1.0, 2.0], {"sample_weight": [1.0, -1.0]}, "sample_weight"),
         ([[1.0], [2.0]], [1.0, 2.0], {"checkpoint_every": -1.0, "checkpoint": "x"}, "checkpoint_every"),
@@ -113,6 +114,14 @@ def test_an_interrupted_read_resumes_to_the_bit(rows, tmp_path):
 def test_bad_input_is_refused(X, y, options, message):
     with pytest.raises(ValueError, match=message):
         fastgd.summarize(X, y, **options)
+
+
+def test_dask_frames(rows):
+    dd, pd = pytest.importorskip("dask.dataframe"), pytest.importorskip("pandas")
+    X, y = (values[:50] for values in rows)
+    frame = pd.DataFrame(X, columns=[f"c{j}" for j in range(X.shape[1])])
+    parts = (dd.from_pandas(data, npartitions=3) for data in (frame, pd.Series(y, name="t")))
+    assert same(fastgd.summarize(*parts), fastgd.summarize(frame, pd.Series(y, name="t")))
 
 
 def test_the_summary_of_an_estimator_is_that_of_its_rows(rows):

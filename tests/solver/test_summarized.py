@@ -150,6 +150,13 @@ def test_columns_too_far_from_zero_are_refused_with_the_remedy(rng):
     assert fit.w[0] == pytest.approx(1.0, rel=1e-6)
 
 
+def test_a_cost_that_overflows_is_infinite(data):
+    s = fastgd.summarize(*data[:2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fastgd.cost(s, w=np.full(s.n_features, 1e160)) == np.inf
+
+
 def test_a_cost_without_digits_warns(rng):
     X = rng.integers(-50, 50, size=(40, 1)) / 8
     s = fastgd.summarize(X, X[:, 0] + 1e-3 * rng.normal(size=40))

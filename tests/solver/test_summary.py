@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 
 import numpy as np
@@ -13,7 +14,7 @@ import fastgd
 from fastgd.checks import InvalidDataError
 from tests.conftest import JIT_IS_OFF
 from tests.helpers import same
-from tests.law import assert_alike, assert_law, assert_products, exact_products, parts_of
+from tests.law import assert_alike, assert_law, assert_products, exact_fractions, exact_products, parts_of
 
 FEW = 10 if JIT_IS_OFF else 40
 
@@ -101,6 +102,8 @@ def test_a_factor_multiplies_weights_and_not_rows(rng):
     assert (merged.n_samples, (old * 0.5).total_weight) == (len(y), 4.5)
     with pytest.raises(ValueError, match="factor of a summary"):
         old * 0.0
+    with pytest.raises(InvalidDataError, match=r"times 1e\+308 overflow"):
+        old * 1e308
 
 
 # Columns and targets ----------------------------------------------------------------------------------------
@@ -139,6 +142,19 @@ def test_any_column_may_be_the_target(rng, k, noise):
     assert_alike(found.with_target(k), s, 1e-12)
 
 
+def test_columns_without_names_have_their_numbers_after_an_exchange(rng):
+    s = fastgd.summarize(*problem(rng))
+    moved = s.with_target(0)
+    assert (moved.feature_names, moved.target_name) == (("y", "1", "2"), "0")
+    back = moved.with_target("y")
+    assert (back.feature_names, back.target_mean) == ((), pytest.approx(s.target_mean))
+    for other in (moved, s.with_target(1), moved.with_target(1)):
+        with pytest.raises(InvalidDataError, match="columns 0 to 2 and the other"):
+            s + other
+    with pytest.raises(InvalidDataError, match="not one of the columns"):
+        s.with_target(np.array([0, 1]))
+
+
 def test_the_target_of_an_exact_fit_is_exchanged_with_all_digits(rng):
     X = rng.integers(-50, 50, size=(FEW, 2)) / 8
     s = fastgd.summarize(X, X @ [2.0, -4.0] + 1.0).with_target(1)
@@ -170,12 +186,13 @@ def test_a_damaged_file_is_refused(rng, tmp_path):
 
 
 def test_a_summary_never_changes(rng):
-    s = fastgd.summarize(*problem(rng))
-    with pytest.raises(AttributeError):
-        s.n_samples = 3
-    for array in (s.products.S, s.products.c, s.products.w_ref, s.products.offset, s.products.x_ref):
-        with pytest.raises(ValueError, match="read-only"):
-            array[0] = 1.0
+    summary = fastgd.summarize(*problem(rng))
+    for s in (summary, pickle.loads(pickle.dumps(summary)), copy.deepcopy(summary)):
+        with pytest.raises(AttributeError):
+            s.n_samples = 3
+        for array in (s.products.S, s.products.c, s.products.w_ref, s.products.offset, s.products.x_ref):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1.0
 
 
 def test_what_it_says(rng):
@@ -190,6 +207,13 @@ def test_what_it_says(rng):
 # Digits -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("units", [1e-100, 1e100, 1e150])
+def test_digits_do_not_depend_on_the_units_of_the_target(rng, units):
+    X, y = problem(rng)
+    digits = fastgd.summarize(X, units * y).cost_digits
+    assert digits == pytest.approx(fastgd.summarize(X, y).cost_digits, abs=0.1)
+
+
 def test_it_knows_how_many_digits_a_cost_has(rng):
     X = rng.integers(-50, 50, size=(FEW, 2)) / 8
     y = X @ [1.0, 2.0]
@@ -198,6 +222,24 @@ def test_it_knows_how_many_digits_a_cost_has(rng):
     assert exact.cost_digits < 3.0
     tiny = fastgd.summarize(X, y + 1e-7 * rng.normal(size=FEW))
     assert 5.0 < tiny.cost_digits < 13.0
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-2, 1e-4, 1e-6])
+def test_it_knows_the_digits_of_a_target_that_is_like_a_column(rng, apart):
+    x = rng.normal(size=FEW)
+    X, y = np.column_stack([x, x + apart * rng.normal(size=FEW)]), rng.normal(size=FEW)
+    s = fastgd.summarize(X, y).with_target(0)
+    P = exact_fractions(np.column_stack([y, X[:, 1]]), X[:, 0])
+    determinant = P[0, 0] * P[1, 1] - P[0, 1] ** 2
+    explained = (
+        P[0, 2] ** 2 * P[1, 1] - 2 * P[0, 1] * P[0, 2] * P[1, 2] + P[1, 2] ** 2 * P[0, 0]
+    ) / determinant
+    least = float(P[2, 2] - explained)
+    fit = fastgd.gradient_descent(s, fit_intercept=True, precondition=True, n_epochs=3)
+    error = abs(fit.cost_history[-1] * FEW / least - 1.0)
+    digits = -np.log10(max(error, 1e-16))
+    assert s.cost_digits <= digits + 0.5
+    assert s.cost_digits > 14.0 - 3.0 * -np.log10(apart)
 
 
 def test_a_difference_of_few_digits_warns(rng):
