@@ -15,7 +15,7 @@ import numpy as np
 
 from fastgd.kernels import gram, proximal, tree
 from fastgd.kernels._jit import kernel
-from fastgd.kernels.arrays import empty, zeros
+from fastgd.kernels.arrays import empty, greatest, least, zeros, zeros_as
 from fastgd.kernels.epochs import dot
 from fastgd.kernels.vectors import LANES, prefetch
 
@@ -58,7 +58,7 @@ def fill(x, y, weights, order, begin, end, x_ref, y_ref, w, panel, stride):
     d, jump, total = len(x_ref), gram.PANEL * stride - gram.STRIP, 0.0
     last, ones = d + d // gram.STRIP * jump, d + 1 + (d + 1) // gram.STRIP * jump
     for i in range(end - begin):
-        later = order[min(begin + i + AHEAD, len(order) - 1)]
+        later = order[least(begin + i + AHEAD, len(order) - 1)]
         prefetch(x, later * d)
         prefetch(x, later * d + d - 1)
         row, to, weight = order[begin + i], i * stride, 1.0
@@ -68,7 +68,7 @@ def fill(x, y, weights, order, begin, end, x_ref, y_ref, w, panel, stride):
             root = math.sqrt(weight)
         start, r = row * d, y[begin + i] - y_ref
         for first in range(0, d, gram.STRIP):
-            for j in range(first, min(first + gram.STRIP, d)):
+            for j in range(first, least(first + gram.STRIP, d)):
                 u = np.float64(x[start + j]) - x_ref[j]
                 r -= u * w[j]
                 panel[to + j] = u * root
@@ -92,9 +92,9 @@ def read(x, y, weights, order, begin, end, x_ref, y_ref, w, panel, stride, out, 
         for j in range(len(out)):
             out[j] = 0.0
         start = begin + block * BLOCK
-        stop = min(start + BLOCK, end)
+        stop = least(start + BLOCK, end)
         for first in range(start, stop, gram.PANEL):
-            last = min(first + gram.PANEL, stop)
+            last = least(first + gram.PANEL, stop)
             total += fill(x, y, weights, order, first, last, x_ref, y_ref, w, panel, stride)
             for i in range(0, d + 1, gram.TILE):
                 for j in range(0, d + 2, LANES):
@@ -130,7 +130,7 @@ def centred(node, total, constant, offset, S, c):
             c[j] = 0.0
             for i in range(d):
                 S[i, j] = S[j, i] = 0.0
-    return r_mean, max(0.0, node[d, d] - total * r_mean * r_mean), node[d, d]
+    return r_mean, greatest(0.0, node[d, d] - total * r_mean * r_mean), node[d, d]
 
 
 @kernel
@@ -214,10 +214,10 @@ def summarize(
     d = x_ref.shape[1]
     constant, tolerance, far = rules
     width = ((d + 1) // LANES + 1) * LANES
-    stride = min(width | LANES, gram.STRIP)
+    stride = least(width | LANES, gram.STRIP)
     panel = zeros(((d + 1) // gram.STRIP + 1) * gram.PANEL * stride + LANES)
     out, node = empty((d // gram.TILE + 1) * gram.TILE * width), empty((d + 1, d + 2))
-    v, L, pivots, left = zeros(d), empty((d, d)), np.empty(d, np.int64), empty(d)
+    v, L, pivots, left = zeros(d), empty((d, d)), zeros_as(d, starts), empty(d)
     for k in range(len(total)):
         begin, end = starts[k], starts[k + 1]
         for j in range(d):
@@ -253,7 +253,7 @@ def summarize(
 def invert(G, tolerance, ranks, inverses):
     """The rank of each table, and its inverse if the rank is full; `inverses` may have length 0."""
     d = G.shape[1]
-    L, pivots, left = empty((d, d)), np.empty(d, np.int64), empty(d)
+    L, pivots, left = empty((d, d)), zeros_as(d, ranks), empty(d)
     unit, column = zeros(d), empty(d)
     for k in range(len(G)):
         ranks[k] = factorize(G[k], tolerance, L, pivots, left)

@@ -22,7 +22,7 @@ from fastgd.lazy import lazy_property
 from fastgd.solver import centring
 from fastgd.solver.curvature import CONSTANT
 from fastgd.solver.inputs import as_dataset
-from fastgd.solver.linalg import EPS, RANK_TOLERANCE
+from fastgd.solver.linalg import RANK_TOLERANCE
 from fastgd.solver.products import Products
 from fastgd.solver.statistics import FAR
 from fastgd.solver.summary import Summary
@@ -50,14 +50,26 @@ class StackedProducts(NamedTuple):
     c: Floats
     s: Floats
     error: Floats
-    precision: Floats
+    noise: Floats
 
     @classmethod
     def zeros(cls, g: int, d: int) -> StackedProducts:
         """Room for the products of g groups."""
         vector, row, table = (g,), (g, d), (g, d, d)
-        shapes: list[tuple[int, ...]] = [vector, row, vector, row, row, vector, table, row, vector, vector]
-        return cls(*(np.zeros(shape) for shape in shapes), np.full(g, EPS))  # type: ignore[call-arg]
+        shapes: list[tuple[int, ...]] = [
+            vector,
+            row,
+            vector,
+            row,
+            row,
+            vector,
+            table,
+            row,
+            vector,
+            vector,
+            row,
+        ]
+        return cls(*(np.zeros(shape) for shape in shapes))
 
     @classmethod
     def of(cls, products: list[Products]) -> StackedProducts:

@@ -48,9 +48,9 @@ class Products(NamedTuple):
         Σ s (r − r_mean)².
     error : float
         About the rounding error of s.
-    precision : float
-        About the relative rounding error of S. Products that were taken out of far larger ones have few
-        digits.
+    noise : ndarray (d,)
+        About the rounding error of the squares S_jj, beside eps of them. Products that were taken out of far
+        larger ones have few digits.
     """
 
     total: float
@@ -63,13 +63,13 @@ class Products(NamedTuple):
     c: Floats
     s: float
     error: float
-    precision: float = EPS
+    noise: Floats
 
     @classmethod
     def none(cls, d: int) -> Products:
         """The products of no rows."""
         zeros = np.zeros(d)
-        return cls(0.0, zeros, 0.0, zeros, zeros, 0.0, np.zeros((d, d)), zeros, 0.0, 0.0)
+        return cls(0.0, zeros, 0.0, zeros, zeros, 0.0, np.zeros((d, d)), zeros, 0.0, 0.0, zeros)
 
     @classmethod
     def of(cls, statistics: Statistics, y_shift: float = 0.0) -> Products:
@@ -85,7 +85,9 @@ class Products(NamedTuple):
         *w_ref, b = statistics.w_ref.tolist()
         y_ref = b + y_shift
         r_mean += math.fsum([b, y_shift, -y_ref])
-        products = cls(total, statistics.x_ref.copy(), y_ref, np.array(w_ref), offset, r_mean, S, c, s, 0.0)
+        products = cls(
+            total, statistics.x_ref.copy(), y_ref, np.array(w_ref), offset, r_mean, S, c, s, 0.0, np.zeros(d)
+        )
         # Each residual has a rounding error of about eps·|y|.
         squares = EPS * EPS * products.squares_of_y
         return products._replace(
@@ -129,7 +131,7 @@ class Products(NamedTuple):
         steps = (-moved * w_ref).tolist(), (-self.offset * v).tolist()
         r_mean = math.fsum([self.r_mean, self.y_ref, -y_ref, *steps[0], *steps[1]])
         return Products(
-            self.total, x_ref, y_ref, w_ref, moved + self.offset, r_mean, self.S, c, s, error, self.precision
+            self.total, x_ref, y_ref, w_ref, moved + self.offset, r_mean, self.S, c, s, error, self.noise
         )  # fmt: skip
 
     def _moved(self, v: Floats) -> tuple[Floats, float, float]:
@@ -224,15 +226,14 @@ class Products(NamedTuple):
             total, self.x_ref, self.y_ref, self.w_ref, self.offset + share * delta,
             self.r_mean + share * r_delta, self.S - part.S - factor * np.outer(delta, delta),
             self.c - part.c - factor * delta * r_delta, self.s - part.s - factor * r_delta * r_delta,
-            self.error + part.error + EPS * self.s,
+            self.error + part.error + EPS * self.s, self.noise + part.noise + EPS * np.diag(self.S),
         )  # fmt: skip
         if not left._can_be_rows(self, part):
             return None
         squares = np.diag(left.S)
         is_noise = squares <= 16.0 * EPS * np.diag(self.S)
         left.S[is_noise], left.S[:, is_noise], left.c[is_noise] = 0.0, 0.0, 0.0
-        left = left._replace(s=max(0.0, left.s), precision=self.precision / left._share_of(self))
-        return left.near_mean()
+        return left._replace(s=max(0.0, left.s)).near_mean()
 
     def _nothing_without(self, part: Products) -> Products | None:
         """No rows, if the part has all products of these rows."""
@@ -252,11 +253,12 @@ class Products(NamedTuple):
         units = np.where(squares > 0.0, 1.0 / np.sqrt(np.where(squares > 0.0, squares, 1.0)), 1.0)
         return bool(linalg.eigenvalues(tables[0] * np.outer(units, units))[0] >= -NEGATIVE * len(units))
 
-    def _share_of(self, whole: Products) -> float:
-        """The least share that a column's square has of that of `whole`; columns of zeros do not count."""
-        before, left = np.diag(whole.S), np.diag(self.S)
-        counted = left > 0.0
-        return float(np.min(left[counted] / before[counted], initial=1.0))
+    @property
+    def precision(self) -> float:
+        """About the relative rounding error of the squares S_jj, the largest of all columns."""
+        squares = np.diag(self.S)
+        counted = squares > 0.0
+        return min(1.0, EPS + float(np.max(self.noise[counted] / squares[counted], initial=0.0)))
 
     @property
     def digits(self) -> float:
@@ -267,7 +269,7 @@ class Products(NamedTuple):
         """The products with all weights multiplied."""
         return self._replace(
             total=factor * self.total, S=factor * self.S, c=factor * self.c, s=factor * self.s,
-            error=factor * self.error,
+            error=factor * self.error, noise=factor * self.noise,
         )  # fmt: skip
 
     def of_columns(self, columns: list[int]) -> Products:
@@ -278,7 +280,7 @@ class Products(NamedTuple):
         without = self.about(self.x_ref, self.y_ref, self.w_ref - w_gone)
         kept = without._replace(
             x_ref=without.x_ref[columns], w_ref=without.w_ref[columns], offset=without.offset[columns],
-            S=without.S[np.ix_(columns, columns)], c=without.c[columns],
+            S=without.S[np.ix_(columns, columns)], c=without.c[columns], noise=without.noise[columns],
         )  # fmt: skip
         return kept.near_optimum()
 
@@ -297,11 +299,11 @@ class Products(NamedTuple):
         plain = self.S[:, k].copy()
         plain[k] = c_y[k]
         # The products with y sum terms that cancel, if weights of reference of like columns are large.
-        size, squares = self._size(self.w_ref), float(S[k, k])
-        precision = min(1.0, self.precision * size / squares) if size > squares > 0.0 else self.precision
+        noise = self.noise.copy()
+        noise[k] = self.precision * self._size(self.w_ref)
         exchanged = Products(
             self.total, x_ref, float(self.x_ref[k]), np.zeros(d), offset, float(self.offset[k]), S, plain,
-            float(self.S[k, k]), 4.0 * EPS * float(self.S[k, k]), precision,
+            float(self.S[k, k]), 4.0 * EPS * float(self.S[k, k]), noise,
         )  # fmt: skip
         if self.s < w_k * w_k * exchanged.s:
             w_ref = -self.w_ref / w_k
@@ -344,15 +346,8 @@ def _joined(a: Products, b: Products, about: Products) -> Products:
     return Products(
         total, *reference, a.offset + share * delta, a.r_mean + share * r_delta,
         a.S + b.S + factor * np.outer(delta, delta), a.c + b.c + factor * delta * r_delta,
-        a.s + b.s + between, a.error + b.error + 4.0 * EPS * between, _joint_precision(a, b),
+        a.s + b.s + between, a.error + b.error + 4.0 * EPS * between, a.noise + b.noise,
     )  # fmt: skip
-
-
-def _joint_precision(a: Products, b: Products) -> float:
-    sizes = float(np.trace(a.S)), float(np.trace(b.S))
-    if not sum(sizes) > 0.0:
-        return EPS
-    return max(EPS, (a.precision * sizes[0] + b.precision * sizes[1]) / sum(sizes))
 
 
 def _times(S: Floats, v: Floats) -> Floats:

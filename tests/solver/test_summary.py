@@ -250,6 +250,17 @@ def test_a_difference_of_few_digits_warns(rng):
     assert_alike(left, fastgd.summarize(X, y), 1e-4)
 
 
+def test_a_window_that_moves_on_keeps_its_digits(rng):
+    days = [
+        fastgd.summarize(1e6 + rng.normal(size=(5, 2)) * [1.0, 100.0], rng.normal(size=5)) for _ in range(60)
+    ]
+    window = sum(days[:10])
+    for oldest, newest in zip(days, days[10:], strict=False):
+        window = (window + newest) - oldest
+    assert window.products.digits > 13.0
+    assert_alike(window, sum(days[50:]), 1e-12)
+
+
 # Refusals ---------------------------------------------------------------------------------------------------
 
 
