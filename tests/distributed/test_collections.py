@@ -58,7 +58,7 @@ class TestBadInput:
         sentences = {
             "y has 9 rows and X has": (dX, dy[:9]),
             "y is missing": (dX, None),
-            "y has 2 dimensions": (dX, dX),
+            "y has several columns, and X is no array or table in memory": (dX, dX),
             "X has 3 dimensions": (dX[:, :, None], dy),
             "partitions and X has": (dX[keep], dy.rechunk(9000)[dy.rechunk(9000) > 0.0]),
             r"partition \d: y has shape": (dX[keep], dy[~keep]),
