@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNetCV, LassoCV, Ridge
 from sklearn.model_selection import (
@@ -46,11 +47,18 @@ def test_the_lasso_is_that_of_lasso_cv(data, rng, fit_intercept, is_weighted):
     assert_like(ours, theirs.fit(*data, sample_weight=weights))
 
 
+def numbers_of(alphas):
+    """scikit-learn's keyword for a number of alphas, which is another one before version 1.7."""
+    is_old = isinstance(alphas, int) and tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 7)
+    return {"n_alphas" if is_old else "alphas": alphas}
+
+
 @pytest.mark.parametrize("alphas", [20, [0.5, 0.01, 0.1]])
 @pytest.mark.parametrize("l1_ratio", [0.3, [0.2, 0.9, 1.0]])
 def test_the_elastic_net_is_that_of_elastic_net_cv(data, l1_ratio, alphas):
-    options = dict(alphas=alphas, l1_ratio=l1_ratio, cv=KFold(4, shuffle=True, random_state=0))
-    ours, theirs = GDRegressorCV(**options), ElasticNetCV(**options, tol=1e-12, max_iter=100_000)
+    options = dict(l1_ratio=l1_ratio, cv=KFold(4, shuffle=True, random_state=0))
+    ours = GDRegressorCV(alphas=alphas, **options)
+    theirs = ElasticNetCV(**numbers_of(alphas), **options, tol=1e-12, max_iter=100_000)
     assert_like(ours.fit(*data), theirs.fit(*data))
     assert ours.l1_ratio_ == theirs.l1_ratio_
 
