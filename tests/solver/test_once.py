@@ -191,7 +191,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("call", "options", "what"), REFUSED.values(), ids=REFUSED)
-def test_what_needs_another_read_is_refused_before_the_first(call, options, what):
+def test_what_needs_another_read_is_refused_before_the_first(call, options, what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     source = stream()
     with pytest.raises(fastgd.InvalidDataError) as refused:
         call(source, **options)
@@ -199,6 +200,7 @@ def test_what_needs_another_read_is_refused_before_the_first(call, options, what
         refused.value
     )
     assert fastgd.summarize(source).n_samples == N  # the stream is untouched
+    assert not list(tmp_path.iterdir())
 
 
 def test_more_columns_than_statistics_have():
