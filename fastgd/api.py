@@ -66,9 +66,9 @@ def gradient_descent(
         sources, which have targets and weights of their own. `fastgd.summarize` and
         `fastgd.summarize_groups` make summaries, which stand for squared errors of their rows.
     y : array (n,) or (n, k)
-        The targets; none for a source. Of k targets of squared errors, one pass makes the statistics, and the
-        result is a `fastgd.MultiTargetFit`: w (d, k), intercept and cost (k,), histories with k as the last
-        axis.
+        The targets; none for a source. Of k targets of squared errors, one pass makes the statistics (up to
+        4096 rows, one a target), and the result is a `fastgd.MultiTargetFit`: w (d, k), intercept and cost
+        (k,), histories with k as the last axis.
     w0 : float, array (d,) or FitResult, optional
         The start; zeros by default. A FitResult goes on where it ended, with its momentum, seed and epoch.
     learning_rate : "auto", float, array (n_epochs,) or callable, default "auto"

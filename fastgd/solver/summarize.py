@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastgd import checks
 from fastgd.checks import InvalidDataError
 from fastgd.data import frames
 from fastgd.data.backend import resolve
@@ -19,7 +20,7 @@ from fastgd.data.transform import ShiftedTargets
 from fastgd.engine import threads
 from fastgd.solver import centring, once
 from fastgd.solver.checkpoint import Checkpoint, described
-from fastgd.solver.folds import Folds
+from fastgd.solver.folds import MOST, Folds
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.options import Options
 from fastgd.solver.products import Products
@@ -78,7 +79,8 @@ def summarize(
     2.0
     """
     if (none := _no_rows(X, y, sample_weight)) is not None:
-        return none
+        n_folds = 0 if folds is None or np.ndim(folds) else checks.whole("folds", folds, 2, MOST)
+        return replace(none, folds=(none,) * n_folds)
     return read(
         X, y, sample_weight, folds, n_threads=n_threads, progress=progress, checkpoint=checkpoint,
         checkpoint_every=checkpoint_every, resume=resume,

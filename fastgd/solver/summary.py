@@ -127,6 +127,8 @@ class Summary:
     # Rows -------------------------------------------------------------------------------------------------
 
     def __add__(self, other: Any) -> Summary:
+        if type(other) is int and other == 0:  # as in sum()
+            return self
         if not isinstance(other, Summary):
             return NotImplemented
         self._check_alike(other)
@@ -140,8 +142,7 @@ class Summary:
             folds=folds,
         )
 
-    def __radd__(self, other: Any) -> Summary:
-        return self if isinstance(other, int) and other == 0 else NotImplemented  # as in sum()
+    __radd__ = __add__
 
     def __sub__(self, other: Any) -> Summary:
         if not isinstance(other, Summary):

@@ -27,7 +27,7 @@ from fastgd.solver.fit import fit
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.objective import UpdateRule
 from fastgd.solver.options import Options, Report
-from fastgd.solver.results import FitResult
+from fastgd.solver.results import DivergenceError, FitResult
 from fastgd.solver.statistics import Statistics, first_reference, read_statistics
 from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
@@ -53,7 +53,7 @@ class MultiTargetFit:
     converged : ndarray (k,) of bool
     n_epochs : ndarray (k,) of int
     n_samples, n_passes : int
-        Numbers of rows, and of passes of all fits together.
+        Numbers of rows, and of passes of all fits together: one or two, and one a target up to 4096 rows.
     elapsed : float
         Seconds, all fits together.
     """
@@ -154,7 +154,7 @@ def summarize_targets(X: Any, y: Any, sample_weight: Any, n_threads: int | None)
         one.target_name = names[j] if names else str(j)
     if rows.has_at_most(centring.ACCURATE_ROWS) or resolve("auto") == "python":
         read = [summarize.of_rows(one, n_threads, None, name) for one, name in zip(each, called, strict=True)]
-        return [summary for summary, _ in read], 1
+        return [summary for summary, _ in read], sum(n_passes for _, n_passes in read)
     reading = _Reading(rows, targets, each, n_threads)
     x_ref = centring.first_means(rows, True)
     statistics = reading.about(x_ref, [_first_reference(one, x_ref) for one in each])
@@ -208,8 +208,6 @@ class _Reading:
 
 class _Residuals(View):
     """The rows [z, r_1, …] with the target r_k, where z = √s·[x − x_ref, 1] and r_j is y_j's residual."""
-
-    has_weights = False
 
     def __init__(self, rows: ArrayRows, targets: NDArray[Any], x_ref: Floats, references: Floats):
         super().__init__(TransformedRows(rows, x_ref, np.ones(rows.d), has_ones=True))
@@ -278,18 +276,22 @@ def fit_summaries(
     """Fit the summary of each target. Warnings of one kind are one warning."""
     datasets = [Summarized(summary, NEEDS_ROWS) for summary in summaries]
     starts = _starts(options.w0, len(datasets))
+    called = names or [f"y[:, {j}]" for j in range(len(datasets))]
     reports: list[tuple[Report, int]] = []
     fits = []
     for j, dataset in enumerate(datasets):
         own: list[Report] = []
         of_target = replace(options, w0=starts[j], reports=own, summaries=None)
-        fits.append(fit("gradient_descent", dataset, None, None, objective_options, rule, of_target))
+        try:
+            fits.append(fit("gradient_descent", dataset, None, None, objective_options, rule, of_target))
+        except DivergenceError as error:
+            error.args = (f"target {called[j]}: {error}",)
+            raise
         reports += [(report, j) for report in own]
     for kind in dict.fromkeys(report.kind for report, _ in reports):
         same = [pair for pair in reports if pair[0].kind == kind]
         worst, j = max(same, key=lambda pair: pair[0].badness)
-        name = names[j] if names else f"y[:, {j}]"
-        options.warn(kind, f"{len(same)} of {len(fits)} targets, the worst {name}: {worst.message}")
+        options.warn(kind, f"{len(same)} of {len(fits)} targets, the worst {called[j]}: {worst.message}")
     return MultiTargetFit(tuple(fits), names, n_passes)
 
 

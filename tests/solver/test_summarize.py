@@ -67,6 +67,9 @@ def test_no_rows_are_a_summary(rng, shape):
     some = fastgd.summarize(X, np.arange(5.0))
     assert same((none + some).products, some.products)
     assert same((some + none).products, some.products)
+    no_folds = fastgd.summarize(X[:0], np.zeros(0), folds=2)
+    folds = fastgd.summarize(X, np.arange(5.0), folds=2)
+    assert same((no_folds + folds).folds[1].products, folds.folds[1].products)
     with pytest.raises(InvalidDataError, match="the summary has no rows"):
         fastgd.gradient_descent(none)
 

@@ -314,6 +314,7 @@ def test_wrong_choices_of_columns_are_refused(rng, columns):
 def test_only_summaries_and_the_zero_of_sum_add_up(rng):
     s = fastgd.summarize(*problem(rng))
     assert 0 + s is s
+    assert s + 0 is s
     for other in (1, "s", 0.0, None):
         with pytest.raises(TypeError):
             s + other
