@@ -124,11 +124,9 @@ class _Reading:
     def first(self) -> tuple[Floats, Floats]:
         """The reference from the first rows: x_ref and weights."""
         x_ref = first_means(self._rows, self._has_intercept)
-        start = np.zeros(len(x_ref) + self._has_intercept)
         if self._backend == "python":
-            return x_ref, start
-        w_ref = first_reference(self._centred(x_ref), start)
-        return x_ref, w_ref if np.isfinite(w_ref).all() else start
+            return x_ref, np.zeros(len(x_ref) + self._has_intercept)
+        return x_ref, first_weights(self._centred(x_ref))
 
     def better(self, statistics: Statistics) -> Statistics:
         """Statistics about the optimum and the means if the reference is far from them, otherwise
@@ -200,9 +198,19 @@ def better_reference(
     if not (is_off or statistics.is_far_from(statistics.least_cost(v))):
         return None
     w_ref = statistics.w_ref + v
-    if has_intercept:
-        w_ref[-1] += math.fsum((m * w_ref[:-1]).tolist())
-    return statistics.x_ref + m, w_ref
+    return statistics.x_ref + m, with_intercept_at(m, w_ref) if has_intercept else w_ref
+
+
+def with_intercept_at(m: Floats, w_ref: Floats) -> Floats:
+    """Weights of reference about x_ref, changed to x_ref + m. The last is the intercept."""
+    return np.append(w_ref[:-1], w_ref[-1] + math.fsum((m * w_ref[:-1]).tolist()))
+
+
+def first_weights(rows: Dataset) -> Floats:
+    """Weights of reference from the first rows, or zeros where they overflow."""
+    start = np.zeros(rows.d)
+    w_ref = first_reference(rows, start)
+    return w_ref if np.isfinite(w_ref).all() else start
 
 
 def first_means(rows: Dataset, has_intercept: bool) -> Floats:

@@ -28,7 +28,7 @@ from fastgd.solver.inputs import as_dataset
 from fastgd.solver.objective import UpdateRule
 from fastgd.solver.options import Options, Report
 from fastgd.solver.results import DivergenceError, FitResult
-from fastgd.solver.statistics import Statistics, first_reference, read_statistics
+from fastgd.solver.statistics import Statistics, read_statistics
 from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
 
@@ -157,27 +157,19 @@ def summarize_targets(X: Any, y: Any, sample_weight: Any, n_threads: int | None)
         return [summary for summary, _ in read], sum(n_passes for _, n_passes in read)
     reading = _Reading(rows, targets, each, n_threads)
     x_ref = centring.first_means(rows, True)
-    statistics = reading.about(x_ref, [_first_reference(one, x_ref) for one in each])
+    statistics = reading.about(x_ref, [centring.first_weights(_centred(one, x_ref)) for one in each])
     better = [centring.better_reference(one, rows.total_weight, True) for one in statistics]
     if any(reference is not None for reference in better):
         moved = next(reference for reference in better if reference is not None)[0]
-        statistics = reading.about(moved, [_about(one, moved) for one in statistics])
+        statistics = reading.about(
+            moved, [centring.with_intercept_at(moved - one.x_ref, one.optimum()) for one in statistics]
+        )
     summaries = [summarize.of_statistics(*one) for one in zip(statistics, each, called, strict=True)]
     return summaries, reading.n_passes
 
 
-def _first_reference(rows: Dataset, x_ref: Floats) -> Floats:
-    start = np.zeros(rows.d + 1)
-    centred = TransformedRows(rows, x_ref, np.ones(rows.d), has_ones=True)
-    w_ref = first_reference(centred, start)
-    return w_ref if np.isfinite(w_ref).all() else start
-
-
-def _about(statistics: Statistics, x_ref: Floats) -> Floats:
-    """The optimal weights, with the intercept at x_ref."""
-    w = statistics.optimum()
-    w[-1] += math.fsum(((x_ref - statistics.x_ref) * w[:-1]).tolist())
-    return w
+def _centred(rows: Dataset, x_ref: Floats) -> TransformedRows:
+    return TransformedRows(rows, x_ref, np.ones(rows.d), has_ones=True)
 
 
 class _Reading:
@@ -210,7 +202,7 @@ class _Residuals(View):
     """The rows [z, r_1, …] with the target r_k, where z = √s·[x − x_ref, 1] and r_j is y_j's residual."""
 
     def __init__(self, rows: ArrayRows, targets: NDArray[Any], x_ref: Floats, references: Floats):
-        super().__init__(TransformedRows(rows, x_ref, np.ones(rows.d), has_ones=True))
+        super().__init__(_centred(rows, x_ref))
         self.has_weights, self.is_scalar = False, False
         self.targets, self.references = targets, references
         self.d = sum(references.shape) - 1
