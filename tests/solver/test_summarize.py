@@ -83,6 +83,7 @@ def test_dask(rows):
         assert same(found, expected)
 
 
+@pytest.mark.skipif(JIT_IS_OFF, reason="few rows are all in the first look, before a read")
 def test_an_interrupted_read_resumes_to_the_bit(rows, tmp_path):
     X, y = rows
     expected = fastgd.summarize(X, y)
