@@ -16,12 +16,14 @@ import numpy as np
 from fastgd.checks import InvalidDataError, check_regular, path_text
 from fastgd.data.files import Path
 from fastgd.io import npz
+from fastgd.public import public
 from fastgd.solver import exchange, results, summary
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.solver.summary import Summary
 
 
+@public
 def load(path: Path) -> Any:
     """Load a fit or a summary that its `save` wrote, or a fit that `FitResult.to_json` wrote.
 

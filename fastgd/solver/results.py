@@ -14,6 +14,7 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver.each_row import predict
 from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
@@ -192,6 +193,7 @@ class FitResult:
             return f"no epochs{cost}"
         return f"w was still moving after {epochs}{cost}"
 
+    @public
     def predict(self, X: ArrayLike) -> float | Floats:
         """Predictions ŷ = x·w + intercept.
 

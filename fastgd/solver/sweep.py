@@ -19,6 +19,7 @@ from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
+from fastgd.public import public
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop, once, summarized
 from fastgd.solver.descents import Descent, begin_descents, run_descent
@@ -116,6 +117,7 @@ class SweepResult:
         return plot_sweep(self, ax)
 
 
+@public
 def sweep(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,
