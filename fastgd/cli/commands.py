@@ -21,13 +21,14 @@ from fastgd.functions import forward
 from fastgd.io.npz import replacing
 from fastgd.losses import NAMED
 from fastgd.solver.diagnose import diagnose
+from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.model import load_fit
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
 from fastgd.solver.progress import can_show
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.results import FitResult
 from fastgd.wording import printable
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000

@@ -21,6 +21,7 @@ from fastgd.solver import exchange, results, summary
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.solver.summary import Summary
+from fastgd.solver.table import is_by_sample
 
 
 @public
@@ -166,7 +167,8 @@ def _check(fit: FitResult) -> None:
         "cost_history": (epochs + 1,),
         "validation_history": (epochs,),
         "loss_history": (epochs,),
-        "gradient_history": (epochs, fit.n_samples, *shape_of_w),
+        "gradient_history": (epochs, *([fit.n_samples] if is_by_sample(fit) else []), *shape_of_w),
+        "intercept_gradient_history": (epochs,),
         "learning_rates": (0,) if fit._status else (epochs,),  # JSON has none
     }
     for name, shape in shapes.items():
