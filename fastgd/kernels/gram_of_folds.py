@@ -45,11 +45,13 @@ def by_fold(of_row, order, ends):
 
 @kernel(fastmath=CONTRACT)
 def fill_panel(x, y, weights, rows, shift, w, stride, panel):
-    """Write the rows z of a panel. Returns the number of rows of weight above 0.
+    """Write the rows z of a panel. Returns Σ s t, Σ s t² with t = y − b, and the number of rows of weight
+    above 0.
 
     shift and w are padded. Rows of a strip are `stride` numbers apart.
     """
     d, jump, counted = len(x) // len(y), PANEL * stride - STRIP, 0
+    moment = square = 0.0
     rest = d % LANES
     whole = d - rest
     last, ones = whole + whole // STRIP * jump, d + d // STRIP * jump
@@ -72,7 +74,9 @@ def fill_panel(x, y, weights, rows, shift, w, stride, panel):
             score = multiply_add(x_j, load(w, whole), score)
         panel[to + ones] = root
         panel[to + residual] = root * item(y, rows[i]) - (total(score) + root * item(w, d))
-    return counted
+        t = root * (item(y, rows[i]) - item(w, d))
+        moment, square = moment + root * t, square + t * t
+    return moment, square, counted
 
 
 @kernel
@@ -92,15 +96,18 @@ def tiles(d):
 
 @kernel
 def add_fold(x, y, weights, rows, following, shift, w, panel, stride, out, n_tiles):
-    """out += Σ z zᵀ over these rows, tile by tile. Returns the number of rows of weight above 0.
+    """out += Σ z zᵀ over these rows, tile by tile, with the sums of `fill_panel` after the tiles.
 
     `following` are rows that are read next. Each tile prefetches some of them.
     """
-    d, jump, counted = len(x) // len(y) + 1, PANEL * stride - STRIP, 0
+    d, jump, table = len(x) // len(y) + 1, PANEL * stride - STRIP, n_tiles * TILE * LANES
     step = -(-d // n_tiles)
     for first in range(0, len(rows), PANEL):
         last, tile = min(first + PANEL, len(rows)), 0
-        counted += fill_panel(x, y, weights, rows[first:last], shift, w, stride, panel)
+        moment, square, counted = fill_panel(x, y, weights, rows[first:last], shift, w, stride, panel)
+        out[table] += moment
+        out[table + 1] += square
+        out[table + 2] += counted
         for i in range(0, d + 1, TILE):
             for j in range(0, min(i + TILE, d + 1), LANES):
                 a, b = i + i // STRIP * jump, j + j // STRIP * jump
@@ -108,23 +115,23 @@ def add_fold(x, y, weights, rows, following, shift, w, panel, stride, out, n_til
                 at = tile * TILE * LANES
                 add_tile(panel, last - first, a, b, stride, x, ahead, step, out, at, LANES)
                 tile += 1
-    return counted
 
 
 @kernel
 def run(x, y, weights, of_row, k, shift, w_ref, block_rows):
-    """Σ z zᵀ of each fold, and its number of rows of weight above 0: (k, numbers + 1).
+    """Σ z zᵀ of each fold, Σ s (y − b), Σ s (y − b)², and its rows of weight above 0: (k, numbers + 3).
 
     x (n·d,) holds the rows one after the other. weights has length 0 if the rows are unweighted.
     """
     n, d = len(y), len(w_ref)
     n_tiles, stride = tiles(d), min((d // LANES + 1) * LANES | LANES, STRIP)
     table = n_tiles * TILE * LANES
+    size = table + 3
     panel = np.zeros((d // STRIP + 1) * PANEL * stride + LANES)
     shift, w = padded(shift), padded(w_ref)
     order, ends = np.empty(min(n, block_rows), np.int64), np.empty(k, np.int64)
     n_blocks = -(-n // block_rows)
-    stack = tree.new_stack(n_blocks, k * (table + 1))
+    stack = tree.new_stack(n_blocks, k * size)
     top = tree.EMPTY
     for block in range(n_blocks):
         start, stop = block * block_rows, min((block + 1) * block_rows, n)
@@ -135,17 +142,15 @@ def run(x, y, weights, of_row, k, shift, w_ref, block_rows):
         for j in range(len(node)):
             node[j] = 0.0
         for fold in range(k):
-            last, out = ends[fold], node[fold * (table + 1) : (fold + 1) * (table + 1)]
+            last, out = ends[fold], node[fold * size : (fold + 1) * size]
             rows, following = order[first:last], order[first : stop - start]
-            out[table] = add_fold(
-                block_x, block_y, block_weights, rows, following, shift, w, panel, stride, out, n_tiles
-            )
+            add_fold(block_x, block_y, block_weights, rows, following, shift, w, panel, stride, out, n_tiles)
             first = last
         top = tree.push(stack, top, block)
-    node, sums = tree.total(stack, top), np.empty((k, numbers(d) + 1))
+    node, sums = tree.total(stack, top), np.empty((k, numbers(d) + 3))
     for fold in range(k):
-        unpack(node[fold * (table + 1) :], d, sums[fold])
-        sums[fold, numbers(d)] = node[fold * (table + 1) + table]
+        unpack(node[fold * size :], d, sums[fold])
+        sums[fold, numbers(d) :] = node[fold * size + table : (fold + 1) * size]
     return sums
 
 

@@ -49,27 +49,16 @@ class StackedProducts(NamedTuple):
     S: Floats
     c: Floats
     s: Floats
+    y_offset: Floats
+    y_squares: Floats
     error: Floats
     noise: Floats
 
     @classmethod
     def zeros(cls, g: int, d: int) -> StackedProducts:
         """Room for the products of g groups."""
-        vector, row, table = (g,), (g, d), (g, d, d)
-        shapes: list[tuple[int, ...]] = [
-            vector,
-            row,
-            vector,
-            row,
-            row,
-            vector,
-            table,
-            row,
-            vector,
-            vector,
-            row,
-        ]
-        return cls(*(np.zeros(shape) for shape in shapes))
+        shapes = (np.shape(part) for part in Products.none(d))
+        return cls(*(np.zeros((g, *shape)) for shape in shapes))
 
     @classmethod
     def of(cls, products: list[Products]) -> StackedProducts:

@@ -297,14 +297,14 @@ class _Design:
     ) -> dict[str, Any]:
         """The fields of `Inference`."""
         fit, p, d = self._fit, self._products, self._n_features
-        total = p.squares_about_mean if fit.has_intercept else p.squares_of_y
+        total = p.y_squares if fit.has_intercept else p.squares_of_y
         estimates, errors = fit.theta, np.sqrt(np.maximum(np.diag(covariance), 0.0))
         half = special.stdtrit(df, 0.5 + 0.5 * level) * errors
         names = self._columns + ("intercept",) * fit.has_intercept
         with np.errstate(divide="ignore", invalid="ignore"):
             t = estimates / errors
             r_squared = 1.0 - float(np.float64(fit.squares) / total)
-            f = self._f(covariance, is_classical)
+            f = self._f(covariance, fit.explained(total) if is_classical else None)
         n_slopes = len(fit.w)
         return dict(
             names=names,
@@ -327,13 +327,13 @@ class _Design:
             aliased=tuple(self._columns[j] for j in range(d) if j not in set(self._kept)),
         )
 
-    def _f(self, covariance: Floats, is_classical: bool) -> float:
-        """The F statistic of all weights being 0."""
+    def _f(self, covariance: Floats, explained: float | None) -> float:
+        """The F statistic of all weights being 0, from the classical share or as a Wald test."""
         fit, size = self._fit, len(self._fit.w)
         if not size:
             return math.nan
-        if is_classical:
-            return float(np.float64(fit.explained()) / (size * (fit.squares / self._df)))
+        if explained is not None:
+            return float(np.float64(explained) / (size * (fit.squares / self._df)))
         factor = linalg.factor(covariance[:size, :size])
         if factor.rank < size:
             return math.nan

@@ -8,6 +8,7 @@ from the first rows. If these do not represent the rest, the data is read again 
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -46,6 +47,19 @@ class Reference(NamedTuple):
     """Σ r² about the reference, which identifies the data."""
 
 
+class Targets(NamedTuple):
+    """Sums over the targets, for what the sums of residuals tell with few digits."""
+
+    about: float
+    moment: float
+    """Σ s (y − about)."""
+    square: float
+    """Σ s (y − about)²."""
+
+
+NO_TARGETS = Targets(0.0, math.nan, math.nan)
+
+
 @dataclass
 class Statistics:
     """G = XᵀX (d, d), c = Xᵀr (d,) and s = Σ r² of n rows, r = y − X·w_ref.
@@ -62,6 +76,8 @@ class Statistics:
     s: float
     x_ref: Floats = field(default_factory=lambda: NOT_CENTRED)
     """Near the means of the columns, if the rows of X are √s·[x − x_ref, 1]."""
+    targets: Targets = NO_TARGETS
+    """Only the reads of summaries sum the targets."""
 
     @property
     def reference(self) -> Reference:
@@ -139,24 +155,37 @@ class Statistics:
 
 
 def read_statistics(
-    rows: Dataset, w_ref: Floats, n_threads: int | None, backend: Backend = "numba"
+    rows: Dataset,
+    w_ref: Floats,
+    n_threads: int | None,
+    backend: Backend = "numba",
+    has_targets: bool = False,
 ) -> Statistics:
-    """The statistics of all rows about w_ref, in one pass. Rows with NaN or infinity are refused."""
+    """The statistics of all rows about w_ref, in one pass. Rows with NaN or infinity are refused.
+
+    With `has_targets` the rows are √s·[…, 1], and the targets are summed about the last weight.
+    """
     is_plain = backend == "python"
-    statistics = _plain(rows, w_ref) if is_plain else _compiled(rows, w_ref, n_threads)
+    statistics = _plain(rows, w_ref) if is_plain else _compiled(rows, w_ref, n_threads, has_targets)
     if not statistics.is_finite:
         rows.refuse_nonfinite()
     return statistics
 
 
-def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
-    d = rows.d
+def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None, has_targets: bool) -> Statistics:
+    d, size = rows.d, node_size(rows.d)
 
     def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-        return sums_of(X, y, w_ref)
+        sums = sums_of(X, y, w_ref)
+        # The targets are those of the last column alone.
+        return np.append(sums, sums_of(X[:, -1:].copy(), y, w_ref[-1:])) if has_targets else sums
 
-    sums = reduce.reduce(rows, task, n_threads, node_size(d), effort(d), rows_together(d))
-    return unpacked(sums, rows.n, w_ref)
+    more = node_size(1) if has_targets else 0
+    sums = reduce.reduce(rows, task, n_threads, size + more, effort(d), rows_together(d))
+    statistics = unpacked(sums[:size], rows.n, w_ref)
+    if has_targets:
+        statistics.targets = Targets(float(w_ref[-1]), *sums[size + 1 :].tolist())
+    return statistics
 
 
 def sums_of(X: Array, y: Array, w_ref: Floats) -> Floats:
@@ -172,10 +201,15 @@ def sums_of(X: Array, y: Array, w_ref: Floats) -> Floats:
 def _plain(rows: Dataset, w_ref: Floats) -> Statistics:
     """The statistics by NumPy, for the pure-Python backend."""
     xs, ys, _ = rows.lists()
-    X, y = np.array(xs).reshape(len(ys), -1), np.array(ys)
-    with np.errstate(all="ignore"):
-        r = y - X @ w_ref
-        return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r))
+    return of_arrays(np.array(xs).reshape(len(ys), -1), np.array(ys), w_ref)
+
+
+@np.errstate(all="ignore")
+def of_arrays(X: Floats, y: Floats, w_ref: Floats) -> Statistics:
+    """The statistics by NumPy, with sums of the targets as if the last column were √s."""
+    r, t = y - X @ w_ref, y - X[:, -1] * w_ref[-1]
+    targets = Targets(float(w_ref[-1]), float(X[:, -1] @ t), float(t @ t))
+    return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r), targets=targets)
 
 
 def sum_of(parts: list[Statistics]) -> Statistics:
@@ -184,7 +218,10 @@ def sum_of(parts: list[Statistics]) -> Statistics:
     for part in parts[1:]:
         G += part.G
         c += part.c
-    return Statistics(parts[0].n, parts[0].w_ref, G, c, sum(part.s for part in parts))
+    moments = (sum(part.targets[k] for part in parts) for k in (1, 2))
+    targets = Targets(parts[0].targets.about, *moments)
+    squares = sum(part.s for part in parts)
+    return Statistics(parts[0].n, parts[0].w_ref, G, c, squares, targets=targets)
 
 
 def rows_together(d: int) -> int:

@@ -121,7 +121,9 @@ def of_rows(
     """The summary of rows, and the number of passes."""
     y_ref = _far_target(rows)
     shifted = ShiftedTargets(rows, y_ref) if y_ref else rows
-    result = centring.read_centred(shifted, True, resolve("auto"), n_threads, None, folds)
+    result = centring.read_centred(
+        shifted, True, resolve("auto"), n_threads, None, folds, has_targets=True
+    )  # fmt: skip
     whole = of_statistics(result.statistics, rows, target, y_ref)
     parts = []
     for statistics, n in result.parts:

@@ -28,7 +28,7 @@ from fastgd.solver.inputs import as_dataset
 from fastgd.solver.objective import UpdateRule
 from fastgd.solver.options import Options, Report
 from fastgd.solver.results import DivergenceError, FitResult
-from fastgd.solver.statistics import Statistics, read_statistics
+from fastgd.solver.statistics import Statistics, Targets, read_statistics
 from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
 
@@ -193,9 +193,18 @@ class _Reading:
         Z, C = table.G[:size, :size], np.column_stack([table.G[:size, size:], table.c[:size]])
         squares = np.append(np.diag(table.G)[size:], table.s)
         return [
-            Statistics(table.n, w_ref, Z, C[:, j].copy(), float(squares[j]), x_ref)
+            Statistics(
+                table.n, w_ref, Z, C[:, j].copy(), float(squares[j]), x_ref, self._sums(j, float(w_ref[-1]))
+            )
             for j, w_ref in enumerate(references)
-        ]
+        ]  # fmt: skip
+
+    def _sums(self, j: int, about: float) -> Targets:
+        """The sums over target j."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            t = self._targets[:, j].astype(np.float64) - about
+            st = t * self._rows.weights if self._rows.has_weights else t
+            return Targets(about, float(np.sum(st)), float(np.sum(st * t)))
 
 
 class _Residuals(View):

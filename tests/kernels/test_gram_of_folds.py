@@ -30,7 +30,9 @@ def test_every_row_counts_in_its_fold_once(rng, d, is_weighted, dtype, is_mixed)
     for fold in range(k):
         Z_k, s_k = Z[of_row == fold], s[of_row == fold]
         expected = np.einsum("i,ij,ik->jk", s_k, Z_k, Z_k)[np.tril_indices(d + 2)]
-        np.testing.assert_allclose(sums[fold, :-1], expected, rtol=0, atol=1e-12 * n * d)
+        np.testing.assert_allclose(sums[fold, :-3], expected, rtol=0, atol=1e-12 * n * d)
+        t = y[of_row == fold] - w_ref[-1]
+        np.testing.assert_allclose(sums[fold, -3:-1], [s_k @ t, s_k @ t**2], rtol=0, atol=1e-12 * n)
         assert sums[fold, -1] == np.count_nonzero(s_k)
 
 

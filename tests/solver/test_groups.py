@@ -70,7 +70,7 @@ def test_digits_of_an_exact_fit(offset):
     for key, summary in grouped.items():
         p = summary.products
         alone = fastgd.summarize(*of_group(key, by, X, y, None)[:2]).products
-        size = p.squares_about_mean
+        size = p.y_squares
         assert p.s <= 1e-26 * size
         assert p.error <= 1e-13 * size * max(1.0, (offset * offset) * 1e-16)
         np.testing.assert_allclose(p.w_ref, [2.0, -3.0], atol=1e-13)
