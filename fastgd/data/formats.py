@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ class File:
     """Whether each read runs a query, which may give its rows in another order."""
     is_once = False
     """Whether it can be read once."""
+    keys: frozenset[str] = frozenset()
+    """Columns that are read as what they hold, numbers or not."""
 
     def __init__(self, path: Path):
         self.path, self.name = path, path.name
@@ -51,6 +54,12 @@ class File:
     @property
     def names(self) -> list[str]:
         return [*self.own_names, *(name for name in self.constants if name not in self.kinds)]
+
+    def with_keys(self, names: Sequence[str]) -> File:
+        """The same file, of which these columns are read as what they hold."""
+        other = copy.copy(self)
+        other.keys = frozenset(names)
+        return other
 
     def held(self, name: str) -> str:
         """What a column holds if it holds no numbers, otherwise an empty text."""
@@ -253,6 +262,8 @@ class TableChunk:
     ):
         self._features, self._target, self._weights = features, target, weights
         self._m, self._place = m, place
+        self.keys: list[Any] = []
+        """The keys of the rows, if they are grouped."""
 
     def __len__(self) -> int:
         return self._m

@@ -21,17 +21,24 @@ DENSE = 4
 REMEDY = "drop such rows or give them a key"
 
 
+def _row(row: int) -> RowPlace:
+    return RowPlace("", row)
+
+
 class Keys:
     """A code from `lowest` on for each row, with the key of each code. Some codes may have no rows."""
 
-    def __init__(self, codes: Codes, lowest: int, keys: list[Any]):
+    def __init__(self, codes: Codes, lowest: int, keys: Sequence[Any]):
         self.codes, self.lowest, self.keys = codes, lowest, keys
 
 
 def split_table(X: Any, by: Any) -> tuple[Any, list[Any]]:
     """X without the columns that `by` names, and the keys: a list with an array or a column for each."""
     names = frames.names_of(X)
-    parts = list(by) if _are_several(by, names) else [by]
+    return _split(X, list(by) if _are_several(by, names) else [by], names)
+
+
+def _split(X: Any, parts: list[Any], names: tuple[str, ...]) -> tuple[Any, list[Any]]:
     named = [part for part in parts if isinstance(part, str)]
     if lacking := [name for name in named if name not in names]:
         problem = "it has no named columns" if not names else f"X has the columns {listed(names)}"
@@ -45,6 +52,31 @@ def split_table(X: Any, by: Any) -> tuple[Any, list[Any]]:
     return frames.by_name("X", X, others), [
         _column(X, names.index(part)) if isinstance(part, str) else part for part in parts
     ]
+
+
+def named(by: Any) -> list[Any]:
+    """The columns that `by` of a source names: all by their names, or all by their numbers."""
+    parts = list(by) if isinstance(by, (list, tuple)) else [by]
+    are_numbers = all(isinstance(part, (int, np.integer)) and not isinstance(part, bool) for part in parts)
+    if not parts or not (are_numbers or all(isinstance(part, str) for part in parts)):
+        raise InvalidDataError(
+            "by of a source must name a column, by its name or number, or be a list of these"
+        )
+    return parts
+
+
+def split_chunk(X: Any, by: list[Any]) -> tuple[Any, list[Any]]:
+    """As `split_table` for a chunk, where `by` is what `named` returns."""
+    names = frames.names_of(X)
+    if isinstance(by[0], str):
+        return _split(X, by, names)
+    d = np.shape(X)[1] if np.ndim(X) == 2 else 1
+    if d <= len(set(by)) or not all(0 <= part < d for part in by):
+        raise InvalidDataError(f"by is {display.value(by)}; of {d} columns it must leave a feature")
+    if names:
+        return _split(X, [names[part] for part in by], names)
+    X = np.asarray(X)
+    return np.delete(X, by, axis=1), [X[:, part] for part in by]
 
 
 def _column(table: Any, j: int) -> Any:
@@ -61,9 +93,13 @@ def _are_several(by: Any, names: tuple[str, ...]) -> bool:
     return all(part in names if isinstance(part, str) else np.ndim(part) == 1 for part in by)
 
 
-def encode(parts: list[Any], n: int) -> Keys:
-    """The codes of n rows. The keys of several parts are tuples. Keys ascend if they can be compared."""
-    encoded = [_encode(f"by[{j}]" if len(parts) > 1 else "by", part, n) for j, part in enumerate(parts)]
+def encode(parts: list[Any], n: int, place: Callable[[int], RowPlace] = _row) -> Keys:
+    """The codes of n rows. The keys of several parts are tuples. Keys ascend if they can be compared.
+
+    `place` is the place of a row in messages.
+    """
+    names = [f"by[{j}]" if len(parts) > 1 else "by" for j in range(len(parts))]
+    encoded = [_encode(name, part, n, place) for name, part in zip(names, parts, strict=True)]
     if len(encoded) == 1:
         return encoded[0]
     codes, keys = encoded[0].codes - encoded[0].lowest, [(key,) for key in encoded[0].keys]
@@ -77,7 +113,7 @@ def encode(parts: list[Any], n: int) -> Keys:
     return Keys(codes, 0, keys)
 
 
-def _encode(name: str, part: Any, n: int) -> Keys:
+def _encode(name: str, part: Any, n: int, place: Callable[[int], RowPlace]) -> Keys:
     values = _values(name, part)
     if len(values) != n:
         raise InvalidDataError(f"has {len(values)} keys and X has {n} rows; they must agree", what=name)
@@ -87,9 +123,7 @@ def _encode(name: str, part: Any, n: int) -> Keys:
             return Keys(values.astype(np.int64, copy=False), lowest, list(range(lowest, highest + 1)))
     codes, distinct = _factorized(values)
     if (is_missing := codes < 0).any():
-        raise InvalidDataError(
-            "is missing", what=name, remedy=REMEDY, at=RowPlace("", int(is_missing.argmax()))
-        )
+        raise InvalidDataError("is missing", what=name, remedy=REMEDY, at=place(int(is_missing.argmax())))
     return _sorted(codes, distinct)
 
 
