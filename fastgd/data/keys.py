@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,62 @@ class Keys:
 
     def __init__(self, codes: Codes, lowest: int, keys: Sequence[Any]):
         self.codes, self.lowest, self.keys = codes, lowest, keys
+
+
+class KeyColumn(NamedTuple):
+    """One part of all keys in a file."""
+
+    kind: Literal["int", "float", "bool", "text", "dates"]
+    numbers: NDArray[Any]
+    """The keys as numbers, or the lengths of texts."""
+    text: bytes
+    """All texts one after the other, or the unit of dates."""
+
+    @classmethod
+    def of(cls, part: Sequence[Any]) -> KeyColumn:
+        kinds = set(map(type, part))
+        if kinds == {str}:
+            text = "".join(part).encode("utf-8", "surrogatepass")
+            return cls("text", np.array(list(map(len, part)), np.int64), text)
+        if kinds == {np.datetime64}:
+            dates = np.array(part)
+            return cls("dates", dates.astype(np.int64), np.datetime_data(dates.dtype)[0].encode())
+        for kind, dtype in ((int, np.int64), (float, np.float64), (bool, np.uint8)):
+            if kinds == {kind} and (kind is not int or all(-(2**63) <= key < 2**63 for key in part)):
+                return cls(kind.__name__, np.array(part, dtype), b"")  # type: ignore[arg-type]
+        named = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise TypeError(f"keys of type {named} cannot be kept in a file: group by text or by integers")
+
+    def keys(self) -> list[Any]:
+        if self.kind == "text":
+            ends = np.cumsum(self.numbers).tolist()
+            text = self.text.decode("utf-8", "surrogatepass")
+            if ends and ends[-1] != len(text):
+                raise InvalidDataError("holds keys that do not fit together")
+            return [text[end - n : end] for n, end in zip(self.numbers.tolist(), ends, strict=True)]
+        if self.kind == "dates":
+            return list(self.numbers.astype(f"datetime64[{self.text.decode()}]"))
+        return [bool(key) for key in self.numbers] if self.kind == "bool" else self.numbers.tolist()
+
+
+class StoredKeys(NamedTuple):
+    """Keys in a file."""
+
+    are_tuples: bool
+    parts: list[KeyColumn]
+
+    def keys(self) -> list[Any]:
+        parts = [part.keys() for part in self.parts]
+        if not parts or len(set(map(len, parts))) > 1:
+            raise InvalidDataError("holds keys that do not fit together")
+        return list(zip(*parts, strict=True)) if self.are_tuples else parts[0]
+
+
+def stored(keys: Sequence[Any]) -> StoredKeys:
+    """The keys of a file. Raises TypeError for keys of other types."""
+    are_tuples = isinstance(keys[0], tuple)
+    parts = zip(*keys, strict=True) if are_tuples else [keys]
+    return StoredKeys(are_tuples, [KeyColumn.of(list(part)) for part in parts])
 
 
 def split_table(X: Any, by: Any) -> tuple[Any, list[Any]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
+from fastgd.checks import InvalidDataError
 from fastgd.data import keys
+from fastgd.data.keys import StoredKeys
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
 from fastgd.lazy import lazy_property
@@ -19,6 +21,7 @@ from fastgd.solver.summary import Summary
 from fastgd.wording import listed
 
 Counts = NDArray[np.int64]
+KIND = "grouped summary"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,10 @@ class GroupedSummary(Mapping[Any, Summary]):
     def __post_init__(self) -> None:
         for value in (self.n_samples, *self.products):
             value.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # pickles do not keep that arrays are read-only
 
     @property
     def total_weight(self) -> Floats:
@@ -114,6 +121,49 @@ class GroupedSummary(Mapping[Any, Summary]):
         for one in (self, other):
             sums.add(sums.codes(one._keys), one.n_samples, one.products)
         return sums.grouped(self.feature_names, self.target_name, self.has_weights, self.is_scalar)
+
+    def save(self, path: Any) -> None:
+        """Write the summaries to a file, which `fastgd.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an existing one is replaced as a whole.
+
+        Raises
+        ------
+        TypeError
+            If keys are other than text, numbers and NumPy's dates, or tuples of these.
+        """
+        from fastgd.io import npz
+
+        about = self.feature_names, self.target_name, self.has_weights, self.is_scalar
+        npz.write(path, KIND, Stored(keys.stored(self._keys), self.n_samples, *about, self.products))
+
+
+class Stored(NamedTuple):
+    """A `GroupedSummary` in a file."""
+
+    keys: StoredKeys
+    n_samples: Counts
+    feature_names: tuple[str, ...]
+    target_name: str
+    has_weights: bool
+    is_scalar: bool
+    products: StackedProducts
+
+    def grouped(self) -> GroupedSummary:
+        """The summary, if its arrays fit together."""
+        named = self.keys.keys()
+        room = StackedProducts.zeros(len(named), self.products.c.shape[-1])
+        pairs = zip((self.n_samples, *self.products), (room.total, *room), strict=True)
+        if not named or len(set(named)) < len(named) or any(a.shape != b.shape for a, b in pairs):
+            raise InvalidDataError("holds arrays that do not fit together")
+        result = GroupedSummary(*self[1:], tuple(named))
+        if self.n_samples.min() < 1 or not self.products.total.min() > 0.0:
+            raise InvalidDataError("holds groups without rows")
+        next(iter(result.values())).check_sizes()
+        return result
 
 
 class GroupSums:

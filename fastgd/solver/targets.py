@@ -32,6 +32,7 @@ from fastgd.solver.statistics import Statistics, Targets, read_statistics
 from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
 
+KIND = "fit of targets"
 NEEDS_ROWS = "several targets are fitted on statistics, and {what} needs rows: pass one column of y"
 
 
@@ -109,6 +110,18 @@ class MultiTargetFit:
     def predict(self, X: ArrayLike) -> Floats:
         """Predictions ŷ = X w + intercept, (n, k)."""
         return np.stack([fit.predict(X) for fit in self.fits], axis=-1)
+
+    def save(self, path: Any) -> None:
+        """Write all fits to a file, which `fastgd.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an existing one is replaced as a whole.
+        """
+        from fastgd.io import npz
+
+        npz.write(path, KIND, replace(self, fits=tuple(fit._stored() for fit in self.fits)))
 
     def __len__(self) -> int:
         return len(self.fits)

@@ -178,3 +178,31 @@ def test_bad_targets_are_refused(rng):
         fastgd.gradient_descent(fastgd.chunks(lambda: [(X, Y[:, 0])]), Y)
     with pytest.raises(InvalidDataError, match="must have one dimension"):
         fastgd.sgd(X, Y)
+
+
+def test_a_fit_of_targets_is_saved_and_pickled_to_the_bit(rng, tmp_path):
+    X, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 3))
+    fit = fastgd.gradient_descent(X, y, fit_intercept=True)
+    fit.save(tmp_path / "fit.npz")
+    for again in (fastgd.load(tmp_path / "fit.npz"), pickle.loads(pickle.dumps(fit))):
+        assert type(again) is type(fit)
+        for name in ("w", "intercept", "cost", "w_history", "cost_history", "converged", "n_epochs"):
+            assert same(getattr(again, name), getattr(fit, name)), name
+        assert repr(again) == repr(fit)
+        assert same(again.predict(X), fit.predict(X))
+        assert same(_continued(X, y, again).w, _continued(X, y, fit).w)
+
+
+def test_a_damaged_fit_of_targets_is_refused(rng, tmp_path):
+    X, y = rng.normal(size=(9, 2)), rng.normal(size=(9, 2))
+    fit, other = fastgd.gradient_descent(X, y), fastgd.gradient_descent(X[:, :1], y)
+    for damaged in (
+        replace(fit, fits=()), replace(fit, target_names=("a",)), replace(fit, fits=(fit[0], other[0])),
+    ):  # fmt: skip
+        damaged.save(tmp_path / "fit.npz")
+        with pytest.raises(fastgd.InvalidDataError, match=r"fit\.npz holds"):
+            fastgd.load(tmp_path / "fit.npz")
+
+
+def _continued(X, y, fit):
+    return fastgd.gradient_descent(X, y, w0=fit, fit_intercept=True)
