@@ -235,8 +235,10 @@ def first_means(rows: Dataset, has_intercept: bool) -> Floats:
     return x_ref
 
 
-def refuse_overflow() -> NoReturn:
-    raise InvalidDataError("X is too large: its squares overflow; scale it")
+def refuse_overflow(squares: Floats | None = None) -> NoReturn:
+    """Refuse X, or y if the squares of X are finite."""
+    what = "X" if squares is None or not np.isfinite(squares).all() else "y"
+    raise InvalidDataError(f"{what} is too large: its squares overflow; scale it")
 
 
 def _first_rows(rows: Dataset) -> Floats:

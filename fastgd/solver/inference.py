@@ -28,6 +28,7 @@ from fastgd.solver.summary import Summary
 from fastgd.wording import column_text
 
 COV_TYPES = ("classical", "HC0", "HC1", "HC3", "cluster", "jackknife")
+NEED_NO_ROWS = ("classical", "jackknife")
 GROUPS, LEAST_GROUPS = 64, 10
 """Groups of rows for the jackknife, and the fewest."""
 LEAST_SHARE = 1e-3
@@ -118,6 +119,8 @@ def inference(
         raise ValueError('clusters and cov_type="cluster" go together: give both, or neither')
     if isinstance(X, FitResult):
         raise TypeError("X is a FitResult, which holds no rows: pass X and y of the fit, or their summary")
+    if isinstance(X, Summary) and cov_type not in NEED_NO_ROWS:
+        Summarized(X).refuse(f'cov_type="{cov_type}"')
     X, labels = taken(X, clusters)
     rows = as_dataset(X, y, sample_weight)
     n_threads = threads.checked_threads(n_threads)
@@ -140,12 +143,9 @@ def _special_functions() -> Any:
 
 def _summary(rows: Dataset, cov_type: str, n_threads: int | None) -> Summary:
     """The summary of the rows, with groups for the jackknife."""
-    needs_rows = cov_type not in ("classical", "jackknife")
     if isinstance(rows, Summarized):
-        if needs_rows:
-            rows.refuse(f'cov_type="{cov_type}"')
         return rows.summary
-    if needs_rows:
+    if cov_type not in NEED_NO_ROWS:
         rows.refuse_reads(f'cov_type="{cov_type}"')
     check_weights(rows)
     folds = None

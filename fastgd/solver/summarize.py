@@ -25,6 +25,7 @@ from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.options import Options
 from fastgd.solver.products import Products
 from fastgd.solver.statistics import FAR, Statistics
+from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
 
 FIRST_TARGETS = 4096
@@ -96,6 +97,8 @@ def read(X: Any, y: Any, sample_weight: Any, folds: Any, **how: Any) -> tuple[Su
     )  # fmt: skip
     options.check()
     rows = as_dataset(X, y, sample_weight)
+    if isinstance(rows, Summarized):
+        rows.refuse("summarize")
     once.check_log(options, rows)
     log = None
     try:
@@ -143,7 +146,7 @@ def _far_target(rows: Dataset) -> float:
 def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y", y_ref: float = 0.0) -> Summary:
     """The summary with the statistics of √s·[x − x_ref, 1] and y − y_ref."""
     if not statistics.is_finite:
-        centring.refuse_overflow()
+        centring.refuse_overflow(np.diag(statistics.G))
     n = rows.facts.n_counted if rows.has_weights else rows.n
     products = Products.of(statistics, y_ref)
     if not math.isfinite(products.squares_of_y):

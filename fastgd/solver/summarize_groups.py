@@ -211,10 +211,10 @@ def _of_rows(
         kernels.summarize(x, targets, weights, order, starts[first : last + 1], RULES, *parts)
 
     in_threads(task, _pieces(starts, rows.d), n_threads)
-    if not all(np.isfinite(part).all() for part in (products.S, products.c, products.s)):
-        rows.refuse_nonfinite()
-        centring.refuse_overflow()
     squares = np.diagonal(products.S, axis1=1, axis2=2)
+    if not all(np.isfinite(part).all() for part in (products.S, products.c, products.s, products.error)):
+        rows.refuse_nonfinite()
+        centring.refuse_overflow(squares)
     centring.check_squares(rows, products.x_ref[0], squares.max(axis=0))
     if len(there) < len(starts) - 1:  # groups whose rows all have weight 0
         products = products.take(counts[is_read] > 0)

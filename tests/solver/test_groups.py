@@ -199,6 +199,8 @@ def test_bad_input_is_refused_with_its_place():
         fastgd.summarize_groups(X * 1e200, y, by=by)
     with pytest.raises(fastgd.InvalidDataError, match="its squares vanish"):
         fastgd.summarize_groups(X * 1e-200, y, by=by)
+    with pytest.raises(fastgd.InvalidDataError, match="^y is too large"):
+        fastgd.summarize_groups(X, y * 1e200, by=by)
     with pytest.raises(fastgd.InvalidDataError, match=r"by\[1\] is missing"):
         fastgd.summarize_groups([1.0, 2.0], [1.0, 2.0], by=["a", None])
     with pytest.raises(TypeError, match="y is missing"):

@@ -127,7 +127,7 @@ def test_the_file_is_the_one_that_was_named(path):
     npz.write(path, "checkpoint", None)
     with pytest.raises(
         InvalidDataError,
-        match=rf"^{path} holds a checkpoint, not a fit or a fit of targets or a summary or a grouped summary$",
+        match=rf"^{path} holds a checkpoint, not a fit or a fit of targets or a summary or a group",
     ):
         fastgd.load(path)
 
