@@ -62,3 +62,12 @@ def text(given: Any) -> str:
     """str(given). NumPy scalars inside look like Python numbers."""
     with np.printoptions(legacy="1.25"):
         return str(given)
+
+
+def pandas_for(what: str) -> Any:
+    """The module pandas, which `what` needs."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ModuleNotFoundError(f"{what} needs pandas: pip install pandas") from error
+    return pandas
