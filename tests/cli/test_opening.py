@@ -15,7 +15,7 @@ import pytest
 from pyarrow import csv, parquet
 
 import fastgd
-from fastgd.cli import commands
+from fastgd.cli import fit as fit_command
 from fastgd.cli.main import main
 from fastgd.kernels import compiling
 from fastgd.solver.fit import fit
@@ -37,7 +37,7 @@ def test_an_interrupted_run_tells_what_was_kept_and_goes_on(run, told, monkeypat
         "fit", "trips.csv", "--target", "fare", *FEW, "--loss", "huber", "--epochs", 6, "--tol", "none",
     ]  # fmt: skip
     with monkeypatch.context() as patched:
-        patched.setattr(commands, "fit_rows", interrupted)
+        patched.setattr(fit_command, "fit_rows", interrupted)
         code, out, err = run(*arguments)
         assert (code, out) == (130, "")
         assert err.startswith("fastgd: interrupted after 3 epochs; nothing was kept (--checkpoint FILE keeps")
@@ -176,8 +176,8 @@ main()
     ("module", "patch", "text", "told"),
     [
         (
-            "cli.commands",
-            "fastgd.cli.commands.fit = lambda options: interrupted()",
+            "cli.fit",
+            "fastgd.cli.fit.run = lambda options: interrupted()",
             "interrupted here",
             "interrupted here",
         ),

@@ -1,0 +1,90 @@
+"""The parser of the command line, and the options that contradict each other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from fastgd._version import __version__
+from fastgd.cli import arguments, values
+from fastgd.wording import printable
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that escapes control characters of the arguments in its messages.
+
+    It adds its arguments by `add_arguments(parser)` when it parses: most parsers are not used.
+    """
+
+    def __init__(
+        self, *, add_arguments: Callable[[argparse.ArgumentParser], None] | None = None, **options: Any
+    ):
+        super().__init__(**options)
+        self._add_arguments = add_arguments
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._add_arguments is not None:
+            self._add_arguments(self)
+            self._add_arguments = None
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        super().error("\n".join(map(printable, message.split("\n"))))
+
+
+def build() -> argparse.ArgumentParser:
+    return _Parser(
+        prog="fastgd",
+        description="Linear models by gradient descent. Without a command: the lesson in short, then a "
+        "fit of 10 million synthetic samples with its speed.",
+        add_arguments=_add_commands,
+    )
+
+
+def _add_commands(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
+    parser.add_argument(
+        "--samples", type=values.positive, metavar="N", help="samples of the fit (10 million)"
+    )
+    commands = parser.add_subparsers(dest="command", title="commands", prog="fastgd")
+    commands.add_parser(
+        "lesson",
+        help="the lesson's program in full",
+        description="Print what the lesson's program prints, every epoch of it.",
+        add_arguments=arguments.add_lesson,
+    )
+    commands.add_parser(
+        "warmup",
+        help="compile the kernels of the usual calls",
+        description="Compile the kernels of the usual calls, once for this machine and version of fastgd.",
+    )
+    for name, what, add_arguments in (
+        ("fit", "fit a model to a file", arguments.add_fit),
+        ("diagnose", "limits and a forecast, before a fit", arguments.add_data),
+        ("predict", "predictions of a model", arguments.add_predict),
+    ):
+        commands.add_parser(
+            name, help=what, description=arguments.DESCRIPTIONS[name], add_arguments=add_arguments
+        )
+
+
+def misuse(options: argparse.Namespace) -> str:
+    """The error message for options that contradict each other, or an empty text."""
+    if options.command in ("lesson", "warmup") and options.samples is not None:
+        return "--samples belongs to the fit that `fastgd` shows without a command"
+    if options.command == "diagnose" and options.solver == "sgd" and options.l2:
+        return "--l2 of diagnose belongs to --solver gd"
+    if options.command != "fit":
+        return ""
+    if options.solver == "gd" and options.shuffle is not None:
+        return "--shuffle belongs to --solver sgd"
+    if options.solver == "sgd" and options.nesterov:
+        return "--nesterov belongs to --solver gd"
+    if options.strict and options.allow_unconverged:
+        return "--strict and --allow-unconverged contradict each other"
+    if options.seed is not None and options.shuffle is None:
+        return "--seed belongs to --shuffle"
+    if options.checkpoint_every is not None and options.checkpoint is None:
+        return "--checkpoint-every belongs to --checkpoint"
+    return ""
