@@ -6,6 +6,7 @@ Fit:
     sgd                 stochastic gradient descent
     sweep               one fit for each of several learning rates, in shared passes
     diagnose            stable learning rates, the optimum, and a forecast of convergence
+    explore             a page with sliders that shows the descent, in one HTML file
     load                read a fit or a summary that `save` wrote
 
 Summarise:
@@ -79,6 +80,7 @@ _HOMES = {
     "cross_validate": "solver.cross_validation",
     "summarize_groups": "solver.groups",
     "diagnose": "solver.diagnose",
+    "explore": "page.explore",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
     "inference": "solver.inference",
@@ -121,6 +123,7 @@ __all__ = [
     "cost_and_gradient",
     "cross_validate",
     "diagnose",
+    "explore",
     "forward",
     "gradient",
     "gradient_descent",
@@ -144,6 +147,7 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.page.explore import explore
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.grouped_fit import GroupedFit

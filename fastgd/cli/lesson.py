@@ -24,6 +24,11 @@ def stochastic_lesson() -> FitResult:
 
 def run(options: Namespace) -> int:
     """The command `fastgd lesson`."""
+    if options.html is not None:
+        from fastgd.cli import page
+
+        page.write(options, (X_DATA, Y_DATA))
+        return
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
         from fastgd.plots import save
