@@ -61,9 +61,9 @@ def fit(options: Namespace) -> int:
     if options.save:
         result.save(options.save)
     if options.plot:
-        from fastgd import plots
+        from fastgd.plots import picture
 
-        plots.save(result, options.plot, ("cost",))
+        picture.save(result, options.plot, ("cost",))
     if facts["not_converged"] and options.json:
         _say(facts["not_converged"])
     print(report.as_json(facts) if options.json else "\n".join(report.lines_of_fit(facts)))
@@ -232,9 +232,9 @@ def _check_places(options: Namespace) -> None:
         if (other := written.setdefault(os.path.realpath(path), name)) != name:
             raise InvalidDataError(f"{other} and {name} name one file, {path}: name two")
     if options.plot is not None:
-        from fastgd import plots
+        from fastgd.plots import picture
 
-        plots.check_file(options.plot)
+        picture.check_file(options.plot)
 
 
 def _check_place(name: str, path: str, *others: str) -> None:

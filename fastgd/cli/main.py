@@ -371,7 +371,7 @@ def _lesson(with_sgd: bool, digits: int | None, picture: str | None) -> None:
 
     fit = stochastic_lesson() if with_sgd else full_batch_lesson()
     if picture is not None:
-        from fastgd.plots import save
+        from fastgd.plots.picture import save
 
         save(fit, picture)
     print(fit.trace(digits=digits, full=True))

@@ -259,7 +259,7 @@ class FitResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot
+        from fastgd.plots.picture import plot
 
         return plot(self, kind, ax)
 

@@ -111,7 +111,7 @@ class SweepResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot_sweep
+        from fastgd.plots.sweep import plot_sweep
 
         return plot_sweep(self, ax)
 
