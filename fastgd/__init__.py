@@ -23,6 +23,10 @@ Compute:
     gradient            the gradient of the cost
     cost_and_gradient   both, in one pass
 
+Look:
+
+    compare             the costs and paths of several fits in one picture
+
 Data:
 
     make_linear         random data of a linear model
@@ -79,6 +83,7 @@ _HOMES = {
     "cross_validate": "solver.cross_validation",
     "summarize_groups": "solver.groups",
     "diagnose": "solver.diagnose",
+    "compare": "plots.compare",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
     "inference": "solver.inference",
@@ -117,6 +122,7 @@ __all__ = [
     "SweepResult",
     "__version__",
     "chunks",
+    "compare",
     "cost",
     "cost_and_gradient",
     "cross_validate",
@@ -144,6 +150,7 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.plots.compare import compare
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.grouped_fit import GroupedFit

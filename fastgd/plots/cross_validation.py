@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastgd.plots.style import STEPS, Style, new_axes
+from fastgd.plots.style import PALETTE, Style, axes_of, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,14 +19,11 @@ def plot_cross_validation(result: Any, ax: Axes | None = None) -> Axes:
     name, values = ("l1", result.l1) if along_l1 else ("l2", result.l2)
     others = result.l2 if along_l1 else result.l1
     curves = zip(*((mean.T, error.T) if along_l1 else (mean, error)), others, strict=True)
-    ax = new_axes(ax)
-    import matplotlib
-
+    ax = axes_of(ax)
     is_one, order = len(others) == 1, np.argsort(values)
-    shades = matplotlib.colormaps["viridis"](np.linspace(0.15, 0.9, len(others)))
-    for (curve, bar, other), shade in zip(curves, shades, strict=True):
+    for (curve, bar, other), shade in zip(curves, shades(len(others)), strict=True):
         bars: Style = dict(elinewidth=0.8, capsize=1.5, linewidth=1.2, marker="o", markersize=3)
-        colour = STEPS["color"] if is_one else shade
+        colour = PALETTE[0] if is_one else shade
         label = "mean ± standard error" if is_one else f"l2 = {other:.3g}"
         ax.errorbar(values[order], curve[order], bar[order], color=colour, label=label, **bars)
     chosen = {"best": (result.best, "-"), "within one standard error": (result.best_one_se, "--")}

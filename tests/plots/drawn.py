@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from matplotlib.contour import ContourSet
 
 import fastgd
 
@@ -19,8 +21,8 @@ def line(ax, label):
 
 
 def bowl(ax):
-    """The parabola: the one line without a label of its own."""
-    (found,) = [one for one in ax.lines if one.get_label().startswith("_")]
+    """The parabola: the line of 201 points."""
+    (found,) = [one for one in ax.lines if len(one.get_xdata()) == 201]
     return np.asarray(found.get_xdata()), np.asarray(found.get_ydata())
 
 
@@ -35,3 +37,17 @@ def assert_bowl_is_the_cost(ax, X, y):
     vector = np.ndim(X) == 2
     ref = [fastgd.cost(X, y, [one] if vector else one) for one in w]
     np.testing.assert_allclose(heights, ref, rtol=1e-9, atol=1e-12 * max(ref))
+
+
+def assert_contours_are_the_cost(ax, cost):
+    """`cost` is a function of a point on the axes."""
+    (contours,) = [one for one in ax.collections if isinstance(one, ContourSet)]
+    assert len(contours.levels) > 5
+    points = [
+        (point, level)
+        for level, path in zip(contours.levels, contours.get_paths(), strict=True)
+        for point in path.vertices[::25]
+    ]
+    assert len(points) > 20
+    for point, level in points:
+        assert cost(point) == pytest.approx(level, rel=0.01)  # straight between grid lines

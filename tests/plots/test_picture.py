@@ -11,32 +11,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 import fastgd
-from tests.plots.drawn import X, Y, assert_bowl_is_the_cost, assert_same_path, lesson
-
-# diverging runs
-
-
-def test_an_overshooting_run_is_drawn_whole(ax):
-    fit = lesson(learning_rate=0.3, n_epochs=8, on_divergence="ignore")
-    fit.plot(ax=ax)
-    assert_same_path(ax, fit.w_history, fit.cost_history)
-    assert_bowl_is_the_cost(ax, X, Y)
-
-
-@pytest.mark.parametrize("kind", ["path", "cost"])
-@pytest.mark.parametrize("columns", [X, np.column_stack([X, [1.0, 0.0, -1.0]])], ids=["one", "two"])
-def test_an_overflowed_run_is_drawn_up_to_there(ax, columns, kind):
-    w0 = 1.0 if np.ndim(columns) == 1 else [1.0, -1.0]
-    fit = fastgd.gradient_descent(columns, Y, w0=w0, learning_rate=0.3, n_epochs=3000, on_divergence="ignore")
-    assert not np.isfinite(fit.cost_history[-1])
-    fit.plot(kind, ax=ax)
-    ax.figure.canvas.draw()
-    for drawn in ax.lines:
-        assert np.isfinite(drawn.get_xydata()).all()
-    if kind == "cost":
-        drawn = ax.lines[0].get_ydata()
-        np.testing.assert_array_equal(drawn, fit.cost_history[: len(drawn)])
-        assert drawn[-1] > 1e190
+from tests.plots.drawn import X, Y, lesson
 
 
 @pytest.mark.parametrize("kind", ["path", "cost"])
@@ -101,17 +76,31 @@ def test_rates_that_change_are_named_first_and_last(ax):
 
 
 def test_refusals_name_the_remedy():
-    with pytest.raises(ValueError, match="kind must be None or 'cost' or 'path', not 'bowl'"):
+    with pytest.raises(
+        ValueError, match="kind must be None or 'cost' or 'path' or 'fit' or 'tangent', not 'bowl'"
+    ):
         lesson().plot("bowl")
     with pytest.raises(ValueError, match='not 3: use kind="cost"'):
         fastgd.gradient_descent(np.eye(3), Y).plot("path")
+    with pytest.raises(ValueError, match='squared errors and l2, and this fit has l1: use kind="cost"'):
+        fastgd.gradient_descent(X, Y, l1=0.1).plot("path")
+    with pytest.raises(ValueError, match="and this fit has loss='huber'"):
+        fastgd.gradient_descent(X, Y, loss="huber").plot("path")
+    with pytest.raises(ValueError, match='scale="log" is for kind="cost", and this is kind="path"'):
+        lesson().plot(scale="log")
+    with pytest.raises(ValueError, match='residuals is for kind="fit", and this is kind="path"'):
+        lesson().plot(residuals=True)
+    with pytest.raises(ValueError, match='epochs is for kind="fit" or "tangent", and this is kind="cost"'):
+        lesson().plot("cost", epochs=[0])
+    with pytest.raises(ValueError, match="scale must be 'linear' or 'log', not 'sqrt'"):
+        lesson().plot("cost", scale="sqrt")
     with pytest.raises(ValueError, match='weights of every epoch: fit with history="epochs"'):
         lesson(history="costs").plot("path")
     with pytest.raises(ValueError, match=r'kept none: fit with history="epochs"$'):
         lesson(history=None).plot()
     with pytest.raises(ValueError, match='history="epochs" and, for SGD, track_cost=True'):
         fastgd.sgd(X, Y, history=None).plot()
-    with pytest.raises(ValueError, match="stored without its data"):
+    with pytest.raises(ValueError, match='needs the data, which stored fits.*use kind="cost"'):
         pickle.loads(pickle.dumps(lesson())).plot("path")
     with pytest.raises(ValueError, match="X is too large"):
         fastgd.gradient_descent([1e160, 1.0], [1.0, 2.0], n_epochs=0).plot("path")
