@@ -50,9 +50,9 @@ def run(options: Namespace) -> int:
     if options.save:
         result.save(options.save)
     if options.plot:
-        from fastgd import plots
+        from fastgd.plots import picture
 
-        plots.save(result, options.plot, ("cost",))
+        picture.save(result, options.plot, ("cost",))
     is_failure = facts["not_converged"] is not None and not options.allow_unconverged
     if facts["not_converged"] and (options.json or options.quiet):
         if is_failure:

@@ -28,10 +28,10 @@ def run(options: Namespace) -> int:
         from fastgd.cli import page
 
         page.write(options, (X_DATA, Y_DATA))
-        return
+        return None
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
-        from fastgd.plots import save
+        from fastgd.plots.picture import save
 
         save(fit, options.plot)
     print(fit.trace(digits=options.digits, full=True))
