@@ -24,6 +24,10 @@ Compute:
     gradient            the gradient of the cost
     cost_and_gradient   both, in one pass
 
+Look:
+
+    compare             the costs and paths of several fits in one picture
+
 Data:
 
     make_linear         random data of a linear model
@@ -81,6 +85,7 @@ _HOMES = {
     "summarize_groups": "solver.groups",
     "diagnose": "solver.diagnose",
     "explore": "page.explore",
+    "compare": "plots.compare",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
     "inference": "solver.inference",
@@ -119,6 +124,7 @@ __all__ = [
     "SweepResult",
     "__version__",
     "chunks",
+    "compare",
     "cost",
     "cost_and_gradient",
     "cross_validate",
@@ -148,6 +154,7 @@ if TYPE_CHECKING:
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.page.explore import explore
+    from fastgd.plots.compare import compare
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.grouped_fit import GroupedFit

@@ -22,16 +22,17 @@ def stochastic_lesson() -> FitResult:
     return sgd(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS, history="samples")
 
 
-def run(options: Namespace) -> None:
+def run(options: Namespace) -> int:
     """The command `fastgd lesson`."""
     if options.html is not None:
         from fastgd.cli import page
 
         page.write(options, (X_DATA, Y_DATA))
-        return
+        return None
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
-        from fastgd.plots import save
+        from fastgd.plots.picture import save
 
         save(fit, options.plot)
     print(fit.trace(digits=options.digits, full=True))
+    return 0

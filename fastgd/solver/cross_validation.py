@@ -123,7 +123,7 @@ class CVResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot_cross_validation
+        from fastgd.plots.cross_validation import plot_cross_validation
 
         return plot_cross_validation(self, ax)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import display
-from fastgd.data.backend import Backend, resolve
+from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
@@ -18,20 +18,16 @@ from fastgd.solver.each_row import predict
 from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
+from fastgd.solver.pictured import Pictured
 from fastgd.solver.planner import Method
 from fastgd.solver.state import FitState
-from fastgd.solver.statistics import Statistics
-from fastgd.solver.summaries import Summaries
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 KIND = "fit"
 """The kind of file that `FitResult.save` writes."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class FitResult:
+class FitResult(Pictured):
     """A fitted linear model, its histories, and how the fit ended.
 
     If X had shape (n,), w is a float and histories of weights have one axis.
@@ -126,15 +122,6 @@ class FitResult:
     def __repr__(self) -> str:
         intercept = f", intercept={display.number(self.intercept)}" if self._has_intercept else ""
         return f"FitResult(w={display.weights(self.w)}{intercept}, {self._outcome})"
-
-    def _repr_html_(self) -> str:
-        places = ("w",) if np.ndim(self.w) == 0 else tuple(map(str, range(np.size(self.w))))
-        names = self.feature_names or places
-        pairs = zip(names, np.ravel(self.w).tolist(), strict=True)
-        rows = [(name, display.number(value)) for name, value in pairs]
-        if self._has_intercept:
-            rows.insert(0, ("intercept", display.number(self.intercept)))
-        return display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
 
     @property
     def _has_intercept(self) -> bool:
@@ -237,36 +224,6 @@ class FitResult:
         from fastgd.trace import trace
 
         return trace(self, digits, full, predict)
-
-    def plot(self, kind: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the fit with matplotlib and return the axes. The figure is not shown.
-
-        Parameters
-        ----------
-        kind : {"cost", "path"}, optional
-            "cost" draws the cost against the epoch. "path" draws the steps on the curve of the cost (one
-            weight) or on its contours (two weights). The default is "path" for one or two weights, otherwise
-            "cost".
-        ax : matplotlib axes, optional
-            Where to draw; by default a new figure.
-
-        Returns
-        -------
-        matplotlib axes
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If matplotlib is not installed: pip install 'fastgd[plot]'.
-        """
-        from fastgd.plots import plot
-
-        return plot(self, kind, ax)
-
-    def _statistics(self) -> Statistics:
-        """The statistics of the rows of the fit, by one pass."""
-        assert self._rows is not None
-        return Summaries(self._rows, np.zeros(self._rows.d), resolve("auto"), None).statistics
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything but X and y to a file for `fastgd.load`.

@@ -94,13 +94,18 @@ class SweepResult:
         """The learning rates of each fit, one for each epoch done."""
         return [fit.learning_rates for fit in self.fits]
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None, scale: Literal["linear", "log"] = "linear") -> Axes:
         """Draw cost against epoch with matplotlib, one curve for each fit, and return the axes.
+
+        Of fits that diverged the first epochs are drawn. More than eight fits have a colour bar of their
+        learning rates in place of a legend.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Where to draw; by default a new figure.
+        scale : {"linear", "log"}, default "linear"
+            The scale of the costs.
 
         Returns
         -------
@@ -111,9 +116,9 @@ class SweepResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot_sweep
+        from fastgd.plots.sweep import plot_sweep
 
-        return plot_sweep(self, ax)
+        return plot_sweep(self, ax, scale)
 
 
 def sweep(
