@@ -23,7 +23,7 @@ const MOST_EPOCHS = 10000;
 const short = (x, digits = 4) =>
   Math.abs(x) < 1e7 && (Math.abs(x) >= 1e-4 || x === 0)
     ? String(Number(x.toPrecision(digits)))
-    : x.toExponential(digits - 1);
+    : Number(x.toPrecision(digits)).toExponential();
 const counted = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
 const powerOfTen = (x) => 10 ** Math.floor(Math.log10(x));
 

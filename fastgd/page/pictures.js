@@ -118,26 +118,37 @@ function drawBowl(view) {
   const y = axis(page.parameters[1], within(bowl.centre[1], view.half[1]));
   const isEqual = Math.max(...view.half) < 5 * Math.min(...view.half);
   if (isEqual) Object.assign(y, { scaleanchor: "x" }); // steps are at right angles to the contours
-  const wide = isEqual ? view.half.map(() => 3 * Math.max(...view.half)) : view.half;
-  const [xs, ys] = wide.map((half, j) => grid(...within(bowl.centre[j], half), isEqual ? 121 : 61));
-  const height = (w, v) => Math.sqrt(Math.max(0, cost(bowl, [w, v]) - bowl.cost)); // ellipses at even distances
-  const ring = Math.sqrt(FAR * view.scale) / 16;
-  const contours = {
-    type: "contour",
-    x: xs,
-    y: ys,
-    z: ys.map((v) => xs.map((w) => height(w, v))),
-    hoverinfo: "skip",
-    showscale: false,
-    colorscale: [
-      [0, "#bbbbbb"],
-      [1, "#bbbbbb"],
-    ],
-    line: { width: 1 },
-    contours: { coloring: "lines", start: ring, end: 40 * ring, size: ring },
-  };
   const place = (thetas) => ({ x: of(thetas, 0), y: of(thetas, 1) });
-  draw("bowl", "The bowl of the cost, from above", [contours, ...steps(place, bowl.centre, view)], x, y);
+  draw(
+    "bowl",
+    "The bowl of the cost, from above",
+    [ellipses(view), ...steps(place, bowl.centre, view)],
+    x,
+    y,
+  );
+}
+
+/** Ellipses of equal cost, at even distances: cost − least = |LᵀΔ|² with hessian/2 = L Lᵀ. */
+function ellipses(view) {
+  const [[a, b], [, c]] = bowl.hessian.map((row) => row.map((h) => h / 2));
+  const tiny = 1e-12 * (a + c); // a valley without an end has a long ellipse
+  const l00 = Math.sqrt(Math.max(a, tiny));
+  const l10 = b / l00;
+  const l11 = Math.sqrt(Math.max(c - l10 * l10, tiny));
+  const [u, v] = view.half;
+  const farthest = Math.max(...[v, -v].map((w) => Math.hypot(l00 * u + l10 * w, l11 * w))); // of the corners
+  const curve = { name: "equal cost", mode: "lines", x: [], y: [], hoverinfo: "skip", showlegend: false };
+  for (let ring = 1; ring <= 30; ring++) {
+    for (const angle of grid(0, 2 * Math.PI, 121)) {
+      const [p, q] = [Math.cos(angle), Math.sin(angle)].map((part) => (part * ring * farthest) / 9);
+      const up = q / l11;
+      curve.x.push(bowl.centre[0] + (p - l10 * up) / l00);
+      curve.y.push(bowl.centre[1] + up);
+    }
+    curve.x.push(null); // a gap
+    curve.y.push(null);
+  }
+  return { ...curve, line: { color: "#bbbbbb", width: 1 } };
 }
 
 /** The ends of an axis for these values. */
