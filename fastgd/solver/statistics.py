@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
+from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, Rows, block_rows
 from fastgd.lazy import lazy_property
@@ -35,6 +37,7 @@ GRAM_EFFORT = 16
 
 
 NOT_CENTRED: Floats = np.empty(0)
+ONE_FOLD: NDArray[np.intp] = np.empty(0, np.intp)
 
 
 class Reference(NamedTuple):
@@ -173,29 +176,42 @@ def read_statistics(
 
 
 def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None, has_targets: bool) -> Statistics:
-    d, size = rows.d, node_size(rows.d)
+    d, base, shift, size = rows.d, rows, NOT_CENTRED, node_size(rows.d)
+    if isinstance(rows, TransformedRows) and rows.is_weighted and (rows.scale == 1.0).all():
+        base, shift = rows.rows, rows.shift  # the kernels centre and weight the rows
 
-    def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-        sums = sums_of(X, y, w_ref)
-        # The targets are those of the last column alone.
-        return np.append(sums, sums_of(X[:, -1:].copy(), y, w_ref[-1:])) if has_targets else sums
+    def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
+        sums = sums_of(X, y, weights, shift, w_ref)
+        if not has_targets:
+            return sums
+        # Σ s (y − b)² and Σ s (y − b) are the first two sums of a column y, centred by b.
+        return np.append(sums, sums_of(y[:, None], y, weights, w_ref[-1:], np.zeros(2))[:2])
 
-    more = node_size(1) if has_targets else 0
-    sums = reduce.reduce(rows, task, n_threads, size + more, effort(d), rows_together(d))
+    more = 2 if has_targets else 0
+    sums = reduce.reduce(base, task, n_threads, size + more, effort(d), rows_together(d))
     statistics = unpacked(sums[:size], rows.n, w_ref)
     if has_targets:
-        statistics.targets = Targets(float(w_ref[-1]), *sums[size + 1 :].tolist())
+        square, moment = sums[size:].tolist()
+        statistics.targets = Targets(float(w_ref[-1]), moment, square)
     return statistics
 
 
-def sums_of(X: Array, y: Array, w_ref: Floats) -> Floats:
-    """The lower triangle of Σ z zᵀ, z = [x, r], of a run of rows."""
+def sums_of(X: Array, y: Array, weights: Floats, shift: Floats, w_ref: Floats) -> Floats:
+    """The lower triangle of Σ z zᵀ of a run of rows, with z = √s·[x − shift, 1, r].
+
+    With an empty shift z is [x, r]. The 1 is there if w_ref has a number more than shift.
+    """
     from fastgd.kernels import gram
 
     x, d = X.reshape(-1), len(w_ref)
     if d <= gram.FEW:
-        return gram.run_few(x, y, tuple(w_ref), (0.0,) * gram.size(d))
-    return gram.run(x, y, w_ref, rows_together(d))
+        return gram.run_few(x, y, weights, tuple(shift), tuple(w_ref), (0.0,) * gram.size(d))
+    if not len(shift):
+        return gram.run(x, y, w_ref, rows_together(d))
+    from fastgd.kernels import gram_of_folds
+
+    sums: Floats = gram_of_folds.run(x, y, weights, ONE_FOLD, 1, shift, w_ref, rows_together(d))
+    return sums[0, :-3]
 
 
 def _plain(rows: Dataset, w_ref: Floats) -> Statistics:

@@ -19,6 +19,7 @@ from fastgd.data.chunks import Source
 from fastgd.distributed.collections import Partitions, by_partition, is_dask, values_of
 from fastgd.engine import threads
 from fastgd.engine.blocks import Array, Floats
+from fastgd.public import public
 from fastgd.solver import centring
 from fastgd.solver.curvature import CONSTANT
 from fastgd.solver.groups import Counts, GroupedSummary, GroupSums, in_threads
@@ -36,6 +37,7 @@ SORTED_ROWS = 1 << 16
 RULES = CONSTANT, RANK_TOLERANCE, FAR
 
 
+@public
 def summarize_groups(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,
