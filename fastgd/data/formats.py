@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,9 @@ from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
 BATCH_NUMBERS = 1 << 20
 """Numbers in a batch, 8 MB."""
 SAMPLES, SAMPLE_BYTES = 16, 4096
+
+
+Refused = Callable[[str, Exception], InvalidDataError]
 
 
 class File:
@@ -209,8 +212,8 @@ def _first(batches: Any) -> Any:
 
 
 @contextlib.contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn pyarrow's errors about a file into InvalidDataError."""
+def reading(name: str, refused: Refused | None = None) -> Iterator[None]:
+    """Turn errors into InvalidDataError: all into `refused`, or those of pyarrow into one about the file."""
     import pyarrow as pa
 
     try:
@@ -219,8 +222,10 @@ def reading(name: str) -> Iterator[None]:
         raise
     except pa.ArrowCancelled:  # by Ctrl-C
         raise KeyboardInterrupt from None
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except Exception as error:
+        if refused is not None:
+            raise refused(name, error) from error
+        if not isinstance(error, (pa.ArrowException, OSError)) or getattr(error, "errno", None) is not None:
             raise
         raise damaged(name, error) from None
 

@@ -181,6 +181,15 @@ def by_name(name: str, value: Any, wanted: tuple[str, ...]) -> Any:
     return value[labels] if _is_dask_frame(value) else value.select(labels)
 
 
+def pandas_for(what: str) -> Any:
+    """The module pandas, which `what` needs."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ModuleNotFoundError(f"{what} needs pandas: pip install pandas") from error
+    return pandas
+
+
 def refuse_repeated(name: str, wanted: tuple[str, ...], names: tuple[str, ...]) -> None:
     """Refuse a table with several columns of a wanted name."""
     if repeated := [column for column in wanted if names.count(column) > 1]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import display
-from fastgd.checks import InvalidDataError, RowPlace
+from fastgd.checks import DROP, InvalidDataError, RowPlace
 from fastgd.data import frames
 from fastgd.wording import listed
 
@@ -18,7 +18,6 @@ Codes = NDArray[np.int64]
 
 DENSE = 4
 """Integers that span fewer than DENSE numbers a row are codes as they are."""
-REMEDY = "drop such rows or give them a key"
 
 
 def _row(row: int) -> RowPlace:
@@ -149,12 +148,12 @@ def _are_several(by: Any, names: tuple[str, ...]) -> bool:
     return all(part in names if isinstance(part, str) else np.ndim(part) == 1 for part in by)
 
 
-def encode(parts: list[Any], n: int, place: Callable[[int], RowPlace] = _row) -> Keys:
+def encode(parts: list[Any], n: int, place: Callable[[int], RowPlace] = _row, *, what: str = "by") -> Keys:
     """The codes of n rows. The keys of several parts are tuples. Keys ascend if they can be compared.
 
-    `place` is the place of a row in messages.
+    `place` is the place of a row in messages, and `what` the name of the argument.
     """
-    names = [f"by[{j}]" if len(parts) > 1 else "by" for j in range(len(parts))]
+    names = [f"{what}[{j}]" if len(parts) > 1 else what for j in range(len(parts))]
     encoded = [_encode(name, part, n, place) for name, part in zip(names, parts, strict=True)]
     if len(encoded) == 1:
         return encoded[0]
@@ -172,14 +171,14 @@ def encode(parts: list[Any], n: int, place: Callable[[int], RowPlace] = _row) ->
 def _encode(name: str, part: Any, n: int, place: Callable[[int], RowPlace]) -> Keys:
     values = _values(name, part)
     if len(values) != n:
-        raise InvalidDataError(f"has {len(values)} keys and X has {n} rows; they must agree", what=name)
+        raise InvalidDataError(f"has length {len(values)} and X has {n} rows; they must agree", what=name)
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         lowest, highest = int(values.min()), int(values.max())
         if highest - lowest < DENSE * n and highest < 2**63:
             return Keys(values.astype(np.int64, copy=False), lowest, list(range(lowest, highest + 1)))
     codes, distinct = _factorized(values)
     if (is_missing := codes < 0).any():
-        raise InvalidDataError("is missing", what=name, remedy=REMEDY, at=place(int(is_missing.argmax())))
+        raise InvalidDataError("is missing", what=name, remedy=DROP, at=place(int(is_missing.argmax())))
     return _sorted(codes, distinct)
 
 
@@ -198,7 +197,7 @@ def _values(name: str, part: Any) -> Any:
         values = np.array(part, dtype=object)
     if values.ndim != 1:
         raise InvalidDataError(
-            f"has shape {values.shape}; it must be an array with a key for each row, a column of X, or a "
+            f"has shape {values.shape}; it must be an array with an entry for each row, a column of X, or a "
             "list of these", what=name,
         )  # fmt: skip
     return values

@@ -13,7 +13,7 @@ from fastgd import display
 from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import keys
 from fastgd.data.arrays import as_array
-from fastgd.data.frames import by_name, places
+from fastgd.data.frames import by_name, pandas_for, places
 from fastgd.engine.blocks import Floats
 from fastgd.solver.groups import GroupedSummary
 from fastgd.solver.results import FitResult
@@ -114,10 +114,7 @@ class GroupedFit(Mapping[Any, FitResult]):
         ModuleNotFoundError
             If pandas is not installed: pip install pandas.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas") from error
+        pandas = pandas_for("to_frame()")
         named = list(self)
         is_several = isinstance(named[0], tuple)
         index = pandas.MultiIndex.from_tuples(named) if is_several else pandas.Index(named)

@@ -164,11 +164,7 @@ def _check_groups(n_groups: int, what: str) -> None:
 
 
 def _codes(labels: Any, rows: Dataset) -> tuple[Codes, int]:
-    codes, n_clusters = codes_of(labels)
-    if len(codes) != rows.n:
-        raise InvalidDataError(
-            f"has {len(codes)} labels and X has {rows.n} rows; they must agree", what="clusters"
-        )
+    codes, n_clusters = codes_of(labels, rows.n)
     _check_clusters(n_clusters)
     return codes, n_clusters
 
