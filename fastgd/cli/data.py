@@ -25,7 +25,7 @@ from fastgd.engine.blocks import NOTHING, Array
 from fastgd.losses import NAMED
 
 if TYPE_CHECKING:
-    from fastgd.data.tables import TableSource
+    from fastgd.data.table_source import TableSource
 
 PART_NUMBERS = 1 << 17
 """The numbers of X for which predictions are computed at a time."""
@@ -78,13 +78,14 @@ def open_data(
     missing: str,
     *,
     loss: str = "squared_error",
-    **dialect: str | None,
+    **dialect: Any,
 ) -> Data:
     """DATA with its targets. A loss of two classes refuses targets of one class."""
     loss_of_two = loss if NAMED[loss].domain is CLASSES else ""
     name, suffix = Path(path).name, Path(path).suffix.lower()
     if suffix not in (".npy", ".npz"):
-        from fastgd.data.tables import TableSource, read_table
+        from fastgd.data.table_source import TableSource
+        from fastgd.data.tables import read_table
 
         source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
         assert isinstance(source, TableSource)  # of files
@@ -147,7 +148,7 @@ def parts(
     features: Sequence[str] | None,
     d: int,
     missing: str,
-    **dialect: str | None,
+    **dialect: Any,
 ) -> Iterator[Part]:
     """The rows of DATA for a model with d columns of these names, some rows at a time.
 
@@ -190,7 +191,7 @@ def _parts_of_table(
     names: Sequence[str],
     features: Sequence[str] | None,
     missing: str,
-    dialect: dict[str, str | None],
+    dialect: dict[str, Any],
 ) -> Iterator[Part]:
     from fastgd.data.tables import read_features
 
