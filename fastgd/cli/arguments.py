@@ -1,28 +1,24 @@
-"""The options of each command."""
+"""The options of each command, in groups."""
 
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from fastgd.cli import values
 from fastgd.domains import NUMBERS
 from fastgd.losses import NAMED
 
-DESCRIPTIONS = {
-    "fit": "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them; "
-    "a .npy of rows and columns, which are named by their numbers from 0; or a .npz with arrays X and y (the "
-    "target) and perhaps a weight. The fit runs in standardized columns, accelerated, until it has "
-    "converged. Exit code 1: it diverged, or has not converged; 2: the usage or the data is to blame.",
-    "diagnose": "Which learning rates of squared_error converge on DATA, how fast, and to what cost.",
-    "predict": "Predictions x·w + intercept of a saved model for the rows of DATA, one a line. "
-    + "".join(
-        f"Those of {name} are {loss.meaning_of_scores}. "
-        for name, loss in NAMED.items()
-        if loss.meaning_of_scores
-    )
-    + "Columns are taken by the names that the model was fitted to.",
-}
+if TYPE_CHECKING:
+    Group = argparse._ArgumentGroup
+
 MISSING = "refuse rows with a missing value, counting them by column (the default), or leave them out"
+
+
+def add_samples(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--samples", type=values.positive, metavar="N", help="samples of the fit (10 million)"
+    )
 
 
 def add_lesson(parser: argparse.ArgumentParser) -> None:
@@ -38,67 +34,96 @@ def add_lesson(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_fit(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group
+    _add_data(group("data"))
+    _add_model(model := group("model"))
+    _add_loss(model)
+    _add_solver(descent := group("descent"))
+    _add_order(descent)
+    _add_stopping(group("stopping"))
+    output = group("output")
+    output.add_argument(
+        "--save",
+        type=values.file,
+        metavar="MODEL",
+        help="keep the model in this .npz file, for `fastgd predict`",
+    )
+    output.add_argument(
+        "--plot", type=values.file, metavar="FILE", help="draw the cost against the epoch (png, svg, pdf)"
+    )
+    _add_report(output)
+    output.add_argument("--no-progress", action="store_true", help="no bar on a terminal")
+    _add_checkpoint(group("long runs"))
+
+
+def add_diagnose(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group
+    _add_data(group("data"))
+    _add_model(group("model"))
+    _add_solver(group("descent"))
+    _add_report(group("output"))
+
+
 def add_predict(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("model", type=values.file, help="what `fastgd fit --save` wrote")
-    add("data", metavar="DATA", type=values.file, help="as of `fastgd fit`; no target is needed")
-    add(
+    model, data, output = map(parser.add_argument_group, ("model", "data", "output"))
+    model.add_argument("model", type=values.file, help="what `fastgd fit --save` wrote")
+    data.add_argument(
+        "data", metavar="DATA", type=values.file, help="as of `fastgd fit`; no target is needed"
+    )
+    data.add_argument(
         "--features",
         type=values.names,
         metavar="A,B",
         help="the columns to take; by default those of the fit",
     )
-    add(
+    data.add_argument(
         "--missing",
         choices=("error", "drop"),
         default="error",
         help=f"{MISSING}: their predictions are empty lines, nan in .csv and .npy, null in .parquet",
     )
-    add(
+    _add_reading(data)
+    output.add_argument(
         "--out",
         type=values.file,
         metavar="FILE",
         help="a .csv, .parquet or .npy file; by default standard output",
     )
-    add_dialect(parser)
+    output.add_argument("--quiet", action="store_true", help="no notices: only predictions and errors")
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """The options of `fit` and `diagnose`."""
-    add = parser.add_argument
+def _add_data(group: Group) -> None:
+    add = group.add_argument
     add("data", metavar="DATA", type=values.file, help="a file, or a folder of files of one kind")
     add("--target", required=True, metavar="Y", help="the column to predict")
     add("--features", type=values.names, metavar="A,B", help="the columns of X; by default all others")
     add("--weight", metavar="COLUMN", help="the column of the rows' weights")
     add("--missing", choices=("error", "drop"), default="error", help=MISSING)
+    _add_reading(group)
+
+
+def _add_reading(group: Group) -> None:
+    """How a file is read."""
+    add = group.add_argument
     add(
-        "--solver", choices=("gd", "sgd"), default="gd",
-        help="full-batch gradient descent (gd, the default), or stochastic (sgd)",
+        "--delimiter", type=values.delimiter, metavar="C",
+        help="what separates the fields of a CSV file, a character or tab; by default it is recognised",
     )  # fmt: skip
-    add(
-        "--learning-rate",
-        type=values.rate,
-        default="auto",
-        metavar="RATE",
-        help='"auto" (the default) or a number',
-    )
+    add("--decimal", choices=(".", ","), help="its decimal mark; by default it is recognised")
+
+
+def _add_model(group: Group) -> None:
+    add = group.add_argument
     add("--l2", type=float, default=0.0, metavar="L2", help="a penalty (L2/2) Σ w² (0 by default)")
     add(
         "--intercept", action=argparse.BooleanOptionalAction, default=True,
         help="with an intercept (the default), or without",
     )  # fmt: skip
-    add(
-        "--standardize", action=argparse.BooleanOptionalAction, default=True,
-        help="descend in columns of variance 1 (the default): often far fewer epochs; or in those of DATA",
-    )  # fmt: skip
-    add_dialect(parser)
-    add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
 
 
-def add_fit(parser: argparse.ArgumentParser) -> None:
-    """The options of `fit`: those of `diagnose`, and its own."""
-    add_data(parser)
-    add = parser.add_argument
+def _add_loss(group: Group) -> None:
+    add = group.add_argument
     domains = {name: loss.domain for name, loss in NAMED.items() if loss.domain is not NUMBERS}
     takes = ", ".join(f"{name} takes {domain.takes}" for name, domain in domains.items())
     add(
@@ -113,16 +138,29 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
         help="choose the penalty of squared_error by K held-out folds (5), from the same read",
     )  # fmt: skip
     add("--cv-penalty", choices=("l2", "l1"), default="l2", help="what --cv chooses (l2 by default)")
+
+
+def _add_solver(group: Group) -> None:
+    add = group.add_argument
     add(
-        "--epochs", type=values.positive, metavar="N",
-        help="at most so many; by default 1000 where each is a read of DATA, and 100,000 where one read is "
-        "enough for all, as for squared errors by gd",
+        "--solver", choices=("gd", "sgd"), default="gd",
+        help="full-batch gradient descent (gd, the default), or stochastic (sgd)",
     )  # fmt: skip
     add(
-        "--tol", type=values.tolerance, default="auto", metavar="TOL",
-        help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient '
-        '(sgd: a change of the cost), or "none" to run all epochs and not ask whether it has',
+        "--learning-rate",
+        type=values.rate,
+        default="auto",
+        metavar="RATE",
+        help='"auto" (the default) or a number',
+    )
+    add(
+        "--standardize", action=argparse.BooleanOptionalAction, default=True,
+        help="descend in columns of variance 1 (the default): often far fewer epochs; or in those of DATA",
     )  # fmt: skip
+
+
+def _add_order(group: Group) -> None:
+    add = group.add_argument
     add(
         "--nesterov", action=argparse.BooleanOptionalAction,
         help="gd: with accelerating momentum, for fewer epochs (the default), or without",
@@ -133,25 +171,32 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
         "memory; without it rows come in order",
     )  # fmt: skip
     add("--seed", type=values.seed, metavar="N", help="repeats a shuffling; by default another each time")
+
+
+def _add_stopping(group: Group) -> None:
+    add = group.add_argument
     add(
-        "--save",
-        type=values.file,
-        metavar="MODEL",
-        help="keep the model in this .npz file, for `fastgd predict`",
-    )
-    add("--plot", type=values.file, metavar="FILE", help="draw the cost against the epoch (png, svg, pdf)")
+        "--epochs", type=values.positive, metavar="N",
+        help="at most so many; by default 1000 where each is a read of DATA, and 100,000 where one read is "
+        "enough for all, as for squared errors by gd",
+    )  # fmt: skip
+    add(
+        "--tol", type=values.tolerance, default="auto", metavar="TOL",
+        help='when the fit has converged, and stops: "auto" (the default), a part of the first gradient '
+        '(sgd: a change of the cost), or "none" to run all epochs and not ask whether it has',
+    )  # fmt: skip
     add("--allow-unconverged", action="store_true", help="exit code 0 where the fit has not converged")
     add("--strict", action="store_true", help="the default now: exit code 1 where it has not converged")
+
+
+def _add_report(group: Group) -> None:
+    add = group.add_argument
+    add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
+    add("--quiet", action="store_true", help="no report and no notices: only errors, and what --json prints")
+
+
+def _add_checkpoint(group: Group) -> None:
+    add = group.add_argument
     add("--checkpoint", type=values.file, metavar="FILE", help="keep the run in this file while it goes")
     add("--checkpoint-every", type=float, metavar="SECONDS", help="how often (60)")
     add("--resume", type=values.file, metavar="FILE", help="go on from this checkpoint of the same command")
-    add("--no-progress", action="store_true", help="no bar on a terminal")
-
-
-def add_dialect(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--delimiter", type=values.delimiter, metavar="C",
-        help="what separates the fields of a CSV file, a character or tab; by default it is recognised",
-    )  # fmt: skip
-    add("--decimal", choices=(".", ","), help="its decimal mark; by default it is recognised")

@@ -10,6 +10,7 @@ from fastgd.solver.diagnose import diagnose
 
 
 def run(options: Namespace) -> int:
+    options.solver = opening.SOLVERS[options.solver]
     data = opening.open_rows(options)
     try:
         diagnosis = diagnose(
@@ -24,5 +25,5 @@ def run(options: Namespace) -> int:
         "rows_left_out": data.n_left_out, "dialect": data.dialect or None,
     }  # fmt: skip
     facts = report.of_diagnosis(diagnosis, data.names or ("x",), chosen)
-    print(report.as_json(facts) if options.json else "\n".join(report.lines_of_diagnosis(facts)))
+    report.show(options, facts, report.lines_of_diagnosis)
     return 0

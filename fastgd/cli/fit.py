@@ -16,7 +16,6 @@ from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
-from fastgd.solver.progress import can_show
 from fastgd.solver.results import DivergenceError, FitResult
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
@@ -28,6 +27,9 @@ REASONS = "ran out", *RULES
 
 
 def run(options: Namespace) -> int:
+    options.solver = opening.SOLVERS[options.solver]
+    if options.nesterov is None:
+        options.nesterov = options.solver == "gradient_descent"
     opening.check_places(options)
     if options.cv is not None:
         choice.check(options)
@@ -35,7 +37,7 @@ def run(options: Namespace) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result, failure, chosen = _run(options, data)
-    notes = _notes(caught)
+    notes = _notes(caught, options)
     if failure:
         opening.say(failure)
         if not options.json:
@@ -51,12 +53,16 @@ def run(options: Namespace) -> int:
         from fastgd import plots
 
         plots.save(result, options.plot, ("cost",))
-    if facts["not_converged"] and options.json:
-        opening.say(facts["not_converged"])
-    print(report.as_json(facts) if options.json else "\n".join(report.lines_of_fit(facts)))
+    is_failure = facts["not_converged"] is not None and not options.allow_unconverged
+    if facts["not_converged"] and (options.json or options.quiet):
+        if is_failure:
+            opening.say(facts["not_converged"])
+        else:
+            opening.note(options, facts["not_converged"])
+    report.show(options, facts, report.lines_of_fit)
     if options.strict:
-        opening.say("--strict is the default now: what has not converged exits with 1")
-    return 1 if facts["not_converged"] and not options.allow_unconverged else 0
+        opening.note(options, "--strict is the default now: what has not converged exits with 1")
+    return int(is_failure)
 
 
 def _run(options: Namespace, data: Data) -> tuple[FitResult, str, dict[str, Any] | None]:
@@ -82,7 +88,7 @@ def _fitted(options: Namespace, data: Data, rows: Data) -> tuple[FitResult, str]
     settings: dict[str, Any] = dict(
         w0=None, learning_rate=options.learning_rate, n_epochs=n_epochs, tol=options.tol, patience=5,
         validation_fraction=None, callback=None, method="auto", history="costs", on_divergence="raise",
-        backend="auto", n_threads=None, words=report.COMMAND, progress=not options.no_progress and can_show(),
+        backend="auto", n_threads=None, words=report.COMMAND, progress=opening.shows_progress(options),
         checkpoint=options.checkpoint, resume=options.resume,
     )  # fmt: skip
     if options.checkpoint_every is not None:
@@ -110,7 +116,7 @@ def _most_epochs(options: Namespace, data: Data) -> int:
     return FREE_EPOCHS if is_free and d <= MOST_COLUMNS else READ_EPOCHS
 
 
-def _notes(caught: list[warnings.WarningMessage]) -> dict[str, str]:
+def _notes(caught: list[warnings.WarningMessage], options: Namespace) -> dict[str, str]:
     """The convergence warnings of a fit by their kind. Other warnings are printed."""
     notes = {}
     for warning in caught:
@@ -118,7 +124,7 @@ def _notes(caught: list[warnings.WarningMessage]) -> dict[str, str]:
         if isinstance(warning.message, ConvergenceWarning):
             notes[warning.message.kind] = text
         else:
-            opening.say(text)
+            opening.note(options, text)
     return notes
 
 

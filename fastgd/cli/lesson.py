@@ -22,7 +22,7 @@ def stochastic_lesson() -> FitResult:
     return sgd(X_DATA, Y_DATA, w0=1.0, learning_rate=0.01, n_epochs=N_EPOCHS, history="samples")
 
 
-def run(options: Namespace) -> None:
+def run(options: Namespace) -> int:
     """The command `fastgd lesson`."""
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
@@ -30,3 +30,4 @@ def run(options: Namespace) -> None:
 
         save(fit, options.plot)
     print(fit.trace(digits=options.digits, full=True))
+    return 0

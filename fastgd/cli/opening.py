@@ -11,7 +11,11 @@ from fastgd.checks import InvalidDataError, OrderError, RowPlace
 from fastgd.cli.data import Data, open_data
 from fastgd.domains import CLASSES
 from fastgd.losses import NAMED
+from fastgd.solver.progress import can_show
 from fastgd.wording import printable
+
+SOLVERS = {"gd": "gradient_descent", "sgd": "sgd"}
+"""The values of --solver."""
 
 
 def open_rows(options: Namespace) -> Data:
@@ -21,7 +25,7 @@ def open_rows(options: Namespace) -> Data:
         loss=getattr(options, "loss", "squared_error"), **dialect(options),
     )  # fmt: skip
     if data.dialect:
-        say(f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
+        note(options, f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
     return data.in_memory() if getattr(options, "shuffle", None) == "rows" else data
 
 
@@ -79,6 +83,16 @@ def of_file(error: InvalidDataError, data: Data, options: Namespace) -> InvalidD
     return error
 
 
+def shows_progress(options: Namespace) -> bool:
+    return not (options.no_progress or options.quiet) and can_show()
+
+
+def note(options: Namespace, text: str) -> None:
+    """Print a notice on standard error, unless --quiet."""
+    if not options.quiet:
+        say(text)
+
+
 def say(text: str) -> None:
-    """Print a line on standard error."""
+    """Print an error on standard error."""
     print(f"fastgd: {printable(text)}", file=sys.stderr)

@@ -7,21 +7,25 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from fastgd._version import __version__
-from fastgd.cli import arguments, values
+from fastgd.cli.commands import COMMANDS, DEMO, Command
 from fastgd.wording import printable
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that escapes control characters of the arguments in its messages.
+    """A parser whose help ends with examples, and whose messages escape control characters of arguments.
 
     It adds its arguments by `add_arguments(parser)` when it parses: most parsers are not used.
     """
 
     def __init__(
-        self, *, add_arguments: Callable[[argparse.ArgumentParser], None] | None = None, **options: Any
+        self,
+        *,
+        add_arguments: Callable[[argparse.ArgumentParser], None] | None = None,
+        examples: tuple[str, ...] = (),
+        **options: Any,
     ):
         super().__init__(**options)
-        self._add_arguments = add_arguments
+        self._add_arguments, self._examples = add_arguments, examples
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._add_arguments is not None:
@@ -29,49 +33,33 @@ class _Parser(argparse.ArgumentParser):
             self._add_arguments = None
         return super().parse_known_args(args, namespace)
 
+    def format_help(self) -> str:
+        return "\n  ".join([f"{super().format_help()}\nexamples:", *self._examples]) + "\n"
+
     def error(self, message: str) -> NoReturn:
         super().error("\n".join(map(printable, message.split("\n"))))
 
 
 def build() -> argparse.ArgumentParser:
-    return _Parser(
-        prog="fastgd",
-        description="Linear models by gradient descent. Without a command: the lesson in short, then a "
-        "fit of 10 million synthetic samples with its speed.",
-        add_arguments=_add_commands,
-    )
+    return _Parser(prog="fastgd", **_of(DEMO, _add_commands))
+
+
+def _of(command: Command, add_arguments: Callable[[argparse.ArgumentParser], None] | None) -> dict[str, Any]:
+    return dict(description=command.description, examples=command.examples, add_arguments=add_arguments)
 
 
 def _add_commands(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
-    parser.add_argument(
-        "--samples", type=values.positive, metavar="N", help="samples of the fit (10 million)"
-    )
-    commands = parser.add_subparsers(dest="command", title="commands", prog="fastgd")
-    commands.add_parser(
-        "lesson",
-        help="the lesson's program in full",
-        description="Print what the lesson's program prints, every epoch of it.",
-        add_arguments=arguments.add_lesson,
-    )
-    commands.add_parser(
-        "warmup",
-        help="compile the kernels of the usual calls",
-        description="Compile the kernels of the usual calls, once for this machine and version of fastgd.",
-    )
-    for name, what, add_arguments in (
-        ("fit", "fit a model to a file", arguments.add_fit),
-        ("diagnose", "limits and a forecast, before a fit", arguments.add_data),
-        ("predict", "predictions of a model", arguments.add_predict),
-    ):
-        commands.add_parser(
-            name, help=what, description=arguments.DESCRIPTIONS[name], add_arguments=add_arguments
-        )
+    assert DEMO.add_arguments is not None
+    DEMO.add_arguments(parser)
+    parsers = parser.add_subparsers(dest="command", title="commands", prog="fastgd")
+    for name, command in COMMANDS.items():
+        parsers.add_parser(name, help=command.what, **_of(command, command.add_arguments))
 
 
 def misuse(options: argparse.Namespace) -> str:
     """The error message for options that contradict each other, or an empty text."""
-    if options.command in ("lesson", "warmup") and options.samples is not None:
+    if options.command is not None and options.samples is not None:
         return "--samples belongs to the fit that `fastgd` shows without a command"
     if options.command == "diagnose" and options.solver == "sgd" and options.l2:
         return "--l2 of diagnose belongs to --solver gd"

@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
         opening.check_place("--out", options.out, options.data, options.model)
     model = load_fit(options.model)
     if not model.converged:
-        opening.say(f"the fit in {options.model} has not converged")
+        opening.note(options, f"the fit in {options.model} has not converged")
     counts = Counts()
     scores = _scores(model, options, counts)
     if suffix is None:
@@ -43,8 +43,9 @@ def run(options: Namespace) -> int:
             WRITERS[suffix](file, itertools.chain([first], scores))
     if counts.n_left_out:
         empty = EMPTY[suffix]
-        opening.say(
-            f"{counts.n_left_out} of {counts.n} rows have a missing value: their predictions are {empty}"
+        opening.note(
+            options,
+            f"{counts.n_left_out} of {counts.n} rows have a missing value: their predictions are {empty}",
         )
     return 0
 
