@@ -100,6 +100,11 @@ def _add_data(group: Group) -> None:
     add("--features", type=values.names, metavar="A,B", help="the columns of X; by default all others")
     add("--weight", metavar="COLUMN", help="the column of the rows' weights")
     add("--missing", choices=("error", "drop"), default="error", help=MISSING)
+    add(
+        "--categories", type=values.names, metavar="A,B", default=(),
+        help="features that hold levels, such as a city: each level becomes a feature city=Oslo, but for the "
+        "first one of a model with an intercept. A read of their own finds the levels",
+    )  # fmt: skip
     _add_reading(group)
 
 
@@ -132,6 +137,10 @@ def _add_loss(group: Group) -> None:
         default="squared_error",
         help=f"squared_error by default; {takes}",
     )
+    add(
+        "--positive", metavar="LABEL",
+        help="the label that a loss of two classes counts as 1; by default the second one, in order",
+    )  # fmt: skip
     add("--l1", type=float, default=0.0, metavar="L1", help="a penalty L1 Σ|w| (0 by default)")
     add(
         "--cv", nargs="?", type=values.folds, const=5, metavar="K",

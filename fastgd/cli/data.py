@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data.arrays import as_array, kernel_dtype
+from fastgd.data.categories import not_two, ordered_labels
 from fastgd.data.chunks import Chunk, DerivedSource, Source
+from fastgd.data.coding import NO_CODING, Coding, text_of
 from fastgd.data.conversion import column_of
 from fastgd.data.dataset import TOTAL, Facts, look
 from fastgd.data.files import open_npy, open_npz
@@ -44,6 +46,8 @@ class Data(NamedTuple):
     target: str
     weight_name: str | None
     """The names or numbers of the columns of y and the weights."""
+    coding: Coding = NO_CODING
+    """The categories and labels of a table, or the labels of an array."""
     dialect: str = ""
     """The dialect of a CSV file, if it is unusual."""
     left_out: int | None = None
@@ -78,25 +82,49 @@ def open_data(
     missing: str,
     *,
     loss: str = "squared_error",
+    categories: Sequence[str] = (),
+    drop_first: bool = False,
+    positive: str | None = None,
     **dialect: Any,
 ) -> Data:
-    """DATA with its targets. A loss of two classes refuses targets of one class."""
+    """DATA with its targets. A loss of two classes takes labels of two classes."""
     loss_of_two = loss if NAMED[loss].domain is CLASSES else ""
     name, suffix = Path(path).name, Path(path).suffix.lower()
     if suffix not in (".npy", ".npz"):
         from fastgd.data.table_source import TableSource
         from fastgd.data.tables import read_table
 
-        source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
+        source = read_table(
+            path, target=target, features=features, weight=weight, missing=missing, categories=categories,
+            drop_first=drop_first, labels="auto" if loss_of_two else False, positive=positive, **dialect,
+        )  # fmt: skip
         assert isinstance(source, TableSource)  # of files
+        if loss_of_two and len(source.label_counts) not in (0, 2):
+            raise not_two(name, target, source.label_counts, loss=loss)
         observed = Observed(source, loss_of_two)
-        return Data(observed, None, None, source.columns, target, weight, source.dialect)
+        return Data(observed, None, None, source.columns, target, weight, source.coding, source.dialect)
+    if categories:
+        raise InvalidDataError(f"--categories is for tables, and {name} holds arrays of numbers")
     refuse_dialect(name, dialect)
     open_arrays = _open_npy if suffix == ".npy" else _open_npz
     data = open_arrays(path, name, target, features, weight)
     if loss_of_two:
+        data = _labelled(data, name, positive, loss)
         refuse_one_class(target_facts(data.y, data.weight), name, data.target, loss)
     return data
+
+
+def _labelled(data: Data, name: str, positive: str | None, loss: str) -> Data:
+    """The data with y of 0 and 1, for arrays with other labels of two classes."""
+    values, rows, counts = np.unique(data.y, return_inverse=True, return_counts=True)
+    if (positive is None and set(values.tolist()) <= {0.0, 1.0}) or not np.isfinite(values).all():
+        return data
+    found = dict(zip(map(str, map(text_of, values)), counts.tolist(), strict=True))
+    labels = [*ordered_labels(name, data.target, found, positive)]
+    if len(labels) != 2:
+        raise not_two(name, data.target, found, loss=loss)
+    codes = np.array([labels.index(text) for text in found], np.float64)
+    return data._replace(y=codes[rows], coding=Coding(data.target, {}, tuple(labels)))
 
 
 def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
@@ -116,7 +144,7 @@ def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None,
         raise InvalidDataError(f"{name} has no other columns; X needs at least one")
     table = _selected(array, used)
     weights, weight_name = (None, None) if s is None else (array[:, s], str(s))
-    return Data(table, array[:, y], weights, table.columns, str(y), weight_name)
+    return Data(table, array[:, y], weights, table.columns, str(y), weight_name, Coding(str(y), {}, ()))
 
 
 def _open_npz(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
@@ -125,11 +153,11 @@ def _open_npz(path: str, name: str, target: str, features: Sequence[str] | None,
     X, y = _member(arrays, "X", name), _member(arrays, target, name)
     weights = None if weight is None else _member(arrays, weight, name)
     if X.ndim != 2:
-        return Data(X, y, weights, (), target, weight)
+        return Data(X, y, weights, (), target, weight, Coding(target, {}, ()))
     if features is not None:
         table = _selected(X, _numbers(features, X.shape[1], name))
-        return Data(table, y, weights, table.columns, target, weight)
-    return Data(X, y, weights, places(X.shape[1]), target, weight)
+        return Data(table, y, weights, table.columns, target, weight, Coding(target, {}, ()))
+    return Data(X, y, weights, places(X.shape[1]), target, weight, Coding(target, {}, ()))
 
 
 class Part(NamedTuple):

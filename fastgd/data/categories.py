@@ -13,11 +13,13 @@ from fastgd.checks import InvalidDataError
 from fastgd.data import arrow, coding
 from fastgd.data.coding import MISSING, Codes, Coding, Layout, in_order, text_of
 from fastgd.data.formats import File
-from fastgd.wording import SHOWN, SHOWN_OF_A_VALUE, Option, column_text, listed, shown
+from fastgd.wording import SHOWN_OF_A_VALUE, Option, column_text, listed, shown
 
 MOST = 1000
 """The largest number of levels of all categories, and of labels."""
 
+SHOWN_LABELS = 5
+"""The largest number of labels in a message."""
 Counts = dict[str, int]
 """The number of rows of each level."""
 
@@ -61,11 +63,12 @@ def find_levels(table: str, files: Sequence[File], columns: Sequence[str]) -> di
 
 
 def find_labels(table: str, files: Sequence[File], target: str, positive: str | None) -> Counts:
-    """The labels of classes with their counts, in order. Takes a read of this column.
+    """The labels of classes with their counts, in order. Takes a read of this column."""
+    return ordered_labels(table, target, _counted(files, [target])[target], positive)
 
-    `positive` is the label that becomes the second of two.
-    """
-    counts = _counted(files, [target])[target]
+
+def ordered_labels(table: str, target: str, counts: Counts, positive: str | None) -> Counts:
+    """The labels in order. `positive` becomes the second of two, and is refused for other labels."""
     if len(counts) > MOST:
         raise InvalidDataError(
             f"{table}: {column_text(target)} has more than {MOST} different values: these are no labels",
@@ -82,8 +85,10 @@ def find_labels(table: str, files: Sequence[File], target: str, positive: str | 
 
 def not_two(table: str, target: str, counts: Counts, other: str = "", loss: str = "") -> InvalidDataError:
     """The error for a number of labels that is not two, or (`other`) for a label that is not there."""
-    labels = [f"{shown(label, SHOWN_OF_A_VALUE)} ({counts[label]:,})" for label in in_order(counts)[:SHOWN]]
-    more = f" and {len(counts) - SHOWN} more" if len(counts) > SHOWN else ""
+    labels = [
+        f"{shown(label, SHOWN_OF_A_VALUE)} ({counts[label]:,})" for label in in_order(counts)[:SHOWN_LABELS]
+    ]
+    more = f" and {len(counts) - SHOWN_LABELS} more" if len(counts) > SHOWN_LABELS else ""
     n = f"{len(counts)} label{'s' * (len(counts) != 1)}"
     remedy = "" if other and len(counts) == 2 else f"{loss or 'a positive label'} needs two"
     return InvalidDataError(

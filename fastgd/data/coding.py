@@ -15,7 +15,8 @@ from fastgd.checks import InvalidDataError
 from fastgd.engine.blocks import Array, Floats
 from fastgd.wording import SHOWN_OF_A_VALUE, listed, shown
 
-WHOLE = re.compile(r"([+-]?\d+)\.0+")
+NUMBER = re.compile(r"[+-]?\d+\.0+|[+-]?\d\.\d+[eE][+-]\d+")
+"""A whole number with a decimal point, or a number as NumPy writes it, which stands for its shortest text."""
 UNKNOWN, MISSING = -1, -2
 """The codes of a level that is not among the known ones, and of a missing value."""
 
@@ -56,8 +57,7 @@ def text_of(value: Any) -> str | None:
         number = float(value)
         return None if math.isnan(number) else str(int(number)) if number.is_integer() else repr(number)
     text = (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()
-    whole = WHOLE.fullmatch(text)
-    return whole[1] if whole else text
+    return text_of(float(text)) if NUMBER.fullmatch(text) else text
 
 
 def in_order(texts: Iterable[str]) -> tuple[str, ...]:

@@ -99,6 +99,11 @@ class TableSource(Source):
             table_checks.check_file(file, raw, others, coded, are_all=are_all)
         return raw
 
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """The rows of each label, if a read has found the labels."""
+        return self._coded.counts
+
     def __repr__(self) -> str:
         dialect = f" ({self.dialect})" if self.dialect else ""
         target = "" if self.target is None else f"{shown(self.target)} from "
