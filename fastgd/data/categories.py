@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastgd.checks import InvalidDataError
 from fastgd.data import arrow, coding
 from fastgd.data.coding import MISSING, Codes, Coding, Layout, in_order, text_of
-from fastgd.data.formats import File
+from fastgd.data.formats import File, TableChunk
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, column_text, listed, shown
 
 MOST = 1000
@@ -43,6 +43,19 @@ def _by_entry(column: Any) -> tuple[list[Any], NDArray[np.integer], NDArray[np.b
         arrow.as_numpy(whole.indices.fill_null(0)),
         arrow.as_numpy(whole.indices.is_valid()).copy(),
     )
+
+
+def numbers_or_nan(chunk: TableChunk, name: str, classes: Sequence[str]) -> NDArray[np.float64]:
+    """A target that a chunk carries along, of all rows. NaN where it is missing or none of the labels."""
+    from pyarrow import compute, float64
+
+    column = arrow.decoded(chunk.carried[name]) if not classes else chunk.carried[name]
+    if classes:
+        column = codes_of(column, Codes(classes, chunk.file.missing_texts))
+    found = arrow.as_numpy(compute.fill_null(column.cast(float64()), np.nan)).copy()
+    if classes:
+        found[found < 0.0] = np.nan
+    return found
 
 
 def find_levels(table: str, files: Sequence[File], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:

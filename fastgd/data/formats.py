@@ -263,9 +263,15 @@ class TableChunk:
         self._m, self._place = m, place
         self.carried: dict[str, Any] = {}
         """Other columns of the batch, of all its rows."""
+        self.n_unknown = 0
+        """The number of unknown levels, whose features are 0."""
 
     def __len__(self) -> int:
         return self._m
+
+    @property
+    def file(self) -> File:
+        return self._place.file
 
     def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
         for place, values in self._features:

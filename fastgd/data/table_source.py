@@ -29,8 +29,6 @@ class TableSource(Source):
     is_scalar = False
     n_left_out: int | None = None
     """The number of rows with a missing value that the last full pass dropped. None if they are refused."""
-    n_unknown = 0
-    """The number of unknown levels in the last full pass, whose features are 0."""
 
     def __init__(
         self,
@@ -95,9 +93,17 @@ class TableSource(Source):
             raise InvalidDataError("features is empty; at least one is needed")
         texts = {name for name, is_text in carried.items() if is_text} - {*raw, *others}
         for file in self._files:
+            for name in carried:
+                if name not in file.names:
+                    raise table_checks.lacks(file, name)
             file.texts = frozenset(coded | texts)
             table_checks.check_file(file, raw, others, coded, are_all=are_all)
         return raw
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The columns that chunks carry along."""
+        return tuple(self._carried)
 
     @property
     def label_counts(self) -> dict[str, int]:
@@ -123,7 +129,7 @@ class TableSource(Source):
 
     def chunks(self) -> Generator[TableChunk]:
         missing = dict.fromkeys(self._used, 0)
-        n = before = digest = n_unknown = 0
+        n = before = digest = 0
         for file in self._files:
             first = 0
             codes = self._coded.codes(file)
@@ -142,7 +148,7 @@ class TableSource(Source):
                         values = {name: column.take(kept) for name, column in values.items()}
                     place = Place(file, before, first, batch.num_rows, kept)
                     chunk = self._chunk(file, values, codes, place)
-                    n_unknown += self._unknown(batch, values, codes, chunk)
+                    chunk.n_unknown = self._unknown(batch, values, codes, chunk)
                     chunk.carried = {name: _column(file, batch, name) for name in self._carried}
                     first += batch.num_rows
                     for name, array in chunk.numbers(self.columns, self.target):
@@ -165,7 +171,6 @@ class TableSource(Source):
             )
         self._digest = digest
         self.n_left_out = before - n if self._drops else None
-        self.n_unknown = n_unknown
 
     def _values(self, file: File, batch: Any, codes: dict[str, Codes]) -> dict[str, Any]:
         """The columns of a batch as numbers or codes, with missing values."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from fastgd import checks
 from fastgd.checks import InvalidDataError
@@ -14,7 +14,7 @@ from fastgd.data.coding import NO_CODING, Coding, Layout
 from fastgd.data.once import ReadOnce
 from fastgd.data.table_checks import as_names
 from fastgd.data.table_files import find
-from fastgd.data.table_source import EMPTY, TableSource
+from fastgd.data.table_source import TableSource
 from fastgd.wording import listed
 
 
@@ -138,16 +138,30 @@ def read_table(
     return ReadOnce(source) if files[0].is_once else source
 
 
+class Beside(NamedTuple):
+    """The columns that are read beside the features of a model."""
+
+    target: str | None = None
+    weight: str | None = None
+    kept: tuple[str, ...] = ()
+    """Columns that the chunks carry along as they are, as text where the file is text."""
+    may_lack: bool | None = None
+    """None if the target must be whole. Otherwise chunks carry it along, with its missing values. If this is
+    True, a target that is not there or holds no numbers is left out."""
+
+
+NOTHING_ELSE = Beside()
+
+
 def read_features(
     path: Any,
     names: Sequence[str],
-    *,
     coding: Coding = NO_CODING,
+    beside: Beside = NOTHING_ELSE,
+    *,
     unknown: str = "error",
-    others: tuple[str | None, str | None] = (None, None),
-    carried: Mapping[str, bool] = EMPTY,
     missing: str = "error",
-    **csv: str | None,
+    **csv: Any,
 ) -> TableSource:
     """The features of a model from a table. An error lists all missing columns.
 
@@ -158,12 +172,10 @@ def read_features(
         The names of the features.
     coding : Coding
         That of the model.
+    beside : Beside
+        Other columns. Without a target the chunks do not write y.
     unknown : {"error", "zero"}
         Whether an unknown level of a category is refused, or its features are 0.
-    others : (str or None, str or None)
-        The columns of the target and the weight. Without a target the chunks do not write y.
-    carried : mapping of str to bool
-        Columns that the chunks carry along, and whether as text where the file is text.
     missing, csv : as of `read_table`
     """
     _require_pyarrow()
@@ -175,8 +187,17 @@ def read_features(
             f"{files[0].name} lacks the columns {listed(lacking)}. It has {listed(files[0].names)}",
             remedy=files[0].hint(),
         )
+    target, carried = beside.target, dict.fromkeys(beside.kept, True)
+    if beside.may_lack is not None and target is not None:
+        is_there = all(target in file.names for file in files) and target not in layout.columns
+        is_usable = is_there and (coding.classes or not any(file.held(target) for file in files))
+        if is_usable or not beside.may_lack:
+            carried[target] = bool(coding.classes)
+        target = None
     model = Known(layout, coding, unknown)
-    return TableSource(name, files, others, layout.columns, model, drops=missing == "drop", carried=carried)
+    return TableSource(
+        name, files, (target, beside.weight), layout.columns, model, drops=missing == "drop", carried=carried
+    )
 
 
 def _require_pyarrow() -> None:
