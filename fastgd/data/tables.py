@@ -122,6 +122,15 @@ def read_table(
     >>> fit = fastgd.gradient_descent(trips, fit_intercept=True, n_epochs=500)
     >>> print(f"{fit.intercept:.2f} + {fit.w[0]:.2f} x")
     3.00 + 2.00 x
+
+    The levels of a category become features:
+
+    >>> _ = file.write_text("city,rent\\nOslo,9\\nBergen,7\\nOslo,11\\n")
+    >>> rents = fastgd.read_table(file, target="rent", categories=["city"], drop_first=True)
+    >>> rents
+    read_table(trips.csv: "rent" from "city=Oslo")
+    >>> fastgd.gradient_descent(rents, fit_intercept=True, precondition=True).w.round(6)
+    array([3.])
     >>> folder.cleanup()
     """
     _require_pyarrow()
