@@ -27,8 +27,7 @@ def run(options: Namespace) -> int:
     if options.html is not None:
         from fastgd.cli import page
 
-        page.write(options, (X_DATA, Y_DATA))
-        return None
+        return page.write(options, (X_DATA, Y_DATA))
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
         from fastgd.plots.picture import save
