@@ -27,7 +27,8 @@ def run(options: Namespace) -> int:
     if options.html is not None:
         from fastgd.cli import page
 
-        return page.write(options, (X_DATA, Y_DATA))
+        page.write(options, (X_DATA, Y_DATA))
+        return 0
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
         from fastgd.plots.picture import save

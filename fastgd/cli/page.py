@@ -11,8 +11,8 @@ from fastgd.cli.data import Data, open_data
 from fastgd.page.explore import explore
 
 
-def write(options: Namespace, samples: tuple[list[float], list[float]]) -> int:
-    """Write the page, say where it is, and return the exit code. `samples` are the lesson's."""
+def write(options: Namespace, samples: tuple[list[float], list[float]]) -> None:
+    """Write the page and say where it is. `samples` are the lesson's."""
     chosen: dict[str, Any] = {"fit_intercept": options.intercept}
     if options.digits is not None:
         chosen["digits"] = options.digits
@@ -23,7 +23,6 @@ def write(options: Namespace, samples: tuple[list[float], list[float]]) -> int:
         data = open_data(options.data, options.target, options.features, None, "error")
         _of_data(data, options, chosen)
     print(f"{options.html}: open it in a browser")
-    return 0
 
 
 def _of_data(data: Data, options: Namespace, chosen: dict[str, Any]) -> None:

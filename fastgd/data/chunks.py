@@ -13,6 +13,7 @@ from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.engine.blocks import NOTHING, Array, Floats
+from fastgd.public import public
 from fastgd.wording import shown
 
 KEPT_NUMBERS = 1 << 16
@@ -108,6 +109,7 @@ class ArrayChunk:
             np.copyto(weights, self.weights[start:stop], casting="unsafe")
 
 
+@public
 def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Source:
     """Read rows in chunks, for example rows that do not fit into memory.
 

@@ -20,12 +20,14 @@ from fastgd.data.csv import CsvFile
 from fastgd.data.formats import File, Place, TableChunk
 from fastgd.data.once import ReadOnce
 from fastgd.data.table_files import find
+from fastgd.public import public
 from fastgd.wording import SHOWN, Option, Text, column_text, listed, printable, shown
 
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
 """Names of the index that pandas writes into CSV and Parquet files."""
 
 
+@public
 def read_table(
     path: Any,
     *,

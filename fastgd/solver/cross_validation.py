@@ -14,6 +14,7 @@ from fastgd.data.arrays import as_array
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver import penalty_paths
 from fastgd.solver.fit import fit
 from fastgd.solver.held_out import cross
@@ -128,6 +129,7 @@ class CVResult:
         return plot_cross_validation(self, ax)
 
 
+@public
 def cross_validate(
     X: ArrayLike | Source | Summary,
     y: ArrayLike | None = None,
