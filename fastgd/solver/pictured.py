@@ -115,4 +115,7 @@ class Pictured:
         rows = [(name, display.number(value)) for name, value in pairs]
         if self._has_intercept:
             rows.insert(0, ("intercept", display.number(self.intercept)))
-        return display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
+        table = display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
+        from fastgd.plots import notebook
+
+        return notebook.beside(table, self)
