@@ -6,6 +6,7 @@ Fit:
     sgd                 stochastic gradient descent
     sweep               one fit for each of several learning rates, in shared passes
     diagnose            stable learning rates, the optimum, and a forecast of convergence
+    explore             a page with sliders that shows the descent, in one HTML file
     load                read a fit or a summary that `save` wrote
 
 Summarise:
@@ -83,6 +84,7 @@ _HOMES = {
     "cross_validate": "solver.cross_validation",
     "summarize_groups": "solver.groups",
     "diagnose": "solver.diagnose",
+    "explore": "page.explore",
     "compare": "plots.compare",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
@@ -127,6 +129,7 @@ __all__ = [
     "cost_and_gradient",
     "cross_validate",
     "diagnose",
+    "explore",
     "forward",
     "gradient",
     "gradient_descent",
@@ -150,6 +153,7 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.page.explore import explore
     from fastgd.plots.compare import compare
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose

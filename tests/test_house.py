@@ -18,7 +18,7 @@ LAYERS = [
     ["plots", "data", "versions"],
     ["distributed", "io", "trace"],
     ["solver"],
-    ["api", "functions"],
+    ["api", "functions", "page"],
     ["estimators", "warm"],
     ["cli"],
     ["__main__"],

@@ -6,7 +6,8 @@ import json
 import math
 import shlex
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -213,6 +214,16 @@ def _cut(text: str, width: int) -> str:
 
 def _wrapped(text: str) -> Iterator[str]:
     return iter(textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False, subsequent_indent="  "))
+
+
+def show(
+    options: Namespace, report: dict[str, Any], lines_of: Callable[[dict[str, Any]], Iterator[str]]
+) -> None:
+    """Print a report as --json and --quiet ask."""
+    if options.json:
+        print(as_json(report))
+    elif not options.quiet:
+        print("\n".join(lines_of(report)))
 
 
 def as_json(report: dict[str, Any]) -> str:

@@ -239,3 +239,19 @@ def test_the_picture_is_the_cost(run):
     code, out, err = run(*arguments, "cost.txt")
     assert (code, out) == (2, "")
     assert err == "fastgd: cost.txt is not a picture: name a file that ends in .png, .svg or .pdf\n"
+
+
+def test_quiet_says_errors_only(run, told):
+    arguments = ["fit", "trips.csv", "--target", "fare", *FEW]
+    assert run(*arguments, "--quiet", "--save", "m.npz") == (0, "", "")
+    assert fastgd.load("m.npz").w.tolist() == fitted(n_epochs=100_000).w.tolist()
+    short = [*arguments, "--epochs", 3, "--no-standardize", "--strict", "--quiet"]
+    code, out, err = run(*short)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("fastgd: NOT CONVERGED: ")
+    assert run(*short[:-2], "--allow-unconverged", "--quiet") == (0, "", "")
+    code, out, err = run(*arguments, "--learning-rate", 9, "--quiet")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    code, out, err = run(*arguments, "--quiet", "--json")
+    assert (code, err) == (0, "")
+    assert {**json.loads(out), "seconds": 0} == {**told(*arguments), "seconds": 0}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fastgd import __version__, warm
+from fastgd import __version__
+from fastgd.cli import warmup
 from fastgd.cli.main import main
 from tests.conftest import JIT_IS_OFF
 from tests.lesson_programs import FULL_BATCH, SLIDES, STOCHASTIC, printed
@@ -75,7 +76,7 @@ def test_warmup_says_where_the_kernels_are(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("FASTGD_CACHE_DIR", str(tmp_path))
     (tmp_path / "strict.descend-0.kernel").write_bytes(bytes(200_000))
     (tmp_path / "strict.cost-0.kernel").write_bytes(bytes(100_000))
-    monkeypatch.setattr(warm, "warmup", lambda progress: 1.25)
+    monkeypatch.setattr(warmup, "warmup", lambda progress: 1.25)
     assert main(["warmup"]) == 0
     assert capsys.readouterr().out == f"2 kernels, 0.3 MB in {tmp_path}; 1.2 s\n"
 
@@ -126,9 +127,9 @@ def test_wrong_usage_ends_with_2_and_a_sentence(capsys, arguments, message):
     ("file", "message"),
     [("no/such/folder/lesson.png", "No such file or directory"), ("lesson.bmpx", "'bmpx' is not supported")],
 )
-def test_a_picture_that_cannot_be_written_ends_with_1_and_a_sentence(tmp_path, capsys, file, message):
+def test_a_picture_that_cannot_be_written_ends_with_2_and_a_sentence(tmp_path, capsys, file, message):
     pytest.importorskip("matplotlib")
-    assert main(["lesson", "--plot", str(tmp_path / file)]) == 1
+    assert main(["lesson", "--plot", str(tmp_path / file)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("fastgd: ")
     assert message in error
@@ -137,7 +138,7 @@ def test_a_picture_that_cannot_be_written_ends_with_1_and_a_sentence(tmp_path, c
 
 def test_without_matplotlib_the_install_line(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["lesson", "--plot", "lesson.png"]) == 1
+    assert main(["lesson", "--plot", "lesson.png"]) == 2
     assert capsys.readouterr().err == "fastgd: plots need matplotlib: pip install 'fastgd[plot]'\n"
 
 

@@ -1,0 +1,175 @@
+"""The command `fastgd fit`."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from argparse import Namespace
+from typing import Any
+
+import numpy as np
+
+from fastgd.checks import InvalidDataError
+from fastgd.cli import choice, opening, report
+from fastgd.cli.data import Data
+from fastgd.solver.fit import fit as fit_rows
+from fastgd.solver.objective import as_rule
+from fastgd.solver.options import ConvergenceWarning, Options
+from fastgd.solver.planner import MOST_COLUMNS
+from fastgd.solver.results import DivergenceError, FitResult
+
+FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
+"""The default number of epochs, if epochs run on statistics and if each is a pass."""
+RULES = "unlike", "is off"
+"""Kinds of warnings about fits that a stopping rule ended too early."""
+REASONS = "ran out", *RULES
+"""Kinds of warnings about fits that have not converged."""
+
+
+def run(options: Namespace) -> int:
+    options.solver = opening.SOLVERS[options.solver]
+    if options.nesterov is None:
+        options.nesterov = options.solver == "gradient_descent"
+    opening.check_places(options)
+    if options.cv is not None:
+        choice.check(options)
+    data = opening.open_rows(options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result, failure, chosen = _run(options, data)
+    notes = _notes(caught, options)
+    if failure:
+        opening.say(failure)
+        if not options.json:
+            return 1
+    result.feature_names = result.feature_names or data.names
+    facts = _facts_of_fit(options, data, result, notes, failure) | {"cross_validation": chosen}
+    if failure:
+        print(report.as_json(facts))
+        return 1
+    if options.save:
+        result.save(options.save)
+    if options.plot:
+        from fastgd.plots import picture
+
+        picture.save(result, options.plot, ("cost",))
+    is_failure = facts["not_converged"] is not None and not options.allow_unconverged
+    if facts["not_converged"] and (options.json or options.quiet):
+        if is_failure:
+            opening.say(facts["not_converged"])
+        else:
+            opening.note(options, facts["not_converged"])
+    report.show(options, facts, report.lines_of_fit)
+    if options.strict:
+        opening.note(options, "--strict is the default now: what has not converged exits with 1")
+    return int(is_failure)
+
+
+def _run(options: Namespace, data: Data) -> tuple[FitResult, str, dict[str, Any] | None]:
+    """The fit, the message if it diverged, and the report of --cv."""
+    try:
+        if options.cv is None:
+            return *_fitted(options, data, data), None
+        summary, n_passes, chosen = choice.choose(options, data)
+        result, failure = _fitted(options, data, data._replace(X=summary, y=None, weight=None))
+        result.n_passes += n_passes
+        return result, failure, chosen
+    except InvalidDataError as error:
+        raise opening.of_file(error, data, options) from None
+
+
+def _fitted(options: Namespace, data: Data, rows: Data) -> tuple[FitResult, str]:
+    """The fit of these rows of the data, and the message if it diverged."""
+    n_epochs = options.epochs or _most_epochs(options, data)
+    objective: dict[str, Any] = dict(
+        loss=options.loss, l1=options.l1, l2=options.l2, fit_intercept=options.intercept,
+        standardize=options.standardize,
+    )  # fmt: skip
+    settings: dict[str, Any] = dict(
+        w0=None, learning_rate=options.learning_rate, n_epochs=n_epochs, tol=options.tol, patience=5,
+        validation_fraction=None, callback=None, method="auto", history="costs", on_divergence="raise",
+        backend="auto", n_threads=None, words=report.COMMAND, progress=opening.shows_progress(options),
+        checkpoint=options.checkpoint, resume=options.resume,
+    )  # fmt: skip
+    if options.checkpoint_every is not None:
+        settings |= dict(checkpoint_every=options.checkpoint_every)
+    if options.solver == "sgd":
+        shuffle = {None: False, "rows": True}.get(options.shuffle, "blocks")
+        settings |= dict(shuffle=shuffle, seed=options.seed)
+    else:
+        is_free = options.standardize and options.nesterov
+        objective |= dict(precondition="auto" if is_free else False)
+    rule = as_rule(0.0, bool(options.nesterov), 1, False)
+    try:
+        result = fit_rows(options.solver, rows.X, rows.y, rows.weight, objective, rule, Options(**settings))
+        return result, ""
+    except DivergenceError as error:
+        return error.result, str(error)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
+
+
+def _most_epochs(options: Namespace, data: Data) -> int:
+    """The default number of epochs. It is larger if epochs need no pass over the data."""
+    is_free = options.solver == "gradient_descent" and options.loss == "squared_error"
+    d = data.X.d if hasattr(data.X, "d") else np.size(data.X[:1])
+    return FREE_EPOCHS if is_free and d <= MOST_COLUMNS else READ_EPOCHS
+
+
+def _notes(caught: list[warnings.WarningMessage], options: Namespace) -> dict[str, str]:
+    """The convergence warnings of a fit by their kind. Other warnings are printed."""
+    notes = {}
+    for warning in caught:
+        text = str(warning.message)
+        if isinstance(warning.message, ConvergenceWarning):
+            notes[warning.message.kind] = text
+        else:
+            opening.note(options, text)
+    return notes
+
+
+def _facts_of_fit(
+    options: Namespace, data: Data, result: FitResult, notes: dict[str, str], failure: str
+) -> dict[str, Any]:
+    """The report of a fit."""
+    why = ""
+    if not failure and not result.converged and options.tol is not None:
+        kind = next((kind for kind in REASONS if kind in notes), "")
+        reason = notes.pop(kind, "the fit has not converged")
+        why = f"NOT CONVERGED: {reason} ({_remedy(options, reason, kind)})"
+    chosen = {
+        "data": options.data, "target": options.target, "weight": options.weight,
+        "solver": options.solver, "loss": options.loss, "l1": options.l1, "l2": options.l2,
+        "has_intercept": options.intercept, "standardize": options.standardize,
+        "model": None if failure else options.save, "picture": None if failure else options.plot,
+        "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
+        "dialect": data.dialect or None,
+    }  # fmt: skip
+    return report.of_fit(result, result.feature_names or ("x",), chosen, [*notes.values()], data.variance())
+
+
+def _remedy(options: Namespace, reason: str, kind: str) -> str:
+    """Options that may help a fit that has not converged, beside those in `reason`.
+
+    More epochs, and options that save epochs, do not help if a stopping rule ended the fit.
+    """
+    more = []
+    if kind not in RULES:
+        if options.learning_rate != "auto":
+            more.append("--learning-rate auto")
+        if not options.standardize:
+            more.append("--standardize")
+        if options.solver == "gradient_descent" and not options.nesterov:
+            more.append("--nesterov")
+        more = [*(switch for switch in more if switch not in reason), "a larger --epochs"]
+    tried = f"try {' or '.join(more)}; " if more else ""
+    return f"{tried}--allow-unconverged takes the model as it is"
+
+
+def _interrupted(interrupt: KeyboardInterrupt, options: Namespace) -> str:
+    """The message after Ctrl-C: what is kept of the run."""
+    result = getattr(interrupt, "result", None)
+    done = "" if result is None else f" after {result.n_epochs} epoch{'s' * (result.n_epochs != 1)}"
+    if options.checkpoint is not None and os.path.exists(options.checkpoint):
+        return f"interrupted{done}; the same command with --resume {options.checkpoint} goes on from there"
+    return f"interrupted{done}; nothing was kept (--checkpoint FILE keeps a run)"

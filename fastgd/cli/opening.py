@@ -1,0 +1,98 @@
+"""What the commands on files share: opening DATA, checking places, and errors that name the file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from fastgd.checks import InvalidDataError, OrderError, RowPlace
+from fastgd.cli.data import Data, open_data
+from fastgd.domains import CLASSES
+from fastgd.losses import NAMED
+from fastgd.solver.progress import can_show
+from fastgd.wording import printable
+
+SOLVERS = {"gd": "gradient_descent", "sgd": "sgd"}
+"""The values of --solver."""
+
+
+def open_rows(options: Namespace) -> Data:
+    refuse_drop(options)
+    data = open_data(
+        options.data, options.target, options.features, options.weight, options.missing,
+        loss=getattr(options, "loss", "squared_error"), **dialect(options),
+    )  # fmt: skip
+    if data.dialect:
+        note(options, f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
+    return data.in_memory() if getattr(options, "shuffle", None) == "rows" else data
+
+
+def dialect(options: Namespace) -> dict[str, str | None]:
+    return dict(delimiter=options.delimiter, decimal=options.decimal)
+
+
+def refuse_drop(options: Namespace) -> None:
+    if options.missing == "drop" and Path(options.data).suffix.lower() in (".npy", ".npz"):
+        raise InvalidDataError("--missing drop is for tables; arrays have no missing values")
+
+
+def check_places(options: Namespace) -> None:
+    """Refuse files that cannot be written, before the fit."""
+    written: dict[str, str] = {}
+    for name, path in (
+        ("--save", options.save),
+        ("--plot", options.plot),
+        ("--checkpoint", options.checkpoint),
+    ):
+        if path is None:
+            continue
+        check_place(name, path, options.data)
+        if (other := written.setdefault(os.path.realpath(path), name)) != name:
+            raise InvalidDataError(f"{other} and {name} name one file, {path}: name two")
+    if options.plot is not None:
+        from fastgd.plots import picture
+
+        picture.check_file(options.plot)
+
+
+def check_place(name: str, path: str, *others: str) -> None:
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"there is no folder {folder} for {name} {path}: make it")
+    for other in others:
+        if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+            raise InvalidDataError(f"{name} would write over {other}, which is read: name another file")
+
+
+def of_file(error: InvalidDataError, data: Data, options: Namespace) -> InvalidDataError:
+    """The error with the file, the names of its columns, and remedies of the command line."""
+    if isinstance(error, OrderError):
+        return error.restated(remedy="pass --shuffle rows, which holds them in memory")
+    if error.row is not None and not error.source:
+        names = {"y": data.target, "sample_weight": data.weight_name}
+        if error.column is not None and data.names:
+            names["X"] = data.names[error.column]
+        at = RowPlace(Path(options.data).name, error.row)
+        error = error.restated(at=at, name=names.get(error.what))
+    loss = getattr(options, "loss", "squared_error")
+    is_label = NAMED[loss].domain is CLASSES and error.name == options.target
+    if is_label and isinstance(error.value, str) and not error.remedy:
+        return error.restated(remedy=CLASSES.demand(loss))
+    return error
+
+
+def shows_progress(options: Namespace) -> bool:
+    return not (options.no_progress or options.quiet) and can_show()
+
+
+def note(options: Namespace, text: str) -> None:
+    """Print a notice on standard error, unless --quiet."""
+    if not options.quiet:
+        say(text)
+
+
+def say(text: str) -> None:
+    """Print an error on standard error."""
+    print(f"fastgd: {printable(text)}", file=sys.stderr)
