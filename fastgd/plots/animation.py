@@ -44,7 +44,7 @@ def animate(fit: Run, path: Any = None, kind: str = "path", fps: int = 10) -> Fu
             f'animate(kind="fit") draws the line over one column, and this fit has {np.size(fit.w)}: '
             'use plot("fit")'
         )
-    steps = None if kind == "fit" else Steps.of(fit, kind)
+    steps = None if kind == "fit" else Steps.of(fit, f'animate(kind="{kind}")')
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     is_line = np.size(fit.w) == 1

@@ -28,7 +28,7 @@ def plot_tangent(
     fit: Run, ax: Axes | None = None, label: str | None = None, epochs: Sequence[int] | None = None
 ) -> Axes:
     """Draw the bowl, the tangent at w before each of these epochs, and the step along the w axis."""
-    steps = Steps.of(fit, "tangent")
+    steps = Steps.of(fit, 'plot(kind="tangent")')
     if steps.points.shape[1] != 1:
         raise ValueError('plot(kind="tangent") draws one weight without an intercept: use kind="path"')
     view, lowest = steps.view, steps.lowest

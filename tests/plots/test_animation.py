@@ -138,7 +138,7 @@ def test_refusals_name_the_remedy(tmp_path, table):
         (
             fastgd.gradient_descent(np.eye(3), Y, n_epochs=2),
             {},
-            "1 or 2 weights, counting the intercept, not 3",
+            '^animate.kind="path". draws 1 or 2 weights, .*, not 3: use plot."cost".',
         ),
     ):
         with pytest.raises(ValueError, match=message):
