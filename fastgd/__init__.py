@@ -82,7 +82,7 @@ _HOMES = {
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
     "cross_validate": "solver.cross_validation",
-    "summarize_groups": "solver.groups",
+    "summarize_groups": "solver.summarize_groups",
     "diagnose": "solver.diagnose",
     "explore": "page.explore",
     "compare": "plots.compare",
@@ -104,7 +104,7 @@ _HOMES = {
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
     "ConvergenceWarning": "solver.options",
-    "DivergenceError": "solver.results",
+    "DivergenceError": "solver.divergence",
 }
 _ROOMS = ("estimators", "losses", "schedules")
 """Public modules: `fastgd.losses.Huber(2.0)`."""
@@ -157,14 +157,16 @@ if TYPE_CHECKING:
     from fastgd.plots.compare import compare
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.divergence import DivergenceError
     from fastgd.solver.grouped_fit import GroupedFit
-    from fastgd.solver.groups import GroupedSummary, summarize_groups
+    from fastgd.solver.groups import GroupedSummary
     from fastgd.solver.inference import inference
     from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
-    from fastgd.solver.results import DivergenceError, FitResult
+    from fastgd.solver.results import FitResult
     from fastgd.solver.summarize import summarize
+    from fastgd.solver.summarize_groups import summarize_groups
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
     from fastgd.solver.targets import MultiTargetFit

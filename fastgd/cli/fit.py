@@ -12,11 +12,12 @@ import numpy as np
 from fastgd.checks import InvalidDataError
 from fastgd.cli import choice, opening, report
 from fastgd.cli.data import Data
+from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.results import FitResult
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
 """The default number of epochs, if epochs run on statistics and if each is a pass."""

@@ -28,7 +28,7 @@ def run(options: Namespace) -> int:
         from fastgd.cli import page
 
         page.write(options, (X_DATA, Y_DATA))
-        return None
+        return 0
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
         from fastgd.plots.picture import save

@@ -1,7 +1,7 @@
 """`fastgd.explore`: the lesson as a page with sliders, in one file without a server or a network.
 
 Python writes numbers into the page: the bowl of the cost and some rows to draw. `lesson.js` takes the steps,
-and `page.js` shows them.
+`pictures.js` draws them, and `page.js` has the sliders and the sentences.
 """
 
 from __future__ import annotations
@@ -234,18 +234,18 @@ def _taken(chosen: NDArray[np.int64], start: int, X: Array, y: Array, weights: F
 
 
 def _page(data: dict[str, Any], library: str) -> str:
-    """The template with its parts. Its policy allows these scripts alone, and no connection."""
+    """The template with its parts. Its policy allows the scripts of these hashes alone, and no connection."""
     folder = resources.files(__package__)
-    parts = {name: folder.joinpath(name).read_text("utf-8") for name in ("page.css", "lesson.js", "page.js")}
-    scripts = [library, parts["lesson.js"], parts["page.js"]]
+    style, template, *scripts = (
+        folder.joinpath(name).read_text("utf-8")
+        for name in ("page.css", "page.html", "lesson.js", "pictures.js", "page.js")
+    )
+    scripts = [library, *scripts]
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
-    template = string.Template(folder.joinpath("page.html").read_text("utf-8"))
-    return template.substitute(
+    return string.Template(template).substitute(
         title=html.escape(data["title"]),
         hashes=" ".join(f"'sha256-{code}'" for code in hashes),
-        style=parts["page.css"],
+        style=style,
         data=json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
-        library=library,
-        lesson=parts["lesson.js"],
-        page=parts["page.js"],
+        **dict(zip(("library", "lesson", "pictures", "page"), scripts, strict=True)),
     )

@@ -89,12 +89,16 @@ function epochsTo(part, eigenvalues, rate, momentum) {
     const discriminant = b * b - 4 * momentum;
     return discriminant < 0 ? Math.sqrt(momentum) : (Math.abs(b) + Math.sqrt(discriminant)) / 2;
   });
-  return Math.max(1, Math.ceil(Math.log(part) / Math.log(Math.max(...left))));
+  const slowest = Math.max(...left);
+  return slowest < 1 ? Math.max(1, Math.ceil(Math.log(part) / Math.log(slowest))) : Infinity;
 }
 
 /** A number as Python prints it. */
 function repr(x) {
-  const [digits, exponent] = x.toExponential().split("e").map((part, i) => (i ? Number(part) : part));
+  const [digits, exponent] = x
+    .toExponential()
+    .split("e")
+    .map((part, i) => (i ? Number(part) : part));
   if (exponent >= 16 || exponent < -4) {
     return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
   }

@@ -17,6 +17,7 @@ from fastgd.data.backend import Backend, resolve
 from fastgd.data.chunks import Source
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver import linalg, planner
 from fastgd.solver.curvature import ratio, table_of
 from fastgd.solver.forecast import named
@@ -180,6 +181,7 @@ class Diagnosis:
         return "\n".join(lines)
 
 
+@public
 def diagnose(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,

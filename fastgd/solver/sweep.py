@@ -19,8 +19,9 @@ from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
+from fastgd.public import public
 from fastgd.schedules import LearningRate
-from fastgd.solver import loop, once, summarized
+from fastgd.solver import loop, once, status, summarized
 from fastgd.solver.descents import Descent, begin_descents, run_descent
 from fastgd.solver.fit import check_method
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -63,7 +64,7 @@ class SweepResult:
 
     def _repr_html_(self) -> str:
         rows = [
-            (_span(fit.learning_rates), str(fit.n_epochs), f"{cost:.3g}", fit._ending)
+            (_span(fit.learning_rates), str(fit.n_epochs), f"{cost:.3g}", status.ending(fit))
             for fit, cost in zip(self.fits, self.costs.tolist(), strict=True)
         ]
         return display.table(
@@ -121,6 +122,7 @@ class SweepResult:
         return plot_sweep(self, ax, scale)
 
 
+@public
 def sweep(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,
@@ -222,7 +224,8 @@ def sweep(
     _check_rates(learning_rates)
     once.check(plan, rows, learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
-    loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))
+    kept = loop.n_gradients(history, rows, solver == "gradient_descent")
+    loop.check_history(history, options.n_epochs, kept, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # raises the error
     return _sweep(plan, rows, starts, learning_rates, began)

@@ -196,6 +196,12 @@ def test_two_weights_of_many_rows_fit_any_width(browser, tmp_path, size):
         assert page.inner_text("#trace") == fit.trace(digits=2)
         x, y_of_steps = drawn(page, "bowl", "each epoch")
         np.testing.assert_allclose(np.column_stack([x, y_of_steps]), fit.w_history, rtol=1e-9, atol=1e-12)
+        x, y_of_rings = (np.array(part, float) for part in drawn(page, "bowl", "equal cost"))
+        rings = np.split(np.column_stack([x, y_of_rings]), np.flatnonzero(np.isnan(x)))
+        for ring in (rings[1][1:], rings[20][1:]):
+            costs = [fastgd.cost(X, y, w) for w in ring[::12]]
+            assert len(costs) == 11
+            np.testing.assert_allclose(costs, costs[0], rtol=1e-9)
         assert "20,000 rows" in page.inner_text("#about")
         assert "500 rows" in page.inner_text("#about")
         for picture in ("bowl", "data", "costs"):

@@ -127,7 +127,7 @@ def test_names_are_text_wherever_they_stand(tmp_path):
     X = pd.DataFrame({HOSTILE: [1.0, 2.0, 3.0]})
     page = Elements(page_of(tmp_path, X, pd.Series(Y_DATA, name=HOSTILE), title=HOSTILE))
     tags = [tag for tag, _ in page.found]
-    assert tags.count("script") == 4
+    assert tags.count("script") == 5
     assert tags.count("b") == 0
     assert page.texts["title"] == page.texts["h1"] == [HOSTILE]
     assert page.numbers["features"] == [HOSTILE]
@@ -153,7 +153,7 @@ def test_the_page_is_small(tmp_path):
 
 def test_the_parts_of_the_page_are_in_the_package():
     names = {part.name for part in resources.files("fastgd.page").iterdir()}
-    assert {"page.html", "page.css", "page.js", "lesson.js"} <= names
+    assert {"page.html", "page.css", "page.js", "pictures.js", "lesson.js"} <= names
 
 
 @pytest.mark.parametrize(

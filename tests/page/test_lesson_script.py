@@ -145,6 +145,13 @@ def test_the_limit_and_the_forecast_of_momentum(tmp_path, momentum):
     assert epochs == [np.ceil(np.log(0.001) / np.log(radius(rate))) for rate in rates]
 
 
+def test_steps_that_are_lost_to_rounding_never_arrive(tmp_path):
+    expression = "[1e-18, 0.01].map((rate) => 1 / epochsTo(0.001, page.eigenvalues, rate, 0))"
+    far, near = run(lesson(tmp_path), expression)
+    assert far == 0.0
+    assert near == pytest.approx(1 / 71)
+
+
 @pytest.mark.parametrize("n_epochs", [0, 1, 21, 22, 100])
 @pytest.mark.parametrize("solver", ["gradient_descent", "sgd"])
 def test_the_text_is_that_of_the_fit(tmp_path, solver, n_epochs):
