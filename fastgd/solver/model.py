@@ -39,8 +39,8 @@ def load(path: Path) -> Any:
     -------
     FitResult, MultiTargetFit, Summary or GroupedSummary
         All attributes equal the saved ones to the bit. As `w0` of another call a fit continues as the saved
-        one would. Only `plot("path")` is not available, since it draws the caller's data. A fit from JSON has
-        no histories, and another call begins at its weights.
+        one would. Of pictures only `plot("cost")` is available, since others draw the caller's data. A fit
+        from JSON has no histories, and another call begins at its weights.
 
     Raises
     ------
