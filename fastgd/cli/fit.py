@@ -16,11 +16,12 @@ from fastgd.cli.data import Data
 from fastgd.data.coding import Coding
 from fastgd.domains import CLASSES
 from fastgd.losses import NAMED
+from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.results import FitResult
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
 """The default number of epochs, if epochs run on statistics and if each is a pass."""
@@ -57,9 +58,9 @@ def run(options: Namespace) -> int:
     if options.save:
         result.save(options.save)
     if options.plot:
-        from fastgd import plots
+        from fastgd.plots import picture
 
-        plots.save(result, options.plot, ("cost",))
+        picture.save(result, options.plot, ("cost",))
     is_failure = facts["not_converged"] is not None and not options.allow_unconverged
     if facts["not_converged"] and (options.json or options.quiet):
         if is_failure:

@@ -24,9 +24,14 @@ def stochastic_lesson() -> FitResult:
 
 def run(options: Namespace) -> int:
     """The command `fastgd lesson`."""
+    if options.html is not None:
+        from fastgd.cli import page
+
+        page.write(options, (X_DATA, Y_DATA))
+        return 0
     fit = stochastic_lesson() if options.sgd else full_batch_lesson()
     if options.plot is not None:
-        from fastgd.plots import save
+        from fastgd.plots.picture import save
 
         save(fit, options.plot)
     print(fit.trace(digits=options.digits, full=True))

@@ -14,6 +14,7 @@ from fastgd.data import frames, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.coding import NO_CODING, Coding
 from fastgd.engine.blocks import NOTHING, Array, Floats
+from fastgd.public import public
 from fastgd.wording import shown
 
 KEPT_NUMBERS = 1 << 16
@@ -112,6 +113,7 @@ class ArrayChunk:
             np.copyto(weights, self.weights[start:stop], casting="unsafe")
 
 
+@public
 def chunks(factory: Callable[[], Any], *, n_samples: int | None = None) -> Source:
     """Read rows in chunks, for example rows that do not fit into memory.
 

@@ -15,9 +15,11 @@ from fastgd.data.once import ReadOnce
 from fastgd.data.table_checks import as_names
 from fastgd.data.table_files import find
 from fastgd.data.table_source import TableSource
+from fastgd.public import public
 from fastgd.wording import listed
 
 
+@public
 def read_table(
     path: Any,
     *,

@@ -334,6 +334,7 @@ def descend(
             nothing,
             none,
             nothing,
+            none,
         )
         done[k] += n_done
         proximal.product(G[k], c[k], v[k], h)

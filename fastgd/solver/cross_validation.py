@@ -14,6 +14,7 @@ from fastgd.data.arrays import as_array
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver import penalty_paths
 from fastgd.solver.fit import fit
 from fastgd.solver.held_out import cross
@@ -123,11 +124,12 @@ class CVResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot_cross_validation
+        from fastgd.plots.cross_validation import plot_cross_validation
 
         return plot_cross_validation(self, ax)
 
 
+@public
 def cross_validate(
     X: ArrayLike | Source | Summary,
     y: ArrayLike | None = None,

@@ -97,8 +97,8 @@ def _fit(
     if options.summaries is not None and not (plan.objective.fit_intercept and dataset.has_rows):
         dataset, n_passes = _summarized(plan, dataset)
     rows, held = _held_out(plan, dataset)
-    n_samples = rows.n if options.history == "samples" else 0
-    loop.check_history(options.history, options.n_epochs, n_samples, rows.d)
+    kept = loop.n_gradients(options.history, rows, plan.solver == "gradient_descent")
+    loop.check_history(options.history, options.n_epochs, kept, rows.d)
     descent = begin_descent(plan, rows, *start)
     callbacks, validation = _callbacks(descent, plan, held)
     if checkpoint is not None:

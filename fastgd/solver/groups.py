@@ -19,6 +19,7 @@ from fastgd.data.chunks import Source
 from fastgd.engine import threads
 from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
+from fastgd.public import public
 from fastgd.solver import centring
 from fastgd.solver.curvature import CONSTANT
 from fastgd.solver.inputs import as_dataset
@@ -189,6 +190,7 @@ def _of_summaries(order: Sequence[Any], summaries: Mapping[Any, Summary]) -> Gro
     return GroupedSummary(counts, *about, products, tuple(order))
 
 
+@public
 def summarize_groups(
     X: ArrayLike,
     y: ArrayLike | None = None,

@@ -15,6 +15,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.frames import places
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver import blas, linalg, sandwich, summarize
 from fastgd.solver.clusters import Codes, codes_of, taken
 from fastgd.solver.folds import Folds
@@ -36,6 +37,7 @@ OF_SUMMARIES = 1e4
 """A larger error, as a multiple of the squares of rounding errors of y, comes from a sum of summaries."""
 
 
+@public
 def inference(
     X: ArrayLike | Source | Summary,
     y: ArrayLike | None = None,

@@ -17,12 +17,15 @@ from fastgd.checks import InvalidDataError, check_regular, path_text
 from fastgd.data.coding import Coding, check_coding
 from fastgd.data.files import Path
 from fastgd.io import npz
+from fastgd.public import public
 from fastgd.solver import exchange, results, summary
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.solver.summary import Summary
+from fastgd.solver.table import is_by_sample
 
 
+@public
 def load(path: Path) -> Any:
     """Load a fit or a summary that its `save` wrote, or a fit that `FitResult.to_json` wrote.
 
@@ -173,7 +176,8 @@ def _check(fit: FitResult) -> None:
         "cost_history": (epochs + 1,),
         "validation_history": (epochs,),
         "loss_history": (epochs,),
-        "gradient_history": (epochs, fit.n_samples, *shape_of_w),
+        "gradient_history": (epochs, *([fit.n_samples] if is_by_sample(fit) else []), *shape_of_w),
+        "intercept_gradient_history": (epochs,),
         "learning_rates": (0,) if fit._status else (epochs,),  # JSON has none
     }
     for name, shape in shapes.items():

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
+from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, Rows, block_rows
 from fastgd.lazy import lazy_property
@@ -34,6 +36,7 @@ GRAM_EFFORT = 16
 
 
 NOT_CENTRED: Floats = np.empty(0)
+ONE_FOLD: NDArray[np.intp] = np.empty(0, np.intp)
 
 
 class Reference(NamedTuple):
@@ -150,23 +153,33 @@ def read_statistics(
 
 
 def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
-    d = rows.d
+    d, base, shift = rows.d, rows, NOT_CENTRED
+    if isinstance(rows, TransformedRows) and rows.is_weighted and (rows.scale == 1.0).all():
+        base, shift = rows.rows, rows.shift  # the kernels centre and weight the rows
 
-    def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-        return sums_of(X, y, w_ref)
+    def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
+        return sums_of(X, y, weights, shift, w_ref)
 
-    sums = reduce.reduce(rows, task, n_threads, node_size(d), effort(d), rows_together(d))
+    sums = reduce.reduce(base, task, n_threads, node_size(d), effort(d), rows_together(d))
     return unpacked(sums, rows.n, w_ref)
 
 
-def sums_of(X: Array, y: Array, w_ref: Floats) -> Floats:
-    """The lower triangle of Σ z zᵀ, z = [x, r], of a run of rows."""
+def sums_of(X: Array, y: Array, weights: Floats, shift: Floats, w_ref: Floats) -> Floats:
+    """The lower triangle of Σ z zᵀ of a run of rows, with z = √s·[x − shift, 1, r].
+
+    With an empty shift z is [x, r]. The 1 is there if w_ref has a number more than shift.
+    """
     from fastgd.kernels import gram
 
     x, d = X.reshape(-1), len(w_ref)
     if d <= gram.FEW:
-        return gram.run_few(x, y, tuple(w_ref), (0.0,) * gram.size(d))
-    return gram.run(x, y, w_ref, rows_together(d))
+        return gram.run_few(x, y, weights, tuple(shift), tuple(w_ref), (0.0,) * gram.size(d))
+    if not len(shift):
+        return gram.run(x, y, w_ref, rows_together(d))
+    from fastgd.kernels import gram_of_folds
+
+    sums: Floats = gram_of_folds.run(x, y, weights, ONE_FOLD, 1, shift, w_ref, rows_together(d))
+    return sums[0, :-1]
 
 
 def _plain(rows: Dataset, w_ref: Floats) -> Statistics:

@@ -18,6 +18,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.files import Path
 from fastgd.data.transform import ShiftedTargets
 from fastgd.engine import threads
+from fastgd.public import public
 from fastgd.solver import centring, once
 from fastgd.solver.checkpoint import Checkpoint, described
 from fastgd.solver.folds import MOST, Folds
@@ -30,6 +31,7 @@ from fastgd.solver.summary import Summary
 FIRST_TARGETS = 4096
 
 
+@public
 def summarize(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,

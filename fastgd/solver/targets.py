@@ -23,11 +23,12 @@ from fastgd.data.dataset import Dataset, View
 from fastgd.data.transform import TransformedRows
 from fastgd.engine.blocks import NOTHING, Array, Floats, Reader
 from fastgd.solver import centring, summarize
+from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.objective import UpdateRule
 from fastgd.solver.options import Options, Report
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.results import FitResult
 from fastgd.solver.statistics import Statistics, read_statistics
 from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
@@ -72,7 +73,7 @@ class MultiTargetFit:
 
     @property
     def cost(self) -> Floats:
-        return np.array([math.nan if (h := fit.cost_history) is None else h[-1] for fit in self.fits])
+        return np.array([math.nan if fit.cost is None else fit.cost for fit in self.fits])
 
     @property
     def w_history(self) -> Floats | None:

@@ -34,6 +34,21 @@ def test_every_row_counts_in_its_fold_once(rng, d, is_weighted, dtype, is_mixed)
         assert sums[fold, -1] == np.count_nonzero(s_k)
 
 
+@pytest.mark.parametrize("d", [1, 3, 7, 8, 20])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_without_an_intercept_there_is_no_column_of_ones(rng, d, is_weighted):
+    n = 9 if JIT_IS_OFF else 700
+    X, y, w_ref = data(rng, n, d)
+    weights, shift = rng.integers(0, 3, n).astype(float) if is_weighted else NONE, rng.standard_normal(d)
+    A = X - shift
+    Z = np.column_stack([A, y - A @ w_ref])
+    s = weights if is_weighted else np.ones(n)
+    expected = np.einsum("i,ij,ik->jk", s, Z, Z)[np.tril_indices(d + 1)]
+    sums = run(X, y, weights, np.empty(0, np.intp), 1, shift, w_ref)
+    np.testing.assert_allclose(sums[0, :-1], expected, rtol=0, atol=1e-12 * n * d)
+    assert sums[0, -1] == np.count_nonzero(s)
+
+
 def test_a_fold_without_rows_is_zero(rng):
     X, y, _ = data(rng, 3, 4)
     sums = run(X, y, NONE, np.array([2, 0, 2]), 3, np.zeros(4), np.zeros(5))
