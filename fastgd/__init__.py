@@ -36,7 +36,7 @@ Data:
 
 Results, errors and warnings:
 
-    FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
+    FitResult           weights, histories, `predict`, `plot`, `animate`, `trace`, `save`
     MultiTargetFit      the fits of several targets, `save`
     Summary             sums, differences, columns and targets of summaries, `save`
     CVResult            costs of penalties on held-out folds, the best ones and their fit

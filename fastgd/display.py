@@ -1,4 +1,4 @@
-"""Short text and HTML of results: a line in a terminal, a small table in a notebook."""
+"""Results as a line in a terminal, a small table in a notebook, or a data frame."""
 
 from __future__ import annotations
 

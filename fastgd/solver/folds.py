@@ -17,8 +17,10 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.solver.statistics import (
+    N_OF_TARGETS,
     Statistics,
     Targets,
+    centred_sums,
     effort,
     node_size,
     of_arrays,
@@ -91,19 +93,16 @@ def read_folds(
     together = block * (BLOCKS if folds.k * size <= MANY_NUMBERS else 1)
 
     def task(start: int, X: Array, y: Array, weights: Floats) -> Floats:
-        from fastgd.kernels import gram_of_folds
-
         counter = reduce.Counter(start)
         for at in range(0, len(y), together):
             stop = min(at + together, len(y))
-            sums = gram_of_folds.run(
-                X[at:stop].reshape(-1), y[at:stop], weights[at:stop], folds.of_rows(start + at, stop - at),
-                folds.k, shift, w_ref, block,
-            )  # fmt: skip
+            of_row = folds.of_rows(start + at, stop - at)
+            part = X[at:stop], y[at:stop], weights[at:stop]
+            sums = centred_sums(*part, of_row, folds.k, shift, w_ref, True)
             counter.push(sums.reshape(-1), stop - at)
         return counter.total()
 
-    sums = reduce.reduce(rows.rows, task, n_threads, folds.k * (size + 3), effort(d), block)
+    sums = reduce.reduce(rows.rows, task, n_threads, folds.k * (size + N_OF_TARGETS), effort(d), block)
     sums = sums.reshape(folds.k, -1)
     if not np.isfinite(sums).all():
         rows.refuse_nonfinite()

@@ -37,6 +37,8 @@ GRAM_EFFORT = 16
 
 
 NOT_CENTRED: Floats = np.empty(0)
+N_OF_TARGETS = 3
+"""Sums over the targets beside a table: Σ s t, Σ s t², and the number of rows of weight above 0."""
 ONE_FOLD: NDArray[np.intp] = np.empty(0, np.intp)
 
 
@@ -208,10 +210,19 @@ def sums_of(X: Array, y: Array, weights: Floats, shift: Floats, w_ref: Floats) -
         return gram.run_few(x, y, weights, tuple(shift), tuple(w_ref), (0.0,) * gram.size(d))
     if not len(shift):
         return gram.run(x, y, w_ref, rows_together(d))
+    return centred_sums(X, y, weights, ONE_FOLD, 1, shift, w_ref)[0]
+
+
+def centred_sums(
+    X: Array, y: Array, weights: Floats, of_row: NDArray[np.intp], k: int, shift: Floats, w_ref: Floats,
+    has_targets: bool = False,
+) -> Floats:  # fmt: skip
+    """The sums of `kernels.gram_of_folds.run` of a run of rows, for each of k folds."""
     from fastgd.kernels import gram_of_folds
 
-    sums: Floats = gram_of_folds.run(x, y, weights, ONE_FOLD, 1, shift, w_ref, rows_together(d))
-    return sums[0, :-3]
+    block = rows_together(len(w_ref))
+    sums: Floats = gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref, block, has_targets)
+    return sums
 
 
 def _plain(rows: Dataset, w_ref: Floats) -> Statistics:

@@ -11,7 +11,7 @@ from tests.kernels.rows import NONE, data
 
 
 def run(X, y, weights, of_row, k, shift, w_ref, block_rows=256):
-    return gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref, block_rows)
+    return gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref, block_rows, True)
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 6, 7, 8, 9, 15, 16, 30, 118, 119, 120, 121, 130, 241])
