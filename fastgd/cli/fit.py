@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ import numpy as np
 from fastgd.checks import InvalidDataError
 from fastgd.cli import choice, opening, report
 from fastgd.cli.data import Data
+from fastgd.data.coding import Coding
+from fastgd.domains import CLASSES
+from fastgd.losses import NAMED
 from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.objective import as_rule
@@ -34,6 +38,8 @@ def run(options: Namespace) -> int:
     opening.check_places(options)
     if options.cv is not None:
         choice.check(options)
+    if options.positive is not None and NAMED[options.loss].domain is not CLASSES:
+        raise ValueError(f"--positive belongs to losses of two classes, and not to {options.loss}")
     data = opening.open_rows(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -44,6 +50,7 @@ def run(options: Namespace) -> int:
         if not options.json:
             return 1
     result.feature_names = result.feature_names or data.names
+    result.coding = data.coding
     facts = _facts_of_fit(options, data, result, notes, failure) | {"cross_validation": chosen}
     if failure:
         print(report.as_json(facts))
@@ -144,9 +151,19 @@ def _facts_of_fit(
         "has_intercept": options.intercept, "standardize": options.standardize,
         "model": None if failure else options.save, "picture": None if failure else options.plot,
         "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
-        "dialect": data.dialect or None,
+        "dialect": data.dialect or None, "classes": list(data.coding.classes) or None,
+        "categories": {name: list(levels) for name, levels in data.coding.categories.items()} or None,
     }  # fmt: skip
-    return report.of_fit(result, result.feature_names or ("x",), chosen, [*notes.values()], data.variance())
+    said = [*_notes_of_coding(data.coding), *notes.values()]
+    return report.of_fit(result, result.feature_names or ("x",), chosen, said, data.variance())
+
+
+def _notes_of_coding(coding: Coding) -> Iterator[str]:
+    if coding.classes:
+        yield 'y is 1 where {0} is "{2}", and 0 where it is "{1}"'.format(coding.target, *coding.classes)
+    for name, levels in coding.categories.items():
+        if len(levels) == 1:
+            yield f'{name} has one level only, "{levels[0]}"'
 
 
 def _remedy(options: Namespace, reason: str, kind: str) -> str:
