@@ -94,6 +94,8 @@ def test_evaluate_classes(people, told, run):
     assert [list(row.values()) for row in found["table"].values()] == table.tolist()
     code, out, err = run("evaluate", "m.npz", "people.csv")
     assert (code, err) == (0, "")
+    assert run("evaluate", "m.npz", "people.csv", "--quiet") == (0, "", "")
+    assert run("predict", "m.npz", "people.csv", "--quiet")[2] == ""
     assert out.splitlines()[0] == "people.csv: 240 rows, bought by m.npz"
     assert out.splitlines()[-2].split() == ["no", *map(str, table[0])]
 
