@@ -36,11 +36,11 @@ Data:
 
 Results, errors and warnings:
 
-    FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
-    MultiTargetFit      the fits of several targets
+    FitResult           weights, histories, `predict`, `plot`, `animate`, `trace`, `save`
+    MultiTargetFit      the fits of several targets, `save`
     Summary             sums, differences, columns and targets of summaries, `save`
     CVResult            costs of penalties on held-out folds, the best ones and their fit
-    GroupedSummary      a mapping of key to Summary
+    GroupedSummary      a mapping of key to Summary, `save`
     GroupedFit          the fits of all groups: arrays, `to_frame`, `predict`, and a FitResult by key
     Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
@@ -82,7 +82,7 @@ _HOMES = {
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
     "cross_validate": "solver.cross_validation",
-    "summarize_groups": "solver.groups",
+    "summarize_groups": "solver.summarize_groups",
     "diagnose": "solver.diagnose",
     "explore": "page.explore",
     "compare": "plots.compare",
@@ -159,13 +159,14 @@ if TYPE_CHECKING:
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.divergence import DivergenceError
     from fastgd.solver.grouped_fit import GroupedFit
-    from fastgd.solver.groups import GroupedSummary, summarize_groups
+    from fastgd.solver.groups import GroupedSummary
     from fastgd.solver.inference import inference
     from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.results import FitResult
     from fastgd.solver.summarize import summarize
+    from fastgd.solver.summarize_groups import summarize_groups
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
     from fastgd.solver.targets import MultiTargetFit

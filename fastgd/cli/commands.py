@@ -30,8 +30,8 @@ DEMO = Command(
 COMMANDS = {
     "lesson": Command(
         "the lesson's program in full",
-        "Print what the lesson's program prints, every epoch of it.",
-        ("fastgd lesson --digits 2", "fastgd lesson --sgd --plot sgd.png"),
+        "Print what the lesson's program prints, every epoch of it; or write a page with sliders.",
+        ("fastgd lesson --digits 2", "fastgd lesson --sgd --plot sgd.png", "fastgd lesson --html page.html"),
         arguments.add_lesson,
     ),
     "fit": Command(

@@ -201,7 +201,8 @@ class CsvFile(File):
             types = {name: self.kinds[name] for name in names}
             convert.include_columns = [*names, *others]
             convert.column_types = dict.fromkeys(others, pa.binary()) | {
-                name: kind if pa.types.is_boolean(kind) else pa.float64() for name, kind in types.items()
+                name: kind if name in self.keys or pa.types.is_boolean(kind) else pa.float64()
+                for name, kind in types.items()
             }
             texts = [name for name in names if name in self.texts]
             convert.column_types |= dict.fromkeys(texts, pa.dictionary(pa.int32(), pa.utf8()))

@@ -12,10 +12,10 @@ import numpy as np
 
 from fastgd import display
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data import arrow, rounding, table_checks
+from fastgd.data import arrow, keys, rounding, table_checks
 from fastgd.data.categories import Found, Known, codes_of
 from fastgd.data.chunks import Source, rows_to_keep
-from fastgd.data.coding import UNKNOWN, Codes, unknown_text
+from fastgd.data.coding import UNKNOWN, Codes, Layout, feature, unknown_text
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import File, Place, TableChunk
 from fastgd.wording import Option, Text, column_text, listed, printable, shown
@@ -40,10 +40,12 @@ class TableSource(Source):
         *,
         drops: bool,
         carried: Mapping[str, bool] = EMPTY,
+        by: Sequence[str] = (),
     ):
         """`others` are the target and the weight. Without a target the chunks do not write y.
 
-        `carried` are columns that the chunks carry along, and whether as text where the file is text.
+        `carried` are columns that the chunks carry along, and whether as text where the file is text. Columns
+        of `by` are keys of groups, of any type.
         """
         self._digest: int | None = None
         """A checksum of the targets of a query, from the last full read."""
@@ -54,7 +56,8 @@ class TableSource(Source):
         self.name = name
         self._files, self._drops, self._watch = files, drops, rounding.Watch()
         self.target, self.weight = target, weight
-        self._others = [column for column in others if column is not None]
+        self._keys = tuple(by)
+        self._others = [*(column for column in others if column is not None), *by]
         raw = self._raw(features, coder.columns(target), carried)
         self._coded = coder.of(name, files, raw, target)
         self.coding, self.columns = self._coded.coding, self._coded.layout.names
@@ -97,7 +100,7 @@ class TableSource(Source):
                 if name not in file.names:
                     raise table_checks.lacks(file, name)
             file.texts = frozenset(coded | texts)
-            table_checks.check_file(file, raw, others, coded, are_all=are_all)
+            table_checks.check_file(file, raw, others, {*coded, *self._keys}, are_all=are_all)
         return raw
 
     @property
@@ -193,7 +196,9 @@ class TableSource(Source):
         features = [(at, numbers(name)) for name, at in self._coded.layout.places.items()]
         weights = None if self.weight is None else numbers(self.weight)
         target = None if self.target is None else numbers(self.target)
-        return TableChunk(features, target, weights, m, place)
+        chunk = TableChunk(features, target, weights, m, place)
+        chunk.keys = [values[name] if name in values else np.full(m, constants[name]) for name in self._keys]
+        return chunk
 
     def _unknown(self, batch: Any, values: dict[str, Any], codes: dict[str, Codes], chunk: TableChunk) -> int:
         """The number of unknown levels in a chunk. Refuse the first, unless their features are 0."""
@@ -217,6 +222,24 @@ class TableSource(Source):
                 value=value, remedy=remedy, at=chunk.place(row),
             )  # fmt: skip
         return n
+
+    def keyed(self, by: Any) -> TableSource:
+        names = keys.named(by)
+        if not isinstance(names[0], str):
+            raise InvalidDataError(f"by is {display.value(by)}; name the columns of {self.name}")
+        if taken := [name for name in names if name in (self.target, self.weight)]:
+            raise InvalidDataError(f"by names {shown(taken[0])}, which is the target or the weight")
+        layout = self._coded.layout
+        features = [name for name in layout.places if name not in names]
+        if not features:
+            raise InvalidDataError("by names every feature, and none is left")
+        coded = {name: levels for name, levels in self.coding.categories.items() if name in features}
+        dropped = {feature(name, level) for name in names for level in self.coding.categories.get(name, ())}
+        kept = [name for name in layout.names if name not in dropped and name not in names]
+        coder = Known(Layout.of(kept, coded), self.coding._replace(categories=coded))
+        others = self.target, self.weight
+        files = [file.with_keys(names) for file in self._files]
+        return TableSource(self.name, files, others, features, coder, drops=self._drops, by=names)
 
     def sample(self) -> bytes:
         return b"".join([*(file.sample() for file in self._files), repr(self.coding[1:]).encode()])

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from fastgd.kernels import tree
-from fastgd.kernels._jit import CONTRACT, kernel
+from fastgd.kernels._jit import CONTRACT, FAST, kernel
 from fastgd.kernels.arrays import empty, least, zeros, zeros_as
 from fastgd.kernels.gram import PANEL, STRIP, TILE, add_tile, numbers
 from fastgd.kernels.vectors import (
@@ -109,16 +111,25 @@ def tiles(d):
     return count
 
 
+@kernel(fastmath=FAST)
+def add_targets(y, weights, rows, b, out, at):
+    """Add Σ s t, Σ s t² with t = y − b, and the number of rows of weight above 0 to `out` from out[at] on."""
+    moment, square, counted = 0.0, 0.0, 0.0
+    for row in rows:
+        s, t = weights[row] if len(weights) else 1.0, np.float64(y[row]) - b
+        moment, square, counted = moment + s * t, square + s * (t * t), counted + (s > 0.0)
+    out[at] += moment
+    out[at + 1] += square
+    out[at + 2] += counted
+
+
 @kernel
 def add_rows(x, y, weights, rows, following, shift, w, d, panel, stride, out, n_tiles):
-    """out += Σ z zᵀ over these rows, tile by tile. Returns the number of rows of weight above 0.
+    """out += Σ z zᵀ over these rows, tile by tile.
 
     `following` are rows that are read next. Each tile prefetches some of them, and then the rows after them.
     """
-    columns, jump, counted = len(x) // len(y), PANEL * stride - STRIP, len(rows)
-    if len(weights):
-        for row in rows:
-            counted -= weights[row] <= 0.0
+    columns, jump = len(x) // len(y), PANEL * stride - STRIP
     step, final = -(-columns // n_tiles), len(following) - 1
     for first in range(0, len(rows), PANEL):
         last, tile = least(first + PANEL, len(rows)), 0
@@ -131,26 +142,26 @@ def add_rows(x, y, weights, rows, following, shift, w, d, panel, stride, out, n_
                 ahead = (following[known] + next_row - known) * columns
                 add_tile(panel, last - first, a, b, stride, x, ahead, step, out, tile * TILE * LANES, LANES)
                 tile += 1
-    return counted
 
 
 @kernel
-def run(x, y, weights, of_row, k, shift, w_ref, block_rows):
-    """Σ z zᵀ of each fold, and its number of rows of weight above 0: (k, numbers + 1).
+def run(x, y, weights, of_row, k, shift, w_ref, block_rows, has_targets):
+    """Σ z zᵀ of each fold: (k, numbers), or (k, numbers + 3) with the sums of `add_targets`.
 
     x (n·d,) holds the rows one after the other. weights has length 0 if the rows are unweighted. of_row may
     be empty if k is 1.
     """
     n, d, columns = len(y), len(w_ref), len(shift)
     n_tiles, stride = tiles(d), least((d // LANES + 1) * LANES | LANES, STRIP)
-    table = n_tiles * TILE * LANES
+    table, others = n_tiles * TILE * LANES, 3 if has_targets else 0
+    size, b = table + others, w_ref[columns] if d > columns else 0.0
     panel = zeros((d // STRIP + 1) * PANEL * stride + LANES)
     shift, w = padded(shift), padded(w_ref)
     order, ends = zeros_as(least(n, block_rows), of_row), zeros_as(k, of_row)
     for i in range(len(order)):
         order[i] = i
     n_blocks = -(-n // block_rows)
-    stack = tree.new_stack(n_blocks, k * (table + 1))
+    stack = tree.new_stack(n_blocks, k * size)
     top = tree.EMPTY
     for block in range(n_blocks):
         start, stop = block * block_rows, least((block + 1) * block_rows, n)
@@ -163,17 +174,20 @@ def run(x, y, weights, of_row, k, shift, w_ref, block_rows):
         for j in range(len(node)):
             node[j] = 0.0
         for fold in range(k):
-            last, out = ends[fold], node[fold * (table + 1) : (fold + 1) * (table + 1)]
+            last, out = ends[fold], node[fold * size : (fold + 1) * size]
             rows, following = order[first:last], order[first : stop - start]
-            out[table] = add_rows(
+            add_rows(
                 block_x, block_y, block_weights, rows, following, shift, w, d, panel, stride, out, n_tiles
             )
+            if has_targets:
+                add_targets(block_y, block_weights, rows, b, out, table)
             first = last
         top = tree.push(stack, top, block)
-    node, sums = tree.total(stack, top), empty((k, numbers(d) + 1))
+    node, sums = tree.total(stack, top), empty((k, numbers(d) + others))
     for fold in range(k):
-        unpack(node[fold * (table + 1) :], d, sums[fold])
-        sums[fold, numbers(d)] = node[fold * (table + 1) + table]
+        unpack(node[fold * size :], d, sums[fold])
+        for j in range(others):
+            sums[fold, numbers(d) + j] = node[fold * size + table + j]
     return sums
 
 

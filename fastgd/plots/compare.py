@@ -78,7 +78,7 @@ def compare(
     for name, fit in fits.items():
         plot_cost(fit, axes[0], name, scale)
         if has_paths:
-            draw_path(axes[1], Steps.of(fit, "path", single=True), name)
+            draw_path(axes[1], Steps.of(fit, "compare()", single=True), name)
     if has_paths:  # one legend: of the runs, and of the marks on their paths
         axes[1].get_legend().remove()
         marks = [line for line in axes[1].lines if line.get_label() in MARKS]

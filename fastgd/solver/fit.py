@@ -261,6 +261,10 @@ def _start(w0: Any, rows: Dataset) -> tuple[Floats, float, FitState | None]:
                 f"{listed(rows.columns)}: pass those, in that order"
             )
         return w0._last[0].copy(), w0._last[1], w0._state
+    if getattr(w0, "is_of_targets", False):
+        raise InvalidDataError(
+            f"w0 is a fit of {len(w0)} targets, and y is one: pass the fit of one, as w0[0]"
+        )
     return as_weights("w0", w0, rows.d, rows.is_scalar), 0.0, None
 
 

@@ -18,16 +18,18 @@ from fastgd.data.coding import Coding, check_coding
 from fastgd.data.files import Path
 from fastgd.io import npz
 from fastgd.public import public
-from fastgd.solver import exchange, results, summary
+from fastgd.solver import exchange, groups, results, summary, targets
+from fastgd.solver.groups import Stored
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.solver.summary import Summary
 from fastgd.solver.table import is_by_sample
+from fastgd.solver.targets import MultiTargetFit
 
 
 @public
 def load(path: Path) -> Any:
-    """Load a fit or a summary that its `save` wrote, or a fit that `FitResult.to_json` wrote.
+    """Load what `save` of a fit or a summary wrote, or a fit that `FitResult.to_json` wrote.
 
     Parameters
     ----------
@@ -35,10 +37,10 @@ def load(path: Path) -> Any:
 
     Returns
     -------
-    FitResult or Summary
+    FitResult, MultiTargetFit, Summary or GroupedSummary
         All attributes equal the saved ones to the bit. As `w0` of another call a fit continues as the saved
-        one would. Only `plot("path")` is not available, since it draws the caller's data. A fit from JSON has
-        no histories, and another call begins at its weights.
+        one would. Of pictures only `plot("cost")` is available, since others draw the caller's data. A fit
+        from JSON has no histories, and another call begins at its weights.
 
     Raises
     ------
@@ -57,7 +59,10 @@ def load(path: Path) -> Any:
     ...     fastgd.load(path).w == fit.w
     True
     """
-    return _loaded(path, {results.KIND: FitResult, summary.KIND: Summary})
+    kinds = {
+        results.KIND: FitResult, targets.KIND: MultiTargetFit, summary.KIND: Summary, groups.KIND: Stored,
+    }  # fmt: skip
+    return _loaded(path, kinds)
 
 
 def load_fit(path: Path) -> FitResult:
@@ -74,9 +79,16 @@ def _loaded(path: Path, kinds: dict[str, type]) -> Any:
     try:
         if type(found) is Summary:
             found.check_sizes()
+        elif type(found) is Stored:
+            return found.grouped()
         else:
-            _need("value", type(found) is FitResult and found._rows is None)
-            _check(found)
+            fits = found.fits if type(found) is MultiTargetFit else (found,)
+            _need("value", bool(fits) and all(type(fit) is FitResult and fit._rows is None for fit in fits))
+            for fit in fits:
+                _check(fit)
+            if type(found) is MultiTargetFit:
+                _need("names", len(found.target_names) in (0, len(fits)))
+                _need("fits", len({(np.shape(fit.w), fit.feature_names) for fit in fits}) == 1)
     except InvalidDataError as error:
         raise InvalidDataError(f"{os.fspath(path)} {error}") from None
     return found

@@ -19,7 +19,7 @@ from fastgd.solver.descents import Descent
 from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
-from fastgd.solver.options import Plan, Solver
+from fastgd.solver.options import DIVERGED, Plan, Report, Solver
 from fastgd.solver.results import FitResult
 
 MAPPED = 1 << 12
@@ -191,7 +191,11 @@ def report_divergence(
     if options.on_divergence == "raise":
         message += words.aside(" (the finite part of the run is in the error's .result)")
         raise DivergenceError(message, result, epoch, limit, rate)
-    callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
+    message += "; the result is the finite part of the run"
+    if options.reports is None:
+        callers.warn(message, RuntimeWarning)
+    else:
+        options.reports.append(Report(DIVERGED, message, -float(epoch)))
 
 
 def _safe(descent: Descent) -> tuple[float, float] | tuple[None, None]:

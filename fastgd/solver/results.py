@@ -215,8 +215,13 @@ class FitResult(Pictured, Tabular, Scored):
         """
         from fastgd.io import npz
 
-        w0, samples = npz.storable(self._w0), npz.storable(self._samples)
-        npz.write(path, KIND, replace(self, _rows=None, _w0=w0, _samples=samples))
+        npz.write(path, KIND, self._stored())
+
+    def _stored(self) -> FitResult:
+        """The fit as it stands in a file."""
+        from fastgd.io.npz import storable
+
+        return replace(self, _rows=None, _w0=storable(self._w0), _samples=storable(self._samples))
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The fit as JSON, for other programs. `fastgd.load` reads it.

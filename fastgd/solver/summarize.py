@@ -26,6 +26,7 @@ from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.options import Options
 from fastgd.solver.products import Products
 from fastgd.solver.statistics import FAR, Statistics
+from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
 
 FIRST_TARGETS = 4096
@@ -98,6 +99,8 @@ def read(X: Any, y: Any, sample_weight: Any, folds: Any, **how: Any) -> tuple[Su
     )  # fmt: skip
     options.check()
     rows = as_dataset(X, y, sample_weight)
+    if isinstance(rows, Summarized):
+        rows.refuse("summarize")
     once.check_log(options, rows)
     log = None
     try:
@@ -123,7 +126,9 @@ def of_rows(
     """The summary of rows, and the number of passes."""
     y_ref = _far_target(rows)
     shifted = ShiftedTargets(rows, y_ref) if y_ref else rows
-    result = centring.read_centred(shifted, True, resolve("auto"), n_threads, None, folds)
+    result = centring.read_centred(
+        shifted, True, resolve("auto"), n_threads, None, folds, has_targets=True
+    )  # fmt: skip
     whole = of_statistics(result.statistics, rows, target, y_ref)
     parts = []
     for statistics, n in result.parts:
@@ -143,7 +148,7 @@ def _far_target(rows: Dataset) -> float:
 def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y", y_ref: float = 0.0) -> Summary:
     """The summary with the statistics of √s·[x − x_ref, 1] and y − y_ref."""
     if not statistics.is_finite:
-        centring.refuse_overflow()
+        centring.refuse_overflow(np.diag(statistics.G))
     n = rows.facts.n_counted if rows.has_weights else rows.n
     products = Products.of(statistics, y_ref)
     if not math.isfinite(products.squares_of_y):

@@ -134,3 +134,10 @@ def test_the_summary_of_an_estimator_is_that_of_its_rows(rows):
     for has_intercept in (True, False):
         model = estimators.GDRegressor(fit_intercept=has_intercept).fit(X, y)
         assert_alike(model.summary_, fastgd.summarize(X, y))
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_summary_is_not_summarized_again(folds):
+    summary = fastgd.summarize([1.0, 2.0], [1.0, 3.0])
+    with pytest.raises(ValueError, match="^a Summary has no rows, and summarize needs them: pass X and y"):
+        fastgd.summarize(summary, folds=folds)
