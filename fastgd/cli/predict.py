@@ -59,7 +59,7 @@ def run(options: Namespace) -> int:
     else:
         with replacing(options.out) as file:
             WRITERS[suffix](file, tables, output)
-    counts.tell(options, model, EMPTY[suffix])
+    counts.tell(options, model, "empty" if suffix == ".npy" and output.is_text else EMPTY[suffix])
     return 0
 
 
@@ -96,6 +96,11 @@ class Output(NamedTuple):
     @property
     def names(self) -> tuple[str, ...]:
         return (*self.beside, self.kind)
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the predictions are labels that are no numbers."""
+        return self.kind == "class" and self.labels.dtype.kind == "U"
 
     def predictions(self, scores: NDArray[Any], model: FitResult) -> NDArray[Any]:
         if self.kind == "probability":
@@ -194,8 +199,7 @@ def _write_csv(file: BinaryIO, tables: Iterator[Table], output: Output) -> None:
 
 def _write_npy(file: BinaryIO, tables: Iterator[Table], output: Output) -> None:
     """Write a header first, and again when the number of rows is known. NumPy pads headers for that."""
-    is_text = output.kind == "class" and output.labels.dtype.kind == "U"
-    dtype = output.labels.dtype.newbyteorder("<") if is_text else np.dtype("<f8")
+    dtype = output.labels.dtype.newbyteorder("<") if output.is_text else np.dtype("<f8")
 
     def write_header(n: int) -> None:
         header = {"descr": dtype.str, "fortran_order": False, "shape": (n,)}
@@ -204,7 +208,7 @@ def _write_npy(file: BinaryIO, tables: Iterator[Table], output: Output) -> None:
     n = 0
     write_header(n)
     for table in tables:
-        values = np.ma.filled(table.predictions.astype(dtype), "" if is_text else np.nan)
+        values = np.ma.filled(table.predictions.astype(dtype), "" if output.is_text else np.nan)
         file.write(values.tobytes())
         n += len(values)
     file.seek(0)

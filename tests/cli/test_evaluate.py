@@ -225,3 +225,18 @@ def test_refusals(people, run, case):
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_labels_of_rows_with_a_missing_value(people, run):
+    _, scores = people
+    PEOPLE.drop(columns="bought").assign(age=PEOPLE["age"].where(PEOPLE.index != 5)).to_csv(
+        "some.csv", index=False
+    )
+    code, _, err = run("predict", "m.npz", "some.csv", "--class", "--missing", "drop", "--out", "p.npy")
+    assert (code, err) == (0, f"fastgd: 1 of {N} rows have a missing value: their predictions are empty\n")
+    expected = np.where(scores > 0, "yes", "no")
+    expected[5] = ""
+    assert np.load("p.npy").tolist() == expected.tolist()
+    run("predict", "m.npz", "some.csv", "--class", "--missing", "drop", "--out", "p.parquet")
+    expected = [None if label == "" else label for label in expected.tolist()]
+    assert parquet.read_table("p.parquet")["class"].to_pylist() == expected
