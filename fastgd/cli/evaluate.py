@@ -31,7 +31,7 @@ def run(options: Namespace) -> int:
 
     model = load_fit(options.model)
     if not model.converged:
-        opening.say(f"the fit in {options.model} has not converged")
+        opening.note(options, f"the fit in {options.model} has not converged")
     target = options.target if options.target is not None else model.coding.target
     if not target:
         raise InvalidDataError(
@@ -51,7 +51,7 @@ def run(options: Namespace) -> int:
         "rows": found.n, "rows_left_out": n_read - found.n, "unknown_levels": n_unknown,
         "total_weight": found.total,
     } | found.results()  # fmt: skip
-    print(report.as_json(facts) if options.json else "\n".join(_lines(facts)))
+    report.show(options, facts, _lines)
     return 0
 
 

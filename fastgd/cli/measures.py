@@ -11,17 +11,11 @@ from numpy.typing import NDArray
 from fastgd.domains import CLASSES
 from fastgd.engine.blocks import Floats
 from fastgd.loss_base import Loss
-from fastgd.losses import NAMED
 from fastgd.solver.results import FitResult
+from fastgd.solver.scores import loss_of
 
 MOST_SCORES = 1 << 24
 """The largest number of scores that are kept, 128 MB, for the area under the ROC curve."""
-
-
-def loss_of(model: FitResult) -> Loss:
-    """The loss of a model. An own loss, or one that is not known, predicts y by its scores."""
-    loss: Loss = NAMED.get(model._options.get("loss", ""), NAMED["squared_error"])
-    return loss
 
 
 def labels_of(model: FitResult) -> tuple[str, ...]:

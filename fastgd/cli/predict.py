@@ -24,6 +24,7 @@ from fastgd.functions import forward
 from fastgd.io.npz import replacing
 from fastgd.solver.model import load_fit
 from fastgd.solver.results import FitResult
+from fastgd.solver.scores import loss_of
 
 OUTPUTS = ".csv", ".parquet", ".npy"
 TOLD = {"root_mean_square_error": "root mean square error", "accuracy": "accuracy", "log_loss": "log loss"}
@@ -40,7 +41,7 @@ def run(options: Namespace) -> int:
         opening.check_place("--out", options.out, options.data, options.model)
     model = load_fit(options.model)
     if not model.converged:
-        opening.say(f"the fit in {options.model} has not converged")
+        opening.note(options, f"the fit in {options.model} has not converged")
     output = Output.of(options, model)
     if suffix == ".npy" and output.beside:
         raise InvalidDataError(
@@ -58,7 +59,7 @@ def run(options: Namespace) -> int:
     else:
         with replacing(options.out) as file:
             WRITERS[suffix](file, tables, output)
-    counts.tell(model, EMPTY[suffix])
+    counts.tell(options, model, "empty" if suffix == ".npy" and output.is_text else EMPTY[suffix])
     return 0
 
 
@@ -76,7 +77,7 @@ class Output(NamedTuple):
     def of(cls, options: Namespace, model: FitResult) -> Output:
         """Refuses what the loss of the model does not have."""
         kind = "probability" if options.probability else "class" if options.class_ else "prediction"
-        loss, labels = measures.loss_of(model), measures.labels_of(model)
+        loss, labels = loss_of(model), measures.labels_of(model)
         if (kind == "class" and not labels) or (kind == "probability" and not loss.gives_probabilities):
             name = model._options.get("loss", "of an earlier fastgd")
             able = "a loss of two classes" if kind == "class" else "--loss log_loss or modified_huber"
@@ -96,9 +97,14 @@ class Output(NamedTuple):
     def names(self) -> tuple[str, ...]:
         return (*self.beside, self.kind)
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the predictions are labels that are no numbers."""
+        return self.kind == "class" and self.labels.dtype.kind == "U"
+
     def predictions(self, scores: NDArray[Any], model: FitResult) -> NDArray[Any]:
         if self.kind == "probability":
-            return measures.loss_of(model).probability(scores)
+            return loss_of(model).probability(scores)
         return scores if self.kind == "prediction" else self.labels[(scores > 0.0).astype(int)]
 
 
@@ -118,17 +124,20 @@ class Counts:
         self.n = self.n_left_out = self.n_unknown = 0
         self.measures = measures.measures_of(model)
 
-    def tell(self, model: FitResult, empty: str) -> None:
+    def tell(self, options: Namespace, model: FitResult, empty: str) -> None:
         if self.n_left_out:
-            opening.say(
-                f"{self.n_left_out} of {self.n} rows have a missing value: their predictions are {empty}"
+            opening.note(
+                options,
+                f"{self.n_left_out} of {self.n} rows have a missing value: their predictions are {empty}",
             )
         if self.n_unknown:
-            opening.say(f"{self.n_unknown} levels are unknown to the model: their features are 0")
+            opening.note(options, f"{self.n_unknown} levels are unknown to the model: their features are 0")
         if self.measures.total:
             found = self.measures.results()
             told = [f"{name} {found[key]:.6g}" for key, name in TOLD.items() if found.get(key) is not None]
-            opening.say(f"{', '.join(told)} of the {self.measures.n:,} rows with {model.coding.target}")
+            opening.note(
+                options, f"{', '.join(told)} of the {self.measures.n:,} rows with {model.coding.target}"
+            )
 
 
 def scores_of(model: FitResult, part: Part) -> NDArray[np.float64]:
@@ -190,8 +199,7 @@ def _write_csv(file: BinaryIO, tables: Iterator[Table], output: Output) -> None:
 
 def _write_npy(file: BinaryIO, tables: Iterator[Table], output: Output) -> None:
     """Write a header first, and again when the number of rows is known. NumPy pads headers for that."""
-    is_text = output.kind == "class" and output.labels.dtype.kind == "U"
-    dtype = output.labels.dtype.newbyteorder("<") if is_text else np.dtype("<f8")
+    dtype = output.labels.dtype.newbyteorder("<") if output.is_text else np.dtype("<f8")
 
     def write_header(n: int) -> None:
         header = {"descr": dtype.str, "fortran_order": False, "shape": (n,)}
@@ -200,7 +208,7 @@ def _write_npy(file: BinaryIO, tables: Iterator[Table], output: Output) -> None:
     n = 0
     write_header(n)
     for table in tables:
-        values = np.ma.filled(table.predictions.astype(dtype), "" if is_text else np.nan)
+        values = np.ma.filled(table.predictions.astype(dtype), "" if output.is_text else np.nan)
         file.write(values.tobytes())
         n += len(values)
     file.seek(0)

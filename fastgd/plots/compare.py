@@ -13,11 +13,13 @@ from fastgd.plots.cost import plot_cost
 from fastgd.plots.path import MARKS, draw_path
 from fastgd.plots.steps import Steps, n_parameters, refusal
 from fastgd.plots.style import require_matplotlib
+from fastgd.public import public
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
 
+@public
 def compare(
     fits: Mapping[str, Any], *, scale: Literal["linear", "log"] = "linear", figure: FigureBase | None = None
 ) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from fastgd import display
 from fastgd.data.backend import resolve
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver.centring import read_centred
 from fastgd.solver.statistics import Statistics
 
@@ -40,6 +41,7 @@ class Pictured:
         @property
         def _outcome(self) -> str: ...
 
+    @public
     def plot(
         self,
         kind: str | None = None,
@@ -101,6 +103,7 @@ class Pictured:
 
         return plot(self, kind, ax=ax, label=label, scale=scale, epochs=epochs, residuals=residuals)
 
+    @public
     def animate(
         self,
         path: str | os.PathLike[str] | None = None,

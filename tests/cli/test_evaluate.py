@@ -94,6 +94,8 @@ def test_evaluate_classes(people, told, run):
     assert [list(row.values()) for row in found["table"].values()] == table.tolist()
     code, out, err = run("evaluate", "m.npz", "people.csv")
     assert (code, err) == (0, "")
+    assert run("evaluate", "m.npz", "people.csv", "--quiet") == (0, "", "")
+    assert run("predict", "m.npz", "people.csv", "--quiet")[2] == ""
     assert out.splitlines()[0] == "people.csv: 240 rows, bought by m.npz"
     assert out.splitlines()[-2].split() == ["no", *map(str, table[0])]
 
@@ -223,3 +225,18 @@ def test_refusals(people, run, case):
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_labels_of_rows_with_a_missing_value(people, run):
+    _, scores = people
+    PEOPLE.drop(columns="bought").assign(age=PEOPLE["age"].where(PEOPLE.index != 5)).to_csv(
+        "some.csv", index=False
+    )
+    code, _, err = run("predict", "m.npz", "some.csv", "--class", "--missing", "drop", "--out", "p.npy")
+    assert (code, err) == (0, f"fastgd: 1 of {N} rows have a missing value: their predictions are empty\n")
+    expected = np.where(scores > 0, "yes", "no")
+    expected[5] = ""
+    assert np.load("p.npy").tolist() == expected.tolist()
+    run("predict", "m.npz", "some.csv", "--class", "--missing", "drop", "--out", "p.parquet")
+    expected = [None if label == "" else label for label in expected.tolist()]
+    assert parquet.read_table("p.parquet")["class"].to_pylist() == expected

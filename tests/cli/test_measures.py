@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -67,9 +65,3 @@ def test_what_is_not_known_is_none(monkeypatch):
     assert added(Numbers(NAMED["squared_error"]), SCORES, np.full(N, 0.5), None, 50)["r2"] is None
     monkeypatch.setattr(measures, "MOST_SCORES", N - 1)
     assert added(Classes(NAMED["log_loss"], "01"), SCORES, LABELS, None, 50)["auc"] is None
-
-
-def test_the_loss_of_a_model():
-    unknown = SimpleNamespace(_options={"loss": "my own"})
-    assert measures.loss_of(unknown) is NAMED["squared_error"]
-    assert measures.labels_of(unknown) == ()
