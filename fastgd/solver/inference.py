@@ -107,9 +107,9 @@ def inference(
     >>> import fastgd
     >>> result = fastgd.inference([1.0, 2.0, 3.0, 4.0], [2.1, 3.9, 6.2, 7.8], fit_intercept=True)
     >>> result
-    Inference(4 samples, 2 coefficients, R² 0.996304, classical)
+    Inference(4 samples, 2 coefficients, R² 0.995661, classical)
     >>> [round(error, 4) for error in result.standard_errors.tolist()]
-    [0.0831, 0.2274]
+    [0.0906, 0.248]
     """
     special = _special_functions()
     fit_intercept = checks.flag("fit_intercept", fit_intercept)
