@@ -30,8 +30,9 @@ DEMO = Command(
 COMMANDS = {
     "lesson": Command(
         "the lesson's program in full",
-        "Print what the lesson's program prints, every epoch of it.",
-        ("fastgd lesson --digits 2", "fastgd lesson --sgd --plot sgd.png"),
+        "Print what the lesson's program prints, every epoch of it. Exit code 1: it diverged, and its first "
+        "epochs are shown.",
+        ("fastgd lesson --digits 2", "fastgd lesson --sgd --learning-rate 0.05 --epochs 20 --plot sgd.png"),
         arguments.add_lesson,
     ),
     "fit": Command(

@@ -94,6 +94,16 @@ class Products(NamedTuple):
             error=EPS * 4.0 * statistics.s + 2.0 * math.sqrt(s) * math.sqrt(squares) + squares
         )
 
+    @classmethod
+    def mirrored(cls, statistics: Statistics, total: float) -> Products:
+        """From the statistics of √s·x: the products of the rows and of their mirror images (−x, −y), each of
+        half the weight. `total` is Σ s. Means are 0; least squares without an intercept are the same."""
+        d = len(statistics.c)
+        zeros = np.zeros(d)
+        G, c = np.zeros((d + 1, d + 1)), np.append(statistics.c, 0.0)
+        G[:d, :d], G[d, d] = statistics.G, total
+        return cls.of(Statistics(total, np.append(statistics.w_ref, 0.0), G, c, statistics.s, zeros))
+
     @property
     def mean(self) -> Floats:
         return self.x_ref + self.offset

@@ -23,6 +23,7 @@ from fastgd.solver.checkpoint import Checkpoint, described
 from fastgd.solver.folds import MOST, Folds
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.options import Options
+from fastgd.solver.problem import Problem
 from fastgd.solver.products import Products
 from fastgd.solver.statistics import FAR, Statistics
 from fastgd.solver.summary import Summary
@@ -142,11 +143,28 @@ def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y", y_re
     """The summary with the statistics of √s·[x − x_ref, 1] and y − y_ref."""
     if not statistics.is_finite:
         centring.refuse_overflow()
+    return _of_products(Products.of(statistics, y_ref), rows, target)
+
+
+def _of_products(products: Products, rows: Dataset, target: str) -> Summary:
     n = rows.facts.n_counted if rows.has_weights else rows.n
-    products = Products.of(statistics, y_ref)
     if not math.isfinite(products.squares_of_y):
         raise InvalidDataError("y is too large: its squares overflow; scale it")
     return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products)
+
+
+def of_problem(problem: Problem) -> Summary | None:
+    """The summary from the statistics of a problem of squared errors. Without an intercept its means are 0.
+
+    It takes no pass if the problem has statistics, and one over few rows. None for more rows without them.
+    """
+    rows, has_intercept = problem.rows, problem.objective.fit_intercept
+    if not (problem.has_statistics or rows.has_at_most(centring.ACCURATE_ROWS)):
+        return None
+    if has_intercept:
+        return of_statistics(problem.centred, rows)
+    statistics = problem.statistics if problem.is_plain else problem.centred
+    return _of_products(Products.mirrored(statistics, problem.total), rows, "y")
 
 
 def _no_rows(X: Any, y: Any, sample_weight: Any) -> Summary | None:
