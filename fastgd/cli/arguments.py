@@ -41,6 +41,14 @@ def add_lesson(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clear", action="store_true", help="remove the kernels, and nothing else")
+
+
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
 def add_fit(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group
     _add_data(group("data"))

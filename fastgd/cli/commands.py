@@ -76,4 +76,18 @@ COMMANDS = {
         "Compile the kernels of the usual calls, once for this machine and version of fastgd.",
         ("fastgd warmup",),
     ),
+    "cache": Command(
+        "where compiled kernels are, and how many",
+        "The number, size and folder of the compiled kernels. A fit compiles again what it misses.",
+        ("fastgd cache", "fastgd cache --clear"),
+        arguments.add_cache,
+    ),
+    "completion": Command(
+        "complete commands and options with the Tab key",
+        "Print the lines that let a shell complete commands, options and their values (needs "
+        "fastgd[completion]). Put the first example into ~/.bashrc (or ~/.zshrc, with zsh), or the "
+        "second into ~/.config/fish/config.fish.",
+        ('eval "$(fastgd completion bash)"', "fastgd completion fish | source"),
+        arguments.add_completion,
+    ),
 }
