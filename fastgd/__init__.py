@@ -6,6 +6,7 @@ Fit:
     sgd                 stochastic gradient descent
     sweep               one fit for each of several learning rates, in shared passes
     diagnose            stable learning rates, the optimum, and a forecast of convergence
+    explore             a page with sliders that shows the descent, in one HTML file
     load                read a fit or a summary that `save` wrote
 
 Summarise:
@@ -22,6 +23,10 @@ Compute:
     cost                the mean loss, plus penalties
     gradient            the gradient of the cost
     cost_and_gradient   both, in one pass
+
+Look:
+
+    compare             the costs and paths of several fits in one picture
 
 Data:
 
@@ -77,8 +82,10 @@ _HOMES = {
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
     "cross_validate": "solver.cross_validation",
-    "summarize_groups": "solver.groups",
+    "summarize_groups": "solver.summarize_groups",
     "diagnose": "solver.diagnose",
+    "explore": "page.explore",
+    "compare": "plots.compare",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
     "inference": "solver.inference",
@@ -97,7 +104,7 @@ _HOMES = {
     "Diagnosis": "solver.diagnose",
     "InvalidDataError": "checks",
     "ConvergenceWarning": "solver.options",
-    "DivergenceError": "solver.results",
+    "DivergenceError": "solver.divergence",
 }
 _ROOMS = ("estimators", "losses", "schedules")
 """Public modules: `fastgd.losses.Huber(2.0)`."""
@@ -117,10 +124,12 @@ __all__ = [
     "SweepResult",
     "__version__",
     "chunks",
+    "compare",
     "cost",
     "cost_and_gradient",
     "cross_validate",
     "diagnose",
+    "explore",
     "forward",
     "gradient",
     "gradient_descent",
@@ -144,16 +153,20 @@ if TYPE_CHECKING:
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.page.explore import explore
+    from fastgd.plots.compare import compare
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
+    from fastgd.solver.divergence import DivergenceError
     from fastgd.solver.grouped_fit import GroupedFit
-    from fastgd.solver.groups import GroupedSummary, summarize_groups
+    from fastgd.solver.groups import GroupedSummary
     from fastgd.solver.inference import inference
     from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
-    from fastgd.solver.results import DivergenceError, FitResult
+    from fastgd.solver.results import FitResult
     from fastgd.solver.summarize import summarize
+    from fastgd.solver.summarize_groups import summarize_groups
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
     from fastgd.solver.targets import MultiTargetFit

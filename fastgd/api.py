@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fastgd import checks
 from fastgd.data.chunks import Source
 from fastgd.losses import Loss
+from fastgd.public import public
 from fastgd.schedules import LearningRate
 from fastgd.solver import loop
 from fastgd.solver.callbacks import EpochFunction
@@ -24,6 +25,7 @@ from fastgd.solver.results import FitResult
 Path = str | os.PathLike[str]
 
 
+@public
 def gradient_descent(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,
@@ -197,6 +199,7 @@ def gradient_descent(
     return fit("gradient_descent", X, y, sample_weight, objective, rule, options)
 
 
+@public
 def sgd(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,

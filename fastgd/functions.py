@@ -19,6 +19,7 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine import threads
 from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import Loss, SquaredError, as_loss
+from fastgd.public import public
 from fastgd.solver import scaling
 from fastgd.solver.cost import Cost, squared_cost
 from fastgd.solver.each_row import each_row, predict
@@ -27,6 +28,7 @@ from fastgd.solver.objective import Objective, as_objective, check_loss
 from fastgd.solver.summarized import Summarized
 
 
+@public
 def forward(
     X: ArrayLike,
     w: ArrayLike,
@@ -74,6 +76,7 @@ def forward(
     return predict(X, w, intercept, backend, n_threads)
 
 
+@public
 def loss(
     X: ArrayLike,
     y: ArrayLike,
@@ -144,6 +147,7 @@ def loss(
     return float(losses[0]) if is_number else losses
 
 
+@public
 def cost(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,
@@ -181,6 +185,7 @@ def cost(
     )[0]
 
 
+@public
 def gradient(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,
@@ -218,6 +223,7 @@ def gradient(
     )[1]
 
 
+@public
 def cost_and_gradient(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,

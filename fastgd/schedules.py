@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd import checks, display
+from fastgd.public import public
 
 
 class TimesAuto(NamedTuple):
@@ -92,6 +93,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, np.ndarray) and value.ndim == 0
 
 
+@public
 def inverse_scaling(first: float, n_epochs: int, *, power: float = 0.5) -> NDArray[np.float64]:
     """Rates that fall with a power of the epoch: α_k = first / (k + 1)^power for k = 0, 1, …
 
@@ -122,6 +124,7 @@ def inverse_scaling(first: float, n_epochs: int, *, power: float = 0.5) -> NDArr
     return _schedule(first, np.arange(1.0, _epochs(n_epochs) + 1.0) ** -checks.number("power", power))
 
 
+@public
 def exponential(first: float, n_epochs: int, *, decay: float) -> NDArray[np.float64]:
     """Rates that fall exponentially: α_k = first · decay^k for k = 0, 1, …
 
@@ -152,6 +155,7 @@ def exponential(first: float, n_epochs: int, *, decay: float) -> NDArray[np.floa
     return _schedule(first, checks.positive("decay", decay) ** np.arange(float(_epochs(n_epochs))))
 
 
+@public
 def step(first: float, n_epochs: int, *, every: int, factor: float = 0.1) -> NDArray[np.float64]:
     """Rates that fall in steps: α_k = first · factor^⌊k / every⌋ for k = 0, 1, …
 
@@ -185,6 +189,7 @@ def step(first: float, n_epochs: int, *, every: int, factor: float = 0.1) -> NDA
     return _schedule(first, checks.positive("factor", factor) ** (np.arange(_epochs(n_epochs)) // every))
 
 
+@public
 def cosine(first: float, n_epochs: int, *, last: float = 0.0) -> NDArray[np.float64]:
     """Rates along half a cosine: α_k = last + (first − last) (1 + cos(πk/n_epochs))/2 for k = 0, 1, …
 

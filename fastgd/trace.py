@@ -31,6 +31,7 @@ class Run(Protocol):
     _samples: tuple[list[Any], list[Any]] | None
     _w0: Any
     _order: Any
+    _first_epoch: int
 
 
 def trace(fit: Run, digits: int | None, full: bool | None, predict: Any) -> str:
@@ -44,7 +45,8 @@ def trace(fit: Run, digits: int | None, full: bool | None, predict: Any) -> str:
     if predict is None and np.ndim(fit.w) == 0:
         predict = 4
     before, after = _predictions(fit, digits, predict) if predict is not None else ([], [])
-    epoch = _sgd_epoch(fit, digits) if fit.solver == "sgd" else _descent_epoch(fit, digits)
+    by_sample = fit.solver == "sgd" and fit.loss_history is not None  # not batches of all rows
+    epoch = _sgd_epoch(fit, digits) if by_sample else _descent_epoch(fit, digits)
     lines = [*before, *_epochs(fit.n_epochs, epoch, full), *after]
     return "\n".join(lines)
 
@@ -102,9 +104,9 @@ def _sgd_epoch(fit: Run, digits: int | None) -> Callable[[int], list[str]]:
     def lines(epoch: int) -> list[str]:
         w, loss = _plain(weights[epoch + 1]), float(losses[epoch])
         shown = []
-        if gradients is not None:
+        if gradients is not None and gradients.ndim == np.ndim(fit.w) + 2:
             steps = gradients[epoch].tolist()
-            order = fit._order.indices(epoch, len(xs), block_rows(np.size(fit.w)))
+            order = fit._order.indices(fit._first_epoch + epoch, len(xs), block_rows(np.size(fit.w)))
             if epoch == 0 and isinstance(fit._w0, int):  # Python integers stay integers for one step
                 steps[0] = reference.sample_gradient(xs[order[0]], ys[order[0]], fit._w0)
             for i, gradient in zip(order, steps, strict=True):

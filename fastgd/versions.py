@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 from fastgd._version import __version__
 from fastgd.engine.threads import default_threads
+from fastgd.public import public
 
 CORE = ("numpy", "numba", "llvmlite")
 EXTRAS = "scikit-learn", "pyarrow", "dask", "distributed", "tqdm", "matplotlib", "pandas", "polars"
 
 
+@public
 def show_versions() -> None:
     """Print versions of fastgd and its dependencies, the machine, and the folder of the kernel cache.
 

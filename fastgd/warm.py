@@ -15,6 +15,7 @@ import numpy as np
 from fastgd import functions
 from fastgd.api import gradient_descent, sgd
 from fastgd.data.backend import resolve
+from fastgd.public import public
 from fastgd.solver.diagnose import diagnose
 from fastgd.solver.planner import Method
 from fastgd.solver.progress import bar
@@ -32,6 +33,7 @@ SCALED: tuple[dict[str, Any], ...] = (
 )
 
 
+@public
 def warmup(*, progress: bool = False) -> float:
     """Compile the kernels of the usual calls, or load them from the disk cache.
 

@@ -11,14 +11,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "fastgd"
 
 LAYERS = [
-    ["_version", "callers", "display", "wording", "domains", "lazy", "reference", "penalties"],
+    ["_version", "callers", "display", "wording", "domains", "lazy", "reference", "penalties", "keywords"],
+    ["public"],
     ["checks", "loss_base"],
     ["losses"],
     ["engine", "schedules", "kernels"],
     ["plots", "data", "versions"],
     ["distributed", "io", "trace"],
     ["solver"],
-    ["api", "functions"],
+    ["api", "functions", "page"],
     ["estimators", "warm"],
     ["cli"],
     ["__main__"],

@@ -39,6 +39,20 @@ def add_lesson(parser: argparse.ArgumentParser) -> None:
         "--plot", type=values.file, metavar="FILE",
         help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])",
     )  # fmt: skip
+    add_page(parser.add_argument_group("a page with sliders (needs fastgd[html])"))
+
+
+def add_page(group: argparse._ArgumentGroup) -> None:
+    """The options of `lesson --html`."""
+    add = group.add_argument
+    add("--html", type=values.file, metavar="PAGE", help="write the page into this file, and print no run")
+    add(
+        "data", nargs="?", metavar="DATA", type=values.file,
+        help="as of `fastgd fit`, with one or two columns beside the target; by default the lesson's samples",
+    )  # fmt: skip
+    add("--target", metavar="Y", help="the column to predict")
+    add("--features", type=values.names, metavar="A,B", help="the columns of X; by default all others")
+    add("--intercept", action="store_true", help="with an intercept, for one column of X")
 
 
 def add_cache(parser: argparse.ArgumentParser) -> None:

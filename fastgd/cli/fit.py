@@ -15,12 +15,13 @@ from fastgd.checks import InvalidDataError
 from fastgd.cli import opening, report
 from fastgd.cli.data import Data
 from fastgd.kernels.compiling import seconds as kernel_seconds
+from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
 from fastgd.solver.problem import Problem
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.results import FitResult
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
 """The default number of epochs, if epochs run on statistics and if each is a pass."""
@@ -56,9 +57,9 @@ def run(options: Namespace) -> int:
     if options.save:
         run.fit.save(options.save)
     if options.plot:
-        from fastgd import plots
+        from fastgd.plots import picture
 
-        plots.save(run.fit, options.plot, ("cost",))
+        picture.save(run.fit, options.plot, ("cost",))
     is_failure = facts["not_converged"] is not None and not options.allow_unconverged
     if facts["not_converged"] and (options.json or options.quiet):
         if is_failure:

@@ -8,7 +8,8 @@ from typing import Any
 
 from fastgd import reference
 from fastgd.api import gradient_descent, sgd
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.divergence import DivergenceError
+from fastgd.solver.results import FitResult
 from fastgd.trace import DOTS
 
 N_EPOCHS, RATE, W0 = 100, 0.01, 1.0
@@ -36,6 +37,11 @@ def stochastic_lesson(
 
 def run(options: Namespace) -> int:
     """The command `fastgd lesson`."""
+    if options.html is not None:
+        from fastgd.cli import page
+
+        page.write(options, (X_DATA, Y_DATA))
+        return 0
     program = stochastic_lesson if options.sgd else full_batch_lesson
     settings = options.learning_rate, options.w0
     try:
@@ -47,7 +53,7 @@ def run(options: Namespace) -> int:
     if has_diverged:
         fit = program(min(FIRST, max(1, epoch)), *settings, on_divergence="ignore")
     if options.plot is not None:
-        from fastgd.plots import save
+        from fastgd.plots.picture import save
 
         save(fit, options.plot)
     trace = fit.trace(digits=options.digits, full=True)

@@ -52,9 +52,9 @@ def check_places(options: Namespace) -> None:
         if (other := written.setdefault(os.path.realpath(path), name)) != name:
             raise InvalidDataError(f"{other} and {name} name one file, {path}: name two")
     if options.plot is not None:
-        from fastgd import plots
+        from fastgd.plots import picture
 
-        plots.check_file(options.plot)
+        picture.check_file(options.plot)
 
 
 def check_place(name: str, path: str, *others: str) -> None:

@@ -75,6 +75,8 @@ def misuse(options: argparse.Namespace) -> str:
         return "--samples belongs to the fit that `fastgd` shows without a command"
     if options.command == "diagnose" and options.solver == "sgd" and options.l2:
         return "--l2 of diagnose belongs to --solver gd"
+    if options.command == "lesson":
+        return _misuse_of_lesson(options)
     if options.command != "fit":
         return ""
     if options.solver == "gd" and options.shuffle is not None:
@@ -87,4 +89,18 @@ def misuse(options: argparse.Namespace) -> str:
         return "--seed belongs to --shuffle"
     if options.checkpoint_every is not None and options.checkpoint is None:
         return "--checkpoint-every belongs to --checkpoint"
+    return ""
+
+
+def _misuse_of_lesson(options: argparse.Namespace) -> str:
+    if options.html is None and (options.data, options.target, options.features) != (None, None, None):
+        return "DATA, --target and --features belong to --html"
+    if options.html is None and options.intercept:
+        return "--intercept belongs to --html"
+    if options.html is not None and (options.sgd or options.plot is not None):
+        return "--sgd and --plot belong to the printed run; the page of --html has both solvers"
+    if options.data is not None and options.target is None:
+        return "DATA needs --target, the column to predict"
+    if options.data is None and options.target is not None:
+        return "--target belongs to DATA"
     return ""

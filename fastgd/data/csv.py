@@ -188,7 +188,8 @@ class CsvFile(File):
             types = {name: self.kinds[name] for name in names}
             convert.include_columns = [*names, *others]
             convert.column_types = dict.fromkeys(others, pa.binary()) | {
-                name: kind if pa.types.is_boolean(kind) else pa.float64() for name, kind in types.items()
+                name: kind if name in self.keys or pa.types.is_boolean(kind) else pa.float64()
+                for name, kind in types.items()
             }
         read = arrow_csv.ReadOptions(
             block_size=self._block, use_threads=False, skip_rows=self.dialect.skip_rows

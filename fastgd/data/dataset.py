@@ -158,6 +158,8 @@ class Dataset:
     columns: tuple[str, ...] = ()
     """The names of the columns of X, if they have names."""
     target_name: str | None = None
+    target_column: int | None = None
+    """The column of y, if it is one of several without names."""
     weight_name: str | None = None
     log: Log | None = None
     executor: Executor | None = None
@@ -282,7 +284,7 @@ class Dataset:
         raise refused_nonfinite(
             what,
             value,
-            column=None if column < 0 or self.is_scalar else column,
+            column=self.target_column if column < 0 else None if self.is_scalar else column,
             name=self.name_of(what, column),
             at=self.place(row),
         )

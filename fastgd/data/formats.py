@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+import copy
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,9 @@ BATCH_NUMBERS = 1 << 20
 SAMPLES, SAMPLE_BYTES = 16, 4096
 
 
+Refused = Callable[[str, Exception], InvalidDataError]
+
+
 class File:
     """The base class of files: the columns of a file, and batches of some of them."""
 
@@ -32,6 +36,8 @@ class File:
     """Whether each read runs a query, which may give its rows in another order."""
     is_once = False
     """Whether it can be read once."""
+    keys: frozenset[str] = frozenset()
+    """Columns that are read as what they hold, numbers or not."""
 
     def __init__(self, path: Path):
         self.path, self.name = path, path.name
@@ -51,6 +57,12 @@ class File:
     @property
     def names(self) -> list[str]:
         return [*self.own_names, *(name for name in self.constants if name not in self.kinds)]
+
+    def with_keys(self, names: Sequence[str]) -> File:
+        """The same file, of which these columns are read as what they hold."""
+        other = copy.copy(self)
+        other.keys = frozenset(names)
+        return other
 
     def held(self, name: str) -> str:
         """What a column holds if it holds no numbers, otherwise an empty text."""
@@ -200,8 +212,8 @@ def _first(batches: Any) -> Any:
 
 
 @contextlib.contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn pyarrow's errors about a file into InvalidDataError."""
+def reading(name: str, refused: Refused | None = None) -> Iterator[None]:
+    """Turn errors into InvalidDataError: all into `refused`, or those of pyarrow into one about the file."""
     import pyarrow as pa
 
     try:
@@ -210,8 +222,10 @@ def reading(name: str) -> Iterator[None]:
         raise
     except pa.ArrowCancelled:  # by Ctrl-C
         raise KeyboardInterrupt from None
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except Exception as error:
+        if refused is not None:
+            raise refused(name, error) from error
+        if not isinstance(error, (pa.ArrowException, OSError)) or getattr(error, "errno", None) is not None:
             raise
         raise damaged(name, error) from None
 
@@ -253,6 +267,8 @@ class TableChunk:
     ):
         self._features, self._target, self._weights = features, target, weights
         self._m, self._place = m, place
+        self.keys: list[Any] = []
+        """The keys of the rows, if they are grouped."""
 
     def __len__(self) -> int:
         return self._m

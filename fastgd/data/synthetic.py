@@ -14,6 +14,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.engine import blocks, reduce
 from fastgd.engine.blocks import Floats
 from fastgd.engine.threads import default_threads
+from fastgd.public import public
 
 LARGEST_SEED = 2**64 - 1
 MOST_FEATURES = 1 << 22
@@ -22,6 +23,7 @@ LARGEST_NORMAL = 8.6
 """Larger than any normal number that is drawn: √(2·53·ln 2) = 8.58, as u is at least 2^-53."""
 
 
+@public
 def make_linear(
     n_samples: int,
     n_features: int | None = None,

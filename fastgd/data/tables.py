@@ -14,18 +14,20 @@ import numpy as np
 
 from fastgd import checks, display
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data import arrow, dialect, rounding
+from fastgd.data import arrow, dialect, keys, rounding
 from fastgd.data.chunks import Source, rows_to_keep
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import File, Place, TableChunk
 from fastgd.data.once import ReadOnce
 from fastgd.data.table_files import find
+from fastgd.public import public
 from fastgd.wording import SHOWN, Option, Text, column_text, listed, printable, shown
 
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
 """Names of the index that pandas writes into CSV and Parquet files."""
 
 
+@public
 def read_table(
     path: Any,
     *,
@@ -159,8 +161,9 @@ class TableSource(Source):
         weight: str | None,
         *,
         drops: bool,
+        by: Sequence[str] = (),
     ):
-        """Without a target the chunks do not write y."""
+        """Without a target the chunks do not write y. Columns of `by` may be of any type."""
         self._digest: int | None = None
         """A checksum of the targets of a query, from the last full read."""
         for what, column in (("target", target), ("weight", weight)):
@@ -181,7 +184,8 @@ class TableSource(Source):
         _check_names(self.columns, target, weight)
         if not self.columns:
             raise InvalidDataError("features is empty; at least one is needed")
-        self._used = [*self.columns, *others]
+        self._keys = tuple(by)
+        self._used = [*self.columns, *others, *self._keys]
         for file in files:
             self._check(file)
         self.d, self.has_weights = len(self.columns), weight is not None
@@ -215,7 +219,7 @@ class TableSource(Source):
                 raise InvalidDataError(
                     f"{file.name} has {times[name]} columns {shown(name)}", name=name, remedy="rename them"
                 )
-            if held := file.held(name):
+            if (held := file.held(name)) and name not in self._keys:
                 bad[name] = held
         if self._are_all:
             self._check_all(file, bad)
@@ -310,7 +314,21 @@ class TableSource(Source):
         features = [numbers(name) for name in self.columns]
         weights = None if self.weight is None else numbers(self.weight)
         target = None if self.target is None else numbers(self.target)
-        return TableChunk(features, target, weights, m, place)
+        chunk = TableChunk(features, target, weights, m, place)
+        chunk.keys = [values[name] if name in values else np.full(m, constants[name]) for name in self._keys]
+        return chunk
+
+    def keyed(self, by: Any) -> TableSource:
+        names = keys.named(by)
+        if not isinstance(names[0], str):
+            raise InvalidDataError(f"by is {display.value(by)}; name the columns of {self.name}")
+        if taken := [name for name in names if name in (self.target, self.weight)]:
+            raise InvalidDataError(f"by names {shown(taken[0])}, which is the target or the weight")
+        features = [name for name in self.columns if name not in names]
+        if not features:
+            raise InvalidDataError("by names every feature, and none is left")
+        files = [file.with_keys(names) for file in self._files]
+        return TableSource(self.name, files, self.target, features, self.weight, drops=self._drops, by=names)
 
     def sample(self) -> bytes:
         return b"".join(file.sample() for file in self._files)

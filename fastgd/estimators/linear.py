@@ -10,6 +10,7 @@ fastgd's does not. The factor is `Loss.scikit_learn`, and `_translated` applies 
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import numbers
 from typing import Any, ClassVar, Literal
@@ -27,6 +28,7 @@ from fastgd.data.chunks import Source
 from fastgd.engine.blocks import Floats
 from fastgd.estimators.inputs import as_matrix, as_start, as_targets, check_source
 from fastgd.functions import forward
+from fastgd.public import public
 from fastgd.schedules import LearningRate, OfSteps, TimesAuto
 from fastgd.solver.fit import fit
 from fastgd.solver.objective import UpdateRule, as_rule
@@ -42,6 +44,10 @@ class EstimatorConvergenceWarning(ConvergenceWarning, SklearnConvergenceWarning)
 
 Before = FitResult | Start | None
 """The start of a fit: the end of an earlier fit, given weights, or zero."""
+
+
+CALLED = "__init__", "fit", "partial_fit", "predict", "predict_proba", "decision_function", "score"
+"""Methods that users call."""
 
 
 class Linear(BaseEstimator):
@@ -90,6 +96,14 @@ class Linear(BaseEstimator):
             None,
         ],
     }
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Make the constructor and the methods of fastgd's estimators public functions."""
+        super().__init_subclass__(**kwargs)
+        for name in CALLED:
+            method = vars(cls).get(name)
+            if inspect.isfunction(method) and cls.__module__.startswith("fastgd."):
+                setattr(cls, name, public(method))
 
     def _set(self, parameters: dict[str, Any]) -> None:
         """Store the arguments of `__init__` under their names, as scikit-learn expects."""

@@ -59,17 +59,20 @@ def is_small(w, near):
 
 
 @kernel
-def descend(G, c, s, n, w_ref, v, before, h, rates, allow_divergence, costs, weights):
+def descend(G, c, s, n, w_ref, v, before, h, rates, allow_divergence, costs, weights, gradients):
     """Full-batch epochs v ← v − α ∂cost/∂v, one for each rate. Returns the number of epochs done.
 
     v is rounded so that w_ref + v is a float: costs are then those of the weights w_ref + v. An epoch after
-    which v or its cost is not finite is undone and is the last, unless `allow_divergence`. h (d,) is a work
-    array.
+    which v or its cost is not finite is undone and is the last, unless `allow_divergence`. `gradients`
+    records ∂cost/∂v before each step. h (d,) is a work array.
     """
     evaluate(G, c, s, n, v, h)
     for epoch in range(len(rates)):
         copy(v, before)
         step = 2.0 * rates[epoch] / n
+        if len(gradients):
+            for j in range(len(v)):
+                gradients[epoch, j] = -2.0 * h[j] / n
         for j in range(len(v)):
             v[j] = (w_ref[j] + (v[j] + step * h[j])) - w_ref[j]
         value = evaluate(G, c, s, n, v, h)

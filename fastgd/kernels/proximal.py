@@ -186,13 +186,15 @@ def descend(
     costs,
     weights,
     norms,
+    gradients,
 ):
     """Run one epoch for each rate on statistics about θ_ref, which include l2.
 
     Returns (epochs done, has converged). metric is M (d, d), the inverse of G/n, or has length 0.
 
     An epoch after which v or its cost is not finite is undone and is the last, unless `allow_divergence`.
-    costs, weights and norms (of the gradients) are not recorded if they have length 0.
+    costs, weights, norms (of the gradients) and gradients (of the smooth part of the cost, at p) are not
+    recorded if they have length 0.
     """
     d = len(v)
     p, h, h_before, gradient, earlier = empty(d), empty(d), empty(d), empty(d), empty(d)
@@ -242,6 +244,8 @@ def descend(
             copy(v, weights[epoch])
         if len(norms):
             norms[epoch] = state[LAST]
+        if len(gradients):
+            copy(gradient, gradients[epoch])
         if has_converged:
             return epoch + 1, True
     return len(rates), False

@@ -154,16 +154,18 @@ def add_columns(X, d, first, start, rows, gradient, room):
 
 
 @kernel
-def descend(X, y, w, before, gradient, rates, two, allow_divergence, costs, weights):
+def descend(X, y, w, before, gradient, rates, two, allow_divergence, costs, weights, gradients):
     """Run full-batch epochs w ← w − α ∂cost/∂w, one for each rate. Return the number of epochs done.
 
     `gradient` holds ∂cost/∂w at w, before and after the call. (An epoch with rate 0 and gradient 0 computes
-    it, and the cost.) An epoch is undone and ends the loop if w or its cost is not finite, unless
-    `allow_divergence`.
+    it, and the cost.) `gradients` records it before each step. An epoch is undone and ends the loop if w or
+    its cost is not finite, unless `allow_divergence`.
     """
     room = empty(ROOM)
     for epoch in range(len(rates)):
         copy(w, before)
+        if len(gradients):
+            copy(gradient, gradients[epoch])
         for j in range(len(w)):
             w[j] -= rates[epoch] * gradient[j]
         value = read(X, y, w, two, gradient, room)

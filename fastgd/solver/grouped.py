@@ -20,6 +20,7 @@ from fastgd.engine.blocks import Floats
 from fastgd.schedules import as_rates, is_automatic
 from fastgd.solver import caveats, forecast, summarized
 from fastgd.solver.descents import resolved_plan
+from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit, planned
 from fastgd.solver.grouped_fit import GroupedFit
 from fastgd.solver.grouped_problem import MOST_GROUPS, Flags, GroupedProblem, pieces
@@ -27,7 +28,7 @@ from fastgd.solver.groups import GroupedSummary, in_threads
 from fastgd.solver.inputs import refuse_others
 from fastgd.solver.objective import UpdateRule
 from fastgd.solver.options import Options, Plan
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.results import FitResult
 from fastgd.solver.steppers.base import FIRST_NORM, LAST_NORM, QUIET, new_state
 from fastgd.solver.steppers.choose import until_of
 from fastgd.solver.steppers.summary import ROUNDING

@@ -15,6 +15,7 @@ from fastgd.data.dataset import Dataset
 from fastgd.data.frames import places
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver import blas, linalg, sandwich, summarize
 from fastgd.solver.clusters import Codes, codes_of, taken
 from fastgd.solver.folds import Folds
@@ -28,6 +29,7 @@ from fastgd.solver.summary import Summary
 from fastgd.wording import column_text
 
 COV_TYPES = ("classical", "HC0", "HC1", "HC3", "cluster", "jackknife")
+NEED_NO_ROWS = ("classical", "jackknife")
 GROUPS, LEAST_GROUPS = 64, 10
 """Groups of rows for the jackknife, and the fewest."""
 LEAST_SHARE = 1e-3
@@ -36,6 +38,7 @@ OF_SUMMARIES = 1e4
 """A larger error, as a multiple of the squares of rounding errors of y, comes from a sum of summaries."""
 
 
+@public
 def inference(
     X: ArrayLike | Source | Summary,
     y: ArrayLike | None = None,
@@ -118,6 +121,8 @@ def inference(
         raise ValueError('clusters and cov_type="cluster" go together: give both, or neither')
     if isinstance(X, FitResult):
         raise TypeError("X is a FitResult, which holds no rows: pass X and y of the fit, or their summary")
+    if isinstance(X, Summary) and cov_type not in NEED_NO_ROWS:
+        Summarized(X).refuse(f'cov_type="{cov_type}"')
     X, labels = taken(X, clusters)
     rows = as_dataset(X, y, sample_weight)
     n_threads = threads.checked_threads(n_threads)
@@ -152,12 +157,9 @@ def _special_functions() -> Any:
 
 def _summary(rows: Dataset, cov_type: str, n_threads: int | None) -> Summary:
     """The summary of the rows, with groups for the jackknife."""
-    needs_rows = cov_type not in ("classical", "jackknife")
     if isinstance(rows, Summarized):
-        if needs_rows:
-            rows.refuse(f'cov_type="{cov_type}"')
         return rows.summary
-    if needs_rows:
+    if cov_type not in NEED_NO_ROWS:
         rows.refuse_reads(f'cov_type="{cov_type}"')
     check_weights(rows)
     folds = None
@@ -176,11 +178,7 @@ def _check_groups(n_groups: int, what: str) -> None:
 
 
 def _codes(labels: Any, rows: Dataset) -> tuple[Codes, int]:
-    codes, n_clusters = codes_of(labels)
-    if len(codes) != rows.n:
-        raise InvalidDataError(
-            f"has {len(codes)} labels and X has {rows.n} rows; they must agree", what="clusters"
-        )
+    codes, n_clusters = codes_of(labels, rows.n)
     _check_clusters(n_clusters)
     return codes, n_clusters
 
@@ -309,7 +307,7 @@ class _Design:
     ) -> dict[str, Any]:
         """The fields of `Inference`. Without `special` p and intervals are NaN."""
         fit, p, d = self._fit, self._products, self._n_features
-        total = p.squares_about_mean if fit.has_intercept else p.squares_of_y
+        total = p.y_squares if fit.has_intercept else p.squares_of_y
         estimates, errors = fit.theta, np.sqrt(np.maximum(np.diag(covariance), 0.0))
         half = p_of_t = np.full(len(errors), np.nan)
         p_of_f = math.nan
@@ -317,7 +315,7 @@ class _Design:
         with np.errstate(divide="ignore", invalid="ignore"):
             t = estimates / errors
             r_squared = 1.0 - float(np.float64(fit.squares) / total)
-            f = self._f(covariance, is_classical)
+            f = self._f(covariance, fit.explained(total) if is_classical else None)
         n_slopes = len(fit.w)
         if special is not None:
             half = special.stdtrit(df, 0.5 + 0.5 * level) * errors
@@ -344,13 +342,13 @@ class _Design:
             aliased=tuple(self._columns[j] for j in range(d) if j not in set(self._kept)),
         )
 
-    def _f(self, covariance: Floats, is_classical: bool) -> float:
-        """The F statistic of all weights being 0."""
+    def _f(self, covariance: Floats, explained: float | None) -> float:
+        """The F statistic of all weights being 0, from the classical share or as a Wald test."""
         fit, size = self._fit, len(self._fit.w)
         if not size:
             return math.nan
-        if is_classical:
-            return float(np.float64(fit.explained()) / (size * (fit.squares / self._df)))
+        if explained is not None:
+            return float(np.float64(explained) / (size * (fit.squares / self._df)))
         factor = linalg.factor(covariance[:size, :size])
         if factor.rank < size:
             return math.nan

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
 
@@ -17,7 +18,7 @@ History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
 HISTORY_BYTES = 1_000_000_000
 _NO_LOSSES: Floats = np.empty(0)
-_NO_GRADIENTS = np.empty((0, 0, 0))
+_NO_GRADIENTS = np.empty((0, 1, 0))
 
 
 @dataclass(slots=True)
@@ -89,8 +90,8 @@ class Recorded(NamedTuple):
     """Whether the run has losses of single rows (SGD). Without them costs take no extra pass."""
     norms: bool = False
     """Whether to record norms of gradients for a stopping rule."""
-    n_samples: int = 0
-    """With history="samples", the number of gradients in each epoch."""
+    n_gradients: int = 0
+    """The number of gradients to record in each epoch: one of full-batch descent, or one of each sample."""
 
 
 def run_epochs(
@@ -158,8 +159,8 @@ class _Progress:
         losses, gradients = _NO_LOSSES, _NO_GRADIENTS
         if self._has_losses:
             losses = np.empty(n_epochs)
-        if history == "samples":
-            gradients = np.empty((n_epochs, recorded.n_samples, d))
+        if self._has_weights and recorded.n_gradients:
+            gradients = np.empty((n_epochs, recorded.n_gradients, d))
         norms = np.empty(n_epochs) if recorded.norms else _NO_LOSSES
         self._batch = EpochBatch(self._costs[1:], losses, self._weights[1:], gradients, norms)
         self._committed = 0, run.state
@@ -248,23 +249,29 @@ def _is_finite(w: Floats) -> bool:
     return bool(np.isfinite(w).all())
 
 
-def check_history(history: History, n_epochs: int, n_samples: int, d: int, n_runs: int = 1) -> None:
-    """Refuse a history that would not fit into 1 GB."""
-    if 8 * n_runs * (n_epochs + 1) * (2 + d + n_samples * d) <= HISTORY_BYTES:  # any history fits
+def n_gradients(history: History, rows: Dataset, is_full_batch: bool) -> int:
+    """The number of gradients that the history of an epoch keeps."""
+    return rows.n if history == "samples" else int(is_full_batch and history == "epochs")
+
+
+def check_history(history: History, n_epochs: int, n_gradients: int, d: int, n_runs: int = 1) -> None:
+    """Refuse a history that would not fit into 1 GB. `n_gradients` is the number of each epoch."""
+    if 8 * n_runs * (n_epochs + 1) * (2 + d + n_gradients * d) <= HISTORY_BYTES:  # any history fits
         return
     numbers = 2 * n_runs * (n_epochs + 1) if history is not None else 0
     if history in ("epochs", "samples"):
-        numbers += n_runs * (n_epochs + 1) * d
+        numbers += n_runs * (n_epochs + 1 + n_epochs * n_gradients) * d
     remedy = 'history="costs"'
     if history == "samples":
-        numbers += n_epochs * n_samples * d
         remedy = 'history="epochs"'
     elif history == "costs":
         remedy = "history=None"
     runs = f"{n_runs} runs of " if n_runs > 1 else ""
-    samples = f" and {n_samples} samples" if n_samples else ""
+    kept = " and gradients" if n_gradients else ""
+    if history == "samples":
+        kept = f" and {n_gradients} samples"
     if 8 * numbers > HISTORY_BYTES:
         raise ValueError(
             f"history={history!r} would take {8e-9 * numbers:.1f} GB for {runs}{n_epochs} epochs of {d} "
-            f"weights{samples}; at most 1 GB is kept: pass {remedy}, or fewer epochs"
+            f"weights{kept}; at most 1 GB is kept: pass {remedy}, or fewer epochs"
         )

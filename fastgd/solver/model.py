@@ -16,14 +16,19 @@ import numpy as np
 from fastgd.checks import InvalidDataError, check_regular, path_text
 from fastgd.data.files import Path
 from fastgd.io import npz
-from fastgd.solver import exchange, results, summary
+from fastgd.public import public
+from fastgd.solver import exchange, groups, results, summary, targets
+from fastgd.solver.groups import Stored
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.solver.summary import Summary
+from fastgd.solver.table import is_by_sample
+from fastgd.solver.targets import MultiTargetFit
 
 
+@public
 def load(path: Path) -> Any:
-    """Load a fit or a summary that its `save` wrote, or a fit that `FitResult.to_json` wrote.
+    """Load what `save` of a fit or a summary wrote, or a fit that `FitResult.to_json` wrote.
 
     Parameters
     ----------
@@ -31,7 +36,7 @@ def load(path: Path) -> Any:
 
     Returns
     -------
-    FitResult or Summary
+    FitResult, MultiTargetFit, Summary or GroupedSummary
         All attributes equal the saved ones to the bit. As `w0` of another call a fit continues as the saved
         one would. Only `plot("path")` is not available, since it draws the caller's data. A fit from JSON has
         no histories, and another call begins at its weights.
@@ -53,7 +58,10 @@ def load(path: Path) -> Any:
     ...     fastgd.load(path).w == fit.w
     True
     """
-    return _loaded(path, {results.KIND: FitResult, summary.KIND: Summary})
+    kinds = {
+        results.KIND: FitResult, targets.KIND: MultiTargetFit, summary.KIND: Summary, groups.KIND: Stored,
+    }  # fmt: skip
+    return _loaded(path, kinds)
 
 
 def load_fit(path: Path) -> FitResult:
@@ -70,9 +78,16 @@ def _loaded(path: Path, kinds: dict[str, type]) -> Any:
     try:
         if type(found) is Summary:
             found.check_sizes()
+        elif type(found) is Stored:
+            return found.grouped()
         else:
-            _need("value", type(found) is FitResult and found._rows is None)
-            _check(found)
+            fits = found.fits if type(found) is MultiTargetFit else (found,)
+            _need("value", bool(fits) and all(type(fit) is FitResult and fit._rows is None for fit in fits))
+            for fit in fits:
+                _check(fit)
+            if type(found) is MultiTargetFit:
+                _need("names", len(found.target_names) in (0, len(fits)))
+                _need("fits", len({(np.shape(fit.w), fit.feature_names) for fit in fits}) == 1)
     except InvalidDataError as error:
         raise InvalidDataError(f"{os.fspath(path)} {error}") from None
     return found
@@ -164,7 +179,8 @@ def _check(fit: FitResult) -> None:
         "cost_history": (epochs + 1,),
         "validation_history": (epochs,),
         "loss_history": (epochs,),
-        "gradient_history": (epochs, fit.n_samples, *shape_of_w),
+        "gradient_history": (epochs, *([fit.n_samples] if is_by_sample(fit) else []), *shape_of_w),
+        "intercept_gradient_history": (epochs,),
         "learning_rates": (0,) if fit._status else (epochs,),  # JSON has none
     }
     for name, shape in shapes.items():

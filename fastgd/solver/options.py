@@ -53,6 +53,10 @@ def of_kind(category: type[Warned], kind: str, message: str) -> Warned:
     return warning
 
 
+DIVERGED = "diverged"
+"""The kind of reports that are RuntimeWarnings."""
+
+
 class Report(NamedTuple):
     """A stored warning, to be shown together with those of other fits."""
 

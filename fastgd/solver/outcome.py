@@ -16,10 +16,11 @@ from fastgd.engine.blocks import Floats
 from fastgd.losses import is_own, name_of
 from fastgd.schedules import OfSteps, is_automatic
 from fastgd.solver.descents import Descent
+from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
-from fastgd.solver.options import Plan, Solver
-from fastgd.solver.results import DivergenceError, FitResult
+from fastgd.solver.options import DIVERGED, Plan, Report, Solver
+from fastgd.solver.results import FitResult
 
 MAPPED = 1 << 12
 """The number of epochs whose points are converted at once."""
@@ -35,7 +36,7 @@ def result_of(
     samples: tuple[list[Any], list[Any]] | None = None,
 ) -> FitResult:
     """The result of a run, its weights shaped as the caller's X. `began` is a time of `perf_counter`."""
-    weights, gradients, intercepts = run.weights, run.gradients, None
+    weights, gradients, intercepts, by_intercepts = run.weights, run.gradients, None, None
     point, result_point = run.state.point, run.state.result_point()
     if descent.model is not None and weights is not None:
         weights, intercepts = _mapped(descent.model, weights, descent.problem.rows.d)
@@ -44,11 +45,16 @@ def result_of(
     else:
         last = descent.at(point)
     w, intercept = last if result_point is point else descent.at(result_point)
+    if descent.kind != "sgd" and gradients is not None:
+        gradients = gradients[:, 0]
+        if descent.scaling is not None:
+            to_w = descent.scaling.gradient_of_w
+            gradients, by_intercepts = _mapped(to_w, gradients, descent.problem.rows.d)
     rows, options, is_scalar = descent.problem.rows, plan.options, dataset.is_scalar
     is_counted = plan.solver == "sgd" and rows.known_n is not None
     if is_scalar:
         weights = None if weights is None else weights[:, 0]
-        gradients = None if gradients is None else gradients[:, :, 0]
+        gradients = None if gradients is None else gradients[..., 0]
     return FitResult(
         w=float(w[0]) if is_scalar else w,
         intercept=intercept,
@@ -58,6 +64,7 @@ def result_of(
         validation_history=run.validation_costs,
         loss_history=run.losses,
         gradient_history=gradients,
+        intercept_gradient_history=by_intercepts if plan.objective.fit_intercept else None,
         learning_rates=descent.rates[: run.n_epochs],
         n_epochs=run.n_epochs,
         n_samples=rows.known_n or 0,
@@ -70,10 +77,11 @@ def result_of(
         method=descent.stepper.method,
         elapsed=time.perf_counter() - began,
         feature_names=dataset.columns,
-        _rows=dataset if dataset.is_random else None,
+        _rows=None if rows.is_once else rows,
         _samples=samples,
         _w0=None if isinstance(options.w0, FitResult) else options.w0,
         _order=plan.order,
+        _first_epoch=descent.start.epoch,
         _state=None if run.is_interrupted else descent.state(run, plan.order),
         _last=last,
         _stopped=run.stopped,
@@ -126,7 +134,8 @@ def not_begun(
 def _mapped(
     model: Callable[[Floats], tuple[Floats, Floats]], points: Floats, d: int
 ) -> tuple[Floats, Floats]:
-    """w (n, d) and intercept (n,) of points. w overwrites the points of a long history, to save memory."""
+    """w (n, d) and intercept (n,) of points, or the gradient of each. w overwrites the points of a long
+    history, to save memory."""
     if len(points) <= MAPPED:
         return model(points)
     intercepts = np.empty(len(points))
@@ -181,7 +190,11 @@ def report_divergence(
     if options.on_divergence == "raise":
         message += words.aside(" (the finite part of the run is in the error's .result)")
         raise DivergenceError(message, result, epoch, limit, rate)
-    callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
+    message += "; the result is the finite part of the run"
+    if options.reports is None:
+        callers.warn(message, RuntimeWarning)
+    else:
+        options.reports.append(Report(DIVERGED, message, -float(epoch)))
 
 
 def _safe(descent: Descent) -> tuple[float, float] | tuple[None, None]:

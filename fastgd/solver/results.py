@@ -1,37 +1,36 @@
-"""The result of a fit, and `DivergenceError`."""
+"""`FitResult`, the result of a fit."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import display
-from fastgd.data.backend import Backend, resolve
+from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
 from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
+from fastgd.solver import status
 from fastgd.solver.each_row import predict
-from fastgd.solver.forecast import named
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
+from fastgd.solver.pictured import Pictured
 from fastgd.solver.planner import Method
+from fastgd.solver.scores import Scored
 from fastgd.solver.state import FitState
-from fastgd.solver.statistics import Statistics
-from fastgd.solver.summaries import Summaries
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from fastgd.solver.table import Tabular
 
 KIND = "fit"
 """The kind of file that `FitResult.save` writes."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class FitResult:
+class FitResult(Pictured, Tabular, Scored):
     """A fitted linear model, its histories, and how the fit ended.
 
     If X had shape (n,), w is a float and histories of weights have one axis.
@@ -54,8 +53,13 @@ class FitResult:
         With `validation_fraction`, the mean loss of the held-out rows after each epoch.
     loss_history : ndarray (n_epochs,) or None
         For SGD, the loss of the last sample of each epoch after its step, times its sample weight if any.
-    gradient_history : ndarray (n_epochs, n) or (n_epochs, n, d), or None
-        For SGD with `history="samples"`, the gradient of every step, in the order of the steps.
+    gradient_history : ndarray (n_epochs,) or (n_epochs, d), or None
+        For full-batch descent the gradient of each epoch's step: ∂cost/∂w at the weights before the step,
+        or with `nesterov` at the point ahead of them, without the part of l1. For SGD with
+        `history="samples"`, the gradient of every step, (n_epochs, n) or (n_epochs, n, d), in the order of
+        the steps. None for other SGD, and for models of losses with kinks.
+    intercept_gradient_history : ndarray (n_epochs,) or None
+        For full-batch descent the same for a fitted intercept.
     learning_rates : ndarray (n_epochs,)
         The rate of each epoch.
     n_epochs, n_samples, n_updates, n_passes : int
@@ -85,6 +89,7 @@ class FitResult:
     validation_history: Floats | None = None
     loss_history: Floats | None = None
     gradient_history: Floats | None = None
+    intercept_gradient_history: Floats | None = None
     learning_rates: Floats
     n_epochs: int
     n_samples: int
@@ -104,6 +109,8 @@ class FitResult:
     _w0: Any = field(default=None, repr=False)
     """w0 as given: the trace prints an integer as an integer."""
     _order: Order = field(default=IN_ORDER, repr=False)
+    _first_epoch: int = field(default=0, repr=False)
+    """The number of the first epoch, which is above 0 if the fit continues another."""
     _state: FitState | None = field(default=None, repr=False)
     """The final state, from which another fit can continue."""
     _last: tuple[Floats, float] = field(default_factory=lambda: (np.empty(0), 0.0), repr=False)
@@ -127,15 +134,6 @@ class FitResult:
         intercept = f", intercept={display.number(self.intercept)}" if self._has_intercept else ""
         return f"FitResult(w={display.weights(self.w)}{intercept}, {self._outcome})"
 
-    def _repr_html_(self) -> str:
-        places = ("w",) if np.ndim(self.w) == 0 else tuple(map(str, range(np.size(self.w))))
-        names = self.feature_names or places
-        pairs = zip(names, np.ravel(self.w).tolist(), strict=True)
-        rows = [(name, display.number(value)) for name, value in pairs]
-        if self._has_intercept:
-            rows.insert(0, ("intercept", display.number(self.intercept)))
-        return display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
-
     @property
     def _has_intercept(self) -> bool:
         return self.intercept_history is not None or self.intercept != 0.0
@@ -143,23 +141,7 @@ class FitResult:
     @property
     def _outcome(self) -> str:
         """The number of epochs, the last cost if known, and how the fit ended."""
-        parts = [display.count(self.n_epochs, "epoch")]
-        if self.cost_history is not None:
-            parts.append(f"cost {self.cost_history[-1]:.3g}")
-        elif self._status and self._cost is not None:
-            parts.append(f"cost {self._cost:.3g}")
-        return ", ".join([*parts, self._ending])
-
-    @property
-    def _ending(self) -> str:
-        """How the fit ended, in a few words."""
-        if self.diverged:
-            return "diverged"
-        if self.converged:
-            return "converged"
-        if self._is_revoked:
-            return "not converged: slow weights"
-        return "stopped" if self._stopped else "not converged"
+        return status.outcome(self)
 
     @property
     def seed(self) -> int | None:
@@ -170,28 +152,14 @@ class FitResult:
     @property
     def status(self) -> str:
         """How the fit ended, as a sentence."""
-        if self._status:
-            return self._status
-        cost = ""
-        if self.cost_history is not None:
-            cost = f"; the cost went from {self.cost_history[0]:.6g} to {self.cost_history[-1]:.6g}"
-        if self._constant:
-            cost += f"; constant, so of weight 0: column {named(self._constant, self.feature_names)}"
-        epochs = display.count(self.n_epochs, "epoch")
-        if self.diverged:
-            return f"diverged; {epochs} done{cost}"
-        if self.converged:
-            if self._stopped:
-                return f"converged after {epochs}: {self._stopped}{cost}"
-            return f"converged: the last of {epochs} changed no weight{cost}"
-        if self._is_revoked:
-            return f"ended after {epochs}: {self._stopped}{cost}"
-        if self._stopped:
-            return f"stopped after {epochs}: {self._stopped}{cost}"
-        if self.n_epochs == 0:
-            return f"no epochs{cost}"
-        return f"w was still moving after {epochs}{cost}"
+        return status.sentence(self)
 
+    @property
+    def cost(self) -> float | None:
+        """The cost after the last epoch, including penalties; None if it was not computed."""
+        return self._cost if self.cost_history is None else float(self.cost_history[-1])
+
+    @public
     def predict(self, X: ArrayLike) -> float | Floats:
         """Predictions ŷ = x·w + intercept.
 
@@ -231,42 +199,13 @@ class FitResult:
 
         Notes
         -----
-        SGD prints a `grad:` line for each sample if the fit has `history="samples"`. For data of one block
-        each character equals plain Python's.
+        As in the lesson's programs, the cost of an epoch is that before its step, and w that after it. SGD
+        prints a `grad:` line for each sample if the fit has `history="samples"`. For data of one block each
+        character equals plain Python's.
         """
         from fastgd.trace import trace
 
         return trace(self, digits, full, predict)
-
-    def plot(self, kind: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the fit with matplotlib and return the axes. The figure is not shown.
-
-        Parameters
-        ----------
-        kind : {"cost", "path"}, optional
-            "cost" draws the cost against the epoch. "path" draws the steps on the curve of the cost (one
-            weight) or on its contours (two weights). The default is "path" for one or two weights, otherwise
-            "cost".
-        ax : matplotlib axes, optional
-            Where to draw; by default a new figure.
-
-        Returns
-        -------
-        matplotlib axes
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If matplotlib is not installed: pip install 'fastgd[plot]'.
-        """
-        from fastgd.plots import plot
-
-        return plot(self, kind, ax)
-
-    def _statistics(self) -> Statistics:
-        """The statistics of the rows of the fit, by one pass."""
-        assert self._rows is not None
-        return Summaries(self._rows, np.zeros(self._rows.d), resolve("auto"), None).statistics
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything but X and y to a file for `fastgd.load`.
@@ -276,8 +215,13 @@ class FitResult:
         """
         from fastgd.io import npz
 
-        w0, samples = npz.storable(self._w0), npz.storable(self._samples)
-        npz.write(path, KIND, replace(self, _rows=None, _w0=w0, _samples=samples))
+        npz.write(path, KIND, self._stored())
+
+    def _stored(self) -> FitResult:
+        """The fit as it stands in a file."""
+        from fastgd.io.npz import storable
+
+        return replace(self, _rows=None, _w0=storable(self._w0), _samples=storable(self._samples))
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The fit as JSON, for other programs. `fastgd.load` reads it.
@@ -355,41 +299,3 @@ class FitResult:
         self._rows = None
         for name, value in state.items():
             setattr(self, name, value)
-
-
-class DivergenceError(ArithmeticError):
-    """A fit overflowed, or ended above its start with a rate over the stability limit.
-
-    Attributes
-    ----------
-    result : FitResult
-        The finite part of the fit. All weights are finite. All costs are finite, except a cost at w0 that
-        overflows, and costs that SGD was not asked to compute.
-    epoch : int
-        The epoch (from 0) in which w or its cost became infinite or NaN. The number of epochs if there is
-        none.
-    limit : float or None
-        For full-batch descent the stability limit of the learning rate, 1/λmax of XᵀX/n. For SGD 1/max‖x‖²;
-        below it every single step is stable. None if X or the cost at w0 overflows.
-    safe_rate : float or None
-        The rate of learning_rate="auto". None if X or the cost at w0 overflows.
-    """
-
-    __module__ = "fastgd"
-
-    def __init__(
-        self,
-        message: str,
-        result: FitResult,
-        epoch: int,
-        limit: float | None = None,
-        safe_rate: float | None = None,
-    ):
-        super().__init__(message)
-        self.result = result
-        self.epoch = epoch
-        self.limit = limit
-        self.safe_rate = safe_rate
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.result, self.epoch, self.limit, self.safe_rate)

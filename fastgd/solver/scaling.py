@@ -90,6 +90,14 @@ class Scaling:
             gradient[d] = by_intercept
         return gradient
 
+    def gradient_of_w(self, by_theta: Floats) -> tuple[Floats, Floats]:
+        """(∂/∂w, ∂/∂intercept) of ∂/∂θ (…, size): arrays (…, d) and (…)."""
+        d = len(self.scale)
+        by_intercept = by_theta[..., d] if self.has_intercept else np.zeros(by_theta.shape[:-1])
+        by_w = np.multiply.outer(by_intercept, self.shift)
+        by_w += np.divide(by_theta[..., :d], self.scale, out=np.zeros_like(by_w), where=self.scale != 0.0)
+        return by_w, by_intercept
+
     def penalty(self, l1: float, l2: float) -> Penalty:
         """The penalty of w, with one strength for each θ; 0 for the intercept."""
         strengths = np.zeros((2, self.size))

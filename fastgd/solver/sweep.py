@@ -19,8 +19,9 @@ from fastgd.data.chunks import Source
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.losses import Loss
+from fastgd.public import public
 from fastgd.schedules import LearningRate
-from fastgd.solver import loop, once, summarized
+from fastgd.solver import loop, once, status, summarized
 from fastgd.solver.descents import Descent, begin_descents, run_descent
 from fastgd.solver.fit import check_method
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -63,7 +64,7 @@ class SweepResult:
 
     def _repr_html_(self) -> str:
         rows = [
-            (_span(fit.learning_rates), str(fit.n_epochs), f"{cost:.3g}", fit._ending)
+            (_span(fit.learning_rates), str(fit.n_epochs), f"{cost:.3g}", status.ending(fit))
             for fit, cost in zip(self.fits, self.costs.tolist(), strict=True)
         ]
         return display.table(
@@ -94,13 +95,18 @@ class SweepResult:
         """The learning rates of each fit, one for each epoch done."""
         return [fit.learning_rates for fit in self.fits]
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None, scale: Literal["linear", "log"] = "linear") -> Axes:
         """Draw cost against epoch with matplotlib, one curve for each fit, and return the axes.
+
+        Of fits that diverged the first epochs are drawn. More than eight fits have a colour bar of their
+        learning rates in place of a legend.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Where to draw; by default a new figure.
+        scale : {"linear", "log"}, default "linear"
+            The scale of the costs.
 
         Returns
         -------
@@ -111,11 +117,12 @@ class SweepResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot_sweep
+        from fastgd.plots.sweep import plot_sweep
 
-        return plot_sweep(self, ax)
+        return plot_sweep(self, ax, scale)
 
 
+@public
 def sweep(
     X: ArrayLike | Source,
     y: ArrayLike | None = None,
@@ -217,7 +224,8 @@ def sweep(
     _check_rates(learning_rates)
     once.check(plan, rows, learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
-    loop.check_history(history, options.n_epochs, 0, rows.d, len(learning_rates))
+    kept = loop.n_gradients(history, rows, solver == "gradient_descent")
+    loop.check_history(history, options.n_epochs, kept, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # raises the error
     return _sweep(plan, rows, starts, learning_rates, began)

@@ -95,7 +95,11 @@ FITS = [fastgd.gradient_descent, fastgd.sgd]
             ValueError,
             "^on_divergence must be 'raise' or 'warn' or 'ignore', not 'stop'$",
         ),
-        (dict(learning_rat=0.1), TypeError, "unexpected keyword argument 'learning_rat'"),
+        (
+            dict(learning_rat=0.1),
+            TypeError,
+            r"^\w+\(\) got an unexpected keyword 'learning_rat'; did you mean learning_rate\?$",
+        ),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, dict) else "",
 )

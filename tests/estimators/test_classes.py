@@ -14,6 +14,7 @@ from sklearn.multiclass import OneVsRestClassifier
 import fastgd
 from fastgd.data.streams import StreamRows
 from fastgd.estimators import EstimatorConvergenceWarning, GDClassifier, SGDClassifier
+from fastgd.solver import status
 from tests.conftest import JIT_IS_OFF
 
 N, D, K = 4500 if JIT_IS_OFF else 9000, 6, 4
@@ -32,7 +33,7 @@ def assert_same_fit(one, alone):
     assert one.intercept == alone.intercept
     np.testing.assert_array_equal(one.cost_history, alone.cost_history)
     assert (one.n_epochs, one.n_passes, one.converged) == (alone.n_epochs, alone.n_passes, alone.converged)
-    assert one._ending == alone._ending
+    assert status.ending(one) == status.ending(alone)
 
 
 def fitted(model, *data, **how):

@@ -25,10 +25,13 @@ def test_descending_by_hand(rng, d):
     v, before, costs, weights = -w_ref, np.empty(d), np.empty(4), np.empty((4, d))
     rates = np.array([0.01, 0.02, 0.01, 0.03])
     work = v, before, np.empty(d), rates
-    assert epochs.descend(X.T @ X, X.T @ r, r @ r, 50, w_ref, *work, False, costs, weights) == 4
+    gradients = np.empty((4, d))
+    assert epochs.descend(X.T @ X, X.T @ r, r @ r, 50, w_ref, *work, False, costs, weights, gradients) == 4
     plain = np.zeros(d)
     for epoch, rate in enumerate(rates):
-        plain = plain - rate * 2 / 50 * X.T @ (X @ plain - y)
+        gradient = 2 / 50 * X.T @ (X @ plain - y)
+        np.testing.assert_allclose(gradients[epoch], gradient, rtol=1e-11, atol=1e-13)
+        plain = plain - rate * gradient
         np.testing.assert_allclose(w_ref + weights[epoch], plain, rtol=1e-12, atol=1e-14)
         assert costs[epoch] == pytest.approx(np.mean((X @ plain - y) ** 2), rel=1e-12)
     np.testing.assert_array_equal(v, weights[-1])
@@ -41,7 +44,7 @@ def test_an_epoch_that_overflows_is_undone_unless_the_run_goes_on(go_on):
     v, before, costs = np.array([1e150]), np.empty(1), np.empty(9)
     work = v, before, np.empty(1), np.full(9, 100.0)
     none = np.empty((0, 1))
-    done = epochs.descend(np.eye(1), np.ones(1), 1.0, 1, np.zeros(1), *work, go_on, costs, none)
+    done = epochs.descend(np.eye(1), np.ones(1), 1.0, 1, np.zeros(1), *work, go_on, costs, none, none)
     if go_on:
         assert done == 9
         assert costs[-1] == math.inf

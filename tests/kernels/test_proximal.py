@@ -106,13 +106,14 @@ def test_each_column_is_judged_in_its_own_units():
 def test_in_the_metric_of_the_statistics_one_step_is_the_optimum(rng):
     A = rng.normal(size=(9, 3)) @ np.diag([1.0, 1e-3, 1e3])
     G, c, v, costs = A.T @ A, rng.normal(size=3), np.zeros(3), np.empty(2)
-    norms = np.empty(2)
+    norms, gradients = np.empty(2), np.empty((2, 3))
     proximal.descend(
         G, c, 9.0, 9.0, np.zeros(3), np.zeros(3), v, v.copy(), fresh(), np.full(2, 0.5), 0.0, False, -1.0,
-        0.0, np.zeros(3), np.linalg.inv(G / 9.0), 1, False, costs, np.empty((0, 3)), norms,
+        0.0, np.zeros(3), np.linalg.inv(G / 9.0), 1, False, costs, np.empty((0, 3)), norms, gradients,
     )  # fmt: skip
     np.testing.assert_allclose(v, np.linalg.solve(G, c), rtol=1e-9)
     gradient = -2 / 9 * c
+    np.testing.assert_allclose(gradients[0], gradient, rtol=1e-14)
     assert norms[0] == pytest.approx(math.sqrt(gradient @ np.linalg.solve(G / 9.0, gradient)), rel=1e-9)
     assert norms[1] <= 1e-9 * norms[0]
 
@@ -125,7 +126,7 @@ def run(G, c, s, v, epochs, *, rate, l1=None, ref=None, go_on=False, tol=-1.0, s
     ref, l1 = (np.zeros(d) if one is None else one for one in (ref, l1))
     done, has_converged = proximal.descend(
         G, c, s, 1.0, ref, l1, v, v.copy(), state, np.full(epochs, rate), 0.0, False, tol, 0.0,
-        np.zeros(len(v)), np.empty((0, 0)), 1, go_on, costs, weights, norms,
+        np.zeros(len(v)), np.empty((0, 0)), 1, go_on, costs, weights, norms, np.empty((0, d)),
     )  # fmt: skip
     return done, has_converged, costs, weights, norms
 

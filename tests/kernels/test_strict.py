@@ -26,10 +26,8 @@ def test_finite_and_copy():
 
 def compiled(X, y, w):
     """The cost and its gradient: the records of an epoch with rate 0."""
-    gradient, costs = np.zeros(len(w)), np.empty(1)
-    done = strict.descend(
-        X, y, w.copy(), w.copy(), gradient, np.zeros(1), 2.0, True, costs, np.empty((0, len(w)))
-    )
+    gradient, costs, none = np.zeros(len(w)), np.empty(1), np.empty((0, len(w)))
+    done = strict.descend(X, y, w.copy(), w.copy(), gradient, np.zeros(1), 2.0, True, costs, none, none)
     assert done == 1
     return costs[0], gradient
 

@@ -36,7 +36,7 @@ def run(stepper, n_epochs, history="epochs", stop=True, checked=None, start=1.0,
         stepper,
         new_state(np.array([start])),
         np.full(n_epochs, 0.1),
-        loop.Recorded(history, costs=True, losses=False, n_samples=1),
+        loop.Recorded(history, costs=True, losses=False, n_gradients=1),
         callbacks,
         stop_when_diverged=stop,
         check_data=(lambda: None) if checked is None else (lambda: checked.append(1)),
@@ -98,9 +98,10 @@ def test_an_interrupt_in_an_epoch_leaves_the_state_before_it(interrupted_at):
 
 
 @pytest.mark.parametrize(
-    ("history", "n_epochs", "n_samples", "d", "fits"),
+    ("history", "n_epochs", "n_gradients", "d", "fits"),
     [
-        ("epochs", 10**6, 10**9, 100, True),
+        ("epochs", 10**6, 0, 100, True),
+        ("epochs", 10**6, 1, 100, False),
         ("epochs", 10**6, 1, 1000, False),
         ("samples", 100, 10**6, 1, True),
         ("samples", 100, 10**6, 2, False),
@@ -109,9 +110,9 @@ def test_an_interrupt_in_an_epoch_leaves_the_state_before_it(interrupted_at):
         (None, 10**15, 10**9, 10**6, True),
     ],
 )
-def test_what_fits_into_a_gigabyte(history, n_epochs, n_samples, d, fits):
+def test_what_fits_into_a_gigabyte(history, n_epochs, n_gradients, d, fits):
     if fits:
-        loop.check_history(history, n_epochs, n_samples, d)
+        loop.check_history(history, n_epochs, n_gradients, d)
     else:
         with pytest.raises(ValueError, match="at most 1 GB is kept"):
-            loop.check_history(history, n_epochs, n_samples, d)
+            loop.check_history(history, n_epochs, n_gradients, d)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 
-import pytest
-
 import fastgd
 from tests.helpers import same
 from tests.problems import problem
@@ -44,13 +42,15 @@ def test_what_a_result_tells():
     assert by_sample.cost_history.shape == (11,)  # one block: free
 
 
-def test_a_divergence_error_can_be_pickled():
-    with pytest.raises(fastgd.DivergenceError) as caught:
-        fastgd.gradient_descent(XS, YS, w0=1.0, learning_rate=1.0, n_epochs=10**4)
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert again.epoch == caught.value.epoch
-    assert again.result.w == caught.value.result.w
-    assert str(again) == str(caught.value)
+def test_the_last_cost_is_known_without_its_history():
+    how = dict(w0=1.0, learning_rate=0.01, n_epochs=10)
+    fit = fastgd.gradient_descent(XS, YS, **how)
+    assert fit.cost == fit.cost_history[-1]
+    assert fastgd.gradient_descent(XS, YS, history=None, **how).cost == fit.cost
+    assert fastgd.gradient_descent(XS, YS, history="costs", **how).cost == fit.cost
+    X, y, _ = fastgd.make_linear(9000, 2, seed=1)
+    assert fastgd.sgd(X, y, n_epochs=1, method="stream").cost is None
+    assert fastgd.sgd(X, y, n_epochs=1, method="stream", track_cost=True).cost > 0.0
 
 
 def test_results_compare_copy_and_pickle():

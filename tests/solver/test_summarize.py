@@ -169,3 +169,10 @@ def test_the_summary_of_a_problem_has_the_least_squares_of_its_rows(n, has_inter
         found.standard_errors, np.sqrt(variance * np.diag(np.linalg.inv(A))), rtol=1e-9
     )
     assert found.n_samples == np.count_nonzero(s)
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_summary_is_not_summarized_again(folds):
+    summary = fastgd.summarize([1.0, 2.0], [1.0, 3.0])
+    with pytest.raises(ValueError, match="^a Summary has no rows, and summarize needs them: pass X and y"):
+        fastgd.summarize(summary, folds=folds)

@@ -48,6 +48,7 @@ class EpochBatch:
     losses: Floats
     weights: Floats
     gradients: Floats
+    """Gradients (n_epochs, steps, size): of every step of SGD, or of the one step of a full-batch epoch."""
     norms: Floats
     """Norms of the gradients, for steppers whose stopping rule uses them."""
 
@@ -162,6 +163,8 @@ class Stepper(Protocol):
     backend: Backend
     has_costs: bool
     """Whether costs take no extra pass."""
+    has_gradients: bool
+    """Whether each epoch is a step along a gradient of the cost, which it can record."""
 
     def start(self, state: StepperState, want_cost: bool) -> tuple[StepperState, float | None]:
         """Read the data if the method needs it. Return the state and its cost, or None if it is not
@@ -183,6 +186,7 @@ class Stepper(Protocol):
 class GradientRule:
     """The stopping rule of full-batch descent. It uses the norms of gradients in `StepperState.momentum`."""
 
+    has_gradients = True
     _until: Until
 
     def has_stalled(self, state: StepperState) -> bool:
@@ -195,6 +199,8 @@ class GradientRule:
 
 class StallRule:
     """Convergence of SGD without a stopping rule: the last epoch changed no weight by more than rounding."""
+
+    has_gradients = False
 
     def has_stalled(self, state: StepperState) -> bool:
         return hardly_differ(state.point, state.epoch_start, state.point)

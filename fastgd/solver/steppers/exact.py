@@ -19,7 +19,7 @@ from fastgd.solver.steppers.base import EpochBatch, StallRule, StepperState, har
 # An epoch of a compiled loop takes about this many nanoseconds for each number. A call may take 50 ms.
 _STRICT_NS = 10
 _CALL_NS = 50_000_000
-_NO_STEP, _NO_WEIGHTS = np.zeros(1), np.empty((0, 0))
+_NO_STEP, _NO_VECTORS = np.zeros(1), np.empty((0, 0))
 
 
 class _Block:
@@ -39,6 +39,8 @@ class _Block:
 class BlockDescent(_Block):
     """Full-batch descent on one block by the textbook's loop."""
 
+    has_gradients = True
+
     def has_stalled(self, state: StepperState) -> bool:
         return hardly_differ(state.point, state.before, state.point)
 
@@ -47,7 +49,7 @@ class BlockDescent(_Block):
         scratch = point.copy()
         # An epoch with rate 0, so that one kernel is enough.
         self._loops.descend(
-            self._X, self._y, scratch, scratch, gradient, _NO_STEP, 2.0, True, costs, _NO_WEIGHTS
+            self._X, self._y, scratch, scratch, gradient, _NO_STEP, 2.0, True, costs, _NO_VECTORS, _NO_VECTORS
         )
         return _changed(state, point, state.before, state.epoch_start, gradient, 0, 1), costs.item(0)
 
@@ -66,6 +68,7 @@ class BlockDescent(_Block):
             allow_divergence,
             batch.costs,
             batch.weights,
+            batch.gradients[:, 0],
         )
         return _changed(state, w, before, state.epoch_start, gradient, 0, min(done + 1, len(rates))), done
 

@@ -41,6 +41,7 @@ class KinkDescent(GradientRule):
     """
 
     has_costs = True
+    has_gradients = False
     method: Method = "stream"
     epochs_per_call = 1
 

@@ -84,7 +84,7 @@ class SummaryDescent(GradientRule):
         if self._is_plain:
             done = self._kernels.descend(
                 sums.G, sums.c, sums.s, sums.n, sums.w_ref, v, before, self._h,
-                rates, allow_divergence, batch.costs, batch.weights,
+                rates, allow_divergence, batch.costs, batch.weights, batch.gradients[:, 0],
             )  # fmt: skip
             return StepperState(v, before, *state[2:]), done  # `_replace` takes three times as long
         momentum = state.momentum.copy()
@@ -92,7 +92,7 @@ class SummaryDescent(GradientRule):
             sums.G, sums.c, sums.s, float(sums.n), sums.w_ref, self._l1,
             v, before, momentum, rates, rule.momentum, rule.nesterov,
             until.tol, self._floor, self._units, self._metric, until.patience, allow_divergence, batch.costs,
-            batch.weights, batch.norms,
+            batch.weights, batch.norms, batch.gradients[:, 0],
         )  # fmt: skip
         changed = state._replace(point=v, before=before, momentum=momentum, has_converged=has_converged)
         return changed, done

@@ -50,10 +50,13 @@ def descend(
     allow_divergence: bool,
     costs: Floats,
     weights: Floats,
+    gradients: Floats,
 ) -> int:
     """Run full-batch epochs w ← w − α ∂cost/∂w, one for each rate. Return the number of epochs done."""
     for epoch, rate in enumerate(rates.tolist()):
         before[:] = w
+        if len(gradients):
+            gradients[epoch] = gradient
         new = [a - rate * b for a, b in zip(w.tolist(), gradient.tolist(), strict=True)]
         value, gradient[:] = _cost_and_gradient(X, y, new)
         if not (allow_divergence or _is_finite(new, value)):

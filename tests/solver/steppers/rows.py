@@ -24,7 +24,7 @@ def batch_of(n_epochs, *, costs=True, n_samples=0):
         np.full(n_epochs if costs else 0, np.nan),
         np.full(n_epochs, np.nan),
         np.full((n_epochs, 2), np.nan),
-        np.full((n_epochs if n_samples else 0, n_samples, 2), np.nan),
+        np.full((n_epochs if n_samples else 0, max(1, n_samples), 2), np.nan),
         np.full(n_epochs, np.nan),
     )
 

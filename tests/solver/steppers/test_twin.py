@@ -29,7 +29,7 @@ def run_both(stepper_of, X, y, w, rates, allow_divergence):
     results = []
     for backend in ("numba", "python"):
         n, size, stepper = len(rates), len(w), stepper_of(ArrayRows(X, y), backend)
-        gradients = np.zeros((n, len(y), size))
+        gradients = np.zeros((n, 1 if stepper.has_gradients else len(y), size))
         batch = EpochBatch(np.zeros(n), np.zeros(n), np.zeros((n, size)), gradients, np.zeros(n))
         state, first = stepper.start(new_state(w), True)
         state, done = stepper.advance(state, rates, batch, allow_divergence)
