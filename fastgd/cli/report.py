@@ -94,6 +94,7 @@ def of_fit(
         "cost": cost,
         "root_mean_square_error": math.sqrt(mean) if has_error and mean is not None else None,
         "r2": 1.0 - mean / variance if has_error and variance and mean is not None else None,
+        "log_loss": mean if options["loss"] == "log_loss" else None,
         "cost_history": None if fit.cost_history is None else fit.cost_history.tolist(),
     }
 
@@ -135,6 +136,7 @@ def _measures(report: dict[str, Any]) -> dict[str, str]:
     sure = report["inference"] or {}
     values = {
         "root mean square error": report["root_mean_square_error"],
+        "log loss": report["log_loss"],
         "R²": report["r2"],
         "adjusted R²": sure.get("adjusted_r2"),
         "residual standard deviation": sure.get("residual_standard_deviation"),
