@@ -163,7 +163,7 @@ def test_seconds_count_loading_and_compiling_once(monkeypatch):
         clock.now += 8.0
     clock.now += 16.0  # the fit itself
     after = compiling.seconds()
-    assert (after[0] - loaded, after[1] - compiled) == (15.0, 6.0)
+    assert (after[0] - loaded, after[1] - compiled) == pytest.approx((15.0, 6.0))
 
 
 def test_a_module_of_kernels_is_imported_at_its_first_use_and_others_are_unknown():
