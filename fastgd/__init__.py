@@ -36,11 +36,11 @@ Data:
 
 Results, errors and warnings:
 
-    FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
-    MultiTargetFit      the fits of several targets
+    FitResult           weights, histories, `predict`, `plot`, `animate`, `trace`, `save`
+    MultiTargetFit      the fits of several targets, `save`
     Summary             sums, differences, columns and targets of summaries, `save`
     CVResult            costs of penalties on held-out folds, the best ones and their fit
-    GroupedSummary      a mapping of key to Summary
+    GroupedSummary      a mapping of key to Summary, `save`
     GroupedFit          the fits of all groups: arrays, `to_frame`, `predict`, and a FitResult by key
     Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one

@@ -96,23 +96,31 @@ def add_diagnose(parser: argparse.ArgumentParser) -> None:
 
 def add_predict(parser: argparse.ArgumentParser) -> None:
     model, data, output = map(parser.add_argument_group, ("model", "data", "output"))
-    model.add_argument("model", type=values.file, help="what `fastgd fit --save` wrote")
-    data.add_argument(
-        "data", metavar="DATA", type=values.file, help="as of `fastgd fit`; no target is needed"
+    _add_rows_of_model(
+        model,
+        data,
+        "no target is needed",
+        "their predictions are empty lines, nan in files or null",
     )
     data.add_argument(
-        "--features",
-        type=values.names,
-        metavar="A,B",
-        help="the columns to take; by default those of the fit",
+        "--target", metavar="Y",
+        help="the column to compare the predictions with; by default that of the fit, if DATA has it",
+    )  # fmt: skip
+    kind = output.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--probability", action="store_true",
+        help="the probability of the positive class, of log_loss and modified_huber, in place of the score",
+    )  # fmt: skip
+    kind.add_argument(
+        "--class", dest="class_", action="store_true", help="the label, of a loss of two classes"
     )
-    data.add_argument(
-        "--missing",
-        choices=("error", "drop"),
-        default="error",
-        help=f"{MISSING}: their predictions are empty lines, nan in .csv and .npy, null in .parquet",
+    output.add_argument(
+        "--keep", type=values.names, metavar="A,B", default=(),
+        help="columns of DATA that are written before the predictions, under a header",
+    )  # fmt: skip
+    output.add_argument(
+        "--row-numbers", action="store_true", help='the number of each row, from 0, in a first column "row"'
     )
-    _add_reading(data)
     output.add_argument(
         "--out",
         type=values.file,
@@ -122,6 +130,32 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     output.add_argument("--quiet", action="store_true", help="no notices: only predictions and errors")
 
 
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    model, data, output = map(parser.add_argument_group, ("model", "data", "output"))
+    _add_rows_of_model(model, data, "with the target", "they do not count")
+    data.add_argument("--target", metavar="Y", help="the column of the target; by default that of the fit")
+    data.add_argument("--weight", metavar="COLUMN", help="the column of the rows' weights")
+    _add_report(output)
+
+
+def _add_rows_of_model(model: Group, data: Group, needs: str, dropped: str) -> None:
+    """A model and the rows that it predicts."""
+    model.add_argument("model", type=values.file, help="what `fastgd fit --save` wrote")
+    add = data.add_argument
+    add("data", metavar="DATA", type=values.file, help=f"as of `fastgd fit`; {needs}")
+    add(
+        "--features", type=values.names, metavar="A,B",
+        help="the columns to take, categories by one name; by default those of the fit",
+    )  # fmt: skip
+    add("--missing", choices=("error", "drop"), default="error", help=f"{MISSING}: {dropped}")
+    add(
+        "--unknown", choices=("error", "zero"), default="error",
+        help="refuse levels of categories that the model does not know (the default), or set their features "
+        "to 0: the row is predicted as one of the first level, in a model with an intercept",
+    )  # fmt: skip
+    _add_reading(data)
+
+
 def _add_data(group: Group) -> None:
     add = group.add_argument
     add("data", metavar="DATA", type=values.file, help="a file, or a folder of files of one kind")
@@ -129,6 +163,11 @@ def _add_data(group: Group) -> None:
     add("--features", type=values.names, metavar="A,B", help="the columns of X; by default all others")
     add("--weight", metavar="COLUMN", help="the column of the rows' weights")
     add("--missing", choices=("error", "drop"), default="error", help=MISSING)
+    add(
+        "--categories", type=values.names, metavar="A,B", default=(),
+        help="features that hold levels, such as a city: each level becomes a feature city=Oslo, but for the "
+        "first one of a model with an intercept. A read of their own finds the levels",
+    )  # fmt: skip
     _add_reading(group)
 
 
@@ -161,6 +200,10 @@ def _add_loss(group: Group) -> None:
         default="squared_error",
         help=f"squared_error by default; {takes}",
     )
+    add(
+        "--positive", metavar="LABEL",
+        help="the label that a loss of two classes counts as 1; by default the second one, in order",
+    )  # fmt: skip
     add("--l1", type=float, default=0.0, metavar="L1", help="a penalty L1 Σ|w| (0 by default)")
     add(
         "--cv", nargs="?", type=values.folds, const=5, metavar="K",

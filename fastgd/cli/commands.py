@@ -30,9 +30,13 @@ DEMO = Command(
 COMMANDS = {
     "lesson": Command(
         "the lesson's program in full",
-        "Print what the lesson's program prints, every epoch of it. Exit code 1: it diverged, and its first "
-        "epochs are shown.",
-        ("fastgd lesson --digits 2", "fastgd lesson --sgd --learning-rate 0.05 --epochs 20 --plot sgd.png"),
+        "Print what the lesson's program prints, every epoch of it; or write a page with sliders. Exit "
+        "code 1: the run diverged, and its first epochs are shown.",
+        (
+            "fastgd lesson --digits 2",
+            "fastgd lesson --sgd --learning-rate 0.05 --epochs 20 --plot sgd.png",
+            "fastgd lesson --html page.html",
+        ),
         arguments.add_lesson,
     ),
     "fit": Command(
@@ -64,12 +68,24 @@ COMMANDS = {
             for name, loss in NAMED.items()
             if loss.meaning_of_scores
         )
-        + "Columns are taken by the names that the model was fitted to.",
+        + "Columns are taken by the names that the model was fitted to. If DATA has the target, the error or "
+        "accuracy is told on standard error.",
         (
             "fastgd predict model.npz trips.csv",
-            "fastgd predict model.npz trips.csv --missing drop --out fares.csv",
+            "fastgd predict model.npz trips.csv --keep miles,minutes --out fares.csv",
         ),
         arguments.add_predict,
+    ),
+    "evaluate": Command(
+        "how well a model predicts",
+        "The errors of a saved model on the rows of DATA, from one read: root mean square and mean absolute "
+        "error and R², or, for losses of two classes, accuracy, log loss, the area under the ROC curve and "
+        "the table of labels.",
+        (
+            "fastgd evaluate model.npz trips.csv",
+            "fastgd evaluate model.npz trips.csv --target fare --json",
+        ),
+        arguments.add_evaluate,
     ),
     "warmup": Command(
         "compile the kernels of the usual calls",

@@ -6,6 +6,7 @@ import os
 import time
 import warnings
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,10 @@ import numpy as np
 from fastgd.checks import InvalidDataError
 from fastgd.cli import opening, report
 from fastgd.cli.data import Data
+from fastgd.data.coding import Coding
+from fastgd.domains import CLASSES
 from fastgd.kernels.compiling import seconds as kernel_seconds
+from fastgd.losses import NAMED
 from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.objective import as_rule
@@ -40,6 +44,8 @@ def run(options: Namespace) -> int:
         from fastgd.cli import choice
 
         choice.check(options)
+    if options.positive is not None and NAMED[options.loss].domain is not CLASSES:
+        raise ValueError(f"--positive belongs to losses of two classes, and not to {options.loss}")
     data = opening.open_rows(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -50,6 +56,7 @@ def run(options: Namespace) -> int:
         opening.say(run.failure)
         if not options.json:
             return 1
+    run.fit.coding = data.coding
     facts = _facts_of_fit(options, data, run, notes) | {"inference": sure}
     if run.failure:
         print(report.as_json(facts))
@@ -190,8 +197,19 @@ def _facts_of_fit(options: Namespace, data: Data, run: Run, notes: dict[str, str
         "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
         "dialect": data.dialect or None, "seconds": run.seconds, "seconds_compiling": run.seconds_compiling,
         "cross_validation": run.chosen,
+        "classes": list(data.coding.classes) or None,
+        "categories": {name: list(levels) for name, levels in data.coding.categories.items()} or None,
     }  # fmt: skip
-    return report.of_fit(result, result.feature_names or ("x",), chosen, [*notes.values()], data.variance())
+    said = [*_notes_of_coding(data.coding), *notes.values()]
+    return report.of_fit(result, result.feature_names or ("x",), chosen, said, data.variance())
+
+
+def _notes_of_coding(coding: Coding) -> Iterator[str]:
+    if coding.classes:
+        yield 'y is 1 where {0} is "{2}", and 0 where it is "{1}"'.format(coding.target, *coding.classes)
+    for name, levels in coding.categories.items():
+        if len(levels) == 1:
+            yield f'{name} has one level only, "{levels[0]}"'
 
 
 def _remedy(options: Namespace, reason: str, kind: str) -> str:

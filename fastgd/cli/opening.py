@@ -9,8 +9,6 @@ from pathlib import Path
 
 from fastgd.checks import InvalidDataError, OrderError, RowPlace
 from fastgd.cli.data import Data, open_data
-from fastgd.domains import CLASSES
-from fastgd.losses import NAMED
 from fastgd.solver.progress import can_show
 from fastgd.wording import printable
 
@@ -22,7 +20,8 @@ def open_rows(options: Namespace) -> Data:
     refuse_drop(options)
     data = open_data(
         options.data, options.target, options.features, options.weight, options.missing,
-        loss=getattr(options, "loss", "squared_error"), **dialect(options),
+        loss=getattr(options, "loss", "squared_error"), categories=options.categories,
+        drop_first=options.intercept, positive=getattr(options, "positive", None), **dialect(options),
     )  # fmt: skip
     if data.dialect:
         note(options, f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
@@ -76,10 +75,8 @@ def of_file(error: InvalidDataError, data: Data, options: Namespace) -> InvalidD
             names["X"] = data.names[error.column]
         at = RowPlace(Path(options.data).name, error.row)
         error = error.restated(at=at, name=names.get(error.what))
-    loss = getattr(options, "loss", "squared_error")
-    is_label = NAMED[loss].domain is CLASSES and error.name == options.target
-    if is_label and isinstance(error.value, str) and not error.remedy:
-        return error.restated(remedy=CLASSES.demand(loss))
+    if error.name == options.target and error.line == "2" and not error.remedy:  # text from the first row on
+        return error.restated(remedy="labels of two classes need --loss log_loss")
     return error
 
 

@@ -101,6 +101,6 @@ def _misuse_of_lesson(options: argparse.Namespace) -> str:
         return "--sgd and --plot belong to the printed run; the page of --html has both solvers"
     if options.data is not None and options.target is None:
         return "DATA needs --target, the column to predict"
-    if options.data is None and options.target is not None:
-        return "--target belongs to DATA"
+    if options.data is None and (options.target, options.features) != (None, None):
+        return "--target and --features belong to DATA"
     return ""

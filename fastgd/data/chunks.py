@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data import frames, keys, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
+from fastgd.data.coding import NO_CODING, Coding
 from fastgd.engine.blocks import NOTHING, Array, Floats
 from fastgd.public import public
 from fastgd.wording import shown
@@ -51,6 +52,8 @@ class Source:
     target: str | None = None
     weight: str | None = None
     """The names of the columns of y and the weights, if they have names."""
+    coding: Coding = NO_CODING
+    """How the columns of a table became numbers."""
     is_lasting: bool = True
     """Whether a chunk stays valid after the next one."""
     head_rows: int = 0
@@ -88,6 +91,7 @@ class DerivedSource(Source):
         self.d, self.n, self.is_scalar, self.name = source.d, source.n, source.is_scalar, source.name
         self.has_weights, self.dtypes = source.has_weights, source.dtypes
         self.columns, self.target, self.weight = source.columns, source.target, source.weight
+        self.coding = source.coding
         self.is_lasting = source.is_lasting
 
     def place(self, row: int) -> RowPlace:

@@ -33,6 +33,7 @@ MOST_COLUMNS = 1 << 16
 HEADER = re.compile(rb'(?:\xef\xbb\xbf)?+\s*+(?:"?[sS][eE][pP]=[^\r\n]*+[\r\n]\s*+)?+[^\r\n]++[\r\n]')
 """The first line that is not empty, or the second after Excel's `sep=;`. The pattern takes linear time."""
 BAD_VALUE = re.compile(r"In CSV column #(\d+):.*?invalid value '(.*)'", re.DOTALL)
+BAD_TEXT = re.compile(r"In CSV column #(\d+):.*invalid UTF8", re.DOTALL)
 BAD_ROW = re.compile(r"Expected (\d+) columns, got (\d+)")
 HAS_COMMA = re.compile(r"[+-]?[\d.]*,\d+|[+-]?[\d,]*\.\d+")
 """A value that may be a number with the other decimal mark."""
@@ -51,6 +52,10 @@ class CsvFile(File):
     """
 
     is_guessed = True
+
+    @property
+    def missing_texts(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(map(str.strip, self._null_values()))
 
     def __init__(self, path: Path, usual: str, delimiter: str | None = None, decimal: str | None = None):
         super().__init__(path)
@@ -106,8 +111,9 @@ class CsvFile(File):
         is an error.
         """
         self._refuse_thousands(names)
-        done, last = 0, b""
-        others = [self.own_names[-1]] if self.own_names[-1] not in names else []
+        done, last, final = 0, b"", self.own_names[-1]
+        others = [final] if final not in names else []
+        at = [*names, *others].index(final) if others or final in self.texts else None
         with self._opened(names, others) as batches:
             while True:
                 try:
@@ -116,8 +122,9 @@ class CsvFile(File):
                     break
                 except ValueError as error:
                     raise self._explained(error, done) from None
-                if others and batch.num_rows:
-                    last = batch.column(len(names))[-1].as_py() or b""
+                if at is not None and batch.num_rows:
+                    last = batch.column(at)[-1].as_py() or b""
+                    last = last.encode() if isinstance(last, str) else last
                 yield batch
                 done += batch.num_rows
         if (b"\n" in last or b"\r" in last) and not self._is_sound:
@@ -150,7 +157,7 @@ class CsvFile(File):
     def _is_number(self, cell: str) -> bool:
         with contextlib.suppress(ValueError):
             return float(cell.replace(self.dialect.decimal, ".")) is not None
-        return False
+        return HAS_COMMA.fullmatch(cell) is not None
 
     def place(self, row: int) -> RowPlace:
         return RowPlace(self.name, row, next((line for line, _ in self._records(row)), None))
@@ -173,6 +180,12 @@ class CsvFile(File):
 
         return pa.input_stream(str(self.path), compression="detect")
 
+    def _null_values(self) -> list[str]:
+        """The cells that count as missing."""
+        from pyarrow.csv import ConvertOptions
+
+        return [*ConvertOptions().null_values, *SPACES]
+
     @contextlib.contextmanager
     def _opened(self, names: Sequence[str], others: Sequence[str]) -> Iterator[Any]:
         """Parse the columns `names` as numbers and the columns `others` as text.
@@ -183,7 +196,7 @@ class CsvFile(File):
         from pyarrow import csv as arrow_csv
 
         convert = arrow_csv.ConvertOptions(decimal_point=self.dialect.decimal)
-        convert.null_values = [*convert.null_values, *SPACES]
+        convert.null_values = self._null_values()
         if names:
             types = {name: self.kinds[name] for name in names}
             convert.include_columns = [*names, *others]
@@ -191,6 +204,8 @@ class CsvFile(File):
                 name: kind if name in self.keys or pa.types.is_boolean(kind) else pa.float64()
                 for name, kind in types.items()
             }
+            texts = [name for name in names if name in self.texts]
+            convert.column_types |= dict.fromkeys(texts, pa.dictionary(pa.int32(), pa.utf8()))
         read = arrow_csv.ReadOptions(
             block_size=self._block, use_threads=False, skip_rows=self.dialect.skip_rows
         )
@@ -208,6 +223,14 @@ class CsvFile(File):
     def _explained(self, error: Exception, done: int) -> InvalidDataError:
         """The error for a bad row after the first `done` rows."""
         text = str(error)
+        if match := BAD_TEXT.search(text):
+            column = int(match[1])
+            line = self._line(done, lambda row: len(row) > column and "\ufffd" in row[column])
+            place = RowPlace(self.name, None, line)
+            name = self.own_names[column]
+            return InvalidDataError(
+                f"{column_text(name)} is not UTF-8", name=name, remedy="save the file as UTF-8", at=place
+            )
         if match := BAD_VALUE.search(text):
             column, value = int(match[1]), match[2]
             line = self._line(done, lambda row: len(row) > column and row[column].strip() == value.strip())
@@ -253,7 +276,8 @@ class CsvFile(File):
     def _refuse_thousands(self, names: Sequence[str]) -> None:
         """Refuse columns in which all commas may separate thousands, since 1,234 may be two numbers."""
         for column in self.dialect.thousands:
-            if column >= len(self.own_names) or (name := self.own_names[column]) not in names:
+            name = self.own_names[column] if column < len(self.own_names) else None
+            if name is None or name not in names or name in self.texts:
                 continue
             for line, row in self._records(0):
                 if len(row) > column and dialect.GROUPS.fullmatch(value := row[column].strip()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace, check_regular
 from fastgd.data import arrow
+from fastgd.data.coding import OneHot
 from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
@@ -38,6 +39,10 @@ class File:
     """Whether it can be read once."""
     keys: frozenset[str] = frozenset()
     """Columns that are read as what they hold, numbers or not."""
+    texts: frozenset[str] = frozenset()
+    """Columns of categories and labels, which are read as text where the file is text."""
+    missing_texts: Collection[str] = ()
+    """Texts in such columns that stand for a missing value."""
 
     def __init__(self, path: Path):
         self.path, self.name = path, path.name
@@ -123,7 +128,9 @@ class ParquetFile(File):
     def _open(self) -> Any:
         from pyarrow import parquet
 
-        return parquet.ParquetFile(self.path, memory_map=True, pre_buffer=False)
+        return parquet.ParquetFile(
+            self.path, memory_map=True, pre_buffer=False, read_dictionary=[*self.texts]
+        )
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
         rows = batch_rows(len(names))
@@ -259,23 +266,36 @@ class TableChunk:
 
     def __init__(
         self,
-        features: list[arrow.Numbers],
+        features: list[tuple[int | OneHot, arrow.Numbers]],
         target: arrow.Numbers | None,
         weights: arrow.Numbers | None,
         m: int,
         place: Place,
     ):
+        """`features` are the number of a column of X and its values, or those of a category and its codes."""
         self._features, self._target, self._weights = features, target, weights
         self._m, self._place = m, place
         self.keys: list[Any] = []
         """The keys of the rows, if they are grouped."""
+        self.carried: dict[str, Any] = {}
+        """Other columns of the batch, of all its rows."""
+        self.n_unknown = 0
+        """The number of unknown levels, whose features are 0."""
 
     def __len__(self) -> int:
         return self._m
 
+    @property
+    def file(self) -> File:
+        return self._place.file
+
     def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
-        for j, values in enumerate(self._features):
-            X[:, j] = arrow.part(values, start, stop)
+        for place, values in self._features:
+            part = arrow.part(values, start, stop)
+            if isinstance(place, int):
+                X[:, place] = part
+            else:
+                place.fill(X, part)
         if self._target is not None:
             y[:] = arrow.part(self._target, start, stop)
         if self._weights is not None:
@@ -283,8 +303,9 @@ class TableChunk:
 
     def numbers(self, names: Sequence[str], target: str | None) -> Iterator[tuple[str, Array]]:
         """The names and values of the columns that are arrays."""
-        named = [*zip(names, self._features, strict=True), (target, self._target)]
-        return ((name or "", values) for name, values in named if isinstance(values, np.ndarray))
+        named = [(names[place], values) for place, values in self._features if isinstance(place, int)]
+        named.append((target or "", self._target))
+        return ((name, values) for name, values in named if isinstance(values, np.ndarray))
 
     def targets(self) -> tuple[Array, Array | None]:
         """All of y, and the weights if there are any."""
@@ -309,6 +330,9 @@ class TableChunk:
         place = self._place
         return place.before + place.first + place.size
 
+    def row_in_batch(self, row: int) -> int:
+        """The number of a row in its batch, where rows with a missing value count."""
+        return row if self._place.kept is None else self._place.kept[row].as_py()
+
     def place(self, row: int) -> RowPlace:
-        place = self._place
-        return place.file.place(place.first + (row if place.kept is None else place.kept[row].as_py()))
+        return self._place.file.place(self._place.first + self.row_in_batch(row))

@@ -30,6 +30,7 @@ from fastgd.data.files import Path
 from fastgd.engine import reduce, threads
 from fastgd.engine.blocks import Array, Floats
 from fastgd.io import npz
+from fastgd.public import public
 from fastgd.solver import sample, summarize
 from fastgd.solver.diagnose import Diagnosis, diagnose
 from fastgd.solver.inputs import as_dataset, check_weights
@@ -44,6 +45,7 @@ HIGHEST = 1e200
 """The cost at w0 is below this, so that the pictures have numbers around it."""
 
 
+@public
 def explore(
     X: ArrayLike | Source | Summary,
     y: ArrayLike | None = None,

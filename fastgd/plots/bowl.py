@@ -43,7 +43,7 @@ class Bowl:
     def of(cls, statistics: Statistics) -> Bowl:
         n, H = statistics.n, 2.0 * statistics.G / statistics.n
         if not np.isfinite(H).all():
-            raise ValueError('X is too large for its bowl to be drawn: scale it, or use kind="cost"')
+            raise ValueError('X is too large for its bowl to be drawn: scale it, or use plot("cost")')
         M = np.eye(len(H))
         if len(statistics.x_ref) < len(H):  # the last is the intercept
             M[-1, :-1] = statistics.x_ref

@@ -13,11 +13,13 @@ from fastgd.plots.cost import plot_cost
 from fastgd.plots.path import MARKS, draw_path
 from fastgd.plots.steps import Steps, n_parameters, refusal
 from fastgd.plots.style import require_matplotlib
+from fastgd.public import public
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
 
 
+@public
 def compare(
     fits: Mapping[str, Any], *, scale: Literal["linear", "log"] = "linear", figure: FigureBase | None = None
 ) -> NDArray[Any]:
@@ -78,7 +80,7 @@ def compare(
     for name, fit in fits.items():
         plot_cost(fit, axes[0], name, scale)
         if has_paths:
-            draw_path(axes[1], Steps.of(fit, "path", single=True), name)
+            draw_path(axes[1], Steps.of(fit, "compare()", single=True), name)
     if has_paths:  # one legend: of the runs, and of the marks on their paths
         axes[1].get_legend().remove()
         marks = [line for line in axes[1].lines if line.get_label() in MARKS]

@@ -63,12 +63,12 @@ def _check(fit: Run, epochs: Sequence[int] | None) -> None:
     if loss is not None and not loss.predicts_y:
         raise ValueError(
             f'plot(kind="fit") draws predictions of y, and scores of {losses.name_of(loss)} are none: '
-            'use kind="cost"'
+            'use plot("cost")'
         )
     if fit._rows is None or not fit._rows.has_rows:
         raise ValueError(
             'plot(kind="fit") needs the rows, which stored fits and fits of a summary or of rows that can be '
-            'read once do not have: use kind="cost"'
+            'read once do not have: use plot("cost")'
         )
     if epochs is not None and np.size(fit.w) > 1:
         raise ValueError(f"epochs are for lines over one column, and this fit has {np.size(fit.w)}")

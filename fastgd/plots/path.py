@@ -33,7 +33,7 @@ END: Style = {"marker": "s", "markersize": 7, "zorder": 3}
 
 def plot_path(fit: Run, ax: Axes | None = None, label: str | None = None) -> Axes:
     """Draw the steps on the parabola of one weight, or on the contours of two."""
-    steps = Steps.of(fit, "path", single=True)
+    steps = Steps.of(fit, 'plot(kind="path")', single=True)
     ax = axes_for(fit, ax, label)
     draw_path(ax, steps, label)
     return ax

@@ -33,16 +33,16 @@ def refusal(fit: Run) -> str:
     """Why the bowl of this fit cannot be drawn, with the remedy; "" if it can."""
     size, loss = n_parameters(fit), fit._options.get("loss", "squared_error")
     if size > 2:
-        return f'draws 1 or 2 weights, counting the intercept, not {size}: use kind="cost"'
+        return f'draws 1 or 2 weights, counting the intercept, not {size}: use plot("cost")'
     if loss != "squared_error" or fit._options.get("l1"):
         other = "l1" if loss == "squared_error" else f"loss={loss!r}"
-        return f'draws the bowl of squared errors and l2, and this fit has {other}: use kind="cost"'
+        return f'draws the bowl of squared errors and l2, and this fit has {other}: use plot("cost")'
     if fit.w_history is None:
         return 'needs the weights of every epoch: fit with history="epochs"'
     if fit._rows is None:
         return (
             "needs the data, which stored fits and fits of rows that can be read once do not have: "
-            'use kind="cost"'
+            'use plot("cost")'
         )
     return ""
 
@@ -62,13 +62,14 @@ class Steps:
     """The steps that are drawn."""
 
     @classmethod
-    def of(cls, fit: Run, kind: str, *, single: bool = False) -> Steps:
+    def of(cls, fit: Run, what: str, *, single: bool = False) -> Steps:
         """Read the data once, and refuse a fit whose bowl cannot be drawn.
 
-        With `single`, the points are those of single steps of SGD, if the fit kept its gradients.
+        `what` is the call, for the error. With `single`, the points are those of single
+        steps of SGD, if the fit kept its gradients.
         """
         if reason := refusal(fit):
-            raise ValueError(f'plot(kind="{kind}") {reason}')
+            raise ValueError(f"{what} {reason}")
         points, noun = history_of(fit), "epoch"
         gradients = fit.gradient_history
         if single and fit.solver == "sgd" and gradients is not None and 0 < gradients.size <= MOST_STEPS:

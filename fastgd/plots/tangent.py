@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastgd.engine.blocks import Floats
 from fastgd.plots.path import MINIMUM, draw_parabola
 from fastgd.plots.steps import Steps, chosen
 from fastgd.plots.style import PALETTE, RUN, Run, Style, axes_for
@@ -27,7 +28,7 @@ def plot_tangent(
     fit: Run, ax: Axes | None = None, label: str | None = None, epochs: Sequence[int] | None = None
 ) -> Axes:
     """Draw the bowl, the tangent at w before each of these epochs, and the step along the w axis."""
-    steps = Steps.of(fit, "tangent")
+    steps = Steps.of(fit, 'plot(kind="tangent")')
     if steps.points.shape[1] != 1:
         raise ValueError('plot(kind="tangent") draws one weight without an intercept: use kind="path"')
     view, lowest = steps.view, steps.lowest
@@ -38,13 +39,12 @@ def plot_tangent(
     bowl = ax.lines[-1]
     width, height = float(np.ptp(bowl.get_xdata())), float(np.ptp(bowl.get_ydata())) or 1.0
     for row, (epoch, colour) in enumerate(zip(shown, cycle(PALETTE)), 1):
-        here, cost, slope = w[epoch], costs[epoch], float(steps.bowl.slope(steps.points[epoch])[0])
-        reach = min(ACROSS * width, UP * height / abs(slope) if slope else np.inf)
-        across, floor = np.array([here - reach, here + reach]), lowest - row * ROW * height
+        here, floor = w[epoch], lowest - row * ROW * height
+        across, up, slope = tangent(steps, epoch, width, height)
         name = f"{label}, epoch {epoch}" if label else f"epoch {epoch}"
         text = f"{name}: {_described(fit, steps, epoch, slope)}"
-        ax.plot(across, cost + slope * (across - here), color=colour, label=text)
-        ax.plot([here, here], [cost, floor], ":", color=colour, linewidth=0.8)
+        ax.plot(across, up, color=colour, label=text)
+        ax.plot([here, here], [costs[epoch], floor], ":", color=colour, linewidth=0.8)
         if epoch < len(w) - 1:
             share = view.exit if view.is_cut and epoch == view.n - 1 else 1.0
             after = here + share * (w[epoch + 1] - here)
@@ -56,6 +56,14 @@ def plot_tangent(
     view.say(ax, label)
     ax.legend(fontsize="small")
     return ax
+
+
+def tangent(steps: Steps, epoch: int, width: float, height: float) -> tuple[Floats, Floats, float]:
+    """The ends of a tangent, across and up, and its slope. The bowl has this width and height."""
+    here, slope = steps.points[epoch, 0], float(steps.bowl.slope(steps.points[epoch])[0])
+    reach = min(ACROSS * width, UP * height / abs(slope) if slope else np.inf)
+    across = np.array([here - reach, here + reach])
+    return across, steps.costs[epoch] + slope * (across - here), slope
 
 
 def _described(fit: Run, steps: Steps, epoch: int, slope: float) -> str:

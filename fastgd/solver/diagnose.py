@@ -113,6 +113,7 @@ class Diagnosis:
             return math.inf
         return 1 if radius == 0.0 else max(1, math.ceil(math.log(tolerance) / math.log(radius)))
 
+    @public
     def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw with matplotlib how an epoch of full-batch descent multiplies the error, and return the axes.
 

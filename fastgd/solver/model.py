@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastgd.checks import InvalidDataError, check_regular, path_text
+from fastgd.data.coding import Coding, check_coding
 from fastgd.data.files import Path
 from fastgd.io import npz
 from fastgd.public import public
@@ -38,8 +39,8 @@ def load(path: Path) -> Any:
     -------
     FitResult, MultiTargetFit, Summary or GroupedSummary
         All attributes equal the saved ones to the bit. As `w0` of another call a fit continues as the saved
-        one would. Only `plot("path")` is not available, since it draws the caller's data. A fit from JSON has
-        no histories, and another call begins at its weights.
+        one would. Of pictures only `plot("cost")` is available, since others draw the caller's data. A fit
+        from JSON has no histories, and another call begins at its weights.
 
     Raises
     ------
@@ -141,6 +142,7 @@ def _fit(about: dict[str, Any]) -> FitResult:
         intercept=intercept,
         learning_rates=np.empty(0),
         feature_names=names,
+        coding=_coding(about),
         _last=(w, intercept),
         _cost=None if cost is None else _number("cost", cost),
         _options=about["options"],
@@ -149,9 +151,16 @@ def _fit(about: dict[str, Any]) -> FitResult:
     )
     _need("weights", len(w) == 1 if is_one else len(w) > 0)
     npz.check_types(fit)
+    check_coding(fit.coding)
     for name in exchange.COUNTS:
         _need(name, 0 <= getattr(fit, name) < 1 << 63)
     return fit
+
+
+def _coding(about: dict[str, Any]) -> Coding:
+    """The coding in an object of JSON, which an earlier fastgd wrote without."""
+    categories = {name: tuple(levels) for name, levels in about.get("categories", {}).items()}
+    return Coding(about.get("target", ""), categories, tuple(about.get("classes", ())))
 
 
 def _number(name: str, value: Any) -> float:
@@ -185,6 +194,7 @@ def _check(fit: FitResult) -> None:
     }
     for name, shape in shapes.items():
         _need_shape(name, getattr(fit, name), *shape)
+    check_coding(fit.coding)
     _need("_order", 0 <= fit._order.seed < 1 << 64)
     _need_shape("_last", fit._last[0], d)
     if fit._state is not None:

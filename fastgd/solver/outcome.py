@@ -77,6 +77,7 @@ def result_of(
         method=descent.stepper.method,
         elapsed=time.perf_counter() - began,
         feature_names=dataset.columns,
+        coding=dataset.coding,
         _rows=None if rows.is_once else rows,
         _samples=samples,
         _w0=None if isinstance(options.w0, FitResult) else options.w0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,10 +13,12 @@ from fastgd import display
 from fastgd.data.backend import resolve
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
+from fastgd.public import public
 from fastgd.solver.centring import read_centred
 from fastgd.solver.statistics import Statistics
 
 if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
 
 
@@ -38,6 +41,7 @@ class Pictured:
         @property
         def _outcome(self) -> str: ...
 
+    @public
     def plot(
         self,
         kind: str | None = None,
@@ -99,6 +103,56 @@ class Pictured:
 
         return plot(self, kind, ax=ax, label=label, scale=scale, epochs=epochs, residuals=residuals)
 
+    @public
+    def animate(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        kind: Literal["path", "tangent", "fit"] = "path",
+        fps: int = 10,
+    ) -> FuncAnimation:
+        """Animate the epochs with matplotlib, as two linked pictures. Nothing is shown.
+
+        Parameters
+        ----------
+        path : str or path-like, optional
+            A file to write: .gif, or .mp4 with the program ffmpeg.
+        kind : {"path", "tangent", "fit"}, default "path"
+            - "path": the line over the data (of two weights, the cost curve), and the steps in the bowl.
+            - "tangent": the line over the data, and the tangent and the step of the epoch (one weight).
+            - "fit": the line over the data (one column, any loss), and the curve of the costs.
+        fps : int, default 10
+            Frames per second. There are at most 80 frames, and the last one stays for a second.
+
+        Returns
+        -------
+        matplotlib.animation.FuncAnimation
+            In a notebook, `IPython.display.HTML(animation.to_jshtml())` plays it.
+
+        Raises
+        ------
+        ValueError
+            If the fit has no such picture, or the file no such ending. The message has the remedy.
+        ModuleNotFoundError
+            If matplotlib is not installed: pip install 'fastgd[plot]'.
+
+        Notes
+        -----
+        Of a long run the first epochs have a frame each, and later ones are skipped more and more. A run that
+        diverges ends where it leaves the picture.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> fit = fastgd.gradient_descent([1.0, 2.0], [2.0, 4.0], learning_rate=0.1, n_epochs=2)
+        >>> "<img" in fit.animate(kind="tangent", fps=1).to_jshtml()
+        True
+        """
+        from fastgd.plots.animation import animate
+
+        run: Any = self
+        return animate(run, path, kind, fps)
+
     def _statistics(self) -> Statistics:
         """The statistics of the rows of the fit, with l2, by one pass, rarely two. An intercept is about the
         reference of the columns."""
@@ -115,4 +169,7 @@ class Pictured:
         rows = [(name, display.number(value)) for name, value in pairs]
         if self._has_intercept:
             rows.insert(0, ("intercept", display.number(self.intercept)))
-        return display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
+        table = display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
+        from fastgd.plots import notebook
+
+        return notebook.beside(table, self)

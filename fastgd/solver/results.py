@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike
 
 from fastgd import display
 from fastgd.data.backend import Backend
+from fastgd.data.coding import NO_CODING, Coding
 from fastgd.data.dataset import Dataset
-from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
 from fastgd.public import public
 from fastgd.solver import status
-from fastgd.solver.each_row import predict
+from fastgd.solver.each_row import predict_by_name
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
 from fastgd.solver.pictured import Pictured
@@ -79,6 +79,8 @@ class FitResult(Pictured, Tabular, Scored):
         Seconds.
     feature_names : tuple of str
         The column names of a data frame or a table in files.
+    coding : Coding
+        Of a table in files: its `target`, the levels of its `categories`, and the labels of its `classes`.
     """
 
     w: float | Floats
@@ -102,6 +104,7 @@ class FitResult(Pictured, Tabular, Scored):
     method: Method
     elapsed: float
     feature_names: tuple[str, ...] = ()
+    coding: Coding = NO_CODING
     _rows: Dataset | None = field(default=None, repr=False)
     """The caller's arrays, not copied and not pickled."""
     _samples: tuple[list[Any], list[Any]] | None = field(default=None, repr=False)
@@ -167,17 +170,14 @@ class FitResult(Pictured, Tabular, Scored):
         ----------
         X : number, array (n,), array (n, d) or table
             As in `fastgd.forward`. If the columns of X and of the fit have names, columns are selected by
-            name.
+            name. A data frame has the categories of the fit as text, or their features.
 
         Returns
         -------
         float or ndarray (n,)
             A float if X is a number or a row of a pandas data frame.
         """
-        if (row := as_row(X, self.feature_names)) is not None:
-            scores = predict(row, self.w, self.intercept)
-            return float(np.ravel(scores)[0])
-        return predict(by_name("X", X, self.feature_names), self.w, self.intercept)
+        return predict_by_name(X, self.feature_names, self.coding, self.w, self.intercept)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
         """The text that the lesson's program prints for this fit.
@@ -242,6 +242,7 @@ class FitResult(Pictured, Tabular, Scored):
             - one_dimension: whether X had shape (n,)
             - intercept, and cost after the last epoch including penalties, or null if it is not known
             - n_epochs, n_samples, n_updates, n_passes, solver, backend, method, elapsed
+            - target, categories ({column: levels}), classes: as `coding`
             - options: loss, loss_parameters, l1, l2, fit_intercept, standardize, precondition, momentum,
               nesterov, batch_size, average, learning_rate (null for a schedule), n_epochs, tol, has_weights
 

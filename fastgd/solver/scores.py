@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd.checks import InvalidDataError
+from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data.arrays import ArrayRows, as_array, as_sample_weight
+from fastgd.data.coding import Codes, unknown_text
 from fastgd.domains import CLASSES
 from fastgd.engine.blocks import Floats
 from fastgd.losses import NAMED, Loss, SquaredError, as_loss
@@ -34,6 +35,7 @@ class Scored:
         X : array (n,), array (n, d) or table
             As in `predict`.
         y : array (n,)
+            If the fit has labels of classes in its `coding`, these labels.
         sample_weight : array (n,), optional
             s ≥ 0.
 
@@ -57,7 +59,7 @@ class Scored:
 
 
 def _score(fit: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    scores, targets = np.atleast_1d(fit.predict(X)), as_array("y", y)
+    scores, targets = np.atleast_1d(fit.predict(X)), _targets(fit.coding.classes, y)
     if targets.shape != scores.shape:
         raise InvalidDataError(f"has shape {targets.shape}; X has {len(scores)} rows", what="y")
     rows, loss = ArrayRows(scores, targets), loss_of(fit)
@@ -69,6 +71,20 @@ def _score(fit: Any, X: Any, y: Any, sample_weight: Any) -> float:
     if loss.domain is CLASSES:
         return float(np.average((scores > 0.0) == (targets > 0.0), weights=weights))
     return r_squared(targets.astype(np.float64), loss.predictions(scores), weights)
+
+
+def _targets(classes: tuple[str, ...], y: Any) -> Any:
+    """y as an array, of 0 and 1 for the labels of two classes."""
+    if not classes:
+        return as_array("y", y)
+    codes = Codes(classes).of(y)
+    if (codes < 0).any():
+        row = int((codes < 0).argmax())
+        value = list(y)[row]
+        raise InvalidDataError(
+            unknown_text(value, classes, "labels"), what="y", value=value, at=RowPlace("", row)
+        )
+    return codes.astype(np.float64)
 
 
 def loss_of(fit: Any) -> Loss:

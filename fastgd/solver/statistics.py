@@ -178,20 +178,23 @@ def read_statistics(
 
 
 def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None, has_targets: bool) -> Statistics:
-    d, base, shift = rows.d, rows, NOT_CENTRED
+    d, base, shift, size = rows.d, rows, NOT_CENTRED, node_size(rows.d)
     if isinstance(rows, TransformedRows) and rows.is_weighted and (rows.scale == 1.0).all():
         base, shift = rows.rows, rows.shift  # the kernels centre and weight the rows
 
     def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
-        if has_targets:
-            return centred_sums(X, y, weights, ONE_FOLD, 1, shift, w_ref, has_targets)[0]
-        return sums_of(X, y, weights, shift, w_ref)
+        sums = sums_of(X, y, weights, shift, w_ref)
+        if not has_targets:
+            return sums
+        # Σ s (y − b)² and Σ s (y − b) are the first two sums of a column y, centred by b.
+        return np.append(sums, sums_of(y[:, None], y, weights, w_ref[-1:], np.zeros(2))[:2])
 
-    size = node_size(d) + N_OF_TARGETS * has_targets
-    sums = reduce.reduce(base, task, n_threads, size, effort(d), rows_together(d))
-    statistics = unpacked(sums[: node_size(d)], rows.n, w_ref)
+    more = 2 if has_targets else 0
+    sums = reduce.reduce(base, task, n_threads, size + more, effort(d), rows_together(d))
+    statistics = unpacked(sums[:size], rows.n, w_ref)
     if has_targets:
-        statistics.targets = Targets(float(w_ref[-1]), *sums[node_size(d) : -1].tolist())
+        square, moment = sums[size:].tolist()
+        statistics.targets = Targets(float(w_ref[-1]), moment, square)
     return statistics
 
 

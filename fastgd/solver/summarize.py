@@ -154,7 +154,9 @@ def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y", y_re
     products = Products.of(statistics, y_ref)
     if not math.isfinite(products.squares_of_y):
         raise InvalidDataError("y is too large: its squares overflow; scale it")
-    return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products)
+    return Summary(
+        n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products, coding=rows.coding
+    )
 
 
 def of_problem(problem: Problem) -> Summary | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from fastgd.data import frames, keys
 from fastgd.data.arrays import ArrayRows, read_only
 from fastgd.data.backend import resolve
 from fastgd.data.chunks import Source
+from fastgd.distributed.collections import Partitions, by_partition, is_dask, values_of
 from fastgd.engine import threads
 from fastgd.engine.blocks import Array, Floats
 from fastgd.public import public
@@ -48,8 +50,8 @@ def summarize_groups(
 
     Parameters
     ----------
-    X : array (n,), array (n, d), table or source
-        The samples, in memory; or a source (`fastgd.read_table`, `fastgd.chunks`), without y.
+    X : array (n,), array (n, d), table, Dask collection or source
+        The samples; a source (`fastgd.read_table`, `fastgd.chunks`) has y and weights of its own.
     y : array (n,)
         The targets.
     by : array (n,), str, or list of these
@@ -76,7 +78,8 @@ def summarize_groups(
     -----
     Rows are sorted by group, and each group is read about a reference of its own, twice or more often if it
     fits closely. Memory for 16 bytes a row and about d² numbers a group. A source is read once, in pieces of
-    about 4 million numbers, whose groups are added. Up to one piece the bits are those of arrays.
+    about 4 million numbers, whose groups are added. Up to one piece the bits are those of arrays. Dask
+    summarizes its partitions where they are, and their groups are added here.
 
     Examples
     --------
@@ -94,9 +97,11 @@ def summarize_groups(
         refuse_others(X.name, y, sample_weight)
         return _of_source(X.keyed(by), n_threads)
     X, parts = keys.split_table(X, by)
+    if is_dask(X):
+        return _of_dask(X, y, sample_weight, parts)
     rows = as_dataset(X, y, sample_weight)
     if not isinstance(rows, ArrayRows):
-        raise InvalidDataError("summarize_groups takes rows in memory: pass X.compute(), or a table")
+        raise InvalidDataError("summarize_groups takes rows: arrays, a table, a source or a Dask collection")
     groups = keys.encode(parts, rows.n)
     there, counts, products = _of_rows(rows, groups, n_threads)
     return GroupedSummary(
@@ -120,6 +125,37 @@ def _of_source(source: Source, n_threads: int | None) -> GroupedSummary:
     if not sums.has_rows:
         raise InvalidDataError("the weights are zero for every row; at least one row must count")
     return sums.grouped(source.columns, source.target or "y", source.has_weights, source.is_scalar)
+
+
+def _of_dask(X: Any, y: Any, sample_weight: Any, parts: list[Any]) -> GroupedSummary:
+    """The groups of Dask collections: those of each partition, added in their order."""
+    rows = Partitions(X, y, sample_weight)
+    sums = GroupSums(rows.d)
+    for found, counts, products in by_partition(
+        rows, "by", parts, functools.partial(_of_partition, has_weights=rows.has_weights)
+    ):
+        sums.add(sums.codes(found), counts, products)
+    if not sums.has_rows:
+        raise InvalidDataError("X has no rows of weight above 0; at least one is needed")
+    return sums.grouped(rows.columns, frames.name_of(y) or "y", rows.has_weights, rows.is_scalar)
+
+
+def _of_partition(
+    number: int, parts: list[Any], d: int, dtypes: Any, *, has_weights: bool
+) -> tuple[list[Any], Counts, StackedProducts]:
+    """The keys of a partition, and the counts and products of its groups."""
+    n_rows = 2 + has_weights
+    X, y, weights = values_of(number, parts[:n_rows], d, dtypes)
+    source = Source()
+    source.name, source.is_scalar = f"partition {number}", False
+    rows = _Piece(source, 0, X, y, weights)
+    if has_weights:
+        rows.check_weights()
+    if not len(y) or (has_weights and not weights.any()):
+        return [], np.zeros(0, np.int64), StackedProducts.zeros(0, d)
+    found = keys.encode(parts[n_rows:], len(y), source.place)
+    there, counts, products = _of_rows(rows, found, 1)
+    return [found.keys[k] for k in there.tolist()], counts, products
 
 
 class _Piece(ArrayRows):

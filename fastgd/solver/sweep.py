@@ -95,6 +95,7 @@ class SweepResult:
         """The learning rates of each fit, one for each epoch done."""
         return [fit.learning_rates for fit in self.fits]
 
+    @public
     def plot(self, *, ax: Axes | None = None, scale: Literal["linear", "log"] = "linear") -> Axes:
         """Draw cost against epoch with matplotlib, one curve for each fit, and return the axes.
 

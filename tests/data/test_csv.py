@@ -132,9 +132,10 @@ def test_columns_that_hold_no_numbers_are_listed(read):
         read("who,a,when,b,c\nme,1,2026-01-01,2,3\n")
     assert str(caught.value) == (
         't.csv has columns that hold no numbers, "who" (text, "me" in line 2), '
-        '"when" (dates, "2026-01-01" in line 2); name those to use, features=["a", "c"]'
+        '"when" (dates, "2026-01-01" in line 2); name those to use, features=["a", "c"], or encode text by '
+        'levels, categories=["who"]'
     )
-    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 2\); repair them$'):
+    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 2\); repair them, or encode'):
         read("a,b\nx,3\n1,2\n")
 
 
@@ -151,7 +152,7 @@ def test_the_remedy_leaves_no_column_out_for_one_bad_cell(read):
         read(text, target="t")
     assert str(caught.value) == (
         't.csv has columns that hold no numbers, "b" (text, "x" in line 2); '
-        'name those to use, features=["a", "c"]'
+        'name those to use, features=["a", "c"], or encode text by levels, categories=["b"]'
     )
     with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 3: "q" in column "a" is not a number$'):
         rows_of(read(text, target="t", features=["a", "c"]))

@@ -68,7 +68,7 @@ def test_of_several_columns_predictions_stand_against_y(ax, table, residuals):
 
 
 def test_refusals_name_the_remedy(table):
-    with pytest.raises(ValueError, match='scores of log_loss are none: use kind="cost"'):
+    with pytest.raises(ValueError, match='scores of log_loss are none: use plot."cost".'):
         fastgd.gradient_descent(X, [0.0, 1.0, 1.0], loss="log_loss", n_epochs=2).plot("fit")
     with pytest.raises(ValueError, match="epochs are for lines over one column, and this fit has 2"):
         fastgd.gradient_descent(*table, n_epochs=2).plot("fit", epochs=[0])

@@ -195,7 +195,7 @@ def test_chunks_and_summaries_have_a_bowl_and_rows_read_once_have_none(ax):
         axes = Figure().subplots()
         one.plot(ax=axes)
         assert_bowl_is_the_cost(axes, x, y)
-    with pytest.raises(ValueError, match='needs the rows.*use kind="cost"'):
+    with pytest.raises(ValueError, match='needs the rows.*use plot."cost".'):
         of_summary.plot("fit")
 
 

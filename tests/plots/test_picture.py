@@ -80,9 +80,9 @@ def test_refusals_name_the_remedy():
         ValueError, match="kind must be None or 'cost' or 'path' or 'fit' or 'tangent', not 'bowl'"
     ):
         lesson().plot("bowl")
-    with pytest.raises(ValueError, match='not 3: use kind="cost"'):
+    with pytest.raises(ValueError, match='not 3: use plot."cost".'):
         fastgd.gradient_descent(np.eye(3), Y).plot("path")
-    with pytest.raises(ValueError, match='squared errors and l2, and this fit has l1: use kind="cost"'):
+    with pytest.raises(ValueError, match='squared errors and l2, and this fit has l1: use plot."cost".'):
         fastgd.gradient_descent(X, Y, l1=0.1).plot("path")
     with pytest.raises(ValueError, match="and this fit has loss='huber'"):
         fastgd.gradient_descent(X, Y, loss="huber").plot("path")
@@ -100,7 +100,7 @@ def test_refusals_name_the_remedy():
         lesson(history=None).plot()
     with pytest.raises(ValueError, match='history="epochs" and, for SGD, track_cost=True'):
         fastgd.sgd(X, Y, history=None).plot()
-    with pytest.raises(ValueError, match='needs the data, which stored fits.*use kind="cost"'):
+    with pytest.raises(ValueError, match='needs the data, which stored fits.*use plot."cost".'):
         pickle.loads(pickle.dumps(lesson())).plot("path")
     with pytest.raises(ValueError, match="X is too large"):
         fastgd.gradient_descent([1e160, 1.0], [1.0, 2.0], n_epochs=0).plot("path")

@@ -207,13 +207,6 @@ def test_bad_input_is_refused_with_its_place():
         fastgd.summarize_groups(X, by=by)
 
 
-def test_dask_collections_are_refused():
-    array = pytest.importorskip("dask.array")
-    X, y, by = problem(13)
-    with pytest.raises(fastgd.InvalidDataError, match=r"pass X\.compute\(\)"):
-        fastgd.summarize_groups(array.from_array(X), array.from_array(y), by=by)
-
-
 @pytest.mark.parametrize("call", [fastgd.sgd, fastgd.diagnose, fastgd.summarize])
 def test_only_gradient_descent_fits_groups(call):
     X, y, by = problem(14)

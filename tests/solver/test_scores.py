@@ -88,3 +88,15 @@ def test_a_class_is_zero_or_one():
     fit = fastgd.gradient_descent(X, CLASSES, loss="log_loss", n_epochs=2)
     with pytest.raises(fastgd.InvalidDataError, match=r"^y\[\d+\] is -1"):
         fit.score(X, 2 * CLASSES - 1)
+
+
+def test_labels_of_a_table(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,no\n2,yes\n3,no\n4,yes\n")
+    source = fastgd.read_table(tmp_path / "t.csv", target="y", labels=True)
+    fit = fastgd.gradient_descent(source, loss="log_loss", l2=0.01, fit_intercept=True, n_epochs=50)
+    ys = ["no", "yes", "yes", "yes"]
+    X = [[0.0], [1.0], [3.0], [4.0]]
+    hits = [(score > 0) == (y == "yes") for score, y in zip(fit.predict(X), ys, strict=True)]
+    assert fit.score(X, ys) == sum(hits) / 4
+    with pytest.raises(fastgd.InvalidDataError, match=r"y\[1\] is \"maybe\", which is none of the labels"):
+        fit.score(X[:2], ["no", "maybe"])

@@ -172,3 +172,51 @@ def test_other_input_is_refused_with_its_place(tmp_path, monkeypatch):
             fastgd.summarize_groups(fastgd.read_table(table, target="y", features=["x"]), by=by)
     dropped = fastgd.read_table(table, target="y", features=["x"], missing="drop")
     assert fastgd.summarize_groups(dropped, by="g").n_samples.sum() == N - 1
+
+
+@pytest.fixture(params=["array", "dataframe"])
+def collections(request):
+    """Rows and keys in memory, and the call with collections."""
+    array, dataframe = pytest.importorskip("dask.array"), pytest.importorskip("dask.dataframe")
+    pandas = pytest.importorskip("pandas")
+    X, y, key = problem(7)
+
+    def call(weights=None, y=y):
+        if request.param == "array":
+            made = [None if part is None else array.from_array(part, chunks=37) for part in (y, weights)]
+            keys = array.from_array(key, chunks=37)
+            rows = array.from_array(X, chunks=(37, 1))
+            return fastgd.summarize_groups(rows, made[0], by=keys, sample_weight=made[1])
+        frame = pandas.DataFrame({"a": X[:, 0], "g": CITIES[key], "b": X[:, 1], "y": y})
+        frame["s"] = 1.0 if weights is None else weights
+        frame = dataframe.from_pandas(frame, npartitions=7)
+        s = None if weights is None else frame["s"]
+        return fastgd.summarize_groups(frame[["a", "g", "b"]], frame["y"], by="g", sample_weight=s)
+
+    return X, y, key, call, CITIES if request.param == "dataframe" else np.arange(4)
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_partitions_of_dask_obey_the_law(collections, is_weighted):
+    X, y, key, call, names = collections
+    weights = np.where(np.arange(N) < 50, 0.0, 1.0 + key) if is_weighted else None
+    found = call(weights)
+    assert sorted(found, key=str) == sorted(names.tolist(), key=str)
+    assert found.feature_names == (("a", "b") if names is CITIES else ())
+    for group, name in enumerate(names.tolist()):
+        own = key == group
+        s = None if weights is None else weights[own]
+        assert_products(found[name], *exact_products(X[own], y[own], s))
+
+
+def test_bad_partitions_are_refused_with_their_place(collections):
+    _, y, _, call, _ = collections
+    weights = np.ones(N)
+    weights[N - 1] = -1.0
+    with pytest.raises(fastgd.InvalidDataError, match=r"row \d+ of partition \d+.*weight.* is -1"):
+        call(weights)
+    y[N - 1] = np.nan
+    with pytest.raises(fastgd.InvalidDataError, match=r"row \d+ of partition \d+: y is NaN"):
+        call(y=y)
+    with pytest.raises(fastgd.InvalidDataError, match="no rows of weight above 0"):
+        call(np.zeros(N), y=np.ones(N))
