@@ -22,8 +22,15 @@ def add_samples(parser: argparse.ArgumentParser) -> None:
 
 
 def add_lesson(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+    add = parser.add_argument_group("descent").add_argument
     add("--sgd", action="store_true", help="the stochastic loop instead of the full-batch one")
+    add(
+        "--learning-rate", type=values.finite, default=0.01, metavar="RATE",
+        help="0.01 by default; the full-batch loop converges below 0.214",
+    )  # fmt: skip
+    add("--epochs", type=values.positive, default=100, metavar="N", help="100 by default")
+    add("--w0", type=values.finite, default=1.0, metavar="W", help="the weight to begin with (1)")
+    add = parser.add_argument_group("output").add_argument
     add(
         "--digits", type=values.digits, metavar="N",
         help="round to N decimals, as on the slides; all digits by default",
@@ -46,6 +53,14 @@ def add_page(group: argparse._ArgumentGroup) -> None:
     add("--target", metavar="Y", help="the column to predict")
     add("--features", type=values.names, metavar="A,B", help="the columns of X; by default all others")
     add("--intercept", action="store_true", help="with an intercept, for one column of X")
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clear", action="store_true", help="remove the kernels, and nothing else")
+
+
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
 
 
 def add_fit(parser: argparse.ArgumentParser) -> None:

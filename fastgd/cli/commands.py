@@ -30,8 +30,13 @@ DEMO = Command(
 COMMANDS = {
     "lesson": Command(
         "the lesson's program in full",
-        "Print what the lesson's program prints, every epoch of it; or write a page with sliders.",
-        ("fastgd lesson --digits 2", "fastgd lesson --sgd --plot sgd.png", "fastgd lesson --html page.html"),
+        "Print what the lesson's program prints, every epoch of it; or write a page with sliders. Exit "
+        "code 1: the run diverged, and its first epochs are shown.",
+        (
+            "fastgd lesson --digits 2",
+            "fastgd lesson --sgd --learning-rate 0.05 --epochs 20 --plot sgd.png",
+            "fastgd lesson --html page.html",
+        ),
         arguments.add_lesson,
     ),
     "fit": Command(
@@ -86,5 +91,19 @@ COMMANDS = {
         "compile the kernels of the usual calls",
         "Compile the kernels of the usual calls, once for this machine and version of fastgd.",
         ("fastgd warmup",),
+    ),
+    "cache": Command(
+        "where compiled kernels are, and how many",
+        "The number, size and folder of the compiled kernels. A fit compiles again what it misses.",
+        ("fastgd cache", "fastgd cache --clear"),
+        arguments.add_cache,
+    ),
+    "completion": Command(
+        "complete commands and options with the Tab key",
+        "Print the lines that let a shell complete commands, options and their values (needs "
+        "fastgd[completion]). Put the first example into ~/.bashrc (or ~/.zshrc, with zsh), or the "
+        "second into ~/.config/fish/config.fish.",
+        ('eval "$(fastgd completion bash)"', "fastgd completion fish | source"),
+        arguments.add_completion,
     ),
 }

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastgd.checks import InvalidDataError
-from fastgd.cli import choice, opening, report
+from fastgd.cli import opening, report
 from fastgd.cli.data import Data
 from fastgd.data.coding import Coding
 from fastgd.domains import CLASSES
+from fastgd.kernels.compiling import seconds as kernel_seconds
 from fastgd.losses import NAMED
 from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
+from fastgd.solver.problem import Problem
 from fastgd.solver.results import FitResult
 
 FREE_EPOCHS, READ_EPOCHS = 100_000, 1000
@@ -37,30 +41,32 @@ def run(options: Namespace) -> int:
         options.nesterov = options.solver == "gradient_descent"
     opening.check_places(options)
     if options.cv is not None:
+        from fastgd.cli import choice
+
         choice.check(options)
     if options.positive is not None and NAMED[options.loss].domain is not CLASSES:
         raise ValueError(f"--positive belongs to losses of two classes, and not to {options.loss}")
     data = opening.open_rows(options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        result, failure, chosen = _run(options, data)
-    notes = _notes(caught, options)
-    if failure:
-        opening.say(failure)
+        run = _run(options, data)
+        sure, note = _inference(options, run)
+    notes = _notes(caught, options) | ({"no errors": note} if note else {})
+    if run.failure:
+        opening.say(run.failure)
         if not options.json:
             return 1
-    result.feature_names = result.feature_names or data.names
-    result.coding = data.coding
-    facts = _facts_of_fit(options, data, result, notes, failure) | {"cross_validation": chosen}
-    if failure:
+    run.fit.coding = data.coding
+    facts = _facts_of_fit(options, data, run, notes) | {"inference": sure}
+    if run.failure:
         print(report.as_json(facts))
         return 1
     if options.save:
-        result.save(options.save)
+        run.fit.save(options.save)
     if options.plot:
         from fastgd.plots import picture
 
-        picture.save(result, options.plot, ("cost",))
+        picture.save(run.fit, options.plot, ("cost",))
     is_failure = facts["not_converged"] is not None and not options.allow_unconverged
     if facts["not_converged"] and (options.json or options.quiet):
         if is_failure:
@@ -73,21 +79,59 @@ def run(options: Namespace) -> int:
     return int(is_failure)
 
 
-def _run(options: Namespace, data: Data) -> tuple[FitResult, str, dict[str, Any] | None]:
-    """The fit, the message if it diverged, and the report of --cv."""
+@dataclass
+class Run:
+    """A fit, and what is reported of it."""
+
+    fit: FitResult
+    failure: str
+    """The message if it diverged."""
+    problem: Problem | None
+    """What its reads have found; None if it was not begun."""
+    chosen: dict[str, Any] | None = None
+    """The report of --cv."""
+    seconds: float = 0.0
+    """Without those of importing, loading and compiling kernels."""
+    seconds_compiling: float = 0.0
+
+
+def _run(options: Namespace, data: Data) -> Run:
+    """The fit of the data, with the penalty that --cv chooses."""
+    began, (loading, compiling) = time.perf_counter(), kernel_seconds()
+    n_passes, chosen, rows = 0, None, data
     try:
-        if options.cv is None:
-            return *_fitted(options, data, data), None
-        summary, n_passes, chosen = choice.choose(options, data)
-        result, failure = _fitted(options, data, data._replace(X=summary, y=None, weight=None))
-        result.n_passes += n_passes
-        return result, failure, chosen
+        if options.cv is not None:
+            from fastgd.cli import choice
+
+            summary, n_passes, chosen = choice.choose(options, data)
+            rows = data._replace(X=summary, y=None, weight=None)
+        run = _fitted(options, data, rows)
     except InvalidDataError as error:
         raise opening.of_file(error, data, options) from None
+    loaded, compiled = kernel_seconds()
+    run.fit.n_passes += n_passes
+    run.fit.feature_names = run.fit.feature_names or data.names
+    run.chosen, run.seconds_compiling = chosen, compiled - compiling
+    run.seconds = max(0.0, time.perf_counter() - began - (loaded - loading))
+    return run
 
 
-def _fitted(options: Namespace, data: Data, rows: Data) -> tuple[FitResult, str]:
-    """The fit of these rows of the data, and the message if it diverged."""
+def _inference(options: Namespace, run: Run) -> tuple[dict[str, Any] | None, str]:
+    """Standard errors, if the weights are those of least squares; and why there are none where they could be
+    expected."""
+    is_plain = options.loss == "squared_error" and not (options.l1 or options.l2)
+    if run.failure or run.problem is None or not is_plain or options.solver != "gradient_descent":
+        return None, ""
+    if (not run.fit.converged and options.tol is not None) or (options.quiet and not options.json):
+        return None, ""
+    from fastgd.cli import certainty
+
+    return certainty.of_fit(run.fit, run.problem, run.fit.feature_names or ("x",))
+
+
+def _fitted(options: Namespace, data: Data, rows: Data) -> Run:
+    """The fit of these rows of the data."""
+    problems: list[Problem] = []
     n_epochs = options.epochs or _most_epochs(options, data)
     objective: dict[str, Any] = dict(
         loss=options.loss, l1=options.l1, l2=options.l2, fit_intercept=options.intercept,
@@ -97,7 +141,7 @@ def _fitted(options: Namespace, data: Data, rows: Data) -> tuple[FitResult, str]
         w0=None, learning_rate=options.learning_rate, n_epochs=n_epochs, tol=options.tol, patience=5,
         validation_fraction=None, callback=None, method="auto", history="costs", on_divergence="raise",
         backend="auto", n_threads=None, words=report.COMMAND, progress=opening.shows_progress(options),
-        checkpoint=options.checkpoint, resume=options.resume,
+        checkpoint=options.checkpoint, resume=options.resume, problems=problems,
     )  # fmt: skip
     if options.checkpoint_every is not None:
         settings |= dict(checkpoint_every=options.checkpoint_every)
@@ -108,13 +152,14 @@ def _fitted(options: Namespace, data: Data, rows: Data) -> tuple[FitResult, str]
         is_free = options.standardize and options.nesterov
         objective |= dict(precondition="auto" if is_free else False)
     rule = as_rule(0.0, bool(options.nesterov), 1, False)
+    failure = ""
     try:
-        result = fit_rows(options.solver, rows.X, rows.y, rows.weight, objective, rule, Options(**settings))
-        return result, ""
+        fit = fit_rows(options.solver, rows.X, rows.y, rows.weight, objective, rule, Options(**settings))
     except DivergenceError as error:
-        return error.result, str(error)
+        fit, failure = error.result, str(error)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(_interrupted(interrupt, options)) from None
+    return Run(fit, failure, problems[0] if problems else None)
 
 
 def _most_epochs(options: Namespace, data: Data) -> int:
@@ -136,10 +181,9 @@ def _notes(caught: list[warnings.WarningMessage], options: Namespace) -> dict[st
     return notes
 
 
-def _facts_of_fit(
-    options: Namespace, data: Data, result: FitResult, notes: dict[str, str], failure: str
-) -> dict[str, Any]:
+def _facts_of_fit(options: Namespace, data: Data, run: Run, notes: dict[str, str]) -> dict[str, Any]:
     """The report of a fit."""
+    result, failure = run.fit, run.failure
     why = ""
     if not failure and not result.converged and options.tol is not None:
         kind = next((kind for kind in REASONS if kind in notes), "")
@@ -151,7 +195,9 @@ def _facts_of_fit(
         "has_intercept": options.intercept, "standardize": options.standardize,
         "model": None if failure else options.save, "picture": None if failure else options.plot,
         "error": failure or None, "not_converged": why or None, "rows_left_out": data.n_left_out,
-        "dialect": data.dialect or None, "classes": list(data.coding.classes) or None,
+        "dialect": data.dialect or None, "seconds": run.seconds, "seconds_compiling": run.seconds_compiling,
+        "cross_validation": run.chosen,
+        "classes": list(data.coding.classes) or None,
         "categories": {name: list(levels) for name, levels in data.coding.categories.items()} or None,
     }  # fmt: skip
     said = [*_notes_of_coding(data.coding), *notes.values()]

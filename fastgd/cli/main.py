@@ -20,6 +20,10 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return the exit code: 0, 1 (failure), 2 (usage or data) or 130 (Ctrl-C)."""
+    if "_ARGCOMPLETE" in os.environ:
+        from fastgd.cli import completion
+
+        completion.answer(build(is_whole=True))
     parser = build()
     options = parser.parse_args(arguments)
     if contradiction := misuse(options):

@@ -18,7 +18,15 @@ def write(options: Namespace, samples: tuple[list[float], list[float]]) -> None:
         chosen["digits"] = options.digits
     opening.check_place("--html", options.html, *[options.data] * (options.data is not None))
     if options.data is None:
-        explore(*samples, options.html, w0=1.0, learning_rate=0.01, title="The lesson", **chosen)
+        explore(
+            *samples,
+            options.html,
+            w0=options.w0,
+            learning_rate=options.learning_rate,
+            n_epochs=options.epochs,
+            title="The lesson",
+            **chosen,
+        )
     else:
         data = open_data(options.data, options.target, options.features, None, "error")
         _of_data(data, options, chosen)

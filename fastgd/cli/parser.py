@@ -26,11 +26,16 @@ class _Parser(argparse.ArgumentParser):
     ):
         super().__init__(**options)
         self._add_arguments, self._examples = add_arguments, examples
+        self.commands: dict[str, _Parser] = {}
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def add_all(self) -> None:
+        """Add the arguments now, as completion needs them."""
         if self._add_arguments is not None:
             self._add_arguments(self)
             self._add_arguments = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.add_all()
         return super().parse_known_args(args, namespace)
 
     def format_help(self) -> str:
@@ -40,21 +45,28 @@ class _Parser(argparse.ArgumentParser):
         super().error("\n".join(map(printable, message.split("\n"))))
 
 
-def build() -> argparse.ArgumentParser:
-    return _Parser(prog="fastgd", **_of(DEMO, _add_commands))
+def build(*, is_whole: bool = False) -> argparse.ArgumentParser:
+    """The parser of all commands. With `is_whole`, it has the arguments of each before it parses."""
+    parser = _Parser(prog="fastgd", **_of(DEMO, _add_commands))
+    if is_whole:
+        parser.add_all()
+        for name in COMMANDS:
+            parser.commands[name].add_all()
+    return parser
 
 
 def _of(command: Command, add_arguments: Callable[[argparse.ArgumentParser], None] | None) -> dict[str, Any]:
     return dict(description=command.description, examples=command.examples, add_arguments=add_arguments)
 
 
-def _add_commands(parser: argparse.ArgumentParser) -> None:
+def _add_commands(parser: Any) -> None:
     parser.add_argument("--version", action="version", version=f"fastgd {__version__}")
     assert DEMO.add_arguments is not None
     DEMO.add_arguments(parser)
     parsers = parser.add_subparsers(dest="command", title="commands", prog="fastgd")
     for name, command in COMMANDS.items():
-        parsers.add_parser(name, help=command.what, **_of(command, command.add_arguments))
+        added = parsers.add_parser(name, help=command.what, **_of(command, command.add_arguments))
+        parser.commands[name] = added
 
 
 def misuse(options: argparse.Namespace) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 
 
@@ -35,6 +36,13 @@ def tolerance(text: str) -> float | str | None:
     if text in ("auto", "none"):
         return None if text == "none" else text
     return number(text, 'neither "auto" nor "none" nor a number')
+
+
+def finite(text: str) -> float:
+    value = number(text, "not a number")
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not finite")
+    return value
 
 
 def number(text: str, what: str) -> float:

@@ -115,6 +115,8 @@ def _fit(
         from fastgd.solver import summarize
 
         options.summaries.append(summarize.of_statistics(descent.problem.centred, dataset))
+    if options.problems is not None:
+        options.problems.append(descent.problem)
     condition = caveats.revoke(run, descent, rows, options)
     has_grown = _has_grown(run, descent, options)
     result = result_of(run, descent, plan, dataset, n_passes, began, samples)

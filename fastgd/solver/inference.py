@@ -134,6 +134,18 @@ def inference(
     return Inference(cov_type=cov_type, weights=weights, confidence_level=level, **numbers)
 
 
+def of_summary(summary: Summary, has_intercept: bool) -> Inference:
+    """Classical errors of a summary. Without SciPy p and intervals are NaN."""
+    try:
+        special = _special_functions()
+    except ModuleNotFoundError:
+        special = None
+    level = 0.95
+    design = _Design(Summarized(summary), summary, has_intercept, False, None)
+    numbers = design.numbers(*design.covariance("classical", None), level, True, special)
+    return Inference(cov_type="classical", weights="analytic", confidence_level=level, **numbers)
+
+
 def _special_functions() -> Any:
     """SciPy's distribution functions."""
     try:
@@ -293,30 +305,35 @@ class _Design:
     def numbers(
         self, covariance: Floats, df: float, level: float, is_classical: bool, special: Any
     ) -> dict[str, Any]:
-        """The fields of `Inference`."""
+        """The fields of `Inference`. Without `special` p and intervals are NaN."""
         fit, p, d = self._fit, self._products, self._n_features
         total = p.y_squares if fit.has_intercept else p.squares_of_y
         estimates, errors = fit.theta, np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        half = special.stdtrit(df, 0.5 + 0.5 * level) * errors
+        half = p_of_t = np.full(len(errors), np.nan)
+        p_of_f = math.nan
         names = self._columns + ("intercept",) * fit.has_intercept
         with np.errstate(divide="ignore", invalid="ignore"):
             t = estimates / errors
             r_squared = 1.0 - float(np.float64(fit.squares) / total)
             f = self._f(covariance, fit.explained(total) if is_classical else None)
         n_slopes = len(fit.w)
+        if special is not None:
+            half = special.stdtrit(df, 0.5 + 0.5 * level) * errors
+            p_of_t = 2.0 * special.stdtr(df, -np.abs(t))
+            p_of_f = float(special.fdtrc(n_slopes, df, f)) if n_slopes else math.nan
         return dict(
             names=names,
             estimates=self._of_all(estimates),
             standard_errors=self._of_all(errors),
             t=self._of_all(t),
-            p=self._of_all(2.0 * special.stdtr(df, -np.abs(t))),
+            p=self._of_all(p_of_t),
             intervals=np.stack([self._of_all(estimates - half), self._of_all(estimates + half)], axis=1),
             covariance=self._table_of_all(covariance),
             r_squared=r_squared,
             adjusted_r_squared=1.0 - (self._n - fit.has_intercept) / self._df * (1.0 - r_squared),
             residual_std=math.sqrt(fit.squares / self._df),
             f=f,
-            f_p=float(special.fdtrc(n_slopes, df, f)) if n_slopes else math.nan,
+            f_p=p_of_f,
             vif=self._of_all(np.append(fit.inflation(), [math.nan] * fit.has_intercept)),
             condition_number=fit.condition_number(),
             n_samples=self._n_samples,

@@ -99,6 +99,8 @@ class Options:
     """A list that collects warnings instead of showing them at once."""
     summaries: list[Summary] | None = None
     """A list that gets the summary of the rows, if they are fitted by squared errors."""
+    problems: list[Any] | None = None
+    """A list that gets the `Problem` of the run, for what its reads have found."""
     words: Words = PYTHON
     progress: bool = False
     checkpoint: Any = None

@@ -123,6 +123,8 @@ def test_log_loss_of_more_than_one_block(told):
     assert found["weights"] == {"x": ref.w[0]}
     assert found["cost_history"] == ref.cost_history.tolist()
     assert found["r2"] is found["root_mean_square_error"] is None
+    p = 1.0 / (1.0 + np.exp(-(found["weights"]["x"] * x.astype(float) + found["intercept"])))
+    assert found["log_loss"] == pytest.approx(-np.mean(np.log(np.where(y == 1, p, 1.0 - p))), rel=1e-9)
 
 
 def test_the_lessons_case_of_one_column(told, run):

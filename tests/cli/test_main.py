@@ -74,8 +74,8 @@ def test_without_arguments_the_lesson_then_a_fit_of_many_samples(capsys):
 @pytest.mark.skipif(JIT_IS_OFF, reason="nothing is compiled under NUMBA_DISABLE_JIT")
 def test_warmup_says_where_the_kernels_are(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("FASTGD_CACHE_DIR", str(tmp_path))
-    (tmp_path / "strict.descend-0.kernel").write_bytes(bytes(200_000))
-    (tmp_path / "strict.cost-0.kernel").write_bytes(bytes(100_000))
+    (tmp_path / "strict.descend-0a0a0a0a0a0a0a0a0a0a0a0a.kernel").write_bytes(bytes(200_000))
+    (tmp_path / "strict.cost-0a0a0a0a0a0a0a0a0a0a0a0a.kernel").write_bytes(bytes(100_000))
     monkeypatch.setattr(warmup, "warmup", lambda progress: 1.25)
     assert main(["warmup"]) == 0
     assert capsys.readouterr().out == f"2 kernels, 0.3 MB in {tmp_path}; 1.2 s\n"
