@@ -27,6 +27,7 @@ Compute:
 Look:
 
     compare             the costs and paths of several fits in one picture
+    steps               a fit step by step: a generator
 
 Data:
 
@@ -85,6 +86,7 @@ _HOMES = {
     "summarize_groups": "solver.summarize_groups",
     "diagnose": "solver.diagnose",
     "explore": "page.explore",
+    "steps": "stepping",
     "compare": "plots.compare",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
@@ -140,6 +142,7 @@ __all__ = [
     "read_table",
     "sgd",
     "show_versions",
+    "steps",
     "summarize",
     "summarize_groups",
     "sweep",
@@ -170,6 +173,7 @@ if TYPE_CHECKING:
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
     from fastgd.solver.targets import MultiTargetFit
+    from fastgd.stepping import steps
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

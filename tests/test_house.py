@@ -20,6 +20,7 @@ LAYERS = [
     ["distributed", "io", "trace"],
     ["solver"],
     ["api", "functions", "page"],
+    ["stepping"],
     ["estimators", "warm"],
     ["cli"],
     ["__main__"],

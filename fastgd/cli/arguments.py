@@ -39,6 +39,10 @@ def add_lesson(parser: argparse.ArgumentParser) -> None:
         "--plot", type=values.file, metavar="FILE",
         help="draw the run into FILE (png, svg, pdf; needs fastgd[plot])",
     )  # fmt: skip
+    add(
+        "--animate", type=values.file, metavar="FILE",
+        help="draw the run into FILE as a moving picture (gif, or mp4 where ffmpeg is)",
+    )  # fmt: skip
     add_page(parser.add_argument_group("a page with sliders (needs fastgd[html])"))
 
 

@@ -56,6 +56,8 @@ def run(options: Namespace) -> int:
         from fastgd.plots.picture import save
 
         save(fit, options.plot)
+    if options.animate is not None:
+        fit.animate(options.animate)
     trace = fit.trace(digits=options.digits, full=True)
     if not has_diverged:
         print(trace)

@@ -97,8 +97,8 @@ def _misuse_of_lesson(options: argparse.Namespace) -> str:
         return "DATA, --target and --features belong to --html"
     if options.html is None and options.intercept:
         return "--intercept belongs to --html"
-    if options.html is not None and (options.sgd or options.plot is not None):
-        return "--sgd and --plot belong to the printed run; the page of --html has both solvers"
+    if options.html is not None and (options.sgd or options.plot or options.animate):
+        return "--sgd, --plot and --animate belong to the printed run; the page of --html has both solvers"
     if options.data is not None and options.target is None:
         return "DATA needs --target, the column to predict"
     if options.data is None and (options.target, options.features) != (None, None):

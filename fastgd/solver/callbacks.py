@@ -23,7 +23,7 @@ class EpochState:
     """The state of a fit after an epoch, for callbacks.
 
     epoch is counted from 0. w and intercept are those of the fit if it ended now. cost is None if it is not
-    computed.
+    computed. sample is the row of a single step of `fastgd.steps`.
     """
 
     epoch: int
@@ -32,6 +32,7 @@ class EpochState:
     cost: float | None
     learning_rate: float
     validation_cost: float | None = None
+    sample: int | None = None
 
 
 EpochFunction = Callable[[EpochState], object]

@@ -174,3 +174,16 @@ def shell(command):
         text=True,
         timeout=120,
     )
+
+
+def test_the_lesson_moves(tmp_path, capsys):
+    pytest.importorskip("PIL")
+    from PIL import Image
+
+    file = tmp_path / "lesson.gif"
+    assert main(["lesson", "--epochs", "3", "--animate", str(file)]) == 0
+    assert capsys.readouterr().out.count("Epoch:") == 3
+    with Image.open(file) as picture:
+        assert picture.n_frames == 4  # the start, and each epoch
+    assert main(["lesson", "--animate", str(tmp_path / "lesson.txt")]) == 2
+    assert "name a file that ends in .gif or .mp4" in capsys.readouterr().err

@@ -65,7 +65,7 @@ def test_what_cannot_be_shown_is_refused_in_one_sentence(run, small, arguments, 
     [
         (["pay.csv"], "belong to --html"),
         (["--intercept"], "--intercept belongs to --html"),
-        (["--html", "p.html", "--sgd"], "--sgd and --plot belong to the printed run"),
+        (["--html", "p.html", "--sgd"], "--sgd, --plot and --animate belong to the printed run"),
         (["--html", "p.html", "pay.csv"], "DATA needs --target"),
         (["--html", "p.html", "--target", "points"], "--target and --features belong to DATA"),
     ],
