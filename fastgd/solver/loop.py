@@ -6,13 +6,16 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
+
+if TYPE_CHECKING:
+    from fastgd.solver.options import Options
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
@@ -249,9 +252,12 @@ def _is_finite(w: Floats) -> bool:
     return bool(np.isfinite(w).all())
 
 
-def n_gradients(history: History, rows: Dataset, is_full_batch: bool) -> int:
-    """The number of gradients that the history of an epoch keeps."""
-    return rows.n if history == "samples" else int(is_full_batch and history == "epochs")
+def n_gradients(options: Options, rows: Dataset, is_full_batch: bool) -> int:
+    """The number of gradients that the history of an epoch keeps. Full batch keeps them if there is room."""
+    if options.history == "samples":
+        return rows.n
+    numbers = options.n_runs * (options.n_epochs + 1) * (2 + 2 * rows.d)
+    return int(is_full_batch and options.history == "epochs" and 8 * numbers <= HISTORY_BYTES)
 
 
 def check_history(history: History, n_epochs: int, n_gradients: int, d: int, n_runs: int = 1) -> None:
@@ -267,9 +273,7 @@ def check_history(history: History, n_epochs: int, n_gradients: int, d: int, n_r
     elif history == "costs":
         remedy = "history=None"
     runs = f"{n_runs} runs of " if n_runs > 1 else ""
-    kept = " and gradients" if n_gradients else ""
-    if history == "samples":
-        kept = f" and {n_gradients} samples"
+    kept = f" and {n_gradients} samples" if history == "samples" else ""
     if 8 * numbers > HISTORY_BYTES:
         raise ValueError(
             f"history={history!r} would take {8e-9 * numbers:.1f} GB for {runs}{n_epochs} epochs of {d} "

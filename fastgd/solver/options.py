@@ -108,6 +108,8 @@ class Options:
     resume: Any = None
     is_adaptive: bool = False
     """Whether the rate is divided by 5 when a stopping rule would end the run: `callbacks.AdaptiveRate`."""
+    n_runs: int = 1
+    """The number of runs that keep a history each."""
     is_part: bool = False
     """Whether X is one part of the data, and the run continues with other parts (`partial_fit`)."""
 

@@ -57,7 +57,8 @@ class FitResult(Pictured, Tabular, Scored):
         For full-batch descent the gradient of each epoch's step: ∂cost/∂w at the weights before the step,
         or with `nesterov` at the point ahead of them, without the part of l1. For SGD with
         `history="samples"`, the gradient of every step, (n_epochs, n) or (n_epochs, n, d), in the order of
-        the steps. None for other SGD, and for models of losses with kinks.
+        the steps. None for other SGD, for models of losses with kinks, and where weights and gradients
+        together would take more than 1 GB.
     intercept_gradient_history : ndarray (n_epochs,) or None
         For full-batch descent the same for a fitted intercept.
     learning_rates : ndarray (n_epochs,)

@@ -210,6 +210,8 @@ def sweep(
         n_threads=n_threads, shuffle=shuffle, seed=seed, track_cost=track_cost,
     )  # fmt: skip
     options.check()
+    _check_rates(learning_rates)
+    options.n_runs = len(learning_rates)
     runs_on, order = resolve(backend), as_order(shuffle, seed)
     rows = as_dataset(X, y, sample_weight)
     check_weights(rows)
@@ -222,10 +224,9 @@ def sweep(
     plan = Plan(solver, objective, rule, options, order, runs_on)
     check_method(plan)
     summarized.check(plan, rows)
-    _check_rates(learning_rates)
     once.check(plan, rows, learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
-    kept = loop.n_gradients(history, rows, solver == "gradient_descent")
+    kept = loop.n_gradients(options, rows, solver == "gradient_descent")
     loop.check_history(history, options.n_epochs, kept, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # raises the error
