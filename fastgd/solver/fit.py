@@ -97,7 +97,7 @@ def _fit(
     if options.summaries is not None and not (plan.objective.fit_intercept and dataset.has_rows):
         dataset, n_passes = _summarized(plan, dataset)
     rows, held = _held_out(plan, dataset)
-    kept = loop.n_gradients(options, rows, plan.solver == "gradient_descent")
+    kept = options.n_gradients(rows, plan.solver == "gradient_descent")
     loop.check_history(options.history, options.n_epochs, kept, rows.d)
     descent = begin_descent(plan, rows, *start)
     callbacks, validation = _callbacks(descent, plan, held)

@@ -6,16 +6,12 @@ import contextlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
-
-if TYPE_CHECKING:
-    from fastgd.solver.options import Options
 
 History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
@@ -250,14 +246,6 @@ class _Progress:
 
 def _is_finite(w: Floats) -> bool:
     return bool(np.isfinite(w).all())
-
-
-def n_gradients(options: Options, rows: Dataset, is_full_batch: bool) -> int:
-    """The number of gradients that the history of an epoch keeps. Full batch keeps them if there is room."""
-    if options.history == "samples":
-        return rows.n
-    numbers = options.n_runs * (options.n_epochs + 1) * (2 + 2 * rows.d)
-    return int(is_full_batch and options.history == "epochs" and 8 * numbers <= HISTORY_BYTES)
 
 
 def check_history(history: History, n_epochs: int, n_gradients: int, d: int, n_runs: int = 1) -> None:

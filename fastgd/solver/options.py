@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from fastgd import callers, checks, display
 from fastgd.data.backend import Backend
+from fastgd.data.dataset import Dataset
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate
@@ -112,6 +113,14 @@ class Options:
     """The number of runs that keep a history each."""
     is_part: bool = False
     """Whether X is one part of the data, and the run continues with other parts (`partial_fit`)."""
+
+    def n_gradients(self, rows: Dataset, is_full_batch: bool) -> int:
+        """The number of gradients that the history of an epoch keeps. Full batch keeps them if there is
+        room."""
+        if self.history == "samples":
+            return rows.n
+        numbers = self.n_runs * (self.n_epochs + 1) * (2 + 2 * rows.d)
+        return int(is_full_batch and self.history == "epochs" and 8 * numbers <= loop.HISTORY_BYTES)
 
     def warn(self, kind: str, message: str, badness: float = 0.0) -> None:
         """Warn the caller of the public function, or keep the warning in `reports`."""

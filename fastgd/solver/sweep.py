@@ -226,7 +226,7 @@ def sweep(
     summarized.check(plan, rows)
     once.check(plan, rows, learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
-    kept = loop.n_gradients(options, rows, solver == "gradient_descent")
+    kept = options.n_gradients(rows, solver == "gradient_descent")
     loop.check_history(history, options.n_epochs, kept, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # raises the error

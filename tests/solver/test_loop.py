@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
-from fastgd.data.arrays import ArrayRows
 from fastgd.solver import loop
 from fastgd.solver.steppers.base import StallRule, new_state
 
@@ -119,11 +116,3 @@ def test_what_fits_into_a_gigabyte(history, n_epochs, n_gradients, d, fits):
     else:
         with pytest.raises(ValueError, match="at most 1 GB is kept"):
             loop.check_history(history, n_epochs, n_gradients, d)
-
-
-@pytest.mark.parametrize(("n_runs", "n_epochs", "expected"), [(1, 60_000, 1), (1, 70_000, 0), (2, 60_000, 0)])
-def test_gradients_are_kept_where_there_is_room_for_them(n_runs, n_epochs, expected):
-    options = SimpleNamespace(history="epochs", n_epochs=n_epochs, n_runs=n_runs)
-    rows = ArrayRows(np.zeros((2, 1000)), np.zeros(2))
-    assert loop.n_gradients(options, rows, True) == expected
-    assert loop.n_gradients(options, rows, False) == 0
