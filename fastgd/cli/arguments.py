@@ -9,10 +9,11 @@ from fastgd.domains import NUMBERS
 from fastgd.losses import NAMED
 
 DESCRIPTIONS = {
-    "fit": "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them; "
-    "a .npy of rows and columns, which are named by their numbers from 0; or a .npz with arrays X and y (the "
-    "target) and perhaps a weight. The fit runs in standardized columns, accelerated, until it has "
-    "converged. Exit code 1: it diverged, or has not converged; 2: the usage or the data is to blame.",
+    "fit": "Fit a linear model to DATA: CSV (also .gz, .bz2, .xz, .zst, .zip), Parquet, Arrow or Feather "
+    "files, a quoted pattern or a folder of them, or - for standard input; a .npy of rows and columns, which "
+    "are named by their numbers from 0; or a .npz with arrays X and y (the target) and perhaps a weight. The "
+    "fit runs in standardized columns, accelerated, until it has converged. Exit code 1: it diverged, or has "
+    "not converged; 2: the usage or the data is to blame.",
     "diagnose": "Which learning rates of squared_error converge on DATA, how fast, and to what cost.",
     "predict": "Predictions x·w + intercept of a saved model for the rows of DATA, one a line. "
     + "".join(
@@ -41,7 +42,7 @@ def add_lesson(parser: argparse.ArgumentParser) -> None:
 def add_predict(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", type=values.file, help="what `fastgd fit --save` wrote")
-    add("data", metavar="DATA", type=values.file, help="as of `fastgd fit`; no target is needed")
+    add_files(parser, "as of `fastgd fit`; no target is needed")
     add(
         "--features",
         type=values.names,
@@ -60,15 +61,19 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a .csv, .parquet or .npy file; by default standard output",
     )
-    add_dialect(parser)
+    add_reading(parser)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """The options of `fit` and `diagnose`."""
     add = parser.add_argument
-    add("data", metavar="DATA", type=values.file, help="a file, or a folder of files of one kind")
+    add_files(parser, "files, a pattern, a folder of files of one kind, or - for standard input")
     add("--target", required=True, metavar="Y", help="the column to predict")
-    add("--features", type=values.names, metavar="A,B", help="the columns of X; by default all others")
+    add(
+        "--features", type=values.names, metavar="A,B",
+        help='the columns of X, or patterns, "temp_*,wind"; by default all others',
+    )  # fmt: skip
+    add("--exclude", type=values.names, metavar="A,B", help="columns or patterns that X leaves out")
     add("--weight", metavar="COLUMN", help="the column of the rows' weights")
     add("--missing", choices=("error", "drop"), default="error", help=MISSING)
     add(
@@ -91,7 +96,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--standardize", action=argparse.BooleanOptionalAction, default=True,
         help="descend in columns of variance 1 (the default): often far fewer epochs; or in those of DATA",
     )  # fmt: skip
-    add_dialect(parser)
+    add_reading(parser)
     add("--json", action="store_true", help="one JSON object on standard output, in place of the report")
 
 
@@ -148,10 +153,33 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
     add("--no-progress", action="store_true", help="no bar on a terminal")
 
 
-def add_dialect(parser: argparse.ArgumentParser) -> None:
+def add_files(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("data", metavar="DATA", nargs="+", type=values.file, action=values.Files, help=text)
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """The options of all commands that read files."""
     add = parser.add_argument
+    add(
+        "--format", choices=("csv", "tsv", "parquet", "arrow", "feather", "npy", "npz"),
+        help="the kind of DATA; by default its ending, and csv for standard input",
+    )  # fmt: skip
     add(
         "--delimiter", type=values.delimiter, metavar="C",
         help="what separates the fields of a CSV file, a character or tab; by default it is recognised",
     )  # fmt: skip
     add("--decimal", choices=(".", ","), help="its decimal mark; by default it is recognised")
+    add(
+        "--na", dest="na_values", type=values.names, action="extend", default=[], metavar="MARKS",
+        help='cells of CSV that are missing values, "?,-999", beside empty cells, NA, NaN, null and the like',
+    )  # fmt: skip
+    add(
+        "--no-header", dest="header", action="store_false",
+        help="CSV has no line of names: columns are named by their numbers from 0, and -1 is the last",
+    )  # fmt: skip
+    add(
+        "--thousands", metavar="C",
+        help='the mark between thousands in numbers of CSV, "," in 1,234.5; by default there is none',
+    )  # fmt: skip
+    add("--skip-rows", type=values.count, default=0, metavar="N", help="lines of CSV before the header (0)")
+    add("--encoding", metavar="NAME", help="of CSV, such as latin-1; by default utf-8")

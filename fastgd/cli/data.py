@@ -16,10 +16,12 @@ from fastgd.data.arrays import as_array, kernel_dtype
 from fastgd.data.chunks import Chunk, DerivedSource, Source
 from fastgd.data.conversion import column_of
 from fastgd.data.dataset import TOTAL, Facts, look
+from fastgd.data.dialect import CsvOptions
 from fastgd.data.files import open_npy, open_npz
 from fastgd.data.frames import ColumnTable, places
+from fastgd.data.spool import Spool
 from fastgd.data.streams import StreamRows
-from fastgd.data.table_files import refuse_dialect
+from fastgd.data.table_files import refuse_options
 from fastgd.domains import CLASSES
 from fastgd.engine.blocks import NOTHING, Array
 from fastgd.losses import NAMED
@@ -27,6 +29,9 @@ from fastgd.losses import NAMED
 if TYPE_CHECKING:
     from fastgd.data.tables import TableSource
 
+Files = str | Spool | list[str | Spool]
+"""DATA: a name or a temporary file, or several."""
+ARRAYS = "npy", "npz"
 PART_NUMBERS = 1 << 17
 """The numbers of X for which predictions are computed at a time."""
 CACHED = 1 << 13
@@ -71,41 +76,71 @@ class Data(NamedTuple):
 
 
 def open_data(
-    path: str,
+    path: Files,
     target: str,
     features: Sequence[str] | None,
     weight: str | None,
     missing: str,
     *,
+    exclude: Sequence[str] | None = None,
     loss: str = "squared_error",
-    **dialect: str | None,
+    format: str | None = None,
+    **csv: Any,
 ) -> Data:
     """DATA with its targets. A loss of two classes refuses targets of one class."""
     loss_of_two = loss if NAMED[loss].domain is CLASSES else ""
-    name, suffix = Path(path).name, Path(path).suffix.lower()
-    if suffix not in (".npy", ".npz"):
+    kind = array_kind(path, format)
+    if not kind:
         from fastgd.data.tables import TableSource, read_table
 
-        source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
+        source = read_table(
+            path, target=target, features=features, exclude=exclude, weight=weight, missing=missing,
+            format=format, **csv,
+        )  # fmt: skip
         assert isinstance(source, TableSource)  # of files
         observed = Observed(source, loss_of_two)
-        return Data(observed, None, None, source.columns, target, weight, source.dialect)
-    refuse_dialect(name, dialect)
-    open_arrays = _open_npy if suffix == ".npy" else _open_npz
-    data = open_arrays(path, name, target, features, weight)
+        target = source.target or target
+        return Data(observed, None, None, source.columns, target, source.weight, source.dialect)
+    file, name = _array_file(path, csv)
+    open_arrays = _open_npy if kind == "npy" else _open_npz
+    data = open_arrays(file, name, target, features, exclude or (), weight)
     if loss_of_two:
         refuse_one_class(target_facts(data.y, data.weight), name, data.target, loss)
     return data
 
 
-def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+def array_kind(path: Files, format: str | None) -> str:
+    """ "npy" or "npz" if DATA is a file of arrays, otherwise an empty text."""
+    if format is not None:
+        return format if format in ARRAYS else ""
+    endings = [Path(one).suffix.lower()[1:] for one in (path if isinstance(path, list) else [path])]
+    return next((ending for ending in endings if ending in ARRAYS), "")
+
+
+def _array_file(path: Files, csv: dict[str, Any]) -> tuple[str | Spool, str]:
+    """The only file of DATA, and its name."""
+    if isinstance(path, list):
+        raise InvalidDataError("several files must be tables", remedy="join the arrays with np.concatenate")
+    name = path.name if isinstance(path, Spool) else Path(path).name
+    refuse_options(name, CsvOptions(**csv))
+    return path, name
+
+
+def _open_npy(
+    path: str | Spool,
+    name: str,
+    target: str,
+    features: Sequence[str] | None,
+    exclude: Sequence[str],
+    weight: str | None,
+) -> Data:
     """The columns of an array."""
     array = _rows(name, open_npy(path))
     d = array.shape[1]
     y, s = (None if column is None else _number(column, d, name) for column in (target, weight))
-    used = [j for j in range(d) if j not in (y, s)]
-    if features is not None:
-        used = _numbers(features, d, name)
+    used = [j for j in range(d) if j not in (y, s)] if features is None else _numbers(features, d, name)
+    left_out = _numbers(exclude, d, name)
+    used = [j for j in used if j not in left_out]
     for what, j in (("target", y), ("weight", s)):
         if j in used:
             raise InvalidDataError(f"the {what}, column {j}, is among the features; leave it out there")
@@ -118,15 +153,25 @@ def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None,
     return Data(table, array[:, y], weights, table.columns, str(y), weight_name)
 
 
-def _open_npz(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+def _open_npz(
+    path: str | Spool,
+    name: str,
+    target: str,
+    features: Sequence[str] | None,
+    exclude: Sequence[str],
+    weight: str | None,
+) -> Data:
     """Separate arrays X, y and weights."""
     arrays = open_npz(path)
     X, y = _member(arrays, "X", name), _member(arrays, target, name)
     weights = None if weight is None else _member(arrays, weight, name)
     if X.ndim != 2:
         return Data(X, y, weights, (), target, weight)
-    if features is not None:
-        table = _selected(X, _numbers(features, X.shape[1], name))
+    if features is not None or exclude:
+        d = X.shape[1]
+        left_out = _numbers(exclude, d, name)
+        used = range(d) if features is None else _numbers(features, d, name)
+        table = _selected(X, [j for j in used if j not in left_out])
         return Data(table, y, weights, table.columns, target, weight)
     return Data(X, y, weights, places(X.shape[1]), target, weight)
 
@@ -142,25 +187,26 @@ class Part(NamedTuple):
 
 
 def parts(
-    path: str,
+    path: Files,
     names: Sequence[str],
     features: Sequence[str] | None,
     d: int,
     missing: str,
-    **dialect: str | None,
+    *,
+    format: str | None = None,
+    **csv: Any,
 ) -> Iterator[Part]:
     """The rows of DATA for a model with d columns of these names, some rows at a time.
 
     `features` replace the names.
     """
-    if features is not None and len(features) != d:
-        raise InvalidDataError(f"the model has {d} features, and --features names {len(features)}")
-    name, suffix = Path(path).name, Path(path).suffix.lower()
-    if suffix not in (".npy", ".npz"):
-        yield from _parts_of_table(path, names, features, missing, dialect)
+    kind = array_kind(path, format)
+    if not kind:
+        yield from _parts_of_table(path, names, features, d, dict(missing=missing, format=format, **csv))
         return
-    refuse_dialect(name, dialect)
-    array = open_npy(path) if suffix == ".npy" else _member(open_npz(path), "X", name)
+    _refuse_other_number(features, d)
+    file, name = _array_file(path, csv)
+    array = open_npy(file) if kind == "npy" else _member(open_npz(file), "X", name)
     if array.ndim == 1 and d == 1:
         array = array[:, None]
     array = _rows(name, array)
@@ -185,26 +231,29 @@ def parts(
         yield Part(X, np.arange(start, start + len(X)), start + len(X))
 
 
+def _refuse_other_number(features: Sequence[str] | None, d: int) -> None:
+    if features is not None and len(features) != d:
+        raise InvalidDataError(f"the model has {d} features, and --features names {len(features)}")
+
+
 def _parts_of_table(
-    path: str,
-    names: Sequence[str],
-    features: Sequence[str] | None,
-    missing: str,
-    dialect: dict[str, str | None],
+    path: Files, names: Sequence[str], features: Sequence[str] | None, d: int, options: dict[str, Any]
 ) -> Iterator[Part]:
     from fastgd.data.tables import read_features
 
     wanted = features if features is not None else names
-    if sorted(wanted) == sorted(names) and [*wanted] != [*names]:
-        raise InvalidDataError(
-            "--features has the model's own columns in another order than its weights: "
-            "leave it out, and they are taken by name"
-        )
     if not wanted:
         raise InvalidDataError(
             "the model knows no names of columns: name those to take, in its order, with --features"
         )
-    source = read_features(path, wanted, missing=missing, **dialect)
+    source = read_features(path, wanted, **options)
+    if features is not None:
+        _refuse_other_number(source.columns, d)
+    if sorted(source.columns) == sorted(names) and source.columns != tuple(names):
+        raise InvalidDataError(
+            "--features has the model's own columns in another order than its weights: "
+            "leave it out, and they are taken by name"
+        )
     step, done = max(1, PART_NUMBERS // source.d), 0
     with contextlib.closing(source.chunks()) as chunks:
         for chunk in chunks:
@@ -212,7 +261,7 @@ def _parts_of_table(
                 m = min(step, len(chunk) - start)
                 X = np.empty((m, source.d), source.dtypes[0])
                 chunk.fill(start, start + m, X, np.empty(m), np.empty(0))
-                _refuse_nonfinite(X, wanted, done, source.place)
+                _refuse_nonfinite(X, source.columns, done, source.place)
                 done += m
                 rows = chunk.rows[start : start + m]
                 yield Part(X, rows, chunk.stop if start + m == len(chunk) else int(rows[-1]) + 1)

@@ -60,7 +60,12 @@ def _scores(model: FitResult, options: Namespace, counts: Counts) -> Iterator[Sc
     opening.refuse_drop(options)
     is_line, d = np.ndim(model.w) == 0, int(np.size(model.w))
     for part in parts(
-        options.data, model.feature_names, options.features, d, options.missing, **opening.dialect(options)
+        opening.source(options),
+        model.feature_names,
+        options.features,
+        d,
+        options.missing,
+        **opening.dialect(options),
     ):
         X, m = part.X, part.stop - counts.n
         predicted = forward(X[:, 0] if is_line else X, model.w, intercept=model.intercept) if len(X) else ()

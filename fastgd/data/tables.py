@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 import zlib
 from collections import Counter
@@ -14,12 +13,13 @@ import numpy as np
 
 from fastgd import checks, display
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data import arrow, dialect, rounding
+from fastgd.data import arrow, dialect, rounding, selection
 from fastgd.data.chunks import Source, rows_to_keep
 from fastgd.data.csv import CsvFile
+from fastgd.data.dialect import CsvOptions
 from fastgd.data.formats import File, Place, TableChunk
 from fastgd.data.once import ReadOnce
-from fastgd.data.table_files import find
+from fastgd.data.table_files import KINDS, find
 from fastgd.wording import SHOWN, Option, Text, column_text, listed, printable, shown
 
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
@@ -31,39 +31,74 @@ def read_table(
     *,
     target: str,
     features: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
     weight: str | None = None,
     missing: str = "error",
+    format: str | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    thousands: str | None = None,
+    na_values: str | Sequence[str] = (),
+    header: bool = True,
+    skip_rows: int = 0,
+    encoding: str | None = None,
 ) -> Source:
-    """Stream the rows of a table in Parquet, Arrow, Feather or CSV files, or of an open stream.
+    """Stream the rows of a table in Parquet, Arrow, Feather or CSV files, or of an open file or stream.
 
     Pass the result in place of X, without y: `fastgd.gradient_descent(fastgd.read_table(...))`. This function
     needs pyarrow: `pip install 'fastgd[io]'`.
 
     Parameters
     ----------
-    path : str, path, list of these, or an open stream
-        A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv, .csv.gz, .tsv.gz), a folder of files of the
-        same kind, or a list of files. Files of a folder are read in the order of their names. A folder named
-        year=2026 adds a column year. An open stream is whatever has `__arrow_c_stream__` (a RecordBatchReader
-        of pyarrow, a DuckDB relation, a Polars data frame, a table), or a Polars LazyFrame.
+    path : str, path, list of these, open file or open stream
+        A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv), a pattern ("2024-*.csv") of files, a
+        folder of files of the same kind, or a list of files. Files of a folder or pattern are read in the
+        order of their names. A folder named year=2026 adds a column year. CSV files may be compressed, as
+        .csv.gz, .bz2, .xz or .zst. A .zip archive holds one table, or is followed by the name of one or a
+        pattern: "trips.zip/2024-*.csv".
+
+        An open file (a pipe, `sys.stdin.buffer`, `io.BytesIO`) is read to its end into a temporary file. An
+        open stream is whatever has `__arrow_c_stream__` (a RecordBatchReader of pyarrow, a DuckDB relation, a
+        Polars data frame, a table), or a Polars LazyFrame.
     target : str
         The column y.
     features : sequence of str, optional
         The columns of X, in this order. The default is all other columns. They must be numeric, and none may
-        be the index of a pandas data frame.
+        be the index of a pandas data frame. A name with *, ? or [ that no column has is a pattern: it stands
+        for all columns that match it and are not named otherwise, in the order of the file.
+    exclude : sequence of str, optional
+        Names and patterns of columns that X leaves out.
     weight : str, optional
         The column of sample weights.
     missing : {"error", "drop"}
         Whether to refuse missing values, with their number in each column, or to drop rows with a missing
         value or NaN.
+    format : {"csv", "tsv", "parquet", "pq", "arrow", "feather", "ipc"}, optional
+        The kind of the files. By default the ending of their names tells it, and an open file without one is
+        CSV.
     delimiter : str, optional
         The delimiter of CSV files. By default it is found in the first rows: a comma (a tab in .tsv files), a
-        semicolon, a tab or a bar, or the delimiter in Excel's first line `sep=;`.
+        semicolon, a tab, a bar or spaces, or the delimiter in Excel's first line `sep=;`. A space stands for
+        any number of spaces and tabs.
     decimal : {".", ","}, optional
         The decimal mark of CSV files. By default it is a comma if numeric columns contain commas and no
-        points. A column whose commas may all separate thousands (1,234) is refused without this option.
+        points. A column whose commas may all separate thousands (1,234) is refused without this option and
+        the next.
+    thousands : str, optional
+        The mark between thousands in CSV files, such as "," in 1,234.5. In a file with commas between fields
+        such numbers must be in quotes.
+    na_values : str or sequence of str, optional
+        Cells of CSV files that are missing values, as they are written there ("?", "-999"). Always missing
+        are empty cells, NA, N/A, n/a, NaN, nan, -NaN, -nan, NULL, null, #NA, #N/A, "#N/A N/A", and what
+        Windows writes for NaN (1.#IND, -1.#IND, 1.#QNAN, -1.#QNAN).
+    header : bool
+        Whether the first line of CSV files has the names of the columns. Without a header the columns are
+        named by their numbers, from "0" on. The number "-1" is the last one.
+    skip_rows : int
+        The lines of CSV files before the header, such as a title.
+    encoding : str, optional
+        The encoding of CSV files, such as "latin-1". By default it is UTF-8, or UTF-16 if a file begins with
+        its mark.
 
     Returns
     -------
@@ -95,7 +130,11 @@ def read_table(
     `diagnose` and `GDRegressor`, and an epoch of `sgd` with a given rate. What needs another read is refused.
     Where another read would give more digits, a warning says how many there are.
 
-    CSV files must be UTF-8. A number in them that is too large for a float is infinite, and refused.
+    Pipes, .xz, members of .zip, other encodings than UTF-8, and CSV with spaces between fields or marks
+    between thousands are kept in a temporary file until the source or the process ends. Set the environment
+    variable TMPDIR where the usual folder has too little room.
+
+    A number in CSV files that is too large for a float is infinite, and refused.
 
     Examples
     --------
@@ -115,25 +154,32 @@ def read_table(
     checks.choice("missing", missing, ("error", "drop"))
     if target is None:
         raise TypeError("target must be the name of a column, not None")
-    dialect.check(delimiter, decimal)
-    name, files = find(path, delimiter=delimiter, decimal=decimal)
-    source = TableSource(name, files, target, features, weight, drops=missing == "drop")
+    csv = CsvOptions(delimiter, decimal, thousands, na_values, header, skip_rows, encoding)
+    name, files = _find(path, format, csv)
+    source = TableSource(name, files, target, features, weight, exclude, drops=missing == "drop")
     return ReadOnce(source) if files[0].is_once else source
 
 
 def read_features(
-    path: Any, features: Sequence[str], *, missing: str = "error", **csv: str | None
+    path: Any, features: Sequence[str], *, missing: str = "error", format: str | None = None, **csv: Any
 ) -> TableSource:
     """Some columns of a table without a target, for predictions. An error lists all missing columns."""
     _require_pyarrow()
-    dialect.check(**csv)
-    name, files = find(path, **csv)
-    if len(lacking := [column for column in features if column not in files[0].names]) > 1:
+    name, files = _find(path, format, CsvOptions(**csv))
+    wanted = selection.choose(files[0], features)
+    if len(lacking := [column for column in wanted if column not in files[0].names]) > 1:
         raise InvalidDataError(
             f"{files[0].name} lacks the columns {listed(lacking)}. It has {listed(files[0].names)}",
             remedy=files[0].hint(),
         )
-    return TableSource(name, files, None, features, None, drops=missing == "drop")
+    return TableSource(name, files, None, wanted, None, drops=missing == "drop")
+
+
+def _find(path: Any, kind: str | None, options: CsvOptions) -> tuple[str, list[File]]:
+    if kind is not None:
+        checks.choice("format", kind, [*KINDS])
+    dialect.check(options)
+    return find(path, kind, options)
 
 
 def _require_pyarrow() -> None:
@@ -157,28 +203,27 @@ class TableSource(Source):
         target: str | None,
         features: Sequence[str] | None,
         weight: str | None,
+        exclude: Sequence[str] | None = None,
         *,
         drops: bool,
     ):
         """Without a target the chunks do not write y."""
         self._digest: int | None = None
         """A checksum of the targets of a query, from the last full read."""
+        self.name, self._files, self._drops, self._watch = name, files, drops, rounding.Watch()
+        target, weight = (files[0].column(column) for column in (target, weight))
         for what, column in (("target", target), ("weight", weight)):
             if column is not None and not isinstance(column, str):
                 raise TypeError(f"{what} must be the name of a column, not {display.value(column)}")
-        self.name = name
-        self._files, self._drops, self._watch = files, drops, rounding.Watch()
         self.target, self.weight = target, weight
         self._are_all = features is None
         others = [column for column in (target, weight) if column is not None]
-        if features is None:
-            features = list(dict.fromkeys(column for column in files[0].names if column not in others))
-            if not features and (target is None or target in files[0].names):
-                raise InvalidDataError(
-                    f"{name} has no other columns than {listed(others)}", remedy="X needs at least one"
-                )
-        self.columns = _names(features)
-        _check_names(self.columns, target, weight)
+        self.columns = selection.choose(files[0], features, exclude, others)
+        if features is None and not self.columns and (target is None or target in files[0].names):
+            raise InvalidDataError(
+                f"{name} has no other columns than {listed(others)}", remedy="X needs at least one"
+            )
+        selection.check_names(self.columns, target, weight)
         if not self.columns:
             raise InvalidDataError("features is empty; at least one is needed")
         self._used = [*self.columns, *others]
@@ -210,7 +255,7 @@ class TableSource(Source):
         bad = {}
         for name in self._used:
             if not times[name]:
-                raise _lacks(file, name)
+                raise selection.lacks(file, name)
             if times[name] > 1:
                 raise InvalidDataError(
                     f"{file.name} has {times[name]} columns {shown(name)}", name=name, remedy="rename them"
@@ -332,38 +377,6 @@ def _kept(values: dict[str, Any]) -> Any:
         return None
     is_complete = np.logical_and.reduce([arrow.are_there(column) for column in incomplete])
     return arrow.as_arrow(np.flatnonzero(is_complete))
-
-
-def _check_names(names: Sequence[str], target: str | None, weight: str | None) -> None:
-    for what, name in (("target", target), ("weight", weight)):
-        if name is not None and name in names:
-            raise InvalidDataError(f"the {what} {shown(name)} is among the features; leave it out there")
-    if weight is not None and weight == target:
-        raise InvalidDataError(f"the weight {shown(weight)} is the target too; name another column")
-    twice = [name for name, times in Counter(names).items() if times > 1]
-    if twice:
-        raise InvalidDataError(f"{shown(twice[0])} is twice among the features")
-
-
-def _names(features: Any) -> tuple[str, ...]:
-    if isinstance(features, str):
-        raise TypeError(f"features must be a list of names, [{display.value(features)}], not a name")
-    names = tuple(features)
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"features must be names of columns, not {display.value(names, 80)}")
-    return names
-
-
-def _lacks(file: File, name: str) -> InvalidDataError:
-    by_lower_case = {column.lower(): column for column in reversed(file.names)}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.6)
-    names = " or ".join(shown(by_lower_case[match]) for match in close)
-    meant = f": did you mean {names}?" if close else "."
-    return InvalidDataError(
-        f"{file.name} has no {column_text(name)}{meant} It has {listed(file.names)}",
-        name=name,
-        remedy=file.hint(),
-    )
 
 
 def _counted(table: str, missing: dict[str, int]) -> InvalidDataError:

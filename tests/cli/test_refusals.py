@@ -202,7 +202,7 @@ def test_a_spreadsheet_s_file_is_recognised_or_forced(run, told, more):
     assert err.endswith("; it is read with tabs between fields: pass --delimiter for others\n")
     Path("prices.csv").write_text('x,y\n"1,250",2\n"12,500",3\n')
     assert run("fit", "prices.csv", "--target", "y", "--features", "x")[2].endswith(
-        'pass --decimal ",", or take out what separates thousands\n'
+        'pass --decimal ",", or --thousands "," if it separates thousands\n'
     )
     np.save("t.npy", rows())
     assert run("fit", "t.npy", "--target", 0, "--decimal", ",")[2].endswith(
