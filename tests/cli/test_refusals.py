@@ -206,7 +206,7 @@ def test_a_spreadsheet_s_file_is_recognised_or_forced(run, told, more):
     )
     np.save("t.npy", rows())
     assert run("fit", "t.npy", "--target", 0, "--decimal", ",")[2].endswith(
-        "leave out --delimiter and --decimal\n"
+        "leave out --decimal\n"
     )
 
 
