@@ -146,7 +146,7 @@ def _add_rows_of_model(model: Group, data: Group, needs: str, dropped: str) -> N
     """A model and the rows that it predicts."""
     model.add_argument("model", type=values.file, help="what `fastgd fit --save` wrote")
     add = data.add_argument
-    add("data", metavar="DATA", type=values.file, help=f"as of `fastgd fit`; {needs}")
+    _add_files(data, f"as of `fastgd fit`; {needs}")
     add(
         "--features", type=values.names, metavar="A,B",
         help="the columns to take, categories by one name; by default those of the fit",
@@ -162,9 +162,13 @@ def _add_rows_of_model(model: Group, data: Group, needs: str, dropped: str) -> N
 
 def _add_data(group: Group) -> None:
     add = group.add_argument
-    add("data", metavar="DATA", type=values.file, help="a file, or a folder of files of one kind")
+    _add_files(group, "files, a pattern, a folder of files of one kind, or - for standard input")
     add("--target", required=True, metavar="Y", help="the column to predict")
-    add("--features", type=values.names, metavar="A,B", help="the columns of X; by default all others")
+    add(
+        "--features", type=values.names, metavar="A,B",
+        help='the columns of X, or patterns, "temp_*,wind"; by default all others',
+    )  # fmt: skip
+    add("--exclude", type=values.names, metavar="A,B", help="columns or patterns that X leaves out")
     add("--weight", metavar="COLUMN", help="the column of the rows' weights")
     add("--missing", choices=("error", "drop"), default="error", help=MISSING)
     add(
@@ -175,14 +179,36 @@ def _add_data(group: Group) -> None:
     _add_reading(group)
 
 
+def _add_files(group: Group, text: str) -> None:
+    group.add_argument("data", metavar="DATA", nargs="+", type=values.file, action=values.Files, help=text)
+
+
 def _add_reading(group: Group) -> None:
-    """How a file is read."""
+    """The options of all commands that read files."""
     add = group.add_argument
+    add(
+        "--format", choices=("csv", "tsv", "parquet", "arrow", "feather", "npy", "npz"),
+        help="the kind of DATA; by default its ending, and csv for standard input",
+    )  # fmt: skip
     add(
         "--delimiter", type=values.delimiter, metavar="C",
         help="what separates the fields of a CSV file, a character or tab; by default it is recognised",
     )  # fmt: skip
     add("--decimal", choices=(".", ","), help="its decimal mark; by default it is recognised")
+    add(
+        "--na", dest="na_values", type=values.names, action="extend", default=[], metavar="MARKS",
+        help='cells of CSV that are missing values, "?,-999", beside empty cells, NA, NaN, null and the like',
+    )  # fmt: skip
+    add(
+        "--no-header", dest="header", action="store_false",
+        help="CSV has no line of names: columns are named by their numbers from 0, and -1 is the last",
+    )  # fmt: skip
+    add(
+        "--thousands", metavar="C",
+        help='the mark between thousands in numbers of CSV, "," in 1,234.5; by default there is none',
+    )  # fmt: skip
+    add("--skip-rows", type=values.count, default=0, metavar="N", help="lines of CSV before the header (0)")
+    add("--encoding", metavar="NAME", help="of CSV, such as latin-1; by default utf-8")
 
 
 def _add_model(group: Group) -> None:

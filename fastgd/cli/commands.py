@@ -41,10 +41,11 @@ COMMANDS = {
     ),
     "fit": Command(
         "fit a model to a file",
-        "Fit a linear model to DATA: a CSV, Parquet, Arrow or Feather file or a folder of them; "
-        "a .npy of rows and columns, which are named by their numbers from 0; or a .npz with arrays X and y "
-        "(the target) and perhaps a weight. The fit runs in standardized columns, accelerated, until it has "
-        "converged. Exit code 1: it diverged, or has not converged; 2: the usage or the data is to blame.",
+        "Fit a linear model to DATA: CSV (also .gz, .bz2, .xz, .zst, .zip), Parquet, Arrow or Feather files, "
+        "a quoted pattern or a folder of them, or - for standard input; a .npy of rows and columns, which "
+        "are named by their numbers from 0; or a .npz with arrays X and y (the target) and perhaps a weight. "
+        "The fit runs in standardized columns, accelerated, until it has converged. Exit code 1: it "
+        "diverged, or has not converged; 2: the usage or the data is to blame.",
         (
             "fastgd fit trips.csv --target fare --save model.npz",
             "fastgd fit trips.csv --target night --loss log_loss --features miles,minutes",

@@ -17,10 +17,12 @@ from fastgd.data.chunks import Chunk, DerivedSource, Source
 from fastgd.data.coding import NO_CODING, Coding, text_of
 from fastgd.data.conversion import column_of
 from fastgd.data.dataset import TOTAL, Facts, look
+from fastgd.data.dialect import CsvOptions
 from fastgd.data.files import open_npy, open_npz
 from fastgd.data.frames import ColumnTable, places
+from fastgd.data.spool import Spool
 from fastgd.data.streams import StreamRows
-from fastgd.data.table_files import refuse_dialect
+from fastgd.data.table_files import refuse_options
 from fastgd.domains import CLASSES
 from fastgd.engine.blocks import NOTHING
 from fastgd.losses import NAMED
@@ -28,6 +30,9 @@ from fastgd.losses import NAMED
 if TYPE_CHECKING:
     from fastgd.data.table_source import TableSource
 
+Files = str | Spool | list[str | Spool]
+"""DATA: a name or a temporary file, or several."""
+ARRAYS = "npy", "npz"
 CACHED = 1 << 13
 """Targets that are processed at a time, so that intermediate results stay in the cache."""
 
@@ -72,39 +77,44 @@ class Data(NamedTuple):
 
 
 def open_data(
-    path: str,
+    path: Files,
     target: str,
     features: Sequence[str] | None,
     weight: str | None,
     missing: str,
     *,
+    exclude: Sequence[str] | None = None,
     loss: str = "squared_error",
     categories: Sequence[str] = (),
     drop_first: bool = False,
     positive: str | None = None,
-    **dialect: Any,
+    format: str | None = None,
+    **csv: Any,
 ) -> Data:
     """DATA with its targets. A loss of two classes takes labels of two classes."""
     loss_of_two = loss if NAMED[loss].domain is CLASSES else ""
-    name, suffix = Path(path).name, Path(path).suffix.lower()
-    if suffix not in (".npy", ".npz"):
+    kind = array_kind(path, format)
+    if not kind:
         from fastgd.data.table_source import TableSource
         from fastgd.data.tables import read_table
 
         source = read_table(
-            path, target=target, features=features, weight=weight, missing=missing, categories=categories,
-            drop_first=drop_first, labels="auto" if loss_of_two else False, positive=positive, **dialect,
+            path, target=target, features=features, exclude=exclude, weight=weight, missing=missing,
+            categories=categories, drop_first=drop_first, labels="auto" if loss_of_two else False,
+            positive=positive, format=format, **csv,
         )  # fmt: skip
         assert isinstance(source, TableSource)  # of files
         if loss_of_two and len(source.label_counts) not in (0, 2):
-            raise not_two(name, target, source.label_counts, loss=loss)
+            raise not_two(source.name, target, source.label_counts, loss=loss)
         observed = Observed(source, loss_of_two)
-        return Data(observed, None, None, source.columns, target, weight, source.coding, source.dialect)
+        target = source.target or target
+        about = source.columns, target, source.weight, source.coding, source.dialect
+        return Data(observed, None, None, *about)
+    file, name = array_file(path, csv)
     if categories:
         raise InvalidDataError(f"--categories is for tables, and {name} holds arrays of numbers")
-    refuse_dialect(name, dialect)
-    open_arrays = _open_npy if suffix == ".npy" else _open_npz
-    data = open_arrays(path, name, target, features, weight)
+    open_arrays = _open_npy if kind == "npy" else _open_npz
+    data = open_arrays(file, name, target, features, exclude or (), weight)
     if loss_of_two:
         data = _labelled(data, name, positive, loss)
         refuse_one_class(target_facts(data.y, data.weight), name, data.target, loss)
@@ -124,7 +134,31 @@ def _labelled(data: Data, name: str, positive: str | None, loss: str) -> Data:
     return data._replace(y=codes[rows], coding=Coding(data.target, {}, tuple(labels)))
 
 
-def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+def array_kind(path: Files, format: str | None) -> str:
+    """ "npy" or "npz" if DATA is a file of arrays, otherwise an empty text."""
+    if format is not None:
+        return format if format in ARRAYS else ""
+    endings = [Path(one).suffix.lower()[1:] for one in (path if isinstance(path, list) else [path])]
+    return next((ending for ending in endings if ending in ARRAYS), "")
+
+
+def array_file(path: Files, csv: dict[str, Any]) -> tuple[str | Spool, str]:
+    """The only file of DATA, and its name."""
+    if isinstance(path, list):
+        raise InvalidDataError("several files must be tables", remedy="join the arrays with np.concatenate")
+    name = path.name if isinstance(path, Spool) else Path(path).name
+    refuse_options(name, CsvOptions(**csv))
+    return path, name
+
+
+def _open_npy(
+    path: str | Spool,
+    name: str,
+    target: str,
+    features: Sequence[str] | None,
+    exclude: Sequence[str],
+    weight: str | None,
+) -> Data:
     """The columns of an array."""
     array = rows(name, open_npy(path))
     d = array.shape[1]
@@ -132,6 +166,8 @@ def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None,
     used = [j for j in range(d) if j not in (y, s)]
     if features is not None:
         used = column_numbers(features, d, name)
+    left_out = column_numbers(exclude, d, name)
+    used = [j for j in used if j not in left_out]
     for what, j in (("target", y), ("weight", s)):
         if j in used:
             raise InvalidDataError(f"the {what}, column {j}, is among the features; leave it out there")
@@ -144,15 +180,25 @@ def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None,
     return Data(table, array[:, y], weights, table.columns, str(y), weight_name, Coding(str(y), {}, ()))
 
 
-def _open_npz(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+def _open_npz(
+    path: str | Spool,
+    name: str,
+    target: str,
+    features: Sequence[str] | None,
+    exclude: Sequence[str],
+    weight: str | None,
+) -> Data:
     """Separate arrays X, y and weights."""
     arrays = open_npz(path)
     X, y = member(arrays, "X", name), member(arrays, target, name)
     weights = None if weight is None else member(arrays, weight, name)
     if X.ndim != 2:
         return Data(X, y, weights, (), target, weight, Coding(target, {}, ()))
-    if features is not None:
-        table = selected(X, column_numbers(features, X.shape[1], name))
+    if features is not None or exclude:
+        d = X.shape[1]
+        left_out = column_numbers(exclude, d, name)
+        used = range(d) if features is None else column_numbers(features, d, name)
+        table = selected(X, [j for j in used if j not in left_out])
         return Data(table, y, weights, table.columns, target, weight, Coding(target, {}, ()))
     return Data(X, y, weights, places(X.shape[1]), target, weight, Coding(target, {}, ()))
 

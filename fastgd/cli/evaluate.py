@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.cli import measures, opening, report
 from fastgd.cli.parts import Part, parts
 from fastgd.cli.predict import scores_of
+from fastgd.cli.values import name_of
 from fastgd.solver.model import load_fit
 from fastgd.wording import printable
 
@@ -69,7 +70,7 @@ def _check(part: Part, labels: tuple[str, ...], target: str, options: Namespace)
     for what, name, values, is_good, remedy in checks:
         if not is_good.all():
             at = int(is_good.argmin())
-            place = RowPlace(Path(options.data).name, int(part.rows[at]))
+            place = RowPlace(os.path.basename(name_of(options.data)), int(part.rows[at]))
             problem = f"is {values[at]:g}"
             raise InvalidDataError(problem, what=what, name=name, value=values[at], remedy=remedy, at=place)
 
@@ -78,7 +79,7 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
     """The report as text."""
     weighted = f", weighted by {facts['weight']}" if facts["weight"] is not None else ""
     yield printable(
-        f"{facts['data']}: {facts['rows']:,} rows, {facts['target']} by {facts['model']}{weighted}"
+        f"{name_of(facts['data'])}: {facts['rows']:,} rows, {facts['target']} by {facts['model']}{weighted}"
     )
     if facts["rows_left_out"]:
         yield f"{facts['rows_left_out']:,} rows with a missing value were left out"

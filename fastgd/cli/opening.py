@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from argparse import Namespace
-from pathlib import Path
+from typing import Any
 
 from fastgd.checks import InvalidDataError, OrderError, RowPlace
-from fastgd.cli.data import Data, open_data
+from fastgd.cli.data import Data, array_kind, open_data
+from fastgd.cli.values import STDIN, name_of
+from fastgd.data.dialect import CsvOptions
+from fastgd.data.spool import Spool, blocks_of
 from fastgd.solver.progress import can_show
 from fastgd.wording import printable
 
@@ -19,21 +22,40 @@ SOLVERS = {"gd": "gradient_descent", "sgd": "sgd"}
 def open_rows(options: Namespace) -> Data:
     refuse_drop(options)
     data = open_data(
-        options.data, options.target, options.features, options.weight, options.missing,
-        loss=getattr(options, "loss", "squared_error"), categories=options.categories,
-        drop_first=options.intercept, positive=getattr(options, "positive", None), **dialect(options),
+        source(options), options.target, options.features, options.weight, options.missing,
+        exclude=options.exclude, loss=getattr(options, "loss", "squared_error"),
+        categories=options.categories, drop_first=options.intercept,
+        positive=getattr(options, "positive", None), **dialect(options),
     )  # fmt: skip
     if data.dialect:
-        note(options, f"{options.data} is read with {data.dialect} (--delimiter and --decimal take others)")
+        name = name_of(options.data)
+        note(options, f"{name} is read with {data.dialect} (--delimiter and --decimal take others)")
     return data.in_memory() if getattr(options, "shuffle", None) == "rows" else data
 
 
-def dialect(options: Namespace) -> dict[str, str | None]:
-    return dict(delimiter=options.delimiter, decimal=options.decimal)
+def source(options: Namespace) -> Any:
+    """DATA as `read_table` takes it: standard input is copied to a temporary file."""
+    given = options.data if isinstance(options.data, list) else [options.data]
+    if given.count(STDIN) > 1:
+        raise InvalidDataError(f"{STDIN} stands twice among DATA; standard input can be read once")
+    paths = [_standard_input() if path == STDIN else path for path in given]
+    return paths if isinstance(options.data, list) else paths[0]
+
+
+def _standard_input() -> Spool:
+    if sys.stdin.isatty():
+        say("reading DATA from the terminal, up to Ctrl-D in a line of its own")
+    return Spool("standard input", blocks_of(sys.stdin.buffer), say)
+
+
+def dialect(options: Namespace) -> dict[str, Any]:
+    """The options of `arguments.add_reading`."""
+    names = "format", *CsvOptions._fields
+    return {name: getattr(options, name) for name in names}
 
 
 def refuse_drop(options: Namespace) -> None:
-    if options.missing == "drop" and Path(options.data).suffix.lower() in (".npy", ".npz"):
+    if options.missing == "drop" and array_kind(options.data, options.format):
         raise InvalidDataError("--missing drop is for tables; arrays have no missing values")
 
 
@@ -56,11 +78,11 @@ def check_places(options: Namespace) -> None:
         picture.check_file(options.plot)
 
 
-def check_place(name: str, path: str, *others: str) -> None:
+def check_place(name: str, path: str, *others: str | list[str]) -> None:
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"there is no folder {folder} for {name} {path}: make it")
-    for other in others:
+    for other in (file for one in others for file in (one if isinstance(one, list) else [one])):
         if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
             raise InvalidDataError(f"{name} would write over {other}, which is read: name another file")
 
@@ -73,9 +95,9 @@ def of_file(error: InvalidDataError, data: Data, options: Namespace) -> InvalidD
         names = {"y": data.target, "sample_weight": data.weight_name}
         if error.column is not None and data.names:
             names["X"] = data.names[error.column]
-        at = RowPlace(Path(options.data).name, error.row)
+        at = RowPlace(os.path.basename(name_of(options.data)), error.row)
         error = error.restated(at=at, name=names.get(error.what))
-    if error.name == options.target and error.line == "2" and not error.remedy:  # text from the first row on
+    if error.name == data.target and error.line == "2" and not error.remedy:  # text from the first row on
         return error.restated(remedy="labels of two classes need --loss log_loss")
     return error
 

@@ -6,7 +6,6 @@ import contextlib
 import functools
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from fastgd.cli import data, opening
 from fastgd.data.categories import numbers_or_nan
 from fastgd.data.coding import Codes, Layout, unknown_text
 from fastgd.data.files import open_npy, open_npz
-from fastgd.data.table_files import refuse_dialect
+from fastgd.data.spool import Spool
 from fastgd.engine.blocks import NOTHING, Array, Floats
 from fastgd.solver.results import FitResult
 
@@ -48,23 +47,25 @@ class Part(NamedTuple):
 def parts(options: Namespace, model: FitResult, beside: Beside) -> Iterator[Part]:
     """The rows of DATA for a model. --features replace the names of its columns."""
     opening.refuse_drop(options)
-    name, suffix = Path(options.data).name, Path(options.data).suffix.lower()
-    if suffix in (".npy", ".npz"):
-        refuse_dialect(name, opening.dialect(options))
-        return _of_arrays(options.data, model, options.features, beside)
-    return _of_table(options, model, beside)
+    path, reading = opening.source(options), opening.dialect(options)
+    if kind := data.array_kind(path, reading.pop("format", None)):
+        file, name = data.array_file(path, reading)
+        return _of_arrays(kind, file, name, model, options.features, beside)
+    return _of_table(path, options, model, beside)
 
 
-def _of_arrays(path: str, model: FitResult, features: Sequence[str] | None, beside: Beside) -> Iterator[Part]:
-    name, d = Path(path).name, int(np.size(model.w))
+def _of_arrays(
+    kind: str, file: str | Spool, name: str, model: FitResult, features: Sequence[str] | None, beside: Beside
+) -> Iterator[Part]:
+    d = int(np.size(model.w))
     _check_count(features, d)
     if beside.kept:
         raise InvalidDataError(f"--keep is for tables, and {name} holds arrays: --row-numbers tells the rows")
     arrays: dict[str, NDArray[Any]] = {}
-    if Path(path).suffix.lower() == ".npy":
-        array = open_npy(path)
+    if kind == "npy":
+        array = open_npy(file)
     else:
-        arrays = open_npz(path)
+        arrays = open_npz(file)
         array = data.member(arrays, "X", name)
     y, weights = (
         _other(array, arrays, column, name, may_lack)
@@ -134,7 +135,7 @@ def _check_count(features: Sequence[str] | None, n: int) -> None:
         raise InvalidDataError(f"the model has {n} features, and --features names {len(features)}")
 
 
-def _of_table(options: Namespace, model: FitResult, beside: Beside) -> Iterator[Part]:
+def _of_table(path: data.Files, options: Namespace, model: FitResult, beside: Beside) -> Iterator[Part]:
     from fastgd.data.tables import read_features
 
     names, coding, features = model.feature_names, model.coding, options.features
@@ -156,7 +157,7 @@ def _of_table(options: Namespace, model: FitResult, beside: Beside) -> Iterator[
             "the model knows no names of columns: name those to take, in its order, with --features"
         )
     source = read_features(
-        options.data, names, coding, beside, missing=options.missing, unknown=options.unknown,
+        path, names, coding, beside, missing=options.missing, unknown=options.unknown,
         **opening.dialect(options),
     )  # fmt: skip
     target = beside.target if beside.target in source.carried else None

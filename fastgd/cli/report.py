@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastgd.cli.layout import pairs, table, wrapped
+from fastgd.cli.values import name_of
 from fastgd.solver.diagnose import Diagnosis
 from fastgd.solver.results import FitResult
 from fastgd.wording import SHOWN as SHOWN_NAMES
@@ -30,7 +31,7 @@ class CommandWords(Words):
     """Options in the spelling of the command line."""
 
     def name(self, option: str) -> str:
-        return "--epochs" if option == "n_epochs" else f"--{option.replace('_', '-')}"
+        return self.names.get(option, f"--{option.replace('_', '-')}")
 
     def has(self, option: str) -> bool:
         return option != "precondition"
@@ -38,6 +39,8 @@ class CommandWords(Words):
     def option(self, option: str, value: Any = ...) -> str:
         if value is ... or value is True:
             return self.name(option)
+        if value is False:
+            return f"--no-{option}"
         if isinstance(value, (list, tuple)):
             value = _fields(value)
         elif isinstance(value, str) and not any(map(str.isalnum, value)):
@@ -48,7 +51,7 @@ class CommandWords(Words):
         return ""
 
 
-COMMAND = CommandWords()
+COMMAND = CommandWords({"n_epochs": "--epochs", "na_values": "--na"})
 
 
 def _fields(names: Sequence[str]) -> str:
@@ -207,7 +210,8 @@ def _heading(report: dict[str, Any]) -> Iterator[str]:
     with_it = " and an intercept" * report["has_intercept"]
     with_it += f", weighted by {report['weight']}" if report["weight"] is not None else ""
     target = f"column {report['target']}" if report["target"].lstrip("-").isdecimal() else report["target"]
-    yield from wrapped(f"{report['data']}: {report['rows']:,} rows, {target} from {features}{with_it}")
+    data, rows = name_of(report["data"]), report["rows"]
+    yield from wrapped(f"{data}: {rows:,} rows, {target} from {features}{with_it}")
     if report["rows_left_out"]:
         yield from wrapped(f"{report['rows_left_out']:,} rows with a missing value were left out")
 

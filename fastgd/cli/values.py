@@ -5,6 +5,24 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from typing import Any
+
+STDIN = "-"
+"""DATA that is standard input."""
+
+
+class Files(argparse.Action):
+    """One name as text, and several as a list, as `read_table` takes them."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option: Any = None) -> None:
+        setattr(namespace, self.dest, values[0] if len(values) == 1 else values)
+
+
+def name_of(data: str | list[str]) -> str:
+    """DATA in messages."""
+    if isinstance(data, list):
+        return f"{name_of(data[0])} and {len(data) - 1} more"
+    return "standard input" if data == STDIN else data
 
 
 def delimiter(text: str) -> str:
@@ -13,7 +31,7 @@ def delimiter(text: str) -> str:
     names = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "bar": "|", "space": " "}
     text = names.get(text, text)
     try:
-        dialect.check(text, None)
+        dialect.check_delimiter(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text
@@ -64,6 +82,10 @@ def file(text: str) -> str:
 
 def positive(text: str) -> int:
     return whole(text, 1, sys.maxsize)
+
+
+def count(text: str) -> int:
+    return whole(text, 0, sys.maxsize)
 
 
 def folds(text: str) -> int:

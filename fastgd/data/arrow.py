@@ -26,6 +26,13 @@ def is_number(kind: Any) -> bool:
     return bool(types.is_decimal(kind) or types.is_null(kind))
 
 
+def has_no_values(kind: Any) -> bool:
+    """Whether an Arrow type is null. All its values are missing."""
+    from pyarrow import types
+
+    return bool(types.is_null(kind))
+
+
 def is_single(kind: Any) -> bool:
     """Whether an Arrow type is float32."""
     from pyarrow import types

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from fastgd.checks import InvalidDataError, RowPlace, check_regular
 from fastgd.data import arrow
 from fastgd.data.coding import OneHot
+from fastgd.data.spool import Spool
 from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
@@ -44,12 +46,12 @@ class File:
     missing_texts: Collection[str] = ()
     """Texts in such columns that stand for a missing value."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | Spool):
         self.path, self.name = path, path.name
         self.constants: dict[str, float | str] = {}
         """Columns that stand in the names of folders."""
         check_regular(path)
-        if not path.stat().st_size:
+        if not os.stat(path).st_size:
             raise InvalidDataError(f"{self.name} is empty")
 
     def set_schema(self, schema: Any) -> None:
@@ -68,6 +70,14 @@ class File:
         other = copy.copy(self)
         other.keys = frozenset(names)
         return other
+
+    def column(self, name: Any) -> Any:
+        """The name of a column that a caller may call otherwise."""
+        return name
+
+    def is_blank(self, name: str) -> bool:
+        """Whether a column has neither a name nor values, as after delimiters at the end of all lines."""
+        return name == "" and "" in self.kinds and arrow.has_no_values(self.kinds[""])
 
     def held(self, name: str) -> str:
         """What a column holds if it holds no numbers, otherwise an empty text."""
@@ -90,7 +100,7 @@ class File:
         return ""
 
     def begin_with_number(self, names: Sequence[str]) -> set[str]:
-        """Those of the text columns that begin with a number, so that a single value is wrong."""
+        """Those of the text columns that begin with numbers, so that a single value is wrong."""
         return set()
 
     def hint(self) -> Sequence[str | Option]:
@@ -107,7 +117,7 @@ class File:
 
     def sample(self) -> bytes:
         """The size of the file and some of its bytes."""
-        size = self.path.stat().st_size
+        size = os.stat(self.path).st_size
         parts = [size.to_bytes(8, "little")]
         with open(self.path, "rb") as opened:
             for start in np.linspace(0, max(0, size - SAMPLE_BYTES), SAMPLES).astype(np.int64).tolist():
@@ -119,7 +129,7 @@ class File:
 class ParquetFile(File):
     """A Parquet file. It is read a few pages of each column at a time, whatever the size of row groups."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | Spool):
         super().__init__(path)
         with reading(self.name), self._open() as file:
             self.set_schema(file.schema_arrow)
@@ -129,7 +139,7 @@ class ParquetFile(File):
         from pyarrow import parquet
 
         return parquet.ParquetFile(
-            self.path, memory_map=True, pre_buffer=False, read_dictionary=[*self.texts]
+            os.fspath(self.path), memory_map=True, pre_buffer=False, read_dictionary=[*self.texts]
         )
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
@@ -149,9 +159,9 @@ def _index(schema: Any) -> list[str]:
 class ArrowFile(File):
     """An Arrow or Feather file: a file of record batches, or a stream of them."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | Spool):
         super().__init__(path)
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             start = file.read(6)
         if start[:4] == b"FEA1":
             raise InvalidDataError(f"{self.name} is of Feather's first version; write it again")
@@ -177,7 +187,7 @@ class ArrowFile(File):
         import pyarrow as pa
 
         options = pa.ipc.IpcReadOptions(included_fields=list(fields))
-        with reading(self.name), pa.memory_map(str(self.path)) as file:
+        with reading(self.name), pa.memory_map(os.fspath(self.path)) as file:
             opened = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
             with opened(file, options=options) as batches:
                 yield batches
@@ -196,7 +206,7 @@ class ArrowFile(File):
         """Whether a batch is outside of the file's memory."""
         import pyarrow as pa
 
-        with reading(self.name), pa.memory_map(str(self.path)) as file:
+        with reading(self.name), pa.memory_map(os.fspath(self.path)) as file:
             whole = file.read_buffer()
             opened = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
             with opened(whole) as batches:

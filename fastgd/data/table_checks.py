@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -10,8 +9,9 @@ from typing import Any
 
 from fastgd import display
 from fastgd.checks import InvalidDataError
+from fastgd.data import selection
 from fastgd.data.formats import File
-from fastgd.wording import SHOWN, Option, Text, column_text, listed, shown
+from fastgd.wording import SHOWN, Option, Text, column_text, shown
 
 INDEX = re.compile("|Unnamed: 0|__index_level_[0-9]+__")
 """Names of the index that pandas writes into CSV and Parquet files."""
@@ -36,7 +36,7 @@ def check_file(
     bad = {}
     for name in [*features, *others]:
         if not times[name]:
-            raise lacks(file, name)
+            raise selection.lacks(file, name)
         if times[name] > 1:
             raise InvalidDataError(
                 f"{file.name} has {times[name]} columns {shown(name)}", name=name, remedy="rename them"
@@ -108,18 +108,6 @@ def as_names(what: str, names: Any) -> tuple[str, ...]:
     if not all(isinstance(name, str) for name in result):
         raise TypeError(f"{what} must be names of columns, not {display.value(result, 80)}")
     return result
-
-
-def lacks(file: File, name: str) -> InvalidDataError:
-    by_lower_case = {column.lower(): column for column in reversed(file.names)}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.6)
-    names = " or ".join(shown(by_lower_case[match]) for match in close)
-    meant = f": did you mean {names}?" if close else "."
-    return InvalidDataError(
-        f"{file.name} has no {column_text(name)}{meant} It has {listed(file.names)}",
-        name=name,
-        remedy=file.hint(),
-    )
 
 
 def counted(table: str, missing: dict[str, int]) -> InvalidDataError:

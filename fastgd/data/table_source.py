@@ -12,12 +12,13 @@ import numpy as np
 
 from fastgd import display
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data import arrow, keys, rounding, table_checks
+from fastgd.data import arrow, keys, rounding, selection, table_checks
 from fastgd.data.categories import Found, Known, codes_of
 from fastgd.data.chunks import Source, rows_to_keep
 from fastgd.data.coding import UNKNOWN, Codes, Layout, feature, unknown_text
 from fastgd.data.csv import CsvFile
 from fastgd.data.formats import File, Place, TableChunk
+from fastgd.data.selection import Wanted
 from fastgd.wording import Option, Text, column_text, listed, printable, shown
 
 EMPTY: Mapping[str, bool] = MappingProxyType({})
@@ -35,7 +36,7 @@ class TableSource(Source):
         name: str,
         files: list[File],
         others: tuple[str | None, str | None],
-        features: Sequence[str] | None,
+        wanted: Wanted,
         coder: Found | Known,
         *,
         drops: bool,
@@ -49,7 +50,7 @@ class TableSource(Source):
         """
         self._digest: int | None = None
         """A checksum of the targets of a query, from the last full read."""
-        target, weight = others
+        others = target, weight = files[0].column(others[0]), files[0].column(others[1])
         for what, column in (("target", target), ("weight", weight)):
             if column is not None and not isinstance(column, str):
                 raise TypeError(f"{what} must be the name of a column, not {display.value(column)}")
@@ -58,7 +59,7 @@ class TableSource(Source):
         self.target, self.weight = target, weight
         self._keys = tuple(by)
         self._others = [*(column for column in others if column is not None), *by]
-        raw = self._raw(features, coder.columns(target), carried)
+        raw = self._raw(wanted, coder.columns(target), carried)
         self._coded = coder.of(name, files, raw, target)
         self.coding, self.columns = self._coded.coding, self._coded.layout.names
         table_checks.refuse_twice(self.columns)
@@ -78,19 +79,14 @@ class TableSource(Source):
         if self.n == 0:
             raise InvalidDataError(f"{name} has no rows; at least one is needed")
 
-    def _raw(
-        self, features: Sequence[str] | None, coded: set[str], carried: Mapping[str, bool]
-    ) -> tuple[str, ...]:
+    def _raw(self, wanted: Wanted, coded: set[str], carried: Mapping[str, bool]) -> tuple[str, ...]:
         """The columns of the features, checked. `coded` are columns that need not be numeric."""
-        are_all, others = features is None, self._others
-        if features is None:
-            known = self._files[0].names
-            features = list(dict.fromkeys(column for column in known if column not in others))
-            if not features and (self.target is None or self.target in known):
-                raise InvalidDataError(
-                    f"{self.name} has no other columns than {listed(others)}", remedy="X needs at least one"
-                )
-        raw = table_checks.as_names("features", features)
+        are_all, others, first = wanted.features is None, self._others, self._files[0]
+        raw = selection.choose(first, wanted.features, wanted.exclude, others)
+        if are_all and not raw and (self.target is None or self.target in first.names):
+            raise InvalidDataError(
+                f"{self.name} has no other columns than {listed(others)}", remedy="X needs at least one"
+            )
         table_checks.check_names(raw, self.target, self.weight)
         if not raw:
             raise InvalidDataError("features is empty; at least one is needed")
@@ -98,7 +94,7 @@ class TableSource(Source):
         for file in self._files:
             for name in carried:
                 if name not in file.names:
-                    raise table_checks.lacks(file, name)
+                    raise selection.lacks(file, name)
             file.texts = frozenset(coded | texts)
             table_checks.check_file(file, raw, others, {*coded, *self._keys}, are_all=are_all)
         return raw
@@ -239,7 +235,7 @@ class TableSource(Source):
         coder = Known(Layout.of(kept, coded), self.coding._replace(categories=coded))
         others = self.target, self.weight
         files = [file.with_keys(names) for file in self._files]
-        return TableSource(self.name, files, others, features, coder, drops=self._drops, by=names)
+        return TableSource(self.name, files, others, Wanted(features), coder, drops=self._drops, by=names)
 
     def sample(self) -> bytes:
         return b"".join([*(file.sample() for file in self._files), repr(self.coding[1:]).encode()])

@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 
 from fastgd import checks
 from fastgd.checks import InvalidDataError
-from fastgd.data import dialect
+from fastgd.data import dialect, selection
 from fastgd.data.categories import Found, Known
 from fastgd.data.chunks import Source
 from fastgd.data.coding import NO_CODING, Coding, Layout
+from fastgd.data.dialect import CsvOptions
+from fastgd.data.formats import File
 from fastgd.data.once import ReadOnce
+from fastgd.data.selection import Wanted
 from fastgd.data.table_checks import as_names
-from fastgd.data.table_files import find
+from fastgd.data.table_files import KINDS, find
 from fastgd.data.table_source import TableSource
 from fastgd.public import public
 from fastgd.wording import listed
@@ -25,32 +28,47 @@ def read_table(
     *,
     target: str,
     features: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
     weight: str | None = None,
     categories: Sequence[str] = (),
     drop_first: bool = False,
     labels: bool | str = False,
     positive: str | None = None,
     missing: str = "error",
+    format: str | None = None,
     delimiter: str | None = None,
     decimal: str | None = None,
+    thousands: str | None = None,
+    na_values: str | Sequence[str] = (),
+    header: bool = True,
+    skip_rows: int = 0,
+    encoding: str | None = None,
 ) -> Source:
-    """Stream the rows of a table in Parquet, Arrow, Feather or CSV files, or of an open stream.
+    """Stream the rows of a table in Parquet, Arrow, Feather or CSV files, or of an open file or stream.
 
     Pass the result in place of X, without y: `fastgd.gradient_descent(fastgd.read_table(...))`. This function
     needs pyarrow: `pip install 'fastgd[io]'`.
 
     Parameters
     ----------
-    path : str, path, list of these, or an open stream
-        A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv, .csv.gz, .tsv.gz), a folder of files of the
-        same kind, or a list of files. Files of a folder are read in the order of their names. A folder named
-        year=2026 adds a column year. An open stream is whatever has `__arrow_c_stream__` (a RecordBatchReader
-        of pyarrow, a DuckDB relation, a Polars data frame, a table), or a Polars LazyFrame.
+    path : str, path, list of these, open file or open stream
+        A file (.parquet, .pq, .arrow, .feather, .ipc, .csv, .tsv), a pattern ("2024-*.csv") of files, a
+        folder of files of the same kind, or a list of files. Files of a folder or pattern are read in the
+        order of their names. A folder named year=2026 adds a column year. CSV files may be compressed, as
+        .csv.gz, .bz2, .xz or .zst. A .zip archive holds one table, or is followed by the name of one or a
+        pattern: "trips.zip/2024-*.csv".
+
+        An open file (a pipe, `sys.stdin.buffer`, `io.BytesIO`) is read to its end into a temporary file. An
+        open stream is whatever has `__arrow_c_stream__` (a RecordBatchReader of pyarrow, a DuckDB relation, a
+        Polars data frame, a table), or a Polars LazyFrame.
     target : str
         The column y.
     features : sequence of str, optional
         The columns of X, in this order. The default is all other columns. They must be numeric or categories,
-        and none may be the index of a pandas data frame.
+        and none may be the index of a pandas data frame. A name with *, ? or [ that no column has is a
+        pattern: it stands for all columns that match it and are not named otherwise, in the file's order.
+    exclude : sequence of str, optional
+        Names and patterns of columns that X leaves out.
     weight : str, optional
         The column of sample weights.
     categories : sequence of str
@@ -69,12 +87,32 @@ def read_table(
     missing : {"error", "drop"}
         Whether to refuse missing values, with their number in each column, or to drop rows with a missing
         value or NaN.
+    format : {"csv", "tsv", "parquet", "pq", "arrow", "feather", "ipc"}, optional
+        The kind of the files. By default the ending of their names tells it, and an open file without one is
+        CSV.
     delimiter : str, optional
         The delimiter of CSV files. By default it is found in the first rows: a comma (a tab in .tsv files), a
-        semicolon, a tab or a bar, or the delimiter in Excel's first line `sep=;`.
+        semicolon, a tab, a bar or spaces, or the delimiter in Excel's first line `sep=;`. A space stands for
+        any number of spaces and tabs.
     decimal : {".", ","}, optional
         The decimal mark of CSV files. By default it is a comma if numeric columns contain commas and no
-        points. A column whose commas may all separate thousands (1,234) is refused without this option.
+        points. A column whose commas may all separate thousands (1,234) is refused without this option and
+        the next.
+    thousands : str, optional
+        The mark between thousands in CSV files, such as "," in 1,234.5. In a file with commas between fields
+        such numbers must be in quotes.
+    na_values : str or sequence of str, optional
+        Cells of CSV files that are missing values, as they are written there ("?", "-999"). Always missing
+        are empty cells, NA, N/A, n/a, NaN, nan, -NaN, -nan, NULL, null, #NA, #N/A, "#N/A N/A", and what
+        Windows writes for NaN (1.#IND, -1.#IND, 1.#QNAN, -1.#QNAN).
+    header : bool
+        Whether the first line of CSV files has the names of the columns. Without a header the columns are
+        named by their numbers, from "0" on. The number "-1" is the last one.
+    skip_rows : int
+        The lines of CSV files before the header, such as a title.
+    encoding : str, optional
+        The encoding of CSV files, such as "latin-1". By default it is UTF-8, or UTF-16 if a file begins with
+        its mark.
 
     Returns
     -------
@@ -110,7 +148,11 @@ def read_table(
     `diagnose` and `GDRegressor`, and an epoch of `sgd` with a given rate. What needs another read is refused.
     Where another read would give more digits, a warning says how many there are.
 
-    CSV files must be UTF-8. A number in them that is too large for a float is infinite, and refused.
+    Pipes, .xz, members of .zip, other encodings than UTF-8, and CSV with spaces between fields or marks
+    between thousands are kept in a temporary file until the source or the process ends. Set the environment
+    variable TMPDIR where the usual folder has too little room.
+
+    A number in CSV files that is too large for a float is infinite, and refused.
 
     Examples
     --------
@@ -139,13 +181,14 @@ def read_table(
     checks.choice("missing", missing, ("error", "drop"))
     if target is None:
         raise TypeError("target must be the name of a column, not None")
-    dialect.check(delimiter, decimal)
-    name, files = find(path, delimiter=delimiter, decimal=decimal)
+    csv = CsvOptions(delimiter, decimal, thousands, na_values, header, skip_rows, encoding)
+    name, files = _find(path, format, csv)
     checks.flag("drop_first", drop_first)
     checks.choice("labels", labels, (True, False, "auto"))
     named = as_names("categories", categories)
     asked = Found(named, drop_first, True if positive is not None else labels, positive)
-    source = TableSource(name, files, (target, weight), features, asked, drops=missing == "drop")
+    wanted = Wanted(features, exclude or ())
+    source = TableSource(name, files, (target, weight), wanted, asked, drops=missing == "drop")
     return ReadOnce(source) if files[0].is_once else source
 
 
@@ -172,6 +215,7 @@ def read_features(
     *,
     unknown: str = "error",
     missing: str = "error",
+    format: str | None = None,
     **csv: Any,
 ) -> TableSource:
     """The features of a model from a table. An error lists all missing columns.
@@ -190,9 +234,8 @@ def read_features(
     missing, csv : as of `read_table`
     """
     _require_pyarrow()
-    dialect.check(**csv)
-    name, files = find(path, **csv)
-    layout = Layout.of(names, coding.categories)
+    name, files = _find(path, format, CsvOptions(**csv))
+    layout = Layout.of(names if coding.categories else selection.choose(files[0], names), coding.categories)
     if len(lacking := [column for column in layout.columns if column not in files[0].names]) > 1:
         raise InvalidDataError(
             f"{files[0].name} lacks the columns {listed(lacking)}. It has {listed(files[0].names)}",
@@ -206,9 +249,15 @@ def read_features(
             carried[target] = bool(coding.classes)
         target = None
     model = Known(layout, coding, unknown)
-    return TableSource(
-        name, files, (target, beside.weight), layout.columns, model, drops=missing == "drop", carried=carried
-    )
+    others, wanted = (target, beside.weight), Wanted(layout.columns)
+    return TableSource(name, files, others, wanted, model, drops=missing == "drop", carried=carried)
+
+
+def _find(path: Any, kind: str | None, options: CsvOptions) -> tuple[str, list[File]]:
+    if kind is not None:
+        checks.choice("format", kind, [*KINDS])
+    dialect.check(options)
+    return find(path, kind, options)
 
 
 def _require_pyarrow() -> None:

@@ -12,6 +12,7 @@ from fastgd import InvalidDataError
 from fastgd.cli import parts as module
 from fastgd.cli.parts import parts
 from fastgd.data.coding import Coding
+from fastgd.data.dialect import CsvOptions
 from fastgd.data.tables import Beside
 
 CODING = Coding("y", {"b": ("x", "z")}, ())
@@ -19,7 +20,8 @@ CODING = Coding("y", {"b": ("x", "z")}, ())
 
 def read(path, names, w, beside=None, coding=None, **options):
     """The parts for a model with these weights."""
-    given = dict(data=path, features=None, missing="error", unknown="error", delimiter=None, decimal=None)
+    given = dict(data=path, features=None, missing="error", unknown="error", format=None)
+    given |= CsvOptions()._asdict()
     model = fastgd.gradient_descent(np.eye(len(w)), np.zeros(len(w)))
     model.feature_names, model.coding = tuple(names), coding or model.coding
     return list(parts(Namespace(**given | options), model, beside or Beside()))

@@ -117,7 +117,7 @@ def test_paths_that_lead_nowhere(tmp_path):
         fastgd.read_table([tmp_path], target="y")
     with pytest.raises(fastgd.InvalidDataError, match="empty list of files$"):
         fastgd.read_table([], target="y")
-    with pytest.raises(TypeError, match="takes the name of a file or a folder, or an open stream, not int$"):
+    with pytest.raises(TypeError, match="an open file or an open stream, not int$"):
         fastgd.read_table(3, target="y")
 
 
