@@ -28,6 +28,8 @@ Look:
 
     compare             the costs and paths of several fits in one picture
     steps               a fit step by step: a generator
+    check_gradient      a student's gradient beside the exact one
+    check_epoch         a student's epoch beside the exact one
 
 Data:
 
@@ -86,6 +88,8 @@ _HOMES = {
     "summarize_groups": "solver.summarize_groups",
     "diagnose": "solver.diagnose",
     "explore": "page.explore",
+    "check_epoch": "exercises",
+    "check_gradient": "exercises",
     "steps": "stepping",
     "compare": "plots.compare",
     "make_linear": "data.synthetic",
@@ -125,6 +129,8 @@ __all__ = [
     "Summary",
     "SweepResult",
     "__version__",
+    "check_epoch",
+    "check_gradient",
     "chunks",
     "compare",
     "cost",
@@ -155,6 +161,7 @@ if TYPE_CHECKING:
     from fastgd.data.chunks import chunks
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
+    from fastgd.exercises import check_epoch, check_gradient
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
     from fastgd.page.explore import explore
     from fastgd.plots.compare import compare

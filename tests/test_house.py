@@ -20,7 +20,7 @@ LAYERS = [
     ["distributed", "io", "trace"],
     ["solver"],
     ["api", "functions", "page"],
-    ["stepping"],
+    ["stepping", "exercises"],
     ["estimators", "warm"],
     ["cli"],
     ["__main__"],
