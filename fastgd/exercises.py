@@ -130,7 +130,7 @@ def check_epoch(function: Callable[..., Any], X: ArrayLike, y: ArrayLike) -> Rep
     ...     return w
     >>> print(fastgd.check_epoch(epoch, [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]))
     check_epoch: not passed at 4 values of w
-    - at w = 0 you return 0.50939, and 0.186667 is right: w moves after each sample: that is an epoch of SGD
+    - at w = 0 you return 0.521376, and 0.186667 is right: w moves after each sample: that is an epoch of SGD
     """
     return _Check("check_epoch", function, X, y, RATES).report()
 

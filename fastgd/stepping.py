@@ -72,7 +72,7 @@ def steps(
     >>> import fastgd
     >>> for state in fastgd.steps([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], w0=1.0, learning_rate=0.01, n_epochs=2):
     ...     print(state.epoch, round(state.w, 4), round(state.cost, 4))
-    0 1.0933 3.8364
+    0 1.0933 3.8362
     1 1.178 3.1535
     """
     checks.choice("solver", solver, tuple(FITS))
