@@ -19,8 +19,10 @@ from fastgd.data.coding import Coding
 from fastgd.domains import CLASSES
 from fastgd.kernels.compiling import seconds as kernel_seconds
 from fastgd.losses import NAMED
+from fastgd.solver import scores
 from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit as fit_rows
+from fastgd.solver.inputs import as_dataset
 from fastgd.solver.objective import as_rule
 from fastgd.solver.options import ConvergenceWarning, Options
 from fastgd.solver.planner import MOST_COLUMNS
@@ -57,7 +59,8 @@ def run(options: Namespace) -> int:
         if not options.json:
             return 1
     run.fit.coding = data.coding
-    facts = _facts_of_fit(options, data, run, notes) | {"inference": sure}
+    accuracy = _accuracy(options, data, run)
+    facts = _facts_of_fit(options, data, run, notes) | {"inference": sure, "accuracy": accuracy}
     if run.failure:
         print(report.as_json(facts))
         return 1
@@ -114,6 +117,14 @@ def _run(options: Namespace, data: Data) -> Run:
     run.chosen, run.seconds_compiling = chosen, compiled - compiling
     run.seconds = max(0.0, time.perf_counter() - began - (loaded - loading))
     return run
+
+
+def _accuracy(options: Namespace, data: Data, run: Run) -> float | None:
+    """The accuracy of a loss of two classes, from a read of its own."""
+    if run.failure or NAMED[options.loss].domain is not CLASSES or (options.quiet and not options.json):
+        return None
+    run.fit.n_passes += 1
+    return scores.accuracy(run.fit, as_dataset(data.X, data.y, data.weight))
 
 
 def _inference(options: Namespace, run: Run) -> tuple[dict[str, Any] | None, str]:

@@ -139,6 +139,7 @@ def _measures(report: dict[str, Any]) -> dict[str, str]:
     sure = report["inference"] or {}
     values = {
         "root mean square error": report["root_mean_square_error"],
+        "accuracy": report["accuracy"],
         "log loss": report["log_loss"],
         "R²": report["r2"],
         "adjusted R²": sure.get("adjusted_r2"),

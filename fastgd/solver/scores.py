@@ -10,10 +10,13 @@ from numpy.typing import ArrayLike
 from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data.arrays import ArrayRows, as_array, as_sample_weight
 from fastgd.data.coding import Codes, unknown_text
+from fastgd.data.dataset import Dataset
 from fastgd.domains import CLASSES
-from fastgd.engine.blocks import Floats
+from fastgd.engine import reduce
+from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import NAMED, Loss, SquaredError, as_loss
 from fastgd.public import public
+from fastgd.solver.each_row import predict
 from fastgd.solver.objective import check_loss
 
 
@@ -85,6 +88,19 @@ def _targets(classes: tuple[str, ...], y: Any) -> Any:
             unknown_text(value, classes, "labels"), what="y", value=value, at=RowPlace("", row)
         )
     return codes.astype(np.float64)
+
+
+def accuracy(fit: Any, rows: Dataset) -> float:
+    """The share of rows, by weight, whose class a score above 0 tells, from one pass."""
+    w, columns = np.atleast_1d(fit.w), slice(None) if np.ndim(fit.w) else 0
+
+    def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
+        s = weights if len(weights) else np.ones(len(y))
+        is_hit = (predict(X[:, columns], fit.w, fit.intercept, n_threads=1) > 0.0) == (y > 0.0)
+        return np.array([s.sum(), s[is_hit].sum()])
+
+    total, hits = reduce.reduce(rows, task, None, 2, effort=max(1, len(w) // 16)).tolist()
+    return float(hits / total)
 
 
 def loss_of(fit: Any) -> Loss:
