@@ -148,7 +148,7 @@ def test_without_tqdm_a_terminal_has_no_bar(monkeypatch):
 def test_who_reads_may_have_seen_enough(model):
     csv.write_csv(pa.concat_tables([TABLE] * 50), "long.csv")
     done = subprocess.run(
-        f"'{sys.executable}' -m fastgd predict m.npz long.csv | head -n 2",
+        f"'{sys.executable}' -m fastgd predict m.npz long.csv --quiet | head -n 2",
         shell=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
