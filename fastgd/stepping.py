@@ -121,7 +121,9 @@ def _epochs(fit: Callable[..., FitResult], X: Any, y: Any, options: dict[str, An
 
 def _samples(X: Any, y: Any, options: dict[str, Any]) -> States:
     """The states after each sample, from fits of one epoch that go on from each other."""
-    n_epochs = checks.whole("n_epochs", options.pop("n_epochs", 100), 1)
+    n_epochs = checks.whole("n_epochs", options.pop("n_epochs", 100), 0)
+    if not n_epochs:
+        return sgd(X, y, n_epochs=0, **options)
     callback = options.pop("callback", None)
     rates = _rates(options.pop("learning_rate", "auto"), n_epochs)
     fit: FitResult | None = None

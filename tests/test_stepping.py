@@ -79,3 +79,10 @@ def test_errors_are_those_of_the_fit():
 def test_a_callback_of_the_user_ends_the_steps():
     states, fit = run(fastgd.steps(X, Y, **LESSON, callback=lambda state: state.epoch == 2))
     assert len(states) == fit.n_epochs == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"solver": "sgd"}, {"solver": "sgd", "history": "samples"}])
+def test_no_epochs_have_no_steps(options):
+    states, fit = run(fastgd.steps(X, Y, w0=1.0, n_epochs=0, **options))
+    assert states == []
+    assert (fit.w, fit.n_epochs) == (1.0, 0)
