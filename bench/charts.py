@@ -1,9 +1,18 @@
-"""Two charts from the results of bench_growth: time against samples, and time against epochs."""
+"""Two charts from the results of bench_growth: time against samples, and time against epochs.
+
+`python -m bench.charts` draws the picture of the lesson.
+"""
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from PIL import Image
+
+import fastgd
 
 AXES = {"samples": "samples (one column, float64)", "epochs": "epochs (a million samples, ten columns)"}
 
@@ -93,3 +102,23 @@ def _time(seconds):
         if seconds >= 0.999 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds * 1e9:.0f} ns"
+
+
+def draw_lesson(path):
+    """The picture at the top of the README: the lesson's line over its samples, and its steps in the bowl."""
+    fit = fastgd.gradient_descent([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], w0=1.0, learning_rate=0.01, n_epochs=100)
+    with mpl.rc_context({"font.size": 9}):
+        figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        fit.plot("fit", ax=left, epochs=[0, 1, 2, 5, 10], residuals=False)
+        fit.plot("tangent", ax=right, epochs=[0, 3, 8])
+        left.set(xlabel="x (hours)", ylabel="y (points)")
+        left.set_title("ŷ = x·w turns to the samples", fontsize="medium")
+        right.set_title("w ← w − α ∂cost/∂w goes down the bowl", fontsize="medium")
+        figure.savefig(file := io.BytesIO(), dpi=100)
+    Image.open(file).quantize(128).save(path, optimize=True)
+    return path
+
+
+if __name__ == "__main__":  # python -m bench.charts
+    print(draw_lesson(Path(__file__).parent / "charts" / "lesson.png"))

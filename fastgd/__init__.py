@@ -6,6 +6,7 @@ Fit:
     sgd                 stochastic gradient descent
     sweep               one fit for each of several learning rates, in shared passes
     diagnose            stable learning rates, the optimum, and a forecast of convergence
+    explore             a page with sliders that shows the descent, in one HTML file
     load                read a fit or a summary that `save` wrote
 
 Summarise:
@@ -23,6 +24,13 @@ Compute:
     gradient            the gradient of the cost
     cost_and_gradient   both, in one pass
 
+Look:
+
+    compare             the costs and paths of several fits in one picture
+    steps               a fit step by step: a generator
+    check_gradient      a student's gradient beside the exact one
+    check_epoch         a student's epoch beside the exact one
+
 Data:
 
     make_linear         random data of a linear model
@@ -31,11 +39,11 @@ Data:
 
 Results, errors and warnings:
 
-    FitResult           weights, histories, `predict`, `plot`, `trace`, `save`
-    MultiTargetFit      the fits of several targets
+    FitResult           weights, histories, `predict`, `plot`, `animate`, `trace`, `save`
+    MultiTargetFit      the fits of several targets, `save`
     Summary             sums, differences, columns and targets of summaries, `save`
     CVResult            costs of penalties on held-out folds, the best ones and their fit
-    GroupedSummary      a mapping of key to Summary
+    GroupedSummary      a mapping of key to Summary, `save`
     GroupedFit          the fits of all groups: arrays, `to_frame`, `predict`, and a FitResult by key
     Inference           the result of `inference`: arrays, a table, a data frame
     SweepResult         the fits of a sweep, and the best one
@@ -77,8 +85,13 @@ _HOMES = {
     "sweep": "solver.sweep",
     "summarize": "solver.summarize",
     "cross_validate": "solver.cross_validation",
-    "summarize_groups": "solver.groups",
+    "summarize_groups": "solver.summarize_groups",
     "diagnose": "solver.diagnose",
+    "explore": "page.explore",
+    "check_epoch": "exercises",
+    "check_gradient": "exercises",
+    "steps": "stepping",
+    "compare": "plots.compare",
     "make_linear": "data.synthetic",
     "chunks": "data.chunks",
     "inference": "solver.inference",
@@ -116,11 +129,15 @@ __all__ = [
     "Summary",
     "SweepResult",
     "__version__",
+    "check_epoch",
+    "check_gradient",
     "chunks",
+    "compare",
     "cost",
     "cost_and_gradient",
     "cross_validate",
     "diagnose",
+    "explore",
     "forward",
     "gradient",
     "gradient_descent",
@@ -131,6 +148,7 @@ __all__ = [
     "read_table",
     "sgd",
     "show_versions",
+    "steps",
     "summarize",
     "summarize_groups",
     "sweep",
@@ -143,21 +161,26 @@ if TYPE_CHECKING:
     from fastgd.data.chunks import chunks
     from fastgd.data.synthetic import make_linear
     from fastgd.data.tables import read_table
+    from fastgd.exercises import check_epoch, check_gradient
     from fastgd.functions import cost, cost_and_gradient, forward, gradient, loss
+    from fastgd.page.explore import explore
+    from fastgd.plots.compare import compare
     from fastgd.solver.cross_validation import CVResult, cross_validate
     from fastgd.solver.diagnose import Diagnosis, diagnose
     from fastgd.solver.divergence import DivergenceError
     from fastgd.solver.grouped_fit import GroupedFit
-    from fastgd.solver.groups import GroupedSummary, summarize_groups
+    from fastgd.solver.groups import GroupedSummary
     from fastgd.solver.inference import inference
     from fastgd.solver.inference_result import Inference
     from fastgd.solver.model import load
     from fastgd.solver.options import ConvergenceWarning
     from fastgd.solver.results import FitResult
     from fastgd.solver.summarize import summarize
+    from fastgd.solver.summarize_groups import summarize_groups
     from fastgd.solver.summary import Summary
     from fastgd.solver.sweep import SweepResult, sweep
     from fastgd.solver.targets import MultiTargetFit
+    from fastgd.stepping import steps
     from fastgd.versions import show_versions
     from fastgd.warm import warmup
 

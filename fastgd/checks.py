@@ -156,8 +156,8 @@ def refused_nonfinite(
 
 
 def path_text(path: str | bytes | os.PathLike[Any]) -> str:
-    """The name of a file, for messages."""
-    return printable(os.fsdecode(path))
+    """The name of a file, for messages. A temporary file has the name of what it holds."""
+    return printable(getattr(path, "shown", None) or os.fsdecode(path))
 
 
 def check_regular(path: Any) -> None:

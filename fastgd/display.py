@@ -1,4 +1,4 @@
-"""Short text and HTML of results: a line in a terminal, a small table in a notebook."""
+"""Results as a line in a terminal, a small table in a notebook, or a data frame."""
 
 from __future__ import annotations
 
@@ -62,3 +62,12 @@ def text(given: Any) -> str:
     """str(given). NumPy scalars inside look like Python numbers."""
     with np.printoptions(legacy="1.25"):
         return str(given)
+
+
+def pandas_for(what: str) -> Any:
+    """The module pandas, which `what` needs."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ModuleNotFoundError(f"{what} needs pandas: pip install pandas") from error
+    return pandas

@@ -58,12 +58,12 @@ def _processor() -> str:
 
 def _cache() -> str:
     try:
-        from fastgd.kernels._jit import cache_directory
+        from fastgd.kernels._jit import cache_directory, kept
     except ModuleNotFoundError:
         return "none without Numba"
     folder = cache_directory()
     try:
-        sizes = [file.stat().st_size for file in folder.glob("*.kernel")]
+        sizes = [file.stat().st_size for file in kept(folder)]
     except OSError as error:
         return f"{folder} ({error.strerror})"
     parent = next(one for one in (folder, *folder.parents) if one.exists())

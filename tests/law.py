@@ -38,7 +38,7 @@ def products_with_target(summary):
     """Σ s (z − mean)(z − mean)ᵀ of z = [x, y], from a summary."""
     p = summary.products
     column = p.with_y[:, None]
-    return np.block([[p.S, column], [column.T, np.array([[p.squares_about_mean]])]])
+    return np.block([[p.S, column], [column.T, np.array([[p.y_squares]])]])
 
 
 def assert_products(summary, total, mean, products, bound=BOUND):

@@ -69,19 +69,19 @@ def test_a_fit_of_many_columns_is_one_line_too(d):
 def test_a_fit_in_a_notebook_names_its_columns():
     X, y = wide(3)
     names = ["a<b", "<script>alert(1)</script>", "c & d"]
-    fit = fastgd.gradient_descent(pd.DataFrame(X, columns=names), y, fit_intercept=True)
+    fit = fastgd.gradient_descent(pd.DataFrame(X, columns=names), y, fit_intercept=True, history=None)
     found, tags = texts(fit._repr_html_())
     assert tags == {"table", "caption", "tr", "th", "td"}
     assert found[1:5] == ["feature", "weight", "intercept", f"{fit.intercept:.6g}"]
     assert found[5::2] == names
     assert found[6::2] == [display.number(value) for value in fit.w]
-    lesson, _ = texts(fastgd.gradient_descent(*LESSON)._repr_html_())
+    lesson, _ = texts(fastgd.gradient_descent(*LESSON, history=None)._repr_html_())
     assert lesson[3:] == ["w", "2"]
 
 
 def test_a_table_in_a_notebook_is_short():
     X, y = wide(50)
-    found, _ = texts(fastgd.gradient_descent(X, y, n_epochs=2)._repr_html_())
+    found, _ = texts(fastgd.gradient_descent(X, y, n_epochs=2, history=None)._repr_html_())
     assert found[-1] == "and 30 more"
     assert len(found) == 1 + 2 + 2 * 20 + 1
 

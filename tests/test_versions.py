@@ -41,7 +41,7 @@ def test_the_state_of_the_cache(capsys, monkeypatch, tmp_path):
     fastgd.show_versions()
     assert shown(capsys.readouterr().out)["compiled kernels"] == f"{folder} (0 files, 0.0 MB)"
     folder.mkdir()
-    (folder / "one.kernel").write_bytes(bytes(300_000))
+    (folder / "strict.one-000000000000000000000000.kernel").write_bytes(bytes(300_000))
     (folder / "other").write_bytes(b"what is none does not count")
     fastgd.show_versions()
     assert shown(capsys.readouterr().out)["compiled kernels"] == f"{folder} (1 files, 0.3 MB)"

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.cli import opening
 from fastgd.cli.data import Data
 from fastgd.solver.cross_validation import CVResult, cross_validate, with_folds
-from fastgd.solver.progress import can_show
 from fastgd.solver.summary import Summary
 
 
@@ -29,7 +29,7 @@ def check(options: Namespace) -> None:
 
 def choose(options: Namespace, data: Data) -> tuple[Summary, int, dict[str, Any]]:
     """Set the chosen penalty in the options. Returns the summary of the rows, the passes, and the report."""
-    progress = not options.no_progress and can_show()
+    progress = opening.shows_progress(options)
     summary, n_passes = with_folds(data.X, data.y, options.cv, data.weight, None, progress)
     given = {"l1": options.l1, "l2": options.l2, options.cv_penalty: "auto"}
     result = cross_validate(summary, **given, folds=options.cv, fit_intercept=options.intercept)

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
+from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data.arrays import as_array, kernel_dtype
+from fastgd.data.categories import not_two, ordered_labels
 from fastgd.data.chunks import Chunk, DerivedSource, Source
+from fastgd.data.coding import NO_CODING, Coding, text_of
 from fastgd.data.conversion import column_of
 from fastgd.data.dataset import TOTAL, Facts, look
+from fastgd.data.dialect import CsvOptions
 from fastgd.data.files import open_npy, open_npz
 from fastgd.data.frames import ColumnTable, places
+from fastgd.data.spool import Spool
 from fastgd.data.streams import StreamRows
-from fastgd.data.table_files import refuse_dialect
+from fastgd.data.table_files import refuse_options
 from fastgd.domains import CLASSES
-from fastgd.engine.blocks import NOTHING, Array
+from fastgd.engine.blocks import NOTHING
 from fastgd.losses import NAMED
 
 if TYPE_CHECKING:
-    from fastgd.data.tables import TableSource
+    from fastgd.data.table_source import TableSource
 
-PART_NUMBERS = 1 << 17
-"""The numbers of X for which predictions are computed at a time."""
+Files = str | Spool | list[str | Spool]
+"""DATA: a name or a temporary file, or several."""
+ARRAYS = "npy", "npz"
 CACHED = 1 << 13
 """Targets that are processed at a time, so that intermediate results stay in the cache."""
 
@@ -44,6 +48,8 @@ class Data(NamedTuple):
     target: str
     weight_name: str | None
     """The names or numbers of the columns of y and the weights."""
+    coding: Coding = NO_CODING
+    """The categories and labels of a table, or the labels of an array."""
     dialect: str = ""
     """The dialect of a CSV file, if it is unusual."""
     left_out: int | None = None
@@ -71,41 +77,97 @@ class Data(NamedTuple):
 
 
 def open_data(
-    path: str,
+    path: Files,
     target: str,
     features: Sequence[str] | None,
     weight: str | None,
     missing: str,
     *,
+    exclude: Sequence[str] | None = None,
     loss: str = "squared_error",
-    **dialect: str | None,
+    categories: Sequence[str] = (),
+    drop_first: bool = False,
+    positive: str | None = None,
+    format: str | None = None,
+    **csv: Any,
 ) -> Data:
-    """DATA with its targets. A loss of two classes refuses targets of one class."""
+    """DATA with its targets. A loss of two classes takes labels of two classes."""
     loss_of_two = loss if NAMED[loss].domain is CLASSES else ""
-    name, suffix = Path(path).name, Path(path).suffix.lower()
-    if suffix not in (".npy", ".npz"):
-        from fastgd.data.tables import TableSource, read_table
+    kind = array_kind(path, format)
+    if not kind:
+        from fastgd.data.table_source import TableSource
+        from fastgd.data.tables import read_table
 
-        source = read_table(path, target=target, features=features, weight=weight, missing=missing, **dialect)
+        source = read_table(
+            path, target=target, features=features, exclude=exclude, weight=weight, missing=missing,
+            categories=categories, drop_first=drop_first, labels="auto" if loss_of_two else False,
+            positive=positive, format=format, **csv,
+        )  # fmt: skip
         assert isinstance(source, TableSource)  # of files
+        if loss_of_two and len(source.label_counts) not in (0, 2):
+            raise not_two(source.name, target, source.label_counts, loss=loss)
         observed = Observed(source, loss_of_two)
-        return Data(observed, None, None, source.columns, target, weight, source.dialect)
-    refuse_dialect(name, dialect)
-    open_arrays = _open_npy if suffix == ".npy" else _open_npz
-    data = open_arrays(path, name, target, features, weight)
+        target = source.target or target
+        about = source.columns, target, source.weight, source.coding, source.dialect
+        return Data(observed, None, None, *about)
+    file, name = array_file(path, csv)
+    if categories:
+        raise InvalidDataError(f"--categories is for tables, and {name} holds arrays of numbers")
+    open_arrays = _open_npy if kind == "npy" else _open_npz
+    data = open_arrays(file, name, target, features, exclude or (), weight)
     if loss_of_two:
+        data = _labelled(data, name, positive, loss)
         refuse_one_class(target_facts(data.y, data.weight), name, data.target, loss)
     return data
 
 
-def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+def _labelled(data: Data, name: str, positive: str | None, loss: str) -> Data:
+    """The data with y of 0 and 1, for arrays with other labels of two classes."""
+    values, rows, counts = np.unique(data.y, return_inverse=True, return_counts=True)
+    if (positive is None and set(values.tolist()) <= {0.0, 1.0}) or not np.isfinite(values).all():
+        return data
+    found = dict(zip(map(str, map(text_of, values)), counts.tolist(), strict=True))
+    labels = [*ordered_labels(name, data.target, found, positive)]
+    if len(labels) != 2:
+        raise not_two(name, data.target, found, loss=loss)
+    codes = np.array([labels.index(text) for text in found], np.float64)
+    return data._replace(y=codes[rows], coding=Coding(data.target, {}, tuple(labels)))
+
+
+def array_kind(path: Files, format: str | None) -> str:
+    """ "npy" or "npz" if DATA is a file of arrays, otherwise an empty text."""
+    if format is not None:
+        return format if format in ARRAYS else ""
+    endings = [Path(one).suffix.lower()[1:] for one in (path if isinstance(path, list) else [path])]
+    return next((ending for ending in endings if ending in ARRAYS), "")
+
+
+def array_file(path: Files, csv: dict[str, Any]) -> tuple[str | Spool, str]:
+    """The only file of DATA, and its name."""
+    if isinstance(path, list):
+        raise InvalidDataError("several files must be tables", remedy="join the arrays with np.concatenate")
+    name = path.name if isinstance(path, Spool) else Path(path).name
+    refuse_options(name, CsvOptions(**csv))
+    return path, name
+
+
+def _open_npy(
+    path: str | Spool,
+    name: str,
+    target: str,
+    features: Sequence[str] | None,
+    exclude: Sequence[str],
+    weight: str | None,
+) -> Data:
     """The columns of an array."""
-    array = _rows(name, open_npy(path))
+    array = rows(name, open_npy(path))
     d = array.shape[1]
-    y, s = (None if column is None else _number(column, d, name) for column in (target, weight))
+    y, s = (None if column is None else column_number(column, d, name) for column in (target, weight))
     used = [j for j in range(d) if j not in (y, s)]
     if features is not None:
-        used = _numbers(features, d, name)
+        used = column_numbers(features, d, name)
+    left_out = column_numbers(exclude, d, name)
+    used = [j for j in used if j not in left_out]
     for what, j in (("target", y), ("weight", s)):
         if j in used:
             raise InvalidDataError(f"the {what}, column {j}, is among the features; leave it out there")
@@ -113,149 +175,62 @@ def _open_npy(path: str, name: str, target: str, features: Sequence[str] | None,
         raise InvalidDataError(f"the weight, column {s}, is the target too; name another column")
     if not used:
         raise InvalidDataError(f"{name} has no other columns; X needs at least one")
-    table = _selected(array, used)
+    table = selected(array, used)
     weights, weight_name = (None, None) if s is None else (array[:, s], str(s))
-    return Data(table, array[:, y], weights, table.columns, str(y), weight_name)
+    return Data(table, array[:, y], weights, table.columns, str(y), weight_name, Coding(str(y), {}, ()))
 
 
-def _open_npz(path: str, name: str, target: str, features: Sequence[str] | None, weight: str | None) -> Data:
+def _open_npz(
+    path: str | Spool,
+    name: str,
+    target: str,
+    features: Sequence[str] | None,
+    exclude: Sequence[str],
+    weight: str | None,
+) -> Data:
     """Separate arrays X, y and weights."""
     arrays = open_npz(path)
-    X, y = _member(arrays, "X", name), _member(arrays, target, name)
-    weights = None if weight is None else _member(arrays, weight, name)
+    X, y = member(arrays, "X", name), member(arrays, target, name)
+    weights = None if weight is None else member(arrays, weight, name)
     if X.ndim != 2:
-        return Data(X, y, weights, (), target, weight)
-    if features is not None:
-        table = _selected(X, _numbers(features, X.shape[1], name))
-        return Data(table, y, weights, table.columns, target, weight)
-    return Data(X, y, weights, places(X.shape[1]), target, weight)
+        return Data(X, y, weights, (), target, weight, Coding(target, {}, ()))
+    if features is not None or exclude:
+        d = X.shape[1]
+        left_out = column_numbers(exclude, d, name)
+        used = range(d) if features is None else column_numbers(features, d, name)
+        table = selected(X, [j for j in used if j not in left_out])
+        return Data(table, y, weights, table.columns, target, weight, Coding(target, {}, ()))
+    return Data(X, y, weights, places(X.shape[1]), target, weight, Coding(target, {}, ()))
 
 
-class Part(NamedTuple):
-    """Some rows without targets."""
-
-    X: Array
-    rows: NDArray[np.int64]
-    """The numbers of these rows in DATA. Rows between them have a missing value."""
-    stop: int
-    """The row after the last row that was read."""
-
-
-def parts(
-    path: str,
-    names: Sequence[str],
-    features: Sequence[str] | None,
-    d: int,
-    missing: str,
-    **dialect: str | None,
-) -> Iterator[Part]:
-    """The rows of DATA for a model with d columns of these names, some rows at a time.
-
-    `features` replace the names.
-    """
-    if features is not None and len(features) != d:
-        raise InvalidDataError(f"the model has {d} features, and --features names {len(features)}")
-    name, suffix = Path(path).name, Path(path).suffix.lower()
-    if suffix not in (".npy", ".npz"):
-        yield from _parts_of_table(path, names, features, missing, dialect)
-        return
-    refuse_dialect(name, dialect)
-    array = open_npy(path) if suffix == ".npy" else _member(open_npz(path), "X", name)
-    if array.ndim == 1 and d == 1:
-        array = array[:, None]
-    array = _rows(name, array)
-    wanted = features if features is not None else names
-    is_numbered = all(column.isdecimal() for column in wanted)
-    if not wanted or (features is None and not is_numbered):
-        if array.shape[1] != d:
-            raise InvalidDataError(
-                f"{name} has {array.shape[1]} columns, and the model {d} features: name their columns, "
-                f"--features {','.join(map(str, range(d)))}"
-            )
-        columns = list(range(d))
-    else:
-        remedy = "; name others with --features" * (features is None)
-        columns = _numbers(wanted, array.shape[1], name, remedy)
-    table = _selected(array, columns)
-    step = max(1, PART_NUMBERS // d)
-    for start in range(0, table.n, step):
-        X = np.empty((min(step, table.n - start), d), table.dtype)
-        table.fill(X, start, start + len(X))
-        _refuse_nonfinite(X, table.columns, start, functools.partial(RowPlace, name))
-        yield Part(X, np.arange(start, start + len(X)), start + len(X))
-
-
-def _parts_of_table(
-    path: str,
-    names: Sequence[str],
-    features: Sequence[str] | None,
-    missing: str,
-    dialect: dict[str, str | None],
-) -> Iterator[Part]:
-    from fastgd.data.tables import read_features
-
-    wanted = features if features is not None else names
-    if sorted(wanted) == sorted(names) and [*wanted] != [*names]:
-        raise InvalidDataError(
-            "--features has the model's own columns in another order than its weights: "
-            "leave it out, and they are taken by name"
-        )
-    if not wanted:
-        raise InvalidDataError(
-            "the model knows no names of columns: name those to take, in its order, with --features"
-        )
-    source = read_features(path, wanted, missing=missing, **dialect)
-    step, done = max(1, PART_NUMBERS // source.d), 0
-    with contextlib.closing(source.chunks()) as chunks:
-        for chunk in chunks:
-            for start in range(0, max(1, len(chunk)), step):
-                m = min(step, len(chunk) - start)
-                X = np.empty((m, source.d), source.dtypes[0])
-                chunk.fill(start, start + m, X, np.empty(m), np.empty(0))
-                _refuse_nonfinite(X, wanted, done, source.place)
-                done += m
-                rows = chunk.rows[start : start + m]
-                yield Part(X, rows, chunk.stop if start + m == len(chunk) else int(rows[-1]) + 1)
-
-
-def _refuse_nonfinite(X: Array, names: Sequence[str], start: int, place: Callable[[int], RowPlace]) -> None:
-    """Refuse rows from `start` on that hold a NaN or infinity. `place` returns the place of a row."""
-    if (bad := first_nonfinite(X)) is not None:
-        row, column, value = bad
-        assert column is not None
-        raise refused_nonfinite(
-            "X", value, column=column, name=names[column], at=place(start + row), remedy="fill it"
-        )
-
-
-def _member(arrays: dict[str, NDArray[Any]], name: str, file: str) -> NDArray[Any]:
+def member(arrays: dict[str, NDArray[Any]], name: str, file: str) -> NDArray[Any]:
     if name not in arrays:
         raise InvalidDataError(f'{file} has no array "{name}"; it has {", ".join(arrays) or "none"}')
     return as_array(name, arrays[name])
 
 
-def _rows(name: str, array: NDArray[Any]) -> NDArray[Any]:
+def rows(name: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.ndim != 2:
         raise InvalidDataError(f"{name} has shape {array.shape}; it must have rows and columns")
     return as_array(name, array)
 
 
-def _selected(array: NDArray[Any], columns: Sequence[int]) -> ColumnTable:
+def selected(array: NDArray[Any], columns: Sequence[int]) -> ColumnTable:
     """Some columns of an array, not copied."""
     dtype = kernel_dtype(array.dtype)
     parts = [column_of([array[:, j]])._replace(dtype=dtype) for j in columns]
     return ColumnTable(tuple(map(str, columns)), parts)
 
 
-def _numbers(texts: Sequence[str], d: int, name: str, remedy: str = "") -> list[int]:
-    numbers = [_number(text, d, name, remedy) for text in texts]
+def column_numbers(texts: Sequence[str], d: int, name: str, remedy: str = "") -> list[int]:
+    numbers = [column_number(text, d, name, remedy) for text in texts]
     for number in numbers:
         if numbers.count(number) > 1:
             raise InvalidDataError(f"column {number} is twice among the features")
     return numbers
 
 
-def _number(text: str, d: int, name: str, remedy: str = "") -> int:
+def column_number(text: str, d: int, name: str, remedy: str = "") -> int:
     """The number of a column. Negative numbers count from the end."""
     try:
         number = int(text)

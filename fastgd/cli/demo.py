@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from fastgd.engine.threads import default_threads
 from fastgd.solver.diagnose import diagnose
 from fastgd.solver.results import FitResult
 
-PYTHON_ROWS = 50_000
+N_SAMPLES, PYTHON_ROWS = 10_000_000, 50_000
 
 
 class Timing(NamedTuple):
@@ -48,6 +49,13 @@ def plain_read(rows: ArrayRows, n_threads: int) -> Floats:
         return kernel.run(X.reshape(-1), y)
 
     return reduce.reduce(rows, task, n_threads)
+
+
+def run(options: Namespace) -> int:
+    """The command `fastgd` alone."""
+    for line in demo(options.samples or N_SAMPLES):
+        print(line, flush=True)
+    return 0
 
 
 def demo(n_samples: int) -> Iterator[str]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import math
 import shlex
-import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastgd.cli import choice
+from fastgd.cli.layout import pairs, table, wrapped
+from fastgd.cli.values import name_of
 from fastgd.solver.diagnose import Diagnosis
 from fastgd.solver.results import FitResult
 from fastgd.wording import SHOWN as SHOWN_NAMES
-from fastgd.wording import Words, printable
+from fastgd.wording import Words
 
-WIDTH = 80
+LONG_COMPILING = 0.5
+"""More seconds of compilation are reported."""
 SHOWN = 40
 """The largest number of weights in a text report."""
 SOLVERS = {"gradient_descent": "full-batch gradient descent", "sgd": "stochastic gradient descent"}
@@ -29,7 +31,7 @@ class CommandWords(Words):
     """Options in the spelling of the command line."""
 
     def name(self, option: str) -> str:
-        return "--epochs" if option == "n_epochs" else f"--{option.replace('_', '-')}"
+        return self.names.get(option, f"--{option.replace('_', '-')}")
 
     def has(self, option: str) -> bool:
         return option != "precondition"
@@ -37,6 +39,8 @@ class CommandWords(Words):
     def option(self, option: str, value: Any = ...) -> str:
         if value is ... or value is True:
             return self.name(option)
+        if value is False:
+            return f"--no-{option}"
         if isinstance(value, (list, tuple)):
             value = _fields(value)
         elif isinstance(value, str) and not any(map(str.isalnum, value)):
@@ -47,7 +51,7 @@ class CommandWords(Words):
         return ""
 
 
-COMMAND = CommandWords()
+COMMAND = CommandWords({"n_epochs": "--epochs", "na_values": "--na"})
 
 
 def _fields(names: Sequence[str]) -> str:
@@ -80,7 +84,6 @@ def of_fit(
         "epochs": fit.n_epochs,
         "updates": fit.n_updates,
         "reads": fit.n_passes,
-        "seconds": fit.elapsed,
         "method": fit.method,
         "backend": fit.backend,
         "seed": fit.seed,
@@ -94,39 +97,59 @@ def of_fit(
         "cost": cost,
         "root_mean_square_error": math.sqrt(mean) if has_error and mean is not None else None,
         "r2": 1.0 - mean / variance if has_error and variance and mean is not None else None,
+        "log_loss": mean if options["loss"] == "log_loss" else None,
         "cost_history": None if fit.cost_history is None else fit.cost_history.tolist(),
     }
 
 
 def lines_of_fit(report: dict[str, Any]) -> Iterator[str]:
     if report["not_converged"]:
-        yield from _wrapped(report["not_converged"])
+        yield from wrapped(report["not_converged"])
         yield ""
     yield from _heading(report)
     rate = "" if report["learning_rate"] is None else f", learning rate {report['learning_rate']:.4g}"
     solver = f"{SOLVERS[report['solver']]}, {report['loss']}{rate}"
     reads = "1 read" if report["reads"] == 1 else f"{report['reads']} reads"
-    yield from _wrapped(f"{solver}; {reads} of the data, {report['seconds']:.3g} s")
-    yield from _wrapped(report["status"])
+    compiling = report["seconds_compiling"]
+    beside = f", and {compiling:.1f} s to compile, once" if compiling > LONG_COMPILING else ""
+    yield from wrapped(f"{solver}; {reads} of the data, {report['seconds']:.3g} s{beside}")
+    yield from wrapped(report["status"])
     if report["cross_validation"]:
-        yield from _wrapped(choice.sentence(report["cross_validation"]))
+        from fastgd.cli import choice
+
+        yield from wrapped(choice.sentence(report["cross_validation"]))
     for note in report["notes"]:
-        yield from _wrapped(f"note: {note}")
+        yield from wrapped(f"note: {note}")
     yield ""
-    measures = {"root mean square error": report["root_mean_square_error"], "R²": report["r2"]}
-    for name, value in measures.items():
-        if value is not None:
-            yield f"{name:<24}{value:>12.6g}"
-    if any(value is not None for value in measures.values()):
+    if measures := _measures(report):
+        yield from pairs(measures)
         yield ""
-    intercept = {"(intercept)": report["intercept"]} if report["has_intercept"] else {}
-    yield from _table(intercept, report["weights"])
+    yield from _table(report, report["intercept"], report["weights"])
+    if report["model"] or report["picture"]:
+        yield ""
     if report["model"]:
-        yield ""
         marked = ", marked as not converged" if report["not_converged"] else ""
-        yield printable(f"the model is in {report['model']}{marked}")
+        yield from wrapped(f"the model is in {report['model']}{marked}")
     if report["picture"]:
-        yield printable(f"the picture is in {report['picture']}")
+        yield from wrapped(f"the picture is in {report['picture']}")
+
+
+def _measures(report: dict[str, Any]) -> dict[str, str]:
+    """How well the model fits the rows."""
+    sure = report["inference"] or {}
+    values = {
+        "root mean square error": report["root_mean_square_error"],
+        "accuracy": report["accuracy"],
+        "log loss": report["log_loss"],
+        "R²": report["r2"],
+        "adjusted R²": sure.get("adjusted_r2"),
+        "residual standard deviation": sure.get("residual_standard_deviation"),
+    }
+    shown = {name: f"{value:.6g}" for name, value in values.items() if value is not None}
+    if sure:
+        df = sure["degrees_of_freedom"]
+        shown["residual standard deviation"] += f" on {df:,.6g} degree{'s' * (df != 1)} of freedom"
+    return shown
 
 
 def of_diagnosis(diagnosis: Diagnosis, names: tuple[str, ...], options: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +178,7 @@ def of_diagnosis(diagnosis: Diagnosis, names: tuple[str, ...], options: dict[str
 def lines_of_diagnosis(report: dict[str, Any]) -> Iterator[str]:
     yield from _heading(report)
     in_units = ", in columns of variance 1" * report["standardize"]
-    yield f"{SOLVERS[report['solver']]}, squared_error{in_units}"
+    yield from wrapped(f"{SOLVERS[report['solver']]}, squared_error{in_units}")
     yield ""
     estimated = " (estimated)" * report["is_estimate"]
     eigenvalues = f"{report['smallest_eigenvalue']:.6g} to {report['largest_eigenvalue']:.6g}{estimated}"
@@ -173,16 +196,14 @@ def lines_of_diagnosis(report: dict[str, Any]) -> Iterator[str]:
         rows[f"at {report['learning_rate']:.6g}"] = needed
     if report["optimum_cost"] is not None:
         rows["cost at the optimum"] = f"{report['optimum_cost']:.6g}"
-    for name, text in rows.items():
-        yield f"{name:<26}{text}"
+    yield from pairs(rows)
     is_unlike = report["condition_number"] > UNLIKE and not (report["standardize"] or report["l2"])
     if is_unlike and report["solver"] == "gradient_descent":
-        yield "--standardize takes fewer epochs where columns have unlike units"
+        yield from wrapped("--standardize takes fewer epochs where columns have unlike units")
     if report["optimum_weights"] is not None:
         yield ""
         yield "at the optimum:"
-        intercept = {"(intercept)": report["optimum_intercept"]} if report["has_intercept"] else {}
-        yield from _table(intercept, report["optimum_weights"])
+        yield from _table(report, report["optimum_intercept"], report["optimum_weights"])
 
 
 def _heading(report: dict[str, Any]) -> Iterator[str]:
@@ -190,29 +211,50 @@ def _heading(report: dict[str, Any]) -> Iterator[str]:
     with_it = " and an intercept" * report["has_intercept"]
     with_it += f", weighted by {report['weight']}" if report["weight"] is not None else ""
     target = f"column {report['target']}" if report["target"].lstrip("-").isdecimal() else report["target"]
-    yield from _wrapped(f"{report['data']}: {report['rows']:,} rows, {target} from {features}{with_it}")
+    data, rows = name_of(report["data"]), report["rows"]
+    yield from wrapped(f"{data}: {rows:,} rows, {target} from {features}{with_it}")
     if report["rows_left_out"]:
-        yield from _wrapped(f"{report['rows_left_out']:,} rows with a missing value were left out")
+        yield from wrapped(f"{report['rows_left_out']:,} rows with a missing value were left out")
 
 
-def _table(first: dict[str, float], weights: dict[str, float]) -> Iterator[str]:
+def _table(report: dict[str, Any], intercept: float, weights: dict[str, float]) -> Iterator[str]:
+    """The weights, with their standard errors where the report has them."""
     names = [*weights]
     if len(names) > SHOWN:
         names = sorted(names, key=lambda name: -abs(weights[name]))[:SHOWN]
-        yield f"the {SHOWN} largest of {len(weights)} weights; --json shows them all"
-    rows = [*first.items(), *((printable(name), weights[name]) for name in names)]
-    width = min(WIDTH - 16, max(len("feature"), *(len(name) for name, _ in rows)))
-    yield f"{'feature':<{width}}  {'weight':>13}"
-    for name, value in rows:
-        yield f"{_cut(name, width):<{width}}  {value:>13.6g}"
+        yield from wrapped(f"the {SHOWN} largest of {len(weights)} weights; --json shows them all")
+    sure = report.get("inference") or {"standard_errors": {}, "t": {}, "p": {}, "intercept": {}}
+    rows = [
+        (name, weights[name], sure["standard_errors"].get(name), sure["t"].get(name), sure["p"].get(name))
+        for name in names
+    ]
+    if report["has_intercept"]:
+        rows.insert(0, ("(intercept)", intercept, *map(sure["intercept"].get, ("standard_error", "t", "p"))))
+    header = ("feature", "weight", "std. error", "t", "p")
+    cells = [
+        (name, f"{weight:.6g}", _number(error, ".4g"), _number(t, ".4g"), _probability(p))
+        for name, weight, error, t, p in rows
+    ]
+    kept = [j for j in range(len(header)) if j < 2 or any(row[j] for row in cells)]
+    yield from table([header[j] for j in kept], [[row[j] for j in kept] for row in cells])
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _number(value: float | None, how: str) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:{how}}"
 
 
-def _wrapped(text: str) -> Iterator[str]:
-    return iter(textwrap.wrap(printable(text), WIDTH, break_on_hyphens=False, subsequent_indent="  "))
+def _probability(p: float | None) -> str:
+    return "<1e-99" if p is not None and p < 1e-99 else _number(p, ".2g")
+
+
+def show(
+    options: Namespace, report: dict[str, Any], lines_of: Callable[[dict[str, Any]], Iterator[str]]
+) -> None:
+    """Print a report as --json and --quiet ask."""
+    if options.json:
+        print(as_json(report))
+    elif not options.quiet:
+        print("\n".join(lines_of(report)))
 
 
 def as_json(report: dict[str, Any]) -> str:

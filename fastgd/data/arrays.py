@@ -342,14 +342,18 @@ def as_weights(name: str, value: Any, d: int, is_scalar: bool) -> NDArray[np.flo
 
 
 def as_sample_weight(value: Any, n: int) -> Floats:
-    """Weights of n rows as a new array. Weights must be finite, not negative and not all zero."""
-    weights = as_array("sample_weight", value).astype(np.float64)
+    """Weights of n rows as a writable array of float64, not copied if they are one. Weights must be finite,
+    not negative and not all zero."""
+    weights = as_array("sample_weight", value)
+    if weights.dtype != np.float64 or not weights.flags.carray:  # one type, so kernels are compiled once
+        weights = weights.astype(np.float64, order="C")
     if weights.shape != (n,):
         raise InvalidDataError(
             f"has shape {weights.shape}; X has {n} rows, so it must be ({n},)", what="sample_weight"
         )
-    bad = ~(np.isfinite(weights) & (weights >= 0.0))
-    if bad.any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        total, least = np.sum(weights), np.min(weights, initial=0.0)
+    if not (least == 0.0 and total < np.inf) and (bad := ~(np.isfinite(weights) & (weights >= 0.0))).any():
         row = int(bad.argmax())
         raise InvalidDataError(
             f"is {weights[row]:g}",
@@ -358,11 +362,9 @@ def as_sample_weight(value: Any, n: int) -> Floats:
             remedy="weights must be finite and not negative",
             at=RowPlace("", row),
         )
-    with np.errstate(over="ignore"):
-        total = np.sum(weights)
     if total == np.inf:
         raise InvalidDataError("adds up to more than a float holds", what="sample_weight", remedy="scale it")
-    if not weights.any():
+    if not total and not weights.any():
         raise InvalidDataError("is zero for every row; at least one row must count", what="sample_weight")
     if vanish(total, n):
         raise InvalidDataError(
@@ -370,7 +372,7 @@ def as_sample_weight(value: Any, n: int) -> Floats:
             what="sample_weight",
             remedy="scale it",
         )
-    return np.ascontiguousarray(weights)
+    return weights
 
 
 def vanish(total: float, n: int) -> bool:

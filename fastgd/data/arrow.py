@@ -26,6 +26,13 @@ def is_number(kind: Any) -> bool:
     return bool(types.is_decimal(kind) or types.is_null(kind))
 
 
+def has_no_values(kind: Any) -> bool:
+    """Whether an Arrow type is null. All its values are missing."""
+    from pyarrow import types
+
+    return bool(types.is_null(kind))
+
+
 def is_single(kind: Any) -> bool:
     """Whether an Arrow type is float32."""
     from pyarrow import types
@@ -114,8 +121,14 @@ def as_numpy(column: Any) -> NDArray[Any]:
     return values.view(np.bool_) if is_boolean else values
 
 
-def as_arrow(numbers: NDArray[np.int64]) -> Any:
-    """An Arrow array of integers in the same memory. `pyarrow.array` would import pandas."""
+def as_arrow(numbers: NDArray[np.int64], is_there: NDArray[np.bool_] | None = None) -> Any:
+    """An Arrow array of integers in the same memory, with the mask of those that are not missing.
+
+    `pyarrow.array` would import pandas.
+    """
     import pyarrow as pa
 
-    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+    bits = None
+    if is_there is not None and not is_there.all():
+        bits = pa.py_buffer(np.packbits(is_there, bitorder="little"))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [bits, pa.py_buffer(numbers)])

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data import frames, rounding
+from fastgd.data import frames, keys, rounding
 from fastgd.data.arrays import as_array, kernel_dtype
+from fastgd.data.coding import NO_CODING, Coding
 from fastgd.engine.blocks import NOTHING, Array, Floats
 from fastgd.public import public
 from fastgd.wording import shown
@@ -51,6 +52,8 @@ class Source:
     target: str | None = None
     weight: str | None = None
     """The names of the columns of y and the weights, if they have names."""
+    coding: Coding = NO_CODING
+    """How the columns of a table became numbers."""
     is_lasting: bool = True
     """Whether a chunk stays valid after the next one."""
     head_rows: int = 0
@@ -71,6 +74,10 @@ class Source:
         """Bytes that identify the source in a later run, beside its rows."""
         return b""
 
+    def keyed(self, by: Any) -> Source:
+        """The rows without the columns that `by` names. Its chunks have `keys`, an array for each of them."""
+        raise InvalidDataError(f"the rows of {self.name} cannot be grouped: pass arrays, or a table")
+
     def place(self, row: int) -> RowPlace:
         """The place of a row, for messages."""
         return RowPlace(self.name, row)
@@ -84,6 +91,7 @@ class DerivedSource(Source):
         self.d, self.n, self.is_scalar, self.name = source.d, source.n, source.is_scalar, source.name
         self.has_weights, self.dtypes = source.has_weights, source.dtypes
         self.columns, self.target, self.weight = source.columns, source.target, source.weight
+        self.coding = source.coding
         self.is_lasting = source.is_lasting
 
     def place(self, row: int) -> RowPlace:
@@ -98,6 +106,8 @@ class ArrayChunk:
 
     def __init__(self, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any]):
         self.X, self.y, self.weights = X, y, weights
+        self.keys: list[Any] = []
+        """The keys of the rows, if they are grouped."""
 
     def __len__(self) -> int:
         return len(self.y)
@@ -194,6 +204,9 @@ class CallableSource(Source):
         self.dtypes = kernel_dtype(first.X.dtype), kernel_dtype(first.y.dtype)
         self.row_bytes = self.d * first.X.itemsize + first.y.itemsize
         self._is_known = True
+
+    def keyed(self, by: Any) -> KeyedChunks:
+        return KeyedChunks(self._factory, self.n, keys.named(by))
 
     def chunks(self) -> Generator[ArrayChunk]:
         try:
@@ -300,6 +313,26 @@ class CallableSource(Source):
                     f"{where}: {name} holds {part.dtype}, and that of the first chunk was read as {dtype}: "
                     "give all chunks one dtype"
                 )
+
+
+class KeyedChunks(CallableSource):
+    """Chunks from a function, with the keys of their rows."""
+
+    def __init__(self, factory: Callable[[], Any], n_samples: int | None, by: list[Any]):
+        self._by = by
+        super().__init__(factory, n_samples)
+
+    def _checked(self, number: int, values: Any) -> ArrayChunk:
+        parts: list[Any] = []
+        if isinstance(values, (tuple, list)) and len(values) in (2, 3):
+            try:
+                X, parts = keys.split_chunk(values[0], self._by)
+            except InvalidDataError as error:
+                raise error.within(f"chunk {number} of chunks()") from None
+            values = [X, *values[1:]]
+        chunk = super()._checked(number, values)
+        chunk.keys = parts
+        return chunk
 
 
 def describe(error: Exception) -> str:

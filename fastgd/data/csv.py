@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from fastgd.checks import InvalidDataError, RowPlace
-from fastgd.data import dialect
+from fastgd.data import dialect, packed, records
+from fastgd.data.dialect import NOTHING_KNOWN, CsvOptions
 from fastgd.data.formats import File, damaged, reading
+from fastgd.data.frames import places
+from fastgd.data.spool import Spool, blocks_of
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, column_text, shown
 
 BLOCK = 1 << 20
@@ -28,56 +31,114 @@ SAMPLE = 1 << 16
 """Bytes from which the dialect is recognised. If the header is long, there are more."""
 SPACES = tuple(" " * n for n in range(1, 9))
 """Cells that count as missing. More of them would cost pyarrow time and memory in every column."""
+MARKS = "none", "missing", "unknown", "nil", "n.a.", "nd", "n.d.", "<na>"
+"""Words that often stand for a missing value."""
 MOST_COLUMNS = 1 << 16
 
 HEADER = re.compile(rb'(?:\xef\xbb\xbf)?+\s*+(?:"?[sS][eE][pP]=[^\r\n]*+[\r\n]\s*+)?+[^\r\n]++[\r\n]')
 """The first line that is not empty, or the second after Excel's `sep=;`. The pattern takes linear time."""
+END = re.compile(rb"\r\n?+|\n")
 BAD_VALUE = re.compile(r"In CSV column #(\d+):.*?invalid value '(.*)'", re.DOTALL)
+BAD_TEXT = re.compile(r"In CSV column #(\d+):.*invalid UTF8", re.DOTALL)
 BAD_ROW = re.compile(r"Expected (\d+) columns, got (\d+)")
 HAS_COMMA = re.compile(r"[+-]?[\d.]*,\d+|[+-]?[\d,]*\.\d+")
 """A value that may be a number with the other decimal mark."""
 
 
 class CsvFile(File):
-    """A CSV file with a header. Numbers are float64.
+    """A CSV file. Numbers are float64.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Spool
     usual : str
         The usual delimiter for the ending of the file name.
-    delimiter, decimal : str, optional
-        By default they are recognised from the first rows.
+    options : CsvOptions
+        What is None is recognised from the first rows.
     """
 
     is_guessed = True
 
-    def __init__(self, path: Path, usual: str, delimiter: str | None = None, decimal: str | None = None):
+    @property
+    def missing_texts(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(map(str.strip, self._null_values()))
+
+    def __init__(self, path: Path | Spool, usual: str, options: CsvOptions = NOTHING_KNOWN):
         super().__init__(path)
+        self._options = options
+        self.path, self._compression = packed.as_utf8(path, options.encoding)
         self._block = BLOCK
         self._bad: tuple[str, str] | None = None
         """The last value that was not a number, and its line."""
         self._is_sound = False
         """Whether every quote in the file is closed. False if unknown."""
-        head, size = self._head()
-        try:
-            self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, delimiter, decimal)
-        except ValueError as error:
-            raise InvalidDataError(
-                f"{self.name} begins with a line sep=, and {error}",
-                remedy=("correct that line, or pass ", Option("delimiter"), " for another"),
-            ) from None
-        self.is_usual = self.dialect == dialect.Dialect(delimiter or usual, decimal or ".")
+        head, size = self._look(usual)
+        if self.dialect.delimiter == " " or options.thousands:
+            with reading(self.name), packed.stream(self.path, self._compression) as stream:
+                blocks = packed.rewritten(blocks_of(stream), self.dialect.delimiter, options.thousands)
+                self.path, self._compression = Spool(self.name, blocks), None
+            head, size = self._look(usual)
+        usual_dialect = dialect.Dialect(options.delimiter or usual, options.decimal or ".")
+        self.is_usual = self.dialect == usual_dialect
         if (d := head[:size].count(self.dialect.delimiter.encode()) + 1) > MOST_COLUMNS:
             raise InvalidDataError(
                 f"{self.name} has {d} columns; of CSV at most {MOST_COLUMNS} are read: write it as Parquet"
             )
         self._block = max(BLOCK, ROWS_OF_BLOCK * size)
+        text = "" if options.header else head.decode("utf-8", "replace")
+        self._raw = list(places(len(dialect.first_row(text, self.dialect.delimiter))))
+        """The names of columns before spaces around them are taken off. Pyarrow knows them by these."""
+        self.own_names = self._raw
         with self._opened([], []) as batches:
             try:
-                self.set_schema(batches.schema)
+                self._raw = list(batches.schema.names)
+                self.set_schema(_stripped(batches.schema))
             except UnicodeDecodeError:
-                raise InvalidDataError(f"the header of {self.name} is not UTF-8; save it so") from None
+                raise InvalidDataError(
+                    f"the header of {self.name} is not UTF-8",
+                    remedy=("pass ", Option("encoding", "latin-1"), " if it is that, or save it as UTF-8"),
+                ) from None
+
+    def column(self, name: Any) -> Any:
+        """The name of a column, which is its number without a header. Negative numbers count from the end."""
+        if self._options.header or isinstance(name, bool):
+            return name
+        with contextlib.suppress(ValueError, TypeError):
+            if -len(self.own_names) <= int(name) < 0:
+                return str(len(self.own_names) + int(name))
+        return str(name) if isinstance(name, int) else name
+
+    def _look(self, usual: str) -> tuple[bytes, int]:
+        """Recognise the dialect. Returns the header with some rows, and the bytes of the header."""
+        self._start = self._skipped = 0
+        """The bytes and the lines before the header."""
+        self._skip(self._options.skip_rows)
+        head, size = self._head()
+        try:
+            self.dialect = dialect.recognise(head.decode("utf-8", "replace"), usual, self._options)
+        except ValueError as error:
+            raise InvalidDataError(
+                f"{self.name} begins with a line sep=, and {error}",
+                remedy=("correct that line, or pass ", Option("delimiter"), " for another"),
+            ) from None
+        if not self.dialect.skip_rows:
+            return head, size
+        self._skip(self.dialect.skip_rows)
+        return self._head()
+
+    def _skip(self, lines: int) -> None:
+        """Leave out some more lines at the start."""
+        if not lines:
+            return
+        text, more = b"", b"\n"
+        with reading(self.name), self._bytes() as stream:
+            while len(ends := [*itertools.islice(END.finditer(text), lines + 1)]) <= lines and more:
+                more = stream.read(BLOCK)
+                text += more
+        if len(ends) < lines:
+            raise InvalidDataError(f"{self.name} has {self._skipped + len(ends)} lines, and all are skipped")
+        self._start += ends[lines - 1].end()
+        self._skipped += lines
 
     def _head(self) -> tuple[bytes, int]:
         """The header with some rows, and the number of bytes of the header."""
@@ -91,8 +152,6 @@ class CsvFile(File):
                     )
                 more = stream.read(BLOCK)
                 head += more
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise InvalidDataError(f"{self.name} is UTF-16; save it as UTF-8")
         size = header.end() if header else len(head)
         end = max(SAMPLE, 4 * size)
         if len(head) > end:
@@ -106,8 +165,9 @@ class CsvFile(File):
         is an error.
         """
         self._refuse_thousands(names)
-        done, last = 0, b""
-        others = [self.own_names[-1]] if self.own_names[-1] not in names else []
+        done, last, final = 0, b"", self.own_names[-1]
+        others = [final] if final not in names else []
+        at = [*names, *others].index(final) if others or final in self.texts else None
         with self._opened(names, others) as batches:
             while True:
                 try:
@@ -116,9 +176,10 @@ class CsvFile(File):
                     break
                 except ValueError as error:
                     raise self._explained(error, done) from None
-                if others and batch.num_rows:
-                    last = batch.column(len(names))[-1].as_py() or b""
-                yield batch
+                if at is not None and batch.num_rows:
+                    last = batch.column(at)[-1].as_py() or b""
+                    last = last.encode() if isinstance(last, str) else last
+                yield batch if self._raw == self.own_names else batch.rename_columns([*names, *others])
                 done += batch.num_rows
         if (b"\n" in last or b"\r" in last) and not self._is_sound:
             self._refuse_open_quote()
@@ -133,24 +194,21 @@ class CsvFile(File):
         return f", {shown(self._bad[0], SHOWN_OF_A_VALUE)} in line {self._bad[1]}" if self._bad else ""
 
     def begin_with_number(self, names: Sequence[str]) -> set[str]:
-        waiting = {name: self.own_names.index(name) for name in names if name not in self.constants}
-        numeric = set()
+        """As in `File`. Most of the first cells are numbers."""
+        places = {name: self.own_names.index(name) for name in names if name not in self.constants}
+        score = dict.fromkeys(places, 0.0)
         with contextlib.suppress(csv.Error):
             for _, row in itertools.islice(self._records(0), dialect.ROWS):
-                cells = [(name, row[at].strip()) for name, at in waiting.items() if len(row) > at]
-                for name, cell in cells:
-                    if cell:
-                        del waiting[name]
-                        if self._is_number(cell):
-                            numeric.add(name)
-                if not waiting:
-                    break
-        return numeric
+                for name, at in places.items():
+                    if len(row) > at and (cell := row[at].strip()):
+                        weight = 1.0 if score[name] else 1.5  # the first cell decides a tie
+                        score[name] += weight if self._is_number(cell) else -weight
+        return {name for name in score if score[name] > 0}
 
     def _is_number(self, cell: str) -> bool:
         with contextlib.suppress(ValueError):
             return float(cell.replace(self.dialect.decimal, ".")) is not None
-        return False
+        return HAS_COMMA.fullmatch(cell) is not None
 
     def place(self, row: int) -> RowPlace:
         return RowPlace(self.name, row, next((line for line, _ in self._records(row)), None))
@@ -159,19 +217,37 @@ class CsvFile(File):
         if len(self.own_names) == 1:
             return [f"it is read with {self.dialect}: pass ", Option("delimiter"), " for others"]
         with contextlib.suppress(ValueError):
-            if [float(name) for name in self.own_names]:
-                return ["its first line holds numbers: put a header with the names of columns above it"]
+            if self._options.header and [float(name) for name in self.own_names]:
+                return ["its first line holds numbers: if it is no header, pass ", Option("header", False)]
         return []
 
+    def _remedy_of_row(self, line: str, expected: int, got: int) -> Sequence[str | Option]:
+        """The remedy for a row with another number of fields than the header."""
+        if got > expected == 1 and line.isdecimal() and int(line) <= dialect.ROWS:
+            return ["if that line is the header, pass ", Option("skip_rows", int(line) - 1)]
+        return self.hint() if expected == 1 else ""
+
+    @property
+    def _first_line(self) -> str:
+        return "the header" if self._options.header else "the first row"
+
     def _bytes(self) -> Any:
-        """A stream of the decompressed text.
+        """A stream of the decompressed text from the header on.
 
         Threads of pyarrow read it, and may outlive the parser. So it must not be a Python object: a thread
         that needs the interpreter while it ends would abort the process.
         """
-        import pyarrow as pa
+        stream = packed.stream(self.path, self._compression)
+        stream.read(self._start)
+        return stream
 
-        return pa.input_stream(str(self.path), compression="detect")
+    def _null_values(self) -> list[str]:
+        """The cells that count as missing."""
+        from pyarrow.csv import ConvertOptions
+
+        marks = [mark for mark in (*ConvertOptions().null_values, *self._options.missing) if mark]
+        around = [text for mark in marks for text in (mark, f" {mark}", f"{mark} ", f" {mark} ")]
+        return ["", *around, *SPACES]
 
     @contextlib.contextmanager
     def _opened(self, names: Sequence[str], others: Sequence[str]) -> Iterator[Any]:
@@ -183,16 +259,20 @@ class CsvFile(File):
         from pyarrow import csv as arrow_csv
 
         convert = arrow_csv.ConvertOptions(decimal_point=self.dialect.decimal)
-        convert.null_values = [*convert.null_values, *SPACES]
+        convert.null_values = self._null_values()
         if names:
-            types = {name: self.kinds[name] for name in names}
-            convert.include_columns = [*names, *others]
-            convert.column_types = dict.fromkeys(others, pa.binary()) | {
-                name: kind if pa.types.is_boolean(kind) else pa.float64() for name, kind in types.items()
+            raw = dict(zip(self.own_names, self._raw, strict=True))
+            kinds = {name: self.kinds[name] for name in names}
+            convert.include_columns = [raw[name] for name in (*names, *others)]
+            convert.column_types = dict.fromkeys(map(raw.__getitem__, others), pa.binary()) | {
+                raw[name]: kind if name in self.keys or pa.types.is_boolean(kind) else pa.float64()
+                for name, kind in kinds.items()
             }
-        read = arrow_csv.ReadOptions(
-            block_size=self._block, use_threads=False, skip_rows=self.dialect.skip_rows
-        )
+            texts = [raw[name] for name in names if name in self.texts]
+            convert.column_types |= dict.fromkeys(texts, pa.dictionary(pa.int32(), pa.utf8()))
+        read = arrow_csv.ReadOptions(block_size=self._block, use_threads=False)
+        if not self._options.header:
+            read.column_names = self._raw
         parse = arrow_csv.ParseOptions(delimiter=self.dialect.delimiter, newlines_in_values=True)
         with reading(self.name), self._bytes() as stream:
             try:
@@ -207,6 +287,14 @@ class CsvFile(File):
     def _explained(self, error: Exception, done: int) -> InvalidDataError:
         """The error for a bad row after the first `done` rows."""
         text = str(error)
+        if match := BAD_TEXT.search(text):
+            column = int(match[1])
+            line = self._line(done, lambda row: len(row) > column and "\ufffd" in row[column])
+            place = RowPlace(self.name, None, line)
+            name = self.own_names[column]
+            return InvalidDataError(
+                f"{column_text(name)} is not UTF-8", name=name, remedy="save the file as UTF-8", at=place
+            )
         if match := BAD_VALUE.search(text):
             column, value = int(match[1]), match[2]
             line = self._line(done, lambda row: len(row) > column and row[column].strip() == value.strip())
@@ -220,6 +308,8 @@ class CsvFile(File):
                 mark = self.dialect.decimal
                 problem += [" with ", Option("decimal", mark)]
                 remedy = _mend_comma("." if mark == "," else ",")
+            elif _may_be_mark(value):
+                remedy = ["pass ", Option("na_values", [value.strip()]), " if it stands for a missing value"]
             place = RowPlace(self.name, None, line)
             return InvalidDataError(problem, name=name, value=value, remedy=remedy, at=place)
         if match := BAD_ROW.search(text):
@@ -227,8 +317,8 @@ class CsvFile(File):
             line = self._line(done, lambda row: len(row) == got)
             fields = "1 field" if got == 1 else f"{got} fields"
             return InvalidDataError(
-                f"{self.name}, line {line} has {fields}, and the header {expected}",
-                remedy=self.hint() if expected == 1 else "",
+                f"{self.name}, line {line} has {fields}, and {self._first_line} {expected}",
+                remedy=self._remedy_of_row(line, expected, got),
             )
         if "Empty CSV" in text:
             return InvalidDataError(f"{self.name} has no rows; at least one is needed")
@@ -252,7 +342,8 @@ class CsvFile(File):
     def _refuse_thousands(self, names: Sequence[str]) -> None:
         """Refuse columns in which all commas may separate thousands, since 1,234 may be two numbers."""
         for column in self.dialect.thousands:
-            if column >= len(self.own_names) or (name := self.own_names[column]) not in names:
+            name = self.own_names[column] if column < len(self.own_names) else None
+            if name is None or name not in names or name in self.texts:
                 continue
             for line, row in self._records(0):
                 if len(row) > column and dialect.GROUPS.fullmatch(value := row[column].strip()):
@@ -280,48 +371,24 @@ class CsvFile(File):
     def _records(self, first: int, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
         """Iterate over rows from `first` on as lists of text, with the line in which each row begins."""
         with self._bytes() as stream:
-            skip, line, rest = first + 1 + (self.dialect.skip_rows > 0), 0, b""  # skips sep= and the header
-            while block := stream.read(BLOCK):
-                whole, newline, tail = (rest + block).rpartition(b"\n")
-                whole += newline
-                lines = whole.count(b"\n")
-                if lines >= skip or not _is_plain(whole) or len(tail) > self._block:
-                    rest += block
-                    break
-                skip, line, rest = skip - lines, line + lines, tail
-            text = (part.decode("utf-8", "replace") for part in _lines(rest, stream, self._block))
-            rows = csv.reader(text, delimiter=self.dialect.delimiter, strict=strict)
-            begin = 1
-            try:
-                for row in rows:
-                    if row:
-                        if not skip:
-                            yield line + begin, row
-                        skip = max(0, skip - 1)
-                    begin = rows.line_num + 1
-            except csv.Error as error:
-                if "field larger" not in str(error):
-                    raise
-                yield line + begin, [" " * self._block]  # stands for a very long row
+            lines = records.Lines(stream, self._skipped, self._block)
+            yield from records.rows(lines, first + self._options.header, self.dialect.delimiter, strict)
+
+
+def _stripped(schema: Any) -> Any:
+    """The schema without spaces around the names of columns."""
+    import pyarrow as pa
+
+    return pa.schema([field.with_name(field.name.strip()) for field in schema])
+
+
+def _may_be_mark(value: str) -> bool:
+    """Whether a cell may stand for a missing value."""
+    value = value.strip().lower()
+    return value in MARKS or (value != "" and not any(map(str.isalnum, value)))
 
 
 def _mend_comma(mark: str) -> Sequence[str | Option]:
     """The remedy for a value with a comma or point that is not the decimal mark."""
-    return ["pass ", Option("decimal", mark), ", or take out what separates thousands"]
-
-
-def _is_plain(text: bytes) -> bool:
-    """Whether each line is a row: there are no quotes, empty lines or other line endings."""
-    is_odd = b'"' in text or text.startswith((b"\n", b"\r")) or b"\n\n" in text or b"\n\r" in text
-    return not is_odd and text.count(b"\r") == text.count(b"\r\n")
-
-
-def _lines(rest: bytes, stream: Any, longest: int) -> Iterator[bytes]:
-    """The lines of `rest` and the stream, up to a line of more than `longest` bytes."""
-    for block in itertools.chain(iter(lambda: stream.read(BLOCK), b""), [b""]):
-        *whole, rest = (rest + block).splitlines(keepends=True) or [b""]
-        yield from whole
-        if len(rest) > longest:
-            break
-    if rest:
-        yield rest
+    separates = Option("thousands", mark), " if it separates thousands"
+    return ["pass ", Option("decimal", mark), ", or ", *separates]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
+from fastgd.data.coding import NO_CODING, Coding
 from fastgd.engine import scan
 from fastgd.engine.blocks import Array, Executor, Floats, Log, Pass, Piece, Reader, RunsAnywhere, block_rows
 from fastgd.wording import Text
@@ -157,7 +158,11 @@ class Dataset:
     has_weights: bool = False
     columns: tuple[str, ...] = ()
     """The names of the columns of X, if they have names."""
+    coding: Coding = NO_CODING
+    """How the columns of a table became numbers."""
     target_name: str | None = None
+    target_column: int | None = None
+    """The column of y, if it is one of several without names."""
     weight_name: str | None = None
     log: Log | None = None
     executor: Executor | None = None
@@ -282,7 +287,7 @@ class Dataset:
         raise refused_nonfinite(
             what,
             value,
-            column=None if column < 0 or self.is_scalar else column,
+            column=self.target_column if column < 0 else None if self.is_scalar else column,
             name=self.name_of(what, column),
             at=self.place(row),
         )
@@ -315,6 +320,7 @@ class View(Dataset):
         self.rows = rows
         self.is_random, self.has_weights = rows.is_random, rows.has_weights
         self.log, self.executor, self.columns = rows.log, rows.executor, rows.columns
+        self.coding = rows.coding
 
     @property
     def known_n(self) -> int | None:

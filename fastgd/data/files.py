@@ -44,7 +44,7 @@ def open_npy(path: Path) -> NDArray[Any]:
             raise InvalidDataError(
                 f"is cut short: it has {size} bytes, and its header declares {declared!s:.40}"
             )
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.load(os.fspath(path), mmap_mode="r", allow_pickle=False)
 
 
 def open_npz(path: Path) -> dict[str, NDArray[Any]]:

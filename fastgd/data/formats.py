@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+import copy
+import os
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +14,8 @@ from numpy.typing import NDArray
 
 from fastgd.checks import InvalidDataError, RowPlace, check_regular
 from fastgd.data import arrow
+from fastgd.data.coding import OneHot
+from fastgd.data.spool import Spool
 from fastgd.engine.blocks import Array, Floats
 from fastgd.lazy import lazy_property
 from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
@@ -19,6 +23,9 @@ from fastgd.wording import SHOWN_OF_A_VALUE, Option, shown
 BATCH_NUMBERS = 1 << 20
 """Numbers in a batch, 8 MB."""
 SAMPLES, SAMPLE_BYTES = 16, 4096
+
+
+Refused = Callable[[str, Exception], InvalidDataError]
 
 
 class File:
@@ -32,13 +39,19 @@ class File:
     """Whether each read runs a query, which may give its rows in another order."""
     is_once = False
     """Whether it can be read once."""
+    keys: frozenset[str] = frozenset()
+    """Columns that are read as what they hold, numbers or not."""
+    texts: frozenset[str] = frozenset()
+    """Columns of categories and labels, which are read as text where the file is text."""
+    missing_texts: Collection[str] = ()
+    """Texts in such columns that stand for a missing value."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | Spool):
         self.path, self.name = path, path.name
         self.constants: dict[str, float | str] = {}
         """Columns that stand in the names of folders."""
         check_regular(path)
-        if not path.stat().st_size:
+        if not os.stat(path).st_size:
             raise InvalidDataError(f"{self.name} is empty")
 
     def set_schema(self, schema: Any) -> None:
@@ -51,6 +64,20 @@ class File:
     @property
     def names(self) -> list[str]:
         return [*self.own_names, *(name for name in self.constants if name not in self.kinds)]
+
+    def with_keys(self, names: Sequence[str]) -> File:
+        """The same file, of which these columns are read as what they hold."""
+        other = copy.copy(self)
+        other.keys = frozenset(names)
+        return other
+
+    def column(self, name: Any) -> Any:
+        """The name of a column that a caller may call otherwise."""
+        return name
+
+    def is_blank(self, name: str) -> bool:
+        """Whether a column has neither a name nor values, as after delimiters at the end of all lines."""
+        return name == "" and "" in self.kinds and arrow.has_no_values(self.kinds[""])
 
     def held(self, name: str) -> str:
         """What a column holds if it holds no numbers, otherwise an empty text."""
@@ -73,7 +100,7 @@ class File:
         return ""
 
     def begin_with_number(self, names: Sequence[str]) -> set[str]:
-        """Those of the text columns that begin with a number, so that a single value is wrong."""
+        """Those of the text columns that begin with numbers, so that a single value is wrong."""
         return set()
 
     def hint(self) -> Sequence[str | Option]:
@@ -90,7 +117,7 @@ class File:
 
     def sample(self) -> bytes:
         """The size of the file and some of its bytes."""
-        size = self.path.stat().st_size
+        size = os.stat(self.path).st_size
         parts = [size.to_bytes(8, "little")]
         with open(self.path, "rb") as opened:
             for start in np.linspace(0, max(0, size - SAMPLE_BYTES), SAMPLES).astype(np.int64).tolist():
@@ -102,7 +129,7 @@ class File:
 class ParquetFile(File):
     """A Parquet file. It is read a few pages of each column at a time, whatever the size of row groups."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | Spool):
         super().__init__(path)
         with reading(self.name), self._open() as file:
             self.set_schema(file.schema_arrow)
@@ -111,7 +138,9 @@ class ParquetFile(File):
     def _open(self) -> Any:
         from pyarrow import parquet
 
-        return parquet.ParquetFile(self.path, memory_map=True, pre_buffer=False)
+        return parquet.ParquetFile(
+            os.fspath(self.path), memory_map=True, pre_buffer=False, read_dictionary=[*self.texts]
+        )
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
         rows = batch_rows(len(names))
@@ -130,9 +159,9 @@ def _index(schema: Any) -> list[str]:
 class ArrowFile(File):
     """An Arrow or Feather file: a file of record batches, or a stream of them."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path | Spool):
         super().__init__(path)
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             start = file.read(6)
         if start[:4] == b"FEA1":
             raise InvalidDataError(f"{self.name} is of Feather's first version; write it again")
@@ -158,7 +187,7 @@ class ArrowFile(File):
         import pyarrow as pa
 
         options = pa.ipc.IpcReadOptions(included_fields=list(fields))
-        with reading(self.name), pa.memory_map(str(self.path)) as file:
+        with reading(self.name), pa.memory_map(os.fspath(self.path)) as file:
             opened = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
             with opened(file, options=options) as batches:
                 yield batches
@@ -177,7 +206,7 @@ class ArrowFile(File):
         """Whether a batch is outside of the file's memory."""
         import pyarrow as pa
 
-        with reading(self.name), pa.memory_map(str(self.path)) as file:
+        with reading(self.name), pa.memory_map(os.fspath(self.path)) as file:
             whole = file.read_buffer()
             opened = pa.ipc.open_stream if self._is_stream else pa.ipc.open_file
             with opened(whole) as batches:
@@ -200,8 +229,8 @@ def _first(batches: Any) -> Any:
 
 
 @contextlib.contextmanager
-def reading(name: str) -> Iterator[None]:
-    """Turn pyarrow's errors about a file into InvalidDataError."""
+def reading(name: str, refused: Refused | None = None) -> Iterator[None]:
+    """Turn errors into InvalidDataError: all into `refused`, or those of pyarrow into one about the file."""
     import pyarrow as pa
 
     try:
@@ -210,8 +239,10 @@ def reading(name: str) -> Iterator[None]:
         raise
     except pa.ArrowCancelled:  # by Ctrl-C
         raise KeyboardInterrupt from None
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
+    except Exception as error:
+        if refused is not None:
+            raise refused(name, error) from error
+        if not isinstance(error, (pa.ArrowException, OSError)) or getattr(error, "errno", None) is not None:
             raise
         raise damaged(name, error) from None
 
@@ -245,21 +276,36 @@ class TableChunk:
 
     def __init__(
         self,
-        features: list[arrow.Numbers],
+        features: list[tuple[int | OneHot, arrow.Numbers]],
         target: arrow.Numbers | None,
         weights: arrow.Numbers | None,
         m: int,
         place: Place,
     ):
+        """`features` are the number of a column of X and its values, or those of a category and its codes."""
         self._features, self._target, self._weights = features, target, weights
         self._m, self._place = m, place
+        self.keys: list[Any] = []
+        """The keys of the rows, if they are grouped."""
+        self.carried: dict[str, Any] = {}
+        """Other columns of the batch, of all its rows."""
+        self.n_unknown = 0
+        """The number of unknown levels, whose features are 0."""
 
     def __len__(self) -> int:
         return self._m
 
+    @property
+    def file(self) -> File:
+        return self._place.file
+
     def fill(self, start: int, stop: int, X: Array, y: Array, weights: Floats) -> None:
-        for j, values in enumerate(self._features):
-            X[:, j] = arrow.part(values, start, stop)
+        for place, values in self._features:
+            part = arrow.part(values, start, stop)
+            if isinstance(place, int):
+                X[:, place] = part
+            else:
+                place.fill(X, part)
         if self._target is not None:
             y[:] = arrow.part(self._target, start, stop)
         if self._weights is not None:
@@ -267,8 +313,9 @@ class TableChunk:
 
     def numbers(self, names: Sequence[str], target: str | None) -> Iterator[tuple[str, Array]]:
         """The names and values of the columns that are arrays."""
-        named = [*zip(names, self._features, strict=True), (target, self._target)]
-        return ((name or "", values) for name, values in named if isinstance(values, np.ndarray))
+        named = [(names[place], values) for place, values in self._features if isinstance(place, int)]
+        named.append((target or "", self._target))
+        return ((name, values) for name, values in named if isinstance(values, np.ndarray))
 
     def targets(self) -> tuple[Array, Array | None]:
         """All of y, and the weights if there are any."""
@@ -293,6 +340,9 @@ class TableChunk:
         place = self._place
         return place.before + place.first + place.size
 
+    def row_in_batch(self, row: int) -> int:
+        """The number of a row in its batch, where rows with a missing value count."""
+        return row if self._place.kept is None else self._place.kept[row].as_py()
+
     def place(self, row: int) -> RowPlace:
-        place = self._place
-        return place.file.place(place.first + (row if place.kept is None else place.kept[row].as_py()))
+        return self._place.file.place(self._place.first + self.row_in_batch(row))

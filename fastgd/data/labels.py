@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data.arrays import ArrayRows, read_only
 from fastgd.data.chunks import Chunk, DerivedSource, Source
+from fastgd.data.coding import Coding, values_of
 from fastgd.data.dataset import FIRST, LARGEST, MOMENT, OTHER_ROW, SMALLEST, SQUARE, Dataset, Facts
 from fastgd.data.streams import StreamRows
 from fastgd.data.together import Together
@@ -30,6 +31,10 @@ class Labels(NamedTuple):
     values: Floats
     counts: NDArray[np.integer]
     weights: Floats
+
+    def named(self, coding: Coding) -> NDArray[Any]:
+        """The labels as the table has them, where its targets are coded."""
+        return values_of(coding.classes)[self.values.astype(int)] if coding.classes else self.values
 
     def of(self, label: float) -> tuple[int, float]:
         """The number and the weight of the rows with this label, which may be none."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fastgd.checks import InvalidDataError, RowPlace, first_nonfinite, refused_nonfinite
 from fastgd.data.chunks import Chunk, DerivedSource, Source, rows_to_keep
@@ -49,6 +49,13 @@ class ReadOnce(DerivedSource):
         self._is_used_up = True
         with contextlib.closing(self._chunks):
             yield from self._chunks
+
+    def keyed(self, by: Any) -> ReadOnce:
+        if self._kept or self._is_used_up:
+            raise InvalidDataError(
+                f"{self.name} can be read once, and an earlier call has read rows", remedy=REMEDY
+            )
+        return ReadOnce(self.source.keyed(by))
 
     def _has_kept_another(self) -> bool:
         """Keep the next chunk, unless there is none or enough rows are kept."""

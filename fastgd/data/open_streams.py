@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from fastgd.checks import InvalidDataError
 from fastgd.data.chunks import describe
-from fastgd.data.formats import File, batch_rows
+from fastgd.data.formats import File, batch_rows, reading
 from fastgd.data.frames import is_a
 
 ORDER_OF_DUCKDB = "select current_setting('preserve_insertion_order')"
@@ -32,7 +32,7 @@ class OpenStream(File):
         self.is_relation = self.name == "DuckDBPyRelation"
         self.is_query = self.is_lazy or self.is_relation
         self.is_once = False
-        with self._reading():
+        with reading(self.name, _raised):
             if self.is_relation:
                 self.is_once = not table.query("fastgd_settings", ORDER_OF_DUCKDB).fetchall()[0][0]
             elif not self.is_query:
@@ -52,7 +52,7 @@ class OpenStream(File):
             return reader.schema
 
     def batches(self, names: Sequence[str]) -> Generator[Any]:
-        with self._reading(), contextlib.closing(self._batches(list(names))) as batches:
+        with reading(self.name, _raised), contextlib.closing(self._batches(list(names))) as batches:
             yield from batches
 
     def _batches(self, names: list[str]) -> Generator[Any]:
@@ -75,26 +75,16 @@ class OpenStream(File):
             return [table.collect()]
         return table.collect_batches(chunk_size=rows, maintain_order=True)
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Turn the errors of whoever makes the stream into InvalidDataError."""
-        import pyarrow as pa
-
-        try:
-            yield
-        except (InvalidDataError, MemoryError):
-            raise
-        except pa.ArrowCancelled:  # by Ctrl-C
-            raise KeyboardInterrupt from None
-        except Exception as error:
-            raise InvalidDataError(f"{self.name} raised {describe(error)}") from error
-
     def first(self, name: str) -> str:
         """As in `File`. A stream that can be read once is not read for it."""
         return "" if self.is_once else super().first(name)
 
     def sample(self) -> bytes:
         return self.name.encode()
+
+
+def _raised(name: str, error: Exception) -> InvalidDataError:
+    return InvalidDataError(f"{name} raised {describe(error)}")
 
 
 def _reader(table: Any) -> Any:

@@ -54,6 +54,7 @@ class StreamRows(Elsewhere):
         self.known_n = source.n
         self.d, self.is_scalar, self.has_weights = source.d, source.is_scalar, source.has_weights
         self.columns, self.target_name, self.weight_name = source.columns, source.target, source.weight
+        self.coding = source.coding
         self.row_bytes = source.row_bytes
         self._head: tuple[Array, Array, Floats] | None = None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,8 @@ class Partitions:
         return tuple(part.name if _is_array(part) else part._name for part in self.collections)
 
 
+TOGETHER = 64
+"""Partitions that are summarized in one call of Dask."""
 NAMES = ("X", "y", "sample_weight")
 NO_ROWS = "X and y have no rows; at least one is needed"
 
@@ -184,6 +186,27 @@ class PartitionSource(Source):
             yield ArrayChunk(X, y, weights)
 
 
-def zipped(partitions: Partitions) -> list[tuple[Any, ...]]:
-    """The delayed parts of X, y and weights, for each partition."""
-    return list(zip(*(np.ravel(part.to_delayed()).tolist() for part in partitions.collections), strict=True))
+def zipped(partitions: Partitions, others: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The delayed parts of X, y, weights and other collections, for each partition."""
+    collections = [*partitions.collections, *others]
+    return list(zip(*(np.ravel(part.to_delayed()).tolist() for part in collections), strict=True))
+
+
+def by_partition(
+    partitions: Partitions, name: str, others: Sequence[Any], task: Callable[..., Any]
+) -> Iterator[Any]:
+    """task(number, parts, d, dtypes) of each partition in order, computed where Dask computes.
+
+    `parts` are those of X, y, weights and the others. Up to TOGETHER results are in memory.
+    """
+    from dask.base import compute
+    from dask.delayed import delayed
+
+    alike = [_like(partitions.collections[0], name, other) for other in others]
+    about = partitions.d, partitions.dtypes
+    tasks = [
+        delayed(task, pure=False)(number, list(parts), *about)
+        for number, parts in enumerate(zipped(partitions, alike))
+    ]
+    for first in range(0, len(tasks), TOGETHER):
+        yield from compute(*tasks[first : first + TOGETHER])

@@ -75,7 +75,7 @@ class _Classifier(ClassifierMixin, Linear):
         if isinstance(X, Source):
             rows = as_dataset(X, y, sample_weight)  # refuses y and sample_weight
             found = labels(rows)
-            classes = found.values
+            classes = found.named(X.coding)
         else:
             refuse_missing_labels(y)
             check_classification_targets(y)
@@ -96,10 +96,10 @@ class _Classifier(ClassifierMixin, Linear):
             return self._fit_all(X, rows, np.arange(len(classes)), starts)
         if self.class_weight is not None:
             factors = self._class_factors(found.weights)
-            rows = as_dataset(WeightedClasses(X, classes, factors), None)
+            rows = as_dataset(WeightedClasses(X, found.values, factors), None)
             found = found._replace(weights=found.weights * factors)
         keep_labels(rows, found)
-        return self._fit_all(X, rows, classes, starts)
+        return self._fit_all(X, rows, found.values, starts)
 
     def _fit_all(self, X: Any, rows: Dataset, labels: Any, before: Any, *, is_part: bool = False) -> Self:
         """Fit a model of each class. `rows` are those of X, with the `labels` of the classes as targets."""

@@ -200,7 +200,14 @@ def _classes_in(*hints: Any) -> dict[str, type]:
 
 def _made(kind: type, parts: dict[str, Any]) -> Any:
     """The dataclass or named tuple, if every field has the type that it declares."""
-    value = kind(**parts)
+    try:
+        value = kind(**parts)
+    except TypeError:
+        if parts.keys() == set(_fields(kind) or ()):
+            raise
+        raise InvalidDataError(
+            f"holds a {kind.__name__} as another version of fastgd writes it: make it anew and save it"
+        ) from None
     check_types(value)
     return value
 

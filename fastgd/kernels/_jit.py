@@ -164,6 +164,11 @@ def cache_directory() -> Path:
     return Path(AppDirs(appname="fastgd", appauthor=False).user_cache_dir)
 
 
+def kept(directory: Path) -> list[Path]:
+    """The files of machine code in a folder, and what interrupted writers left of such files."""
+    return [*directory.glob(f"*.*-{'[0-9a-f]' * 24}.kernel*")]
+
+
 def _hash_of_sources() -> bytes:
     """Hash all files that kernels are made from, and the versions of the compiler."""
     digest = hashlib.sha256(

@@ -1,4 +1,4 @@
-"""While kernels compile: delay Ctrl-C to the end, and write a notice."""
+"""While kernels compile: delay Ctrl-C to the end, write a notice, and count the seconds."""
 
 from __future__ import annotations
 
@@ -25,6 +25,29 @@ _announcements: list[_Announcement] = []
 _spent = 0.0
 """Seconds that this process has spent on compilation."""
 _began: float | None = None
+_loading = 0.0
+"""Seconds that this process has spent on importing, loading and compiling kernels."""
+_is_loading = False
+
+
+def seconds() -> tuple[float, float]:
+    """Seconds that this process has spent on kernels before they ran: in all, and on compilation alone."""
+    return _loading, _spent
+
+
+@contextlib.contextmanager
+def loading() -> Iterator[None]:
+    """Count the seconds of a block that imports or loads kernels, once where such blocks are nested."""
+    global _loading, _is_loading
+    if _is_loading:
+        yield
+        return
+    _is_loading, began = True, time.monotonic()
+    try:
+        yield
+    finally:
+        _is_loading = False
+        _loading += time.monotonic() - began
 
 
 def _to_stderr(text: str) -> None:
@@ -61,7 +84,7 @@ def missed() -> None:
 def guarded() -> Iterator[None]:
     """Guard the loading or compilation of one kernel and all its parts."""
     global _spent, _began
-    with _interrupts_held(), _collector_paused():
+    with loading(), _interrupts_held(), _collector_paused():
         try:
             yield
         finally:

@@ -165,34 +165,49 @@ def run(x, y, w_ref, block_rows):
 
 
 @kernel(fastmath=FAST)
-def leaf_few(x, y, w_ref, zeros, out):
-    """Σ z zᵀ of a leaf. Loops over columns unroll, so that the loop over rows is a vector loop."""
-    d, sums = len(w_ref), zeros
+def leaf_few(x, y, weights, shift, w_ref, zeros, out):
+    """Σ s z zᵀ of a leaf. Loops over columns unroll, so that the loop over rows is a vector loop."""
+    is_plain, d, sums = len(shift) == 0, len(w_ref), zeros
+    columns = d if is_plain else len(shift)
     for k in range(len(y)):
         z = w_ref + (0.0,)  # noqa: RUF005
-        r = np.float64(y[k])
-        for j in range(d):
-            x_j = np.float64(x[k * d + j])
+        r, s = np.float64(y[k]), 1.0 if is_plain else weights[k]
+        for j in range(columns):
+            x_j = np.float64(x[k * columns + j])
+            if not is_plain:
+                x_j -= shift[j]
             z = with_item(z, j, x_j)
             r -= x_j * w_ref[j]
+        if d > columns:
+            z = with_item(z, columns, 1.0)
+            r -= w_ref[columns]
         z, at = with_item(z, d, r), 0
         for i in range(d + 1):
+            z_i = s * z[i]
             for j in range(i + 1):
-                sums = with_item(sums, at, sums[at] + z[i] * z[j])
+                sums = with_item(sums, at, sums[at] + z_i * z[j])
                 at += 1
     for j in range(len(sums)):
         out[j] = sums[j]
 
 
 @kernel
-def run_few(x, y, w_ref, zeros):
-    """Σ z zᵀ over a run of blocks with at most FEW columns: w_ref is a tuple, and so is `zeros`, a node."""
-    d = len(w_ref)
+def run_few(x, y, weights, shift, w_ref, zeros):
+    """Σ s z zᵀ over a run of blocks with few columns, with z = [x − shift, 1, r].
+
+    shift and w_ref are tuples, and so is `zeros`, a node. The 1 is there if w_ref has a number more than
+    shift: the intercept. An empty shift means z = [x, r], without weights. weights has length 0 if all are 1.
+    """
+    columns, has_weights = len(shift) if len(shift) else len(w_ref), len(weights) > 0
     n_leaves = -(-len(y) // LEAF_FEW)
     stack = tree.new_stack(n_leaves, len(zeros))
-    top = tree.EMPTY
+    top, s = tree.EMPTY, empty(LEAF_FEW)
+    for k in range(LEAF_FEW):
+        s[k] = 1.0
     for leaf in range(n_leaves):
         start, stop = leaf * LEAF_FEW, (leaf + 1) * LEAF_FEW
-        leaf_few(x[start * d : stop * d], y[start:stop], w_ref, zeros, stack[top])
+        if has_weights:
+            s = weights[start:stop]
+        leaf_few(x[start * columns : stop * columns], y[start:stop], s, shift, w_ref, zeros, stack[top])
         top = tree.push(stack, top, leaf)
     return tree.total(stack, top)

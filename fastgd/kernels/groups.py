@@ -204,6 +204,8 @@ def summarize(
     S,
     c,
     s,
+    y_offset,
+    y_squares,
     error,
 ):
     """The products of each group, as in `solver/products.py`; starts (groups + 1,).
@@ -222,7 +224,7 @@ def summarize(
         begin, end = starts[k], starts[k + 1]
         for j in range(d):
             x_ref[k, j], w_ref[k, j] = np.float64(x[order[begin] * d + j]), 0.0
-        y_ref[k] = y[begin]
+        y_ref[k], is_fitted = y[begin], False
         for reading in range(READINGS):
             at = x_ref[k], y_ref[k], w_ref[k]
             total[k] = read(x, y, weights, order, begin, end, *at, panel, stride, out, width, node)
@@ -236,13 +238,16 @@ def summarize(
                 noise = EPS * EPS * (s[k] + total[k] * y_mean * y_mean)
             # Each residual has a rounding error of about eps·|y|.
             error[k] = EPS * 4.0 * squares + 2.0 * math.sqrt(s[k] * noise) + noise
-            is_close, is_far = s[k] - dot(v, c[k]) < far * s[k], is_off(total[k], offset[k], S[k])
-            if reading == READINGS - 1 or not (
-                is_close or is_far or r_mean[k] * r_mean[k] * total[k] > OFF * s[k]
-            ):
+            y_offset[k] = r_mean[k] + dot(offset[k], w_ref[k])
+            if not is_fitted:
+                y_squares[k] = s[k]
+            is_close = s[k] - dot(v, c[k]) < far * s[k]
+            is_far = is_off(total[k], offset[k], S[k]) or r_mean[k] * r_mean[k] * total[k] > OFF * s[k]
+            if reading == READINGS - 1 or not (is_close or is_far):
                 break
-            y_ref[k] += r_mean[k] + dot(offset[k], w_ref[k])  # the mean of y
-            if is_close:
+            y_ref[k] += y_offset[k]  # the mean of y
+            if is_close and (is_fitted or not is_far):  # the squares of y are those about weights 0
+                is_fitted = True
                 for j in range(d):
                     w_ref[k, j] += v[j]
             for j in range(d):  # about the means

@@ -22,8 +22,9 @@ LOWERED = 5.0
 class EpochState:
     """The state of a fit after an epoch, for callbacks.
 
-    epoch is counted from 0. w and intercept are those of the fit if it ended now. cost is None if it is not
-    computed.
+    epoch is counted from 0. w and intercept are those of the fit if it ended now, and cost is their cost, so
+    that after the step (`trace` prints the cost before it). It is None if it is not computed. sample is the
+    row of a single step of `fastgd.steps`.
     """
 
     epoch: int
@@ -32,6 +33,7 @@ class EpochState:
     cost: float | None
     learning_rate: float
     validation_cost: float | None = None
+    sample: int | None = None
 
 
 EpochFunction = Callable[[EpochState], object]

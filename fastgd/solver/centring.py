@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -64,13 +65,18 @@ def read_centred(
     n_threads: int | None,
     saved: Reference | None,
     folds: Folds | None = None,
+    *,
+    has_targets: bool = False,
 ) -> Centred:
-    """Read the statistics. `saved` is the reference of an earlier run, used if the data is the same."""
+    """Read the statistics, with sums of the targets if `has_targets`.
+
+    `saved` is the reference of an earlier run, used if the data is the same.
+    """
     if isinstance(rows, Summarized):
         statistics = rows.statistics(has_intercept)
         is_resumed = saved is not None and saved.squares == statistics.s
         return Centred(statistics, 0, is_resumed)
-    reading = _Reading(rows, has_intercept, backend, n_threads, folds)
+    reading = _Reading(rows, has_intercept, backend, n_threads, folds, has_targets)
     if saved is not None and len(saved.x_ref) == rows.d and len(saved.w_ref) == rows.d + has_intercept:
         statistics = reading.statistics_about(saved.x_ref, saved.w_ref)
         statistics = reading.refined(statistics, 0)
@@ -94,8 +100,9 @@ class _Reading:
         backend: Backend,
         n_threads: int | None,
         folds: Folds | None = None,
+        has_targets: bool = False,
     ):
-        self._rows, self._has_intercept = rows, has_intercept
+        self._rows, self._has_intercept, self._has_targets = rows, has_intercept, has_targets
         self._backend, self._n_threads, self._folds = backend, n_threads, folds
         self.n_passes = 0
         self.parts: list[tuple[Statistics, int]] = []
@@ -111,7 +118,7 @@ class _Reading:
         self.n_passes += 1
         rows = self._centred(x_ref)
         if self._folds is None:
-            statistics = read_statistics(rows, w_ref, self._n_threads, self._backend)
+            statistics = read_statistics(rows, w_ref, self._n_threads, self._backend, self._has_targets)
         else:
             assert isinstance(rows, TransformedRows)
             parts, counts = read_folds(rows, w_ref, self._folds, self._n_threads, self._backend)
@@ -150,9 +157,7 @@ class _Reading:
 
         def statistics_about(weights: Floats) -> Statistics:
             sums = accurate.run(X, y, weights, leaf_rows(len(weights)), True)
-            return Statistics(
-                statistics.n, weights, statistics.G, -sums[1:], float(sums[0]), statistics.x_ref
-            )
+            return replace(statistics, w_ref=weights, c=-sums[1:], s=float(sums[0]))
 
         best = statistics_about(statistics.w_ref)
         v = statistics.factor.solve(best.c)
@@ -230,8 +235,10 @@ def first_means(rows: Dataset, has_intercept: bool) -> Floats:
     return x_ref
 
 
-def refuse_overflow() -> NoReturn:
-    raise InvalidDataError("X is too large: its squares overflow; scale it")
+def refuse_overflow(squares: Floats | None = None) -> NoReturn:
+    """Refuse X, or y if the squares of X are finite."""
+    what = "X" if squares is None or not np.isfinite(squares).all() else "y"
+    raise InvalidDataError(f"{what} is too large: its squares overflow; scale it")
 
 
 def _first_rows(rows: Dataset) -> Floats:

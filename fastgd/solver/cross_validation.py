@@ -124,7 +124,7 @@ class CVResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot_cross_validation
+        from fastgd.plots.cross_validation import plot_cross_validation
 
         return plot_cross_validation(self, ax)
 
@@ -178,8 +178,9 @@ def cross_validate(
     eigendecomposition. Those with l1 come from coordinate descent and solutions on the weights that are not
     0, from the strongest penalty to the weakest (Friedman, Hastie and Tibshirani, Journal of Statistical
     Software 33(1), 2010). Costs agree with those of the rows to 1e-9 of the larger of the cost and
-    1e-12·mean(y²); if columns are nearly dependent, to eps times the condition number of XᵀX in like units.
-    If the optimum is not unique, w is the shortest without l1.
+    1e-12·mean(y²); if columns are nearly dependent, to eps times the condition number of XᵀX in like units
+    (1e-4 at 1e12). That is the rounding of the tables: their exact optima are no better. If the optimum is
+    not unique, w is the shortest without l1.
 
     Examples
     --------

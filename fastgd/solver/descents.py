@@ -222,7 +222,7 @@ def run_descent(
         costs=options.track_cost or stepper.has_costs or options.n_epochs == 0 or by_cost,
         losses=descent.kind == "sgd",
         norms=options.tol is not None and not by_cost,
-        n_gradients=loop.n_gradients(options.history, descent.problem.rows, stepper.has_gradients),
+        n_gradients=options.n_gradients(descent.problem.rows, stepper.has_gradients),
     )
     run = loop.run_epochs(
         stepper, descent.start, descent.rates, recorded, callbacks,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +28,9 @@ from fastgd.solver.options import Solver
 from fastgd.solver.preconditioning import unserved
 from fastgd.solver.problem import Problem
 from fastgd.solver.summarized import Summarized
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MOST_COLUMNS_OF_A_MAP = 64
 
@@ -109,6 +112,41 @@ class Diagnosis:
         if not radius < 1.0:
             return math.inf
         return 1 if radius == 0.0 else max(1, math.ceil(math.log(tolerance) / math.log(radius)))
+
+    @public
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """Draw with matplotlib how an epoch of full-batch descent multiplies the error, and return the axes.
+
+        The factor of the error along an eigenvector of the Hessian with eigenvalue h is |1 − α h| at the rate
+        α. The slowest error has the largest factor of the extreme eigenvalues. The rate of the diagnosis, the
+        fastest rate 2/(h_min + h_max) and the stability limit 2/h_max are marked.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Where to draw; by default a new figure.
+
+        Returns
+        -------
+        matplotlib axes
+
+        Raises
+        ------
+        ValueError
+            If the diagnosis is of SGD.
+        ModuleNotFoundError
+            If matplotlib is not installed: pip install 'fastgd[plot]'.
+
+        Examples
+        --------
+        >>> import fastgd
+        >>> diagnosis = fastgd.diagnose([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
+        >>> diagnosis.plot().get_xlabel()
+        'learning rate α'
+        """
+        from fastgd.plots.diagnosis import plot_diagnosis
+
+        return plot_diagnosis(self, ax)
 
     def __repr__(self) -> str:
         return str(self)

@@ -12,8 +12,10 @@ from fastgd import checks, reference
 from fastgd.data.arrays import ArrayRows, as_array, as_weights
 from fastgd.data.backend import Backend, for_exact_loop
 from fastgd.data.chunks import Source
+from fastgd.data.coding import Coding
 from fastgd.data.dataset import Dataset
-from fastgd.data.frames import names_of
+from fastgd.data.frames import as_row, by_name, names_of
+from fastgd.data.raw_frames import encoded
 from fastgd.engine import reduce, threads
 from fastgd.engine.blocks import NOTHING, Array, Floats
 
@@ -40,6 +42,15 @@ def predict(
 
     scores = each_row(rows, w, twin, compiled, for_exact_loop(backend, rows.n, rows.d), n_threads)
     return float(scores[0]) if is_number else scores
+
+
+def predict_by_name(
+    X: Any, names: tuple[str, ...], coding: Coding, w: ArrayLike, intercept: float
+) -> float | Floats:
+    """Predictions of a fit whose features have these names; a float if X is a number or a row with names."""
+    if (row := as_row(X, names)) is not None:
+        return float(np.ravel(predict(row, w, intercept))[0])
+    return predict(by_name("X", encoded(X, names, coding), names), w, intercept)
 
 
 def each_row(

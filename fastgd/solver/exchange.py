@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastgd.data.coding import values_of
 from fastgd.data.files import Path
 from fastgd.io import npz
 
@@ -24,6 +25,7 @@ def as_json(fit: Any) -> str:
         weights = dict(zip(fit.feature_names, np.ravel(fit.w).tolist(), strict=True))
     about = {"format": FORMAT, "version": VERSION, "status": fit.status, "cost": fit._cost}
     about |= {"weights": weights, "one_dimension": np.ndim(fit.w) == 0, "intercept": fit.intercept}
+    about |= fit.coding._asdict()
     about |= {name: getattr(fit, name) for name in FIELDS} | {"options": fit._options}
     return json.dumps(_without_nonfinite(about), indent=1, allow_nan=False)
 
@@ -65,7 +67,8 @@ def as_sklearn(fit: Any) -> Any:
     else:
         model = LogisticRegression(fit_intercept=fit_intercept)
         model.coef_, model.intercept_ = w[None], np.array([fit.intercept])
-        model.classes_, model.n_iter_ = np.array([0, 1]), np.array([fit.n_epochs], np.int32)
+        model.classes_ = values_of(fit.coding.classes or ("0", "1"))
+        model.n_iter_ = np.array([fit.n_epochs], np.int32)
     model.n_features_in_ = len(w)
     if fit.feature_names:
         model.feature_names_in_ = np.array(fit.feature_names, dtype=object)

@@ -97,7 +97,7 @@ def _fit(
     if options.summaries is not None and not (plan.objective.fit_intercept and dataset.has_rows):
         dataset, n_passes = _summarized(plan, dataset)
     rows, held = _held_out(plan, dataset)
-    kept = loop.n_gradients(options.history, rows, plan.solver == "gradient_descent")
+    kept = options.n_gradients(rows, plan.solver == "gradient_descent")
     loop.check_history(options.history, options.n_epochs, kept, rows.d)
     descent = begin_descent(plan, rows, *start)
     callbacks, validation = _callbacks(descent, plan, held)
@@ -115,6 +115,8 @@ def _fit(
         from fastgd.solver import summarize
 
         options.summaries.append(summarize.of_statistics(descent.problem.centred, dataset))
+    if options.problems is not None:
+        options.problems.append(descent.problem)
     condition = caveats.revoke(run, descent, rows, options)
     has_grown = _has_grown(run, descent, options)
     result = result_of(run, descent, plan, dataset, n_passes, began, samples)
@@ -261,6 +263,10 @@ def _start(w0: Any, rows: Dataset) -> tuple[Floats, float, FitState | None]:
                 f"{listed(rows.columns)}: pass those, in that order"
             )
         return w0._last[0].copy(), w0._last[1], w0._state
+    if getattr(w0, "is_of_targets", False):
+        raise InvalidDataError(
+            f"w0 is a fit of {len(w0)} targets, and y is one: pass the fit of one, as w0[0]"
+        )
     return as_weights("w0", w0, rows.d, rows.is_scalar), 0.0, None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,13 @@ from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats
 from fastgd.solver.statistics import (
+    N_OF_TARGETS,
     Statistics,
+    Targets,
+    centred_sums,
     effort,
     node_size,
+    of_arrays,
     rows_together,
     unpacked,
 )
@@ -78,7 +82,7 @@ class Folds:
 def read_folds(
     rows: TransformedRows, w_ref: Floats, folds: Folds, n_threads: int | None, backend: Backend
 ) -> tuple[list[Statistics], list[int]]:
-    """The statistics of each fold about w_ref, and its number of rows, in one pass.
+    """The statistics of each fold about w_ref, with sums of the targets, and its number of rows, in one pass.
 
     The rows are √s·[x − x_ref, 1]. Rows of weight 0 do not count.
     """
@@ -89,35 +93,31 @@ def read_folds(
     together = block * (BLOCKS if folds.k * size <= MANY_NUMBERS else 1)
 
     def task(start: int, X: Array, y: Array, weights: Floats) -> Floats:
-        from fastgd.kernels import gram_of_folds
-
         counter = reduce.Counter(start)
         for at in range(0, len(y), together):
             stop = min(at + together, len(y))
-            sums = gram_of_folds.run(
-                X[at:stop].reshape(-1), y[at:stop], weights[at:stop], folds.of_rows(start + at, stop - at),
-                folds.k, shift, w_ref, block,
-            )  # fmt: skip
+            of_row = folds.of_rows(start + at, stop - at)
+            part = X[at:stop], y[at:stop], weights[at:stop]
+            sums = centred_sums(*part, of_row, folds.k, shift, w_ref, True)
             counter.push(sums.reshape(-1), stop - at)
         return counter.total()
 
-    sums = reduce.reduce(rows.rows, task, n_threads, folds.k * (size + 1), effort(d), block)
+    sums = reduce.reduce(rows.rows, task, n_threads, folds.k * (size + N_OF_TARGETS), effort(d), block)
     sums = sums.reshape(folds.k, -1)
-    statistics = [unpacked(of_fold[:-1], rows.n, w_ref) for of_fold in sums]
     if not np.isfinite(sums).all():
         rows.refuse_nonfinite()
+    about = float(w_ref[-1])
+    statistics = []
+    for *of_fold, moment, square, _ in sums:
+        one = unpacked(np.array(of_fold), rows.n, w_ref)
+        statistics.append(replace(one, targets=Targets(about, float(moment), float(square))))
     return statistics, sums[:, -1].astype(np.int64).tolist()
 
 
 def _plain(rows: TransformedRows, w_ref: Floats, folds: Folds) -> tuple[list[Statistics], list[int]]:
     xs, ys, _ = rows.lists()
-    X, r = np.array(xs), np.array(ys)
-    of_row = folds.of_rows(0, len(r))
-    statistics, counts = [], []
-    with np.errstate(all="ignore"):
-        r = r - X @ w_ref
-        for fold in range(folds.k):
-            x, rest = X[of_row == fold], r[of_row == fold]
-            statistics.append(Statistics(len(r), w_ref, x.T @ x, x.T @ rest, float(rest @ rest)))
-            counts.append(int(np.count_nonzero(x[:, -1])))
-    return statistics, counts
+    X, y = np.array(xs), np.array(ys)
+    of_row = folds.of_rows(0, len(y))
+    parts = [of_row == fold for fold in range(folds.k)]
+    statistics = [replace(of_arrays(X[part], y[part], w_ref), n=len(y)) for part in parts]
+    return statistics, [int(np.count_nonzero(X[part, -1])) for part in parts]

@@ -114,10 +114,7 @@ class GroupedFit(Mapping[Any, FitResult]):
         ModuleNotFoundError
             If pandas is not installed: pip install pandas.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("to_frame needs pandas: pip install pandas") from error
+        pandas = display.pandas_for("to_frame()")
         named = list(self)
         is_several = isinstance(named[0], tuple)
         index = pandas.MultiIndex.from_tuples(named) if is_several else pandas.Index(named)

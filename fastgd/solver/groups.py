@@ -1,89 +1,27 @@
-"""`fastgd.summarize_groups`: a summary for each group of rows, in stacked arrays."""
+"""`GroupedSummary`: the summaries of groups of rows, in stacked arrays. They add up group by group."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fastgd import display
 from fastgd.checks import InvalidDataError
-from fastgd.data import frames, keys
-from fastgd.data.arrays import ArrayRows, read_only
-from fastgd.data.backend import resolve
-from fastgd.data.chunks import Source
+from fastgd.data import keys
+from fastgd.data.keys import StoredKeys
 from fastgd.engine import threads
-from fastgd.engine.blocks import Array, Floats
+from fastgd.engine.blocks import Floats
 from fastgd.lazy import lazy_property
-from fastgd.public import public
-from fastgd.solver import centring
-from fastgd.solver.curvature import CONSTANT
-from fastgd.solver.inputs import as_dataset
-from fastgd.solver.linalg import RANK_TOLERANCE
-from fastgd.solver.products import Products
-from fastgd.solver.statistics import FAR
+from fastgd.solver.stacked import StackedProducts
 from fastgd.solver.summary import Summary
 from fastgd.wording import listed
 
 Counts = NDArray[np.int64]
-
-PIECE_NUMBERS = 1 << 18
-"""A task of a thread has groups with about this many numbers."""
-SORTED_ROWS = 1 << 16
-"""The least number of rows that a thread sorts."""
-RULES = CONSTANT, RANK_TOLERANCE, FAR
-
-
-class StackedProducts(NamedTuple):
-    """The fields of `Products`, each with a first axis for the groups."""
-
-    total: Floats
-    x_ref: Floats
-    y_ref: Floats
-    w_ref: Floats
-    offset: Floats
-    r_mean: Floats
-    S: Floats
-    c: Floats
-    s: Floats
-    error: Floats
-    noise: Floats
-
-    @classmethod
-    def zeros(cls, g: int, d: int) -> StackedProducts:
-        """Room for the products of g groups."""
-        vector, row, table = (g,), (g, d), (g, d, d)
-        shapes: list[tuple[int, ...]] = [
-            vector,
-            row,
-            vector,
-            row,
-            row,
-            vector,
-            table,
-            row,
-            vector,
-            vector,
-            row,
-        ]
-        return cls(*(np.zeros(shape) for shape in shapes))
-
-    @classmethod
-    def of(cls, products: list[Products]) -> StackedProducts:
-        """From the products of each group."""
-        return cls(*(np.array(parts) for parts in zip(*products, strict=True)))
-
-    def take(self, which: NDArray[np.bool_]) -> StackedProducts:
-        """The products of some groups."""
-        return StackedProducts(*(part[which] for part in self))
-
-    def of_group(self, k: int) -> Products:
-        parts: list[Any] = [part[k] if part.ndim > 1 else float(part[k]) for part in self]
-        return Products(*parts)
+KIND = "grouped summary"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +37,7 @@ class GroupedSummary(Mapping[Any, Summary]):
         As of a dict. A key of several columns is a tuple. Keys ascend where they can be compared; otherwise
         they are in the order of their first rows.
     g + h
-        The rows of both, by key. Groups of both merge one by one, at about 0.3 ms a group.
+        The rows of both, by key. g + h and h + g have the same bits.
 
     Attributes
     ----------
@@ -125,6 +63,10 @@ class GroupedSummary(Mapping[Any, Summary]):
     def __post_init__(self) -> None:
         for value in (self.n_samples, *self.products):
             value.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # pickles do not keep that arrays are read-only
 
     @property
     def total_weight(self) -> Floats:
@@ -174,150 +116,103 @@ class GroupedSummary(Mapping[Any, Summary]):
     def __add__(self, other: Any) -> GroupedSummary:
         if not isinstance(other, GroupedSummary):
             return NotImplemented
-        merged = dict(self)
-        for key, summary in other.items():
-            merged[key] = merged[key] + summary if key in merged else summary
         next(iter(self.values()))._check_alike(next(iter(other.values())))
-        return _of_summaries(keys.ascending(list(merged)), merged)
+        sums = GroupSums(self.n_features)
+        for one in (self, other):
+            sums.add(sums.codes(one._keys), one.n_samples, one.products)
+        return sums.grouped(self.feature_names, self.target_name, self.has_weights, self.is_scalar)
+
+    def save(self, path: Any) -> None:
+        """Write the summaries to a file, which `fastgd.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an existing one is replaced as a whole.
+
+        Raises
+        ------
+        TypeError
+            If keys are other than text, numbers and NumPy's dates, or tuples of these.
+        """
+        from fastgd.io import npz
+
+        about = self.feature_names, self.target_name, self.has_weights, self.is_scalar
+        npz.write(path, KIND, Stored(keys.stored(self._keys), self.n_samples, *about, self.products))
 
 
-def _of_summaries(order: Sequence[Any], summaries: Mapping[Any, Summary]) -> GroupedSummary:
-    """From summaries of the same columns, with the keys in this order."""
-    each = [summaries[key] for key in order]
-    first, counts = each[0], np.array([one.n_samples for one in each], np.int64)
-    about = first.feature_names, first.target_name, first.has_weights, first.is_scalar
-    products = StackedProducts.of([one.products for one in each])
-    return GroupedSummary(counts, *about, products, tuple(order))
+class Stored(NamedTuple):
+    """A `GroupedSummary` in a file."""
+
+    keys: StoredKeys
+    n_samples: Counts
+    feature_names: tuple[str, ...]
+    target_name: str
+    has_weights: bool
+    is_scalar: bool
+    products: StackedProducts
+
+    def grouped(self) -> GroupedSummary:
+        """The summary, if its arrays fit together."""
+        named = self.keys.keys()
+        room = StackedProducts.zeros(len(named), self.products.c.shape[-1])
+        pairs = zip((self.n_samples, *self.products), (room.total, *room), strict=True)
+        if not named or len(set(named)) < len(named) or any(a.shape != b.shape for a, b in pairs):
+            raise InvalidDataError("holds arrays that do not fit together")
+        result = GroupedSummary(*self[1:], tuple(named))
+        if self.n_samples.min() < 1 or not self.products.total.min() > 0.0:
+            raise InvalidDataError("holds groups without rows")
+        next(iter(result.values())).check_sizes()
+        return result
 
 
-@public
-def summarize_groups(
-    X: ArrayLike,
-    y: ArrayLike | None = None,
-    *,
-    by: Any,
-    sample_weight: ArrayLike | None = None,
-    n_threads: int | None = None,
-) -> GroupedSummary:
-    """A summary for each group of rows: all that a fit of squared errors to each group needs.
+class GroupSums:
+    """The counts and products of groups, to which those of more rows are added."""
 
-    Parameters
-    ----------
-    X : array (n,), array (n, d) or table
-        The samples, in memory.
-    y : array (n,)
-        The targets.
-    by : array (n,), str, or list of these
-        The key of each row, of any type; the name of a column of X, which is then no feature; or a list of
-        names and arrays, which makes keys that are tuples. Integers are fastest.
-    sample_weight : array (n,), optional
-        s ≥ 0. Weight 0 leaves a row out, and a group of such rows.
-    n_threads : int, optional
-        The largest number of threads; by default one a processor. The result does not depend on it.
+    def __init__(self, d: int):
+        self._codes: dict[Any, int] = {}
+        self._counts, self._products = np.zeros(0, np.int64), StackedProducts.zeros(0, d)
 
-    Returns
-    -------
-    GroupedSummary
-        A mapping of key to `Summary`.
+    def codes(self, found: Sequence[Any]) -> Counts:
+        """The code of each key. New keys get the next ones."""
+        return np.array([self._codes.setdefault(key, len(self._codes)) for key in found], np.int64)
 
-    Raises
-    ------
-    InvalidDataError
-        If a key is missing (None, NaN or NaT), or X or y cannot be used; the message names the row.
+    def __len__(self) -> int:
+        """The number of codes."""
+        return len(self._codes)
 
-    Notes
-    -----
-    Rows are sorted by group, and each group is read about a reference of its own, twice or more often if it
-    fits closely. Memory for 16 bytes a row and about d² numbers a group.
+    @property
+    def has_rows(self) -> bool:
+        return bool(self._counts.any())
 
-    Examples
-    --------
-    >>> import fastgd
-    >>> keys = ["a", "a", "b", "b"]
-    >>> grouped = fastgd.summarize_groups([1.0, 2.0, 1.0, 3.0], [2.0, 4.0, 5.0, 15.0], by=keys)
-    >>> grouped["b"]
-    Summary(2 samples, 1 feature, target y)
-    >>> fastgd.gradient_descent(grouped, precondition=True).w
-    array([2., 5.])
-    """
-    n_threads = threads.checked_threads(n_threads)
-    resolve("numba")
-    if isinstance(X, Source):
-        raise InvalidDataError(
-            f"summarize_groups takes rows in memory, not {X.name}: read them into a table of pandas or polars"
-        )
-    X, parts = keys.split_table(X, by)
-    rows = as_dataset(X, y, sample_weight)
-    if not isinstance(rows, ArrayRows):
-        raise InvalidDataError("summarize_groups takes rows in memory: pass X.compute(), or a table")
-    groups = keys.encode(parts, rows.n)
-    target = frames.name_of(y) or "y"
-    return _of_rows(rows, groups, target, n_threads)
+    def add(self, codes: Counts, counts: Counts, products: StackedProducts) -> None:
+        """Add rows to the groups of these codes."""
+        self._make_room()
+        has_rows = self._counts[codes] > 0
+        self._products.put(codes[~has_rows], products.take(~has_rows))
+        self._products.add(codes[has_rows], products.take(has_rows))
+        self._counts[codes] += counts
 
+    def _make_room(self) -> None:
+        n, g = len(self._counts), len(self._codes)
+        if n < g:
+            d, room = self._products.c.shape[1], max(g, 2 * n)
+            products, counts = StackedProducts.zeros(room, d), np.zeros(room, np.int64)
+            products.put(slice(n), self._products)
+            counts[:n] = self._counts
+            self._products, self._counts = products, counts
 
-def _of_rows(rows: ArrayRows, groups: keys.Keys, target: str, n_threads: int | None) -> GroupedSummary:
-    from fastgd.kernels import groups as kernels
-
-    X, y, weights = rows.whole()
-    starts, order, targets = _sorted(groups, read_only(y), n_threads)
-    counts = np.diff(starts)
-    if rows.has_weights:
-        counted = groups.codes[rows.weights > 0.0] - groups.lowest
-        counts = np.bincount(counted, minlength=len(counts)).astype(np.int64)
-    there = np.flatnonzero(counts)
-    is_read = np.diff(starts) > 0
-    # Codes without rows have no length, so the starts of the others are those of all groups.
-    starts = np.append(starts[:-1][is_read], rows.n)
-    x, products = read_only(X).reshape(-1), StackedProducts.zeros(len(starts) - 1, rows.d)
-
-    def task(first: int, last: int, _team: threads.Team) -> None:
-        parts = (part[first:last] for part in products[:-1])
-        kernels.summarize(x, targets, weights, order, starts[first : last + 1], RULES, *parts)
-
-    in_threads(task, _pieces(starts, rows.d), n_threads)
-    if not all(np.isfinite(part).all() for part in (products.S, products.c, products.s)):
-        rows.refuse_nonfinite()
-        centring.refuse_overflow()
-    squares = np.diagonal(products.S, axis1=1, axis2=2)
-    centring.check_squares(rows, products.x_ref[0], squares.max(axis=0))
-    if len(there) < len(starts) - 1:  # groups whose rows all have weight 0
-        products = products.take(counts[is_read] > 0)
-    return GroupedSummary(
-        counts[there], rows.columns, target, rows.has_weights, rows.is_scalar, products,
-        tuple(map(groups.keys.__getitem__, there.tolist())),
-    )  # fmt: skip
-
-
-def _sorted(groups: keys.Keys, y: Array, n_threads: int | None) -> tuple[Counts, Counts, Floats]:
-    """Where each code starts, and the rows and targets by code: a stable counting sort, part by part."""
-    from fastgd.kernels import groups as kernels
-
-    codes, lowest, k = groups.codes, groups.lowest, len(groups.keys)
-    step = max(SORTED_ROWS, k, -(-len(y) // (n_threads or threads.default_threads())))
-    parts = [(first, min(first + step, len(y))) for first in range(0, len(y), step)]
-    counts, order, targets = np.zeros((len(parts), k), np.int64), np.empty(len(y), np.int64), np.empty(len(y))
-
-    def count(first: int, last: int, _team: threads.Team) -> None:
-        kernels.count(codes[first:last], lowest, counts[first // step])
-
-    in_threads(count, parts, n_threads)
-    starts = np.append(0, np.cumsum(counts.sum(axis=0)))
-    places = starts[:-1] + counts.cumsum(axis=0) - counts
-
-    def sort(first: int, last: int, _team: threads.Team) -> None:
-        of_part = codes[first:last], lowest, y[first:last], first, places[first // step]
-        kernels.sort_rows(*of_part, order, targets)
-
-    in_threads(sort, parts, n_threads)
-    return starts, order, targets
-
-
-def _pieces(starts: Counts, d: int) -> list[tuple[int, int]]:
-    """Runs of groups of about PIECE_NUMBERS numbers."""
-    n = int(starts[-1])
-    bounds = np.arange(0, n, max(1, PIECE_NUMBERS // (d + 1)))
-    firsts = np.unique(np.append(np.searchsorted(starts, bounds), len(starts) - 1)).tolist()
-    return list(itertools.pairwise(firsts))
+    def grouped(
+        self, feature_names: tuple[str, ...], target_name: str, has_weights: bool, is_scalar: bool
+    ) -> GroupedSummary:
+        """The summary of the groups with rows."""
+        named = list(self._codes)
+        there = np.flatnonzero(self._counts[: len(named)]).tolist()
+        order = np.array(keys.ascending(there, named.__getitem__), np.int64)
+        return GroupedSummary(
+            self._counts[order], feature_names, target_name, has_weights, is_scalar,
+            self._products.take(order), tuple(named[k] for k in order.tolist()),
+        )  # fmt: skip
 
 
 def in_threads(

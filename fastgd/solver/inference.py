@@ -29,6 +29,7 @@ from fastgd.solver.summary import Summary
 from fastgd.wording import column_text
 
 COV_TYPES = ("classical", "HC0", "HC1", "HC3", "cluster", "jackknife")
+NEED_NO_ROWS = ("classical", "jackknife")
 GROUPS, LEAST_GROUPS = 64, 10
 """Groups of rows for the jackknife, and the fewest."""
 LEAST_SHARE = 1e-3
@@ -106,9 +107,9 @@ def inference(
     >>> import fastgd
     >>> result = fastgd.inference([1.0, 2.0, 3.0, 4.0], [2.1, 3.9, 6.2, 7.8], fit_intercept=True)
     >>> result
-    Inference(4 samples, 2 coefficients, R² 0.996304, classical)
+    Inference(4 samples, 2 coefficients, R² 0.995661, classical)
     >>> [round(error, 4) for error in result.standard_errors.tolist()]
-    [0.0831, 0.2274]
+    [0.0906, 0.248]
     """
     special = _special_functions()
     fit_intercept = checks.flag("fit_intercept", fit_intercept)
@@ -120,6 +121,8 @@ def inference(
         raise ValueError('clusters and cov_type="cluster" go together: give both, or neither')
     if isinstance(X, FitResult):
         raise TypeError("X is a FitResult, which holds no rows: pass X and y of the fit, or their summary")
+    if isinstance(X, Summary) and cov_type not in NEED_NO_ROWS:
+        Summarized(X).refuse(f'cov_type="{cov_type}"')
     X, labels = taken(X, clusters)
     rows = as_dataset(X, y, sample_weight)
     n_threads = threads.checked_threads(n_threads)
@@ -129,6 +132,18 @@ def inference(
     covariance, df = design.covariance(cov_type, codes)
     numbers = design.numbers(covariance, df, level, cov_type == "classical", special)
     return Inference(cov_type=cov_type, weights=weights, confidence_level=level, **numbers)
+
+
+def of_summary(summary: Summary, has_intercept: bool) -> Inference:
+    """Classical errors of a summary. Without SciPy p and intervals are NaN."""
+    try:
+        special = _special_functions()
+    except ModuleNotFoundError:
+        special = None
+    level = 0.95
+    design = _Design(Summarized(summary), summary, has_intercept, False, None)
+    numbers = design.numbers(*design.covariance("classical", None), level, True, special)
+    return Inference(cov_type="classical", weights="analytic", confidence_level=level, **numbers)
 
 
 def _special_functions() -> Any:
@@ -142,12 +157,9 @@ def _special_functions() -> Any:
 
 def _summary(rows: Dataset, cov_type: str, n_threads: int | None) -> Summary:
     """The summary of the rows, with groups for the jackknife."""
-    needs_rows = cov_type not in ("classical", "jackknife")
     if isinstance(rows, Summarized):
-        if needs_rows:
-            rows.refuse(f'cov_type="{cov_type}"')
         return rows.summary
-    if needs_rows:
+    if cov_type not in NEED_NO_ROWS:
         rows.refuse_reads(f'cov_type="{cov_type}"')
     check_weights(rows)
     folds = None
@@ -166,11 +178,7 @@ def _check_groups(n_groups: int, what: str) -> None:
 
 
 def _codes(labels: Any, rows: Dataset) -> tuple[Codes, int]:
-    codes, n_clusters = codes_of(labels)
-    if len(codes) != rows.n:
-        raise InvalidDataError(
-            f"has {len(codes)} labels and X has {rows.n} rows; they must agree", what="clusters"
-        )
+    codes, n_clusters = codes_of(labels, rows.n)
     _check_clusters(n_clusters)
     return codes, n_clusters
 
@@ -297,30 +305,35 @@ class _Design:
     def numbers(
         self, covariance: Floats, df: float, level: float, is_classical: bool, special: Any
     ) -> dict[str, Any]:
-        """The fields of `Inference`."""
+        """The fields of `Inference`. Without `special` p and intervals are NaN."""
         fit, p, d = self._fit, self._products, self._n_features
-        total = p.squares_about_mean if fit.has_intercept else p.squares_of_y
+        total = p.y_squares if fit.has_intercept else p.squares_of_y
         estimates, errors = fit.theta, np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        half = special.stdtrit(df, 0.5 + 0.5 * level) * errors
+        half = p_of_t = np.full(len(errors), np.nan)
+        p_of_f = math.nan
         names = self._columns + ("intercept",) * fit.has_intercept
         with np.errstate(divide="ignore", invalid="ignore"):
             t = estimates / errors
             r_squared = 1.0 - float(np.float64(fit.squares) / total)
-            f = self._f(covariance, is_classical)
+            f = self._f(covariance, fit.explained(total) if is_classical else None)
         n_slopes = len(fit.w)
+        if special is not None:
+            half = special.stdtrit(df, 0.5 + 0.5 * level) * errors
+            p_of_t = 2.0 * special.stdtr(df, -np.abs(t))
+            p_of_f = float(special.fdtrc(n_slopes, df, f)) if n_slopes else math.nan
         return dict(
             names=names,
             estimates=self._of_all(estimates),
             standard_errors=self._of_all(errors),
             t=self._of_all(t),
-            p=self._of_all(2.0 * special.stdtr(df, -np.abs(t))),
+            p=self._of_all(p_of_t),
             intervals=np.stack([self._of_all(estimates - half), self._of_all(estimates + half)], axis=1),
             covariance=self._table_of_all(covariance),
             r_squared=r_squared,
             adjusted_r_squared=1.0 - (self._n - fit.has_intercept) / self._df * (1.0 - r_squared),
             residual_std=math.sqrt(fit.squares / self._df),
             f=f,
-            f_p=float(special.fdtrc(n_slopes, df, f)) if n_slopes else math.nan,
+            f_p=p_of_f,
             vif=self._of_all(np.append(fit.inflation(), [math.nan] * fit.has_intercept)),
             condition_number=fit.condition_number(),
             n_samples=self._n_samples,
@@ -329,13 +342,13 @@ class _Design:
             aliased=tuple(self._columns[j] for j in range(d) if j not in set(self._kept)),
         )
 
-    def _f(self, covariance: Floats, is_classical: bool) -> float:
-        """The F statistic of all weights being 0."""
+    def _f(self, covariance: Floats, explained: float | None) -> float:
+        """The F statistic of all weights being 0, from the classical share or as a Wald test."""
         fit, size = self._fit, len(self._fit.w)
         if not size:
             return math.nan
-        if is_classical:
-            return float(np.float64(fit.explained()) / (size * (fit.squares / self._df)))
+        if explained is not None:
+            return float(np.float64(explained) / (size * (fit.squares / self._df)))
         factor = linalg.factor(covariance[:size, :size])
         if factor.rank < size:
             return math.nan

@@ -107,16 +107,12 @@ class Inference:
         ModuleNotFoundError
             If pandas is not installed: pip install pandas.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise ModuleNotFoundError("to_frame() needs pandas: pip install pandas") from error
         lower, upper = self.intervals.T
         columns = {
             "estimate": self.estimates, "standard_error": self.standard_errors, "t": self.t, "p": self.p,
             "lower": lower, "upper": upper, "vif": self.vif,
         }  # fmt: skip
-        return pandas.DataFrame(columns, index=list(self.names))
+        return display.pandas_for("to_frame()").DataFrame(columns, index=list(self.names))
 
     def __repr__(self) -> str:
         shown = f"{display.count(len(self.names), 'coefficient')}, R² {display.number(self.r_squared)}"

@@ -128,8 +128,15 @@ class LeastSquares:
                 root[:, -1] -= root[:, :-1] @ self.mean
         return root
 
-    def explained(self) -> float:
-        """Σ s (z·θ)² of the columns of z: about the mean with an intercept."""
+    def explained(self, total: float) -> float:
+        """Σ s (z·θ)² of the columns of z: about the mean with an intercept.
+
+        `total` is Σ s y², about the mean with an intercept. What r² leaves of it has more digits than the
+        weights of columns that are nearly dependent.
+        """
+        size = float(np.sum(np.abs(self.w) * np.sqrt(np.diag(self.table))))
+        if total < size * size:
+            return max(0.0, total - self.squares)
         with blas.one_thread():
             return float(self.w @ (self.table @ self.w)) if len(self.w) else 0.0
 

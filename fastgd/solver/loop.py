@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from fastgd.data.dataset import Dataset
 from fastgd.engine.blocks import Floats
 from fastgd.solver.steppers.base import EpochBatch, Stepper, StepperState
 
@@ -249,11 +248,6 @@ def _is_finite(w: Floats) -> bool:
     return bool(np.isfinite(w).all())
 
 
-def n_gradients(history: History, rows: Dataset, is_full_batch: bool) -> int:
-    """The number of gradients that the history of an epoch keeps."""
-    return rows.n if history == "samples" else int(is_full_batch and history == "epochs")
-
-
 def check_history(history: History, n_epochs: int, n_gradients: int, d: int, n_runs: int = 1) -> None:
     """Refuse a history that would not fit into 1 GB. `n_gradients` is the number of each epoch."""
     if 8 * n_runs * (n_epochs + 1) * (2 + d + n_gradients * d) <= HISTORY_BYTES:  # any history fits
@@ -267,9 +261,7 @@ def check_history(history: History, n_epochs: int, n_gradients: int, d: int, n_r
     elif history == "costs":
         remedy = "history=None"
     runs = f"{n_runs} runs of " if n_runs > 1 else ""
-    kept = " and gradients" if n_gradients else ""
-    if history == "samples":
-        kept = f" and {n_gradients} samples"
+    kept = f" and {n_gradients} samples" if history == "samples" else ""
     if 8 * numbers > HISTORY_BYTES:
         raise ValueError(
             f"history={history!r} would take {8e-9 * numbers:.1f} GB for {runs}{n_epochs} epochs of {d} "

@@ -14,19 +14,22 @@ from typing import Any, NoReturn
 import numpy as np
 
 from fastgd.checks import InvalidDataError, check_regular, path_text
+from fastgd.data.coding import Coding, check_coding
 from fastgd.data.files import Path
 from fastgd.io import npz
 from fastgd.public import public
-from fastgd.solver import exchange, results, summary
+from fastgd.solver import exchange, groups, results, summary, targets
+from fastgd.solver.groups import Stored
 from fastgd.solver.results import FitResult
 from fastgd.solver.state import FitState
 from fastgd.solver.summary import Summary
 from fastgd.solver.table import is_by_sample
+from fastgd.solver.targets import MultiTargetFit
 
 
 @public
 def load(path: Path) -> Any:
-    """Load a fit or a summary that its `save` wrote, or a fit that `FitResult.to_json` wrote.
+    """Load what `save` of a fit or a summary wrote, or a fit that `FitResult.to_json` wrote.
 
     Parameters
     ----------
@@ -34,10 +37,10 @@ def load(path: Path) -> Any:
 
     Returns
     -------
-    FitResult or Summary
+    FitResult, MultiTargetFit, Summary or GroupedSummary
         All attributes equal the saved ones to the bit. As `w0` of another call a fit continues as the saved
-        one would. Only `plot("path")` is not available, since it draws the caller's data. A fit from JSON has
-        no histories, and another call begins at its weights.
+        one would. Of pictures only `plot("cost")` is available, since others draw the caller's data. A fit
+        from JSON has no histories, and another call begins at its weights.
 
     Raises
     ------
@@ -56,7 +59,10 @@ def load(path: Path) -> Any:
     ...     fastgd.load(path).w == fit.w
     True
     """
-    return _loaded(path, {results.KIND: FitResult, summary.KIND: Summary})
+    kinds = {
+        results.KIND: FitResult, targets.KIND: MultiTargetFit, summary.KIND: Summary, groups.KIND: Stored,
+    }  # fmt: skip
+    return _loaded(path, kinds)
 
 
 def load_fit(path: Path) -> FitResult:
@@ -73,9 +79,16 @@ def _loaded(path: Path, kinds: dict[str, type]) -> Any:
     try:
         if type(found) is Summary:
             found.check_sizes()
+        elif type(found) is Stored:
+            return found.grouped()
         else:
-            _need("value", type(found) is FitResult and found._rows is None)
-            _check(found)
+            fits = found.fits if type(found) is MultiTargetFit else (found,)
+            _need("value", bool(fits) and all(type(fit) is FitResult and fit._rows is None for fit in fits))
+            for fit in fits:
+                _check(fit)
+            if type(found) is MultiTargetFit:
+                _need("names", len(found.target_names) in (0, len(fits)))
+                _need("fits", len({(np.shape(fit.w), fit.feature_names) for fit in fits}) == 1)
     except InvalidDataError as error:
         raise InvalidDataError(f"{os.fspath(path)} {error}") from None
     return found
@@ -129,6 +142,7 @@ def _fit(about: dict[str, Any]) -> FitResult:
         intercept=intercept,
         learning_rates=np.empty(0),
         feature_names=names,
+        coding=_coding(about),
         _last=(w, intercept),
         _cost=None if cost is None else _number("cost", cost),
         _options=about["options"],
@@ -137,9 +151,16 @@ def _fit(about: dict[str, Any]) -> FitResult:
     )
     _need("weights", len(w) == 1 if is_one else len(w) > 0)
     npz.check_types(fit)
+    check_coding(fit.coding)
     for name in exchange.COUNTS:
         _need(name, 0 <= getattr(fit, name) < 1 << 63)
     return fit
+
+
+def _coding(about: dict[str, Any]) -> Coding:
+    """The coding in an object of JSON, which an earlier fastgd wrote without."""
+    categories = {name: tuple(levels) for name, levels in about.get("categories", {}).items()}
+    return Coding(about.get("target", ""), categories, tuple(about.get("classes", ())))
 
 
 def _number(name: str, value: Any) -> float:
@@ -173,6 +194,7 @@ def _check(fit: FitResult) -> None:
     }
     for name, shape in shapes.items():
         _need_shape(name, getattr(fit, name), *shape)
+    check_coding(fit.coding)
     _need("_order", 0 <= fit._order.seed < 1 << 64)
     _need_shape("_last", fit._last[0], d)
     if fit._state is not None:

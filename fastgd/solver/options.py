@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from fastgd import callers, checks, display
 from fastgd.data.backend import Backend
+from fastgd.data.dataset import Dataset
 from fastgd.engine import threads
 from fastgd.engine.blocks import Floats
 from fastgd.schedules import LearningRate
@@ -53,6 +54,10 @@ def of_kind(category: type[Warned], kind: str, message: str) -> Warned:
     return warning
 
 
+DIVERGED = "diverged"
+"""The kind of reports that are RuntimeWarnings."""
+
+
 class Report(NamedTuple):
     """A stored warning, to be shown together with those of other fits."""
 
@@ -95,6 +100,8 @@ class Options:
     """A list that collects warnings instead of showing them at once."""
     summaries: list[Summary] | None = None
     """A list that gets the summary of the rows, if they are fitted by squared errors."""
+    problems: list[Any] | None = None
+    """A list that gets the `Problem` of the run, for what its reads have found."""
     words: Words = PYTHON
     progress: bool = False
     checkpoint: Any = None
@@ -102,8 +109,18 @@ class Options:
     resume: Any = None
     is_adaptive: bool = False
     """Whether the rate is divided by 5 when a stopping rule would end the run: `callbacks.AdaptiveRate`."""
+    n_runs: int = 1
+    """The number of runs that keep a history each."""
     is_part: bool = False
     """Whether X is one part of the data, and the run continues with other parts (`partial_fit`)."""
+
+    def n_gradients(self, rows: Dataset, is_full_batch: bool) -> int:
+        """The number of gradients that the history of an epoch keeps. Full batch keeps them if there is
+        room."""
+        if self.history == "samples":
+            return rows.n
+        numbers = self.n_runs * (self.n_epochs + 1) * (2 + 2 * rows.d)
+        return int(is_full_batch and self.history == "epochs" and 8 * numbers <= loop.HISTORY_BYTES)
 
     def warn(self, kind: str, message: str, badness: float = 0.0) -> None:
         """Warn the caller of the public function, or keep the warning in `reports`."""

@@ -19,7 +19,7 @@ from fastgd.solver.descents import Descent
 from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.loop import Run
 from fastgd.solver.objective import Objective
-from fastgd.solver.options import Plan, Solver
+from fastgd.solver.options import DIVERGED, Plan, Report, Solver
 from fastgd.solver.results import FitResult
 
 MAPPED = 1 << 12
@@ -77,7 +77,8 @@ def result_of(
         method=descent.stepper.method,
         elapsed=time.perf_counter() - began,
         feature_names=dataset.columns,
-        _rows=dataset if dataset.is_random else None,
+        coding=dataset.coding,
+        _rows=None if rows.is_once else rows,
         _samples=samples,
         _w0=None if isinstance(options.w0, FitResult) else options.w0,
         _order=plan.order,
@@ -190,7 +191,11 @@ def report_divergence(
     if options.on_divergence == "raise":
         message += words.aside(" (the finite part of the run is in the error's .result)")
         raise DivergenceError(message, result, epoch, limit, rate)
-    callers.warn(f"{message}; the result is the finite part of the run", RuntimeWarning)
+    message += "; the result is the finite part of the run"
+    if options.reports is None:
+        callers.warn(message, RuntimeWarning)
+    else:
+        options.reports.append(Report(DIVERGED, message, -float(epoch)))
 
 
 def _safe(descent: Descent) -> tuple[float, float] | tuple[None, None]:

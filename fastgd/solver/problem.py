@@ -57,10 +57,11 @@ class Problem:
         self._saved, self._earlier, self.given_moments = saved, earlier, moments
         self.is_plain = objective.is_plain and not objective.is_standardized
         """Whether the cost is (1/n) Σ (x·w − y)² and points are w."""
-        self._own_passes = 0
+        self._own_passes, self.is_resumed = 0, False
+        """`is_resumed`: whether the statistics are about the reference of an earlier run."""
         self._centred: Statistics | None = None
-        self.is_resumed = False
-        """Whether the statistics are about the reference of an earlier run."""
+        self.sums_targets = False
+        """Whether `centred` sums the targets, as summaries need."""
 
     @property
     def n_passes(self) -> int:
@@ -157,9 +158,8 @@ class Problem:
     def centred(self) -> Statistics:
         """The statistics of √s·[x − x_ref, 1]."""
         if self._centred is None:
-            result = centring.read_centred(
-                self.rows, self.objective.fit_intercept, self.backend, self._n_threads, self._saved
-            )
+            about = self.rows, self.objective.fit_intercept, self.backend, self._n_threads, self._saved
+            result = centring.read_centred(*about, has_targets=self.sums_targets)
             self._centred, self.is_resumed = result.statistics, result.is_resumed
             self._own_passes += result.n_passes
         return self._centred

@@ -46,6 +46,11 @@ class Products(NamedTuple):
         Σ s (x − mean)(r − r_mean).
     s : float
         Σ s (r − r_mean)².
+    y_offset : float
+        mean(y) − y_ref.
+    y_squares : float
+        Σ s (y − mean(y))². It could be computed from the others, but not with all its digits where weights of
+        reference of like columns cancel.
     error : float
         About the rounding error of s.
     noise : ndarray (d,)
@@ -62,6 +67,8 @@ class Products(NamedTuple):
     S: Floats
     c: Floats
     s: float
+    y_offset: float
+    y_squares: float
     error: float
     noise: Floats
 
@@ -69,11 +76,11 @@ class Products(NamedTuple):
     def none(cls, d: int) -> Products:
         """The products of no rows."""
         zeros = np.zeros(d)
-        return cls(0.0, zeros, 0.0, zeros, zeros, 0.0, np.zeros((d, d)), zeros, 0.0, 0.0, zeros)
+        return cls(0.0, zeros, 0.0, zeros, zeros, 0.0, np.zeros((d, d)), zeros, 0.0, 0.0, 0.0, 0.0, zeros)
 
     @classmethod
     def of(cls, statistics: Statistics, y_shift: float = 0.0) -> Products:
-        """From the statistics of √s·[x − x_ref, 1] and √s·(y − y_shift)."""
+        """From the statistics of √s·[x − x_ref, 1] and √s·(y − y_shift), with sums of the targets."""
         G, d = statistics.G, len(statistics.x_ref)
         total = float(G[d, d])
         offset, r_mean = G[d, :d] / total, float(statistics.c[d] / total)
@@ -84,10 +91,14 @@ class Products(NamedTuple):
         s = max(0.0, statistics.s - total * r_mean * r_mean)
         *w_ref, b = statistics.w_ref.tolist()
         y_ref = b + y_shift
-        r_mean += math.fsum([b, y_shift, -y_ref])
+        lost = math.fsum([b, y_shift, -y_ref])
+        about, moment, square = statistics.targets
+        y_mean = moment / total
         products = cls(
-            total, statistics.x_ref.copy(), y_ref, np.array(w_ref), offset, r_mean, S, c, s, 0.0, np.zeros(d)
-        )
+            total, statistics.x_ref.copy(), y_ref, np.array(w_ref), offset, r_mean + lost, S, c, s,
+            math.fsum([y_mean, about, -b, lost]), max(0.0, square - total * y_mean * y_mean),
+            0.0, np.zeros(d),
+        )  # fmt: skip
         # Each residual has a rounding error of about eps·|y|.
         squares = EPS * EPS * products.squares_of_y
         return products._replace(
@@ -100,7 +111,7 @@ class Products(NamedTuple):
 
     @property
     def y_mean(self) -> float:
-        return math.fsum([self.y_ref, self.r_mean, *(self.offset * self.w_ref).tolist()])
+        return self.y_ref + self.y_offset
 
     @property
     def with_y(self) -> Floats:
@@ -108,14 +119,9 @@ class Products(NamedTuple):
         return self.c + _times(self.S, self.w_ref)
 
     @property
-    def squares_about_mean(self) -> float:
-        """Σ s (y − mean(y))²."""
-        return max(0.0, self.s + float(np.sum(self.w_ref * (self.c + self.with_y))))
-
-    @property
     def squares_of_y(self) -> float:
         """Σ s y²."""
-        return self.squares_about_mean + self.total * self.y_mean * self.y_mean
+        return self.y_squares + self.total * self.y_mean * self.y_mean
 
     def solution(self) -> Floats:
         """v such that w_ref + v are the weights with the least cost, with an intercept."""
@@ -131,7 +137,8 @@ class Products(NamedTuple):
         steps = (-moved * w_ref).tolist(), (-self.offset * v).tolist()
         r_mean = math.fsum([self.r_mean, self.y_ref, -y_ref, *steps[0], *steps[1]])
         return Products(
-            self.total, x_ref, y_ref, w_ref, moved + self.offset, r_mean, self.S, c, s, error, self.noise
+            self.total, x_ref, y_ref, w_ref, moved + self.offset, r_mean, self.S, c, s,
+            math.fsum([self.y_offset, self.y_ref, -y_ref]), self.y_squares, error, self.noise,
         )  # fmt: skip
 
     def _moved(self, v: Floats) -> tuple[Floats, float, float]:
@@ -220,12 +227,14 @@ class Products(NamedTuple):
         if total <= 4.0 * EPS * self.total:
             return self._nothing_without(part)
         delta, r_delta = self.offset - part.offset, self.r_mean - part.r_mean
-        share = part.total / total
+        y_delta, share = self.y_offset - part.y_offset, part.total / total
         factor = self.total * share
         left = Products(
             total, self.x_ref, self.y_ref, self.w_ref, self.offset + share * delta,
             self.r_mean + share * r_delta, self.S - part.S - factor * np.outer(delta, delta),
             self.c - part.c - factor * delta * r_delta, self.s - part.s - factor * r_delta * r_delta,
+            self.y_offset + share * y_delta,
+            max(0.0, self.y_squares - part.y_squares - factor * y_delta * y_delta),
             self.error + part.error + EPS * self.s, self.noise + part.noise + EPS * np.diag(self.S),
         )  # fmt: skip
         if not left._can_be_rows(self, part):
@@ -269,7 +278,7 @@ class Products(NamedTuple):
         """The products with all weights multiplied."""
         return self._replace(
             total=factor * self.total, S=factor * self.S, c=factor * self.c, s=factor * self.s,
-            error=factor * self.error, noise=factor * self.noise,
+            y_squares=factor * self.y_squares, error=factor * self.error, noise=factor * self.noise,
         )  # fmt: skip
 
     def of_columns(self, columns: list[int]) -> Products:
@@ -293,17 +302,18 @@ class Products(NamedTuple):
         w_k, d = float(self.w_ref[k]), len(self.c)
         S, c_y = self.S.copy(), self.with_y
         S[k], S[:, k] = c_y, c_y
-        S[k, k] = self.squares_about_mean
+        S[k, k] = self.y_squares
         x_ref, offset = self.x_ref.copy(), self.offset.copy()
-        x_ref[k], offset[k] = self.y_ref, self.y_mean - self.y_ref
+        x_ref[k], offset[k] = self.y_ref, self.y_offset
         plain = self.S[:, k].copy()
         plain[k] = c_y[k]
         # The products with y sum terms that cancel, if weights of reference of like columns are large.
         noise = self.noise.copy()
-        noise[k] = self.precision * self._size(self.w_ref)
+        noise[k] = self.precision * math.sqrt(self._size(self.w_ref) * self.y_squares)
         exchanged = Products(
             self.total, x_ref, float(self.x_ref[k]), np.zeros(d), offset, float(self.offset[k]), S, plain,
-            float(self.S[k, k]), 4.0 * EPS * float(self.S[k, k]), noise,
+            float(self.S[k, k]), float(self.offset[k]), float(self.S[k, k]),
+            4.0 * EPS * float(self.S[k, k]), noise,
         )  # fmt: skip
         if self.s < w_k * w_k * exchanged.s:
             w_ref = -self.w_ref / w_k
@@ -341,12 +351,14 @@ def _joined(a: Products, b: Products, about: Products) -> Products:
     total = a.total + b.total
     share = b.total / total
     factor = a.total * share
-    delta, r_delta = b.offset - a.offset, b.r_mean - a.r_mean
+    delta, r_delta, y_delta = b.offset - a.offset, b.r_mean - a.r_mean, b.y_offset - a.y_offset
     between = factor * r_delta * r_delta
     return Products(
         total, *reference, a.offset + share * delta, a.r_mean + share * r_delta,
         a.S + b.S + factor * np.outer(delta, delta), a.c + b.c + factor * delta * r_delta,
-        a.s + b.s + between, a.error + b.error + 4.0 * EPS * between, a.noise + b.noise,
+        a.s + b.s + between, a.y_offset + share * y_delta,
+        a.y_squares + b.y_squares + factor * y_delta * y_delta,
+        a.error + b.error + 4.0 * EPS * between, a.noise + b.noise,
     )  # fmt: skip
 
 

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastgd import display
-from fastgd.data.backend import Backend, resolve
+from fastgd.data.backend import Backend
+from fastgd.data.coding import NO_CODING, Coding
 from fastgd.data.dataset import Dataset
-from fastgd.data.frames import as_row, by_name
 from fastgd.engine.blocks import Floats
 from fastgd.public import public
 from fastgd.solver import status
-from fastgd.solver.each_row import predict
+from fastgd.solver.each_row import predict_by_name
 from fastgd.solver.options import Solver
 from fastgd.solver.orders import IN_ORDER, Order
+from fastgd.solver.pictured import Pictured
 from fastgd.solver.planner import Method
 from fastgd.solver.scores import Scored
 from fastgd.solver.state import FitState
-from fastgd.solver.statistics import Statistics
-from fastgd.solver.summaries import Summaries
 from fastgd.solver.table import Tabular
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 KIND = "fit"
 """The kind of file that `FitResult.save` writes."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class FitResult(Tabular, Scored):
+class FitResult(Pictured, Tabular, Scored):
     """A fitted linear model, its histories, and how the fit ended.
 
     If X had shape (n,), w is a float and histories of weights have one axis.
@@ -61,7 +57,8 @@ class FitResult(Tabular, Scored):
         For full-batch descent the gradient of each epoch's step: ∂cost/∂w at the weights before the step,
         or with `nesterov` at the point ahead of them, without the part of l1. For SGD with
         `history="samples"`, the gradient of every step, (n_epochs, n) or (n_epochs, n, d), in the order of
-        the steps. None for other SGD, and for models of losses with kinks.
+        the steps. None for other SGD, for models of losses with kinks, and where weights and gradients
+        together would take more than 1 GB.
     intercept_gradient_history : ndarray (n_epochs,) or None
         For full-batch descent the same for a fitted intercept.
     learning_rates : ndarray (n_epochs,)
@@ -83,6 +80,8 @@ class FitResult(Tabular, Scored):
         Seconds.
     feature_names : tuple of str
         The column names of a data frame or a table in files.
+    coding : Coding
+        Of a table in files: its `target`, the levels of its `categories`, and the labels of its `classes`.
     """
 
     w: float | Floats
@@ -106,6 +105,7 @@ class FitResult(Tabular, Scored):
     method: Method
     elapsed: float
     feature_names: tuple[str, ...] = ()
+    coding: Coding = NO_CODING
     _rows: Dataset | None = field(default=None, repr=False)
     """The caller's arrays, not copied and not pickled."""
     _samples: tuple[list[Any], list[Any]] | None = field(default=None, repr=False)
@@ -137,15 +137,6 @@ class FitResult(Tabular, Scored):
     def __repr__(self) -> str:
         intercept = f", intercept={display.number(self.intercept)}" if self._has_intercept else ""
         return f"FitResult(w={display.weights(self.w)}{intercept}, {self._outcome})"
-
-    def _repr_html_(self) -> str:
-        places = ("w",) if np.ndim(self.w) == 0 else tuple(map(str, range(np.size(self.w))))
-        names = self.feature_names or places
-        pairs = zip(names, np.ravel(self.w).tolist(), strict=True)
-        rows = [(name, display.number(value)) for name, value in pairs]
-        if self._has_intercept:
-            rows.insert(0, ("intercept", display.number(self.intercept)))
-        return display.table(f"FitResult: {self._outcome}", ("feature", "weight"), rows)
 
     @property
     def _has_intercept(self) -> bool:
@@ -180,17 +171,14 @@ class FitResult(Tabular, Scored):
         ----------
         X : number, array (n,), array (n, d) or table
             As in `fastgd.forward`. If the columns of X and of the fit have names, columns are selected by
-            name.
+            name. A data frame has the categories of the fit as text, or their features.
 
         Returns
         -------
         float or ndarray (n,)
             A float if X is a number or a row of a pandas data frame.
         """
-        if (row := as_row(X, self.feature_names)) is not None:
-            scores = predict(row, self.w, self.intercept)
-            return float(np.ravel(scores)[0])
-        return predict(by_name("X", X, self.feature_names), self.w, self.intercept)
+        return predict_by_name(X, self.feature_names, self.coding, self.w, self.intercept)
 
     def trace(self, *, digits: int | None = None, full: bool | None = None, predict: Any = None) -> str:
         """The text that the lesson's program prints for this fit.
@@ -220,36 +208,6 @@ class FitResult(Tabular, Scored):
 
         return trace(self, digits, full, predict)
 
-    def plot(self, kind: str | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the fit with matplotlib and return the axes. The figure is not shown.
-
-        Parameters
-        ----------
-        kind : {"cost", "path"}, optional
-            "cost" draws the cost against the epoch. "path" draws the steps on the curve of the cost (one
-            weight) or on its contours (two weights). The default is "path" for one or two weights, otherwise
-            "cost".
-        ax : matplotlib axes, optional
-            Where to draw; by default a new figure.
-
-        Returns
-        -------
-        matplotlib axes
-
-        Raises
-        ------
-        ModuleNotFoundError
-            If matplotlib is not installed: pip install 'fastgd[plot]'.
-        """
-        from fastgd.plots import plot
-
-        return plot(self, kind, ax)
-
-    def _statistics(self) -> Statistics:
-        """The statistics of the rows of the fit, by one pass."""
-        assert self._rows is not None
-        return Summaries(self._rows, np.zeros(self._rows.d), resolve("auto"), None).statistics
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything but X and y to a file for `fastgd.load`.
 
@@ -258,8 +216,13 @@ class FitResult(Tabular, Scored):
         """
         from fastgd.io import npz
 
-        w0, samples = npz.storable(self._w0), npz.storable(self._samples)
-        npz.write(path, KIND, replace(self, _rows=None, _w0=w0, _samples=samples))
+        npz.write(path, KIND, self._stored())
+
+    def _stored(self) -> FitResult:
+        """The fit as it stands in a file."""
+        from fastgd.io.npz import storable
+
+        return replace(self, _rows=None, _w0=storable(self._w0), _samples=storable(self._samples))
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The fit as JSON, for other programs. `fastgd.load` reads it.
@@ -280,6 +243,7 @@ class FitResult(Tabular, Scored):
             - one_dimension: whether X had shape (n,)
             - intercept, and cost after the last epoch including penalties, or null if it is not known
             - n_epochs, n_samples, n_updates, n_passes, solver, backend, method, elapsed
+            - target, categories ({column: levels}), classes: as `coding`
             - options: loss, loss_parameters, l1, l2, fit_intercept, standardize, precondition, momentum,
               nesterov, batch_size, average, learning_rate (null for a schedule), n_epochs, tol, has_weights
 

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastgd.checks import InvalidDataError
+from fastgd.checks import InvalidDataError, RowPlace
 from fastgd.data.arrays import ArrayRows, as_array, as_sample_weight
+from fastgd.data.coding import Codes, unknown_text
+from fastgd.data.dataset import Dataset
 from fastgd.domains import CLASSES
-from fastgd.engine.blocks import Floats
+from fastgd.engine import reduce
+from fastgd.engine.blocks import Array, Floats
 from fastgd.losses import NAMED, Loss, SquaredError, as_loss
 from fastgd.public import public
+from fastgd.solver.each_row import predict
 from fastgd.solver.objective import check_loss
 
 
@@ -34,6 +38,7 @@ class Scored:
         X : array (n,), array (n, d) or table
             As in `predict`.
         y : array (n,)
+            If the fit has labels of classes in its `coding`, these labels.
         sample_weight : array (n,), optional
             s ≥ 0.
 
@@ -57,7 +62,7 @@ class Scored:
 
 
 def _score(fit: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    scores, targets = np.atleast_1d(fit.predict(X)), as_array("y", y)
+    scores, targets = np.atleast_1d(fit.predict(X)), _targets(fit.coding.classes, y)
     if targets.shape != scores.shape:
         raise InvalidDataError(f"has shape {targets.shape}; X has {len(scores)} rows", what="y")
     rows, loss = ArrayRows(scores, targets), loss_of(fit)
@@ -69,6 +74,33 @@ def _score(fit: Any, X: Any, y: Any, sample_weight: Any) -> float:
     if loss.domain is CLASSES:
         return float(np.average((scores > 0.0) == (targets > 0.0), weights=weights))
     return r_squared(targets.astype(np.float64), loss.predictions(scores), weights)
+
+
+def _targets(classes: tuple[str, ...], y: Any) -> Any:
+    """y as an array, of 0 and 1 for the labels of two classes."""
+    if not classes:
+        return as_array("y", y)
+    codes = Codes(classes).of(y)
+    if (codes < 0).any():
+        row = int((codes < 0).argmax())
+        value = list(y)[row]
+        raise InvalidDataError(
+            unknown_text(value, classes, "labels"), what="y", value=value, at=RowPlace("", row)
+        )
+    return codes.astype(np.float64)
+
+
+def accuracy(fit: Any, rows: Dataset) -> float:
+    """The share of rows, by weight, whose class a score above 0 tells, from one pass."""
+    w, columns = np.atleast_1d(fit.w), slice(None) if np.ndim(fit.w) else 0
+
+    def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
+        s = weights if len(weights) else np.ones(len(y))
+        is_hit = (predict(X[:, columns], fit.w, fit.intercept, n_threads=1) > 0.0) == (y > 0.0)
+        return np.array([s.sum(), s[is_hit].sum()])
+
+    total, hits = reduce.reduce(rows, task, None, 2, effort=max(1, len(w) // 16)).tolist()
+    return float(hits / total)
 
 
 def loss_of(fit: Any) -> Loss:

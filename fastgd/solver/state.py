@@ -65,7 +65,9 @@ def problem_of(plan: Plan, rows: Dataset, state: FitState | None) -> Problem:
     saved, earlier = (state.reference, state.scaling) if state is not None else (None, None)
     arguments = rows, plan.objective, plan.rule, plan.backend, plan.options.n_threads
     if not plan.options.is_part:
-        return Problem(*arguments, saved, earlier=earlier)
+        problem = Problem(*arguments, saved, earlier=earlier)
+        problem.sums_targets = plan.options.summaries is not None
+        return problem
     part = Problem(*arguments)
     moments = part.column_sums.moments(rows.n)._replace(largest_target=rows.facts.largest)
     if state is not None and state.moments is not None:

@@ -8,13 +8,16 @@ from the first rows. If these do not represent the rest, the data is read again 
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastgd.data.backend import Backend
 from fastgd.data.dataset import Dataset
+from fastgd.data.transform import TransformedRows
 from fastgd.engine import reduce
 from fastgd.engine.blocks import Array, Floats, Rows, block_rows
 from fastgd.lazy import lazy_property
@@ -34,6 +37,9 @@ GRAM_EFFORT = 16
 
 
 NOT_CENTRED: Floats = np.empty(0)
+N_OF_TARGETS = 3
+"""Sums over the targets beside a table: Σ s t, Σ s t², and the number of rows of weight above 0."""
+ONE_FOLD: NDArray[np.intp] = np.empty(0, np.intp)
 
 
 class Reference(NamedTuple):
@@ -44,6 +50,19 @@ class Reference(NamedTuple):
     w_ref: Floats
     squares: float
     """Σ r² about the reference, which identifies the data."""
+
+
+class Targets(NamedTuple):
+    """Sums over the targets, for what the sums of residuals tell with few digits."""
+
+    about: float
+    moment: float
+    """Σ s (y − about)."""
+    square: float
+    """Σ s (y − about)²."""
+
+
+NO_TARGETS = Targets(0.0, math.nan, math.nan)
 
 
 @dataclass
@@ -62,6 +81,8 @@ class Statistics:
     s: float
     x_ref: Floats = field(default_factory=lambda: NOT_CENTRED)
     """Near the means of the columns, if the rows of X are √s·[x − x_ref, 1]."""
+    targets: Targets = NO_TARGETS
+    """Only the reads of summaries sum the targets."""
 
     @property
     def reference(self) -> Reference:
@@ -139,43 +160,83 @@ class Statistics:
 
 
 def read_statistics(
-    rows: Dataset, w_ref: Floats, n_threads: int | None, backend: Backend = "numba"
+    rows: Dataset,
+    w_ref: Floats,
+    n_threads: int | None,
+    backend: Backend = "numba",
+    has_targets: bool = False,
 ) -> Statistics:
-    """The statistics of all rows about w_ref, in one pass. Rows with NaN or infinity are refused."""
+    """The statistics of all rows about w_ref, in one pass. Rows with NaN or infinity are refused.
+
+    With `has_targets` the rows are √s·[…, 1], and the targets are summed about the last weight.
+    """
     is_plain = backend == "python"
-    statistics = _plain(rows, w_ref) if is_plain else _compiled(rows, w_ref, n_threads)
+    statistics = _plain(rows, w_ref) if is_plain else _compiled(rows, w_ref, n_threads, has_targets)
     if not statistics.is_finite:
         rows.refuse_nonfinite()
     return statistics
 
 
-def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None) -> Statistics:
-    d = rows.d
+def _compiled(rows: Rows, w_ref: Floats, n_threads: int | None, has_targets: bool) -> Statistics:
+    d, base, shift, size = rows.d, rows, NOT_CENTRED, node_size(rows.d)
+    if isinstance(rows, TransformedRows) and rows.is_weighted and (rows.scale == 1.0).all():
+        base, shift = rows.rows, rows.shift  # the kernels centre and weight the rows
 
-    def task(_start: int, X: Array, y: Array, _weights: Floats) -> Floats:
-        return sums_of(X, y, w_ref)
+    def task(_start: int, X: Array, y: Array, weights: Floats) -> Floats:
+        sums = sums_of(X, y, weights, shift, w_ref)
+        if not has_targets:
+            return sums
+        # Σ s (y − b)² and Σ s (y − b) are the first two sums of a column y, centred by b.
+        return np.append(sums, sums_of(y[:, None], y, weights, w_ref[-1:], np.zeros(2))[:2])
 
-    sums = reduce.reduce(rows, task, n_threads, node_size(d), effort(d), rows_together(d))
-    return unpacked(sums, rows.n, w_ref)
+    more = 2 if has_targets else 0
+    sums = reduce.reduce(base, task, n_threads, size + more, effort(d), rows_together(d))
+    statistics = unpacked(sums[:size], rows.n, w_ref)
+    if has_targets:
+        square, moment = sums[size:].tolist()
+        statistics.targets = Targets(float(w_ref[-1]), moment, square)
+    return statistics
 
 
-def sums_of(X: Array, y: Array, w_ref: Floats) -> Floats:
-    """The lower triangle of Σ z zᵀ, z = [x, r], of a run of rows."""
+def sums_of(X: Array, y: Array, weights: Floats, shift: Floats, w_ref: Floats) -> Floats:
+    """The lower triangle of Σ z zᵀ of a run of rows, with z = √s·[x − shift, 1, r].
+
+    With an empty shift z is [x, r]. The 1 is there if w_ref has a number more than shift.
+    """
     from fastgd.kernels import gram
 
     x, d = X.reshape(-1), len(w_ref)
     if d <= gram.FEW:
-        return gram.run_few(x, y, tuple(w_ref), (0.0,) * gram.size(d))
-    return gram.run(x, y, w_ref, rows_together(d))
+        return gram.run_few(x, y, weights, tuple(shift), tuple(w_ref), (0.0,) * gram.size(d))
+    if not len(shift):
+        return gram.run(x, y, w_ref, rows_together(d))
+    return centred_sums(X, y, weights, ONE_FOLD, 1, shift, w_ref)[0]
+
+
+def centred_sums(
+    X: Array, y: Array, weights: Floats, of_row: NDArray[np.intp], k: int, shift: Floats, w_ref: Floats,
+    has_targets: bool = False,
+) -> Floats:  # fmt: skip
+    """The sums of `kernels.gram_of_folds.run` of a run of rows, for each of k folds."""
+    from fastgd.kernels import gram_of_folds
+
+    block = rows_together(len(w_ref))
+    sums: Floats = gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref, block, has_targets)
+    return sums
 
 
 def _plain(rows: Dataset, w_ref: Floats) -> Statistics:
     """The statistics by NumPy, for the pure-Python backend."""
     xs, ys, _ = rows.lists()
-    X, y = np.array(xs).reshape(len(ys), -1), np.array(ys)
-    with np.errstate(all="ignore"):
-        r = y - X @ w_ref
-        return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r))
+    return of_arrays(np.array(xs).reshape(len(ys), -1), np.array(ys), w_ref)
+
+
+@np.errstate(all="ignore")
+def of_arrays(X: Floats, y: Floats, w_ref: Floats) -> Statistics:
+    """The statistics by NumPy, with sums of the targets as if the last column were √s."""
+    r, t = y - X @ w_ref, y - X[:, -1] * w_ref[-1]
+    targets = Targets(float(w_ref[-1]), float(X[:, -1] @ t), float(t @ t))
+    return Statistics(len(y), w_ref, X.T @ X, X.T @ r, float(r @ r), targets=targets)
 
 
 def sum_of(parts: list[Statistics]) -> Statistics:
@@ -184,7 +245,10 @@ def sum_of(parts: list[Statistics]) -> Statistics:
     for part in parts[1:]:
         G += part.G
         c += part.c
-    return Statistics(parts[0].n, parts[0].w_ref, G, c, sum(part.s for part in parts))
+    moments = (sum(part.targets[k] for part in parts) for k in (1, 2))
+    targets = Targets(parts[0].targets.about, *moments)
+    squares = sum(part.s for part in parts)
+    return Statistics(parts[0].n, parts[0].w_ref, G, c, squares, targets=targets)
 
 
 def rows_together(d: int) -> int:

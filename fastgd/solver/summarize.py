@@ -19,13 +19,15 @@ from fastgd.data.files import Path
 from fastgd.data.transform import ShiftedTargets
 from fastgd.engine import threads
 from fastgd.public import public
-from fastgd.solver import centring, once
+from fastgd.solver import blas, centring, once
 from fastgd.solver.checkpoint import Checkpoint, described
 from fastgd.solver.folds import MOST, Folds
 from fastgd.solver.inputs import as_dataset, check_weights
 from fastgd.solver.options import Options
+from fastgd.solver.problem import Problem
 from fastgd.solver.products import Products
-from fastgd.solver.statistics import FAR, Statistics
+from fastgd.solver.statistics import FAR, Statistics, Targets
+from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
 
 FIRST_TARGETS = 4096
@@ -98,6 +100,8 @@ def read(X: Any, y: Any, sample_weight: Any, folds: Any, **how: Any) -> tuple[Su
     )  # fmt: skip
     options.check()
     rows = as_dataset(X, y, sample_weight)
+    if isinstance(rows, Summarized):
+        rows.refuse("summarize")
     once.check_log(options, rows)
     log = None
     try:
@@ -123,7 +127,9 @@ def of_rows(
     """The summary of rows, and the number of passes."""
     y_ref = _far_target(rows)
     shifted = ShiftedTargets(rows, y_ref) if y_ref else rows
-    result = centring.read_centred(shifted, True, resolve("auto"), n_threads, None, folds)
+    result = centring.read_centred(
+        shifted, True, resolve("auto"), n_threads, None, folds, has_targets=True
+    )  # fmt: skip
     whole = of_statistics(result.statistics, rows, target, y_ref)
     parts = []
     for statistics, n in result.parts:
@@ -143,12 +149,51 @@ def _far_target(rows: Dataset) -> float:
 def of_statistics(statistics: Statistics, rows: Dataset, target: str = "y", y_ref: float = 0.0) -> Summary:
     """The summary with the statistics of √s·[x − x_ref, 1] and y − y_ref."""
     if not statistics.is_finite:
-        centring.refuse_overflow()
+        centring.refuse_overflow(np.diag(statistics.G))
     n = rows.facts.n_counted if rows.has_weights else rows.n
     products = Products.of(statistics, y_ref)
     if not math.isfinite(products.squares_of_y):
         raise InvalidDataError("y is too large: its squares overflow; scale it")
-    return Summary(n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products)
+    return Summary(
+        n, rows.columns, target, rows.has_weights, False, rows.is_scalar, products, coding=rows.coding
+    )
+
+
+def of_problem(problem: Problem) -> Summary | None:
+    """The summary from the statistics of a problem of squared errors. Without an intercept its means are 0.
+
+    It takes no pass if the problem has statistics, and one over few rows. None for more rows without them.
+    """
+    rows, has_intercept = problem.rows, problem.objective.fit_intercept
+    if not (problem.has_statistics or rows.has_at_most(centring.ACCURATE_ROWS)):
+        return None
+    if has_intercept:
+        return of_statistics(_with_targets(problem.centred), rows)
+    statistics = problem.statistics if problem.is_plain else problem.centred
+    return of_statistics(_with_targets(_mirrored(statistics, problem.total)), rows)
+
+
+def _mirrored(statistics: Statistics, total: float) -> Statistics:
+    """From statistics of √s·x those of √s·[x, 1] for the rows and their mirror images (−x, −y), each of half
+    the weight: means are 0, and least squares without an intercept are the same. `total` is Σ s."""
+    d = len(statistics.c)
+    G, c = np.zeros((d + 1, d + 1)), np.append(statistics.c, 0.0)
+    G[:d, :d], G[d, d] = statistics.G, total
+    return Statistics(total, np.append(statistics.w_ref, 0.0), G, c, statistics.s, np.zeros(d))
+
+
+def _with_targets(statistics: Statistics) -> Statistics:
+    """The statistics with sums of the targets b + (x − x_ref)·w_ref + r, from those of the residuals."""
+    if not math.isnan(statistics.targets.moment):
+        return statistics
+    *_, b = statistics.w_ref.tolist()
+    w = statistics.w_ref.copy()
+    w[-1] = 0.0
+    with blas.one_thread():
+        moved = statistics.G @ w
+    square = statistics.s + float(np.sum(w * (2.0 * statistics.c + moved)))
+    targets = Targets(b, float(statistics.c[-1] + moved[-1]), max(0.0, square))
+    return replace(statistics, targets=targets)
 
 
 def _no_rows(X: Any, y: Any, sample_weight: Any) -> Summary | None:

@@ -38,6 +38,7 @@ class Summarized(Dataset):
         self.summary, self._needs = summary, needs
         self.d, self.is_scalar = summary.n_features, summary.is_scalar
         self.columns, self.target_name = summary.feature_names, summary.target_name
+        self.coding = summary.coding
         self.has_weights = summary.has_weights or summary.is_scaled
 
     def statistics(self, has_intercept: bool) -> Statistics:

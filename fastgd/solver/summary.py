@@ -12,6 +12,7 @@ import numpy as np
 
 from fastgd import callers, checks, display
 from fastgd.checks import InvalidDataError
+from fastgd.data.coding import NO_CODING, Coding, check_coding
 from fastgd.engine.blocks import Floats
 from fastgd.solver.products import Products
 from fastgd.wording import listed
@@ -69,6 +70,8 @@ class Summary:
     """Whether a row is a number, as in the lesson."""
     products: Products = field(repr=False)
     folds: tuple[Summary, ...] = field(default=(), repr=False)
+    coding: Coding = field(default=NO_CODING, repr=False)
+    """How the columns of a table became numbers."""
 
     def __post_init__(self) -> None:
         for value in self.products:
@@ -198,6 +201,11 @@ class Summary:
                 f"one summary has the target {self.target_name} and the other {other.target_name}: "
                 "exchange one with with_target"
             )
+        if self.coding[1:] != other.coding[1:]:
+            raise InvalidDataError(
+                "one summary has other levels of its categories, or other labels, than the other: read all "
+                "rows as one table"
+            )
         if self.has_weights != other.has_weights:
             raise InvalidDataError(
                 "one summary was made with sample_weight and the other without: make both with weights, "
@@ -263,6 +271,7 @@ class Summary:
             self,
             feature_names=() if names == numbers else tuple(names),
             target_name=target,
+            coding=self.coding._replace(target=target, classes=()),
             products=self.products.with_target(k),
             folds=tuple(fold.with_target(k) for fold in self.folds),
         )
@@ -300,6 +309,7 @@ class Summary:
             raise InvalidDataError("holds arrays that do not fit together")
         if self.n_samples < 0 or len(self.feature_names) not in (0, d) or (self.is_scalar and d > 1):
             raise InvalidDataError("holds values of no summary")
+        check_coding(self.coding)
         for fold in self.folds:
             fold.check_sizes()
             if (fold.n_features, fold.folds) != (d, ()):

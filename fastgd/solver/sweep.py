@@ -95,13 +95,19 @@ class SweepResult:
         """The learning rates of each fit, one for each epoch done."""
         return [fit.learning_rates for fit in self.fits]
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    @public
+    def plot(self, *, ax: Axes | None = None, scale: Literal["linear", "log"] = "linear") -> Axes:
         """Draw cost against epoch with matplotlib, one curve for each fit, and return the axes.
+
+        Of fits that diverged the first epochs are drawn. More than eight fits have a colour bar of their
+        learning rates in place of a legend.
 
         Parameters
         ----------
         ax : matplotlib axes, optional
             Where to draw; by default a new figure.
+        scale : {"linear", "log"}, default "linear"
+            The scale of the costs.
 
         Returns
         -------
@@ -112,9 +118,9 @@ class SweepResult:
         ModuleNotFoundError
             If matplotlib is not installed: pip install 'fastgd[plot]'.
         """
-        from fastgd.plots import plot_sweep
+        from fastgd.plots.sweep import plot_sweep
 
-        return plot_sweep(self, ax)
+        return plot_sweep(self, ax, scale)
 
 
 @public
@@ -204,6 +210,8 @@ def sweep(
         n_threads=n_threads, shuffle=shuffle, seed=seed, track_cost=track_cost,
     )  # fmt: skip
     options.check()
+    _check_rates(learning_rates)
+    options.n_runs = len(learning_rates)
     runs_on, order = resolve(backend), as_order(shuffle, seed)
     rows = as_dataset(X, y, sample_weight)
     check_weights(rows)
@@ -216,10 +224,9 @@ def sweep(
     plan = Plan(solver, objective, rule, options, order, runs_on)
     check_method(plan)
     summarized.check(plan, rows)
-    _check_rates(learning_rates)
     once.check(plan, rows, learning_rates)
     starts = _starts(w0, len(learning_rates), rows)
-    kept = loop.n_gradients(history, rows, solver == "gradient_descent")
+    kept = options.n_gradients(rows, solver == "gradient_descent")
     loop.check_history(history, options.n_epochs, kept, rows.d, len(learning_rates))
     if order.shuffle is True and not rows.is_random:
         rows.reader()  # raises the error

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastgd import reference
+from fastgd import display, reference
 from fastgd.data.frames import places
 from fastgd.engine.blocks import Floats, block_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
 VECTORS = {"w": "", "gradient": "gradient ", "step": "step "}
 """The columns with a number for each weight, and what precedes the names of features in a data frame."""
 
@@ -128,10 +129,7 @@ def _losses(samples: tuple[list[Any], list[Any]], order: NDArray[np.int64], w: F
 
 
 def _frame(fit: Any) -> DataFrame:
-    try:
-        import pandas
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("to_frame() needs pandas: pip install pandas") from error
+    pandas = display.pandas_for("to_frame()")
     columns: list[tuple[str, NDArray[Any]]] = []
     for name, values in _table(fit).items():
         if values.ndim == 1:

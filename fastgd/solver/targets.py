@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastgd import display
+from fastgd import callers, display
 from fastgd.checks import InvalidDataError
 from fastgd.data import frames
 from fastgd.data.arrays import ArrayRows, as_array
@@ -27,12 +27,14 @@ from fastgd.solver.divergence import DivergenceError
 from fastgd.solver.fit import fit
 from fastgd.solver.inputs import as_dataset
 from fastgd.solver.objective import UpdateRule
-from fastgd.solver.options import Options, Report
+from fastgd.solver.options import DIVERGED, Options, Report
 from fastgd.solver.results import FitResult
-from fastgd.solver.statistics import Statistics, read_statistics
+from fastgd.solver.statistics import Statistics, Targets, read_statistics
 from fastgd.solver.summarized import Summarized
 from fastgd.solver.summary import Summary
+from fastgd.wording import listed
 
+KIND = "fit of targets"
 NEEDS_ROWS = "several targets are fitted on statistics, and {what} needs rows: pass one column of y"
 
 
@@ -62,6 +64,8 @@ class MultiTargetFit:
     fits: tuple[FitResult, ...]
     target_names: tuple[str, ...]
     n_passes: int
+
+    is_of_targets = True
 
     @property
     def w(self) -> Floats:
@@ -111,6 +115,18 @@ class MultiTargetFit:
         """Predictions ŷ = X w + intercept, (n, k)."""
         return np.stack([fit.predict(X) for fit in self.fits], axis=-1)
 
+    def save(self, path: Any) -> None:
+        """Write all fits to a file, which `fastgd.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; an existing one is replaced as a whole.
+        """
+        from fastgd.io import npz
+
+        npz.write(path, KIND, replace(self, fits=tuple(fit._stored() for fit in self.fits)))
+
     def __len__(self) -> int:
         return len(self.fits)
 
@@ -141,6 +157,7 @@ class MultiTargetFit:
 def summarize_targets(X: Any, y: Any, sample_weight: Any, n_threads: int | None) -> tuple[list[Summary], int]:
     """The summary of X and each column of y, and the number of passes."""
     names = frames.names_of(y)
+    frames.refuse_repeated("y", names, names)
     targets = as_array("y", y)
     rows = as_dataset(X, np.zeros(len(targets)), sample_weight)
     if not isinstance(rows, ArrayRows):
@@ -152,7 +169,7 @@ def summarize_targets(X: Any, y: Any, sample_weight: Any, n_threads: int | None)
     each = [rows.with_targets(np.ascontiguousarray(column)) for column in targets.T]
     called = [names[j] if names else f"y[:, {j}]" for j in range(len(each))]
     for j, one in enumerate(each):
-        one.target_name = names[j] if names else str(j)
+        one.target_name, one.target_column = (names[j], None) if names else (None, j)
     if rows.has_at_most(centring.ACCURATE_ROWS) or resolve("auto") == "python":
         read = [summarize.of_rows(one, n_threads, None, name) for one, name in zip(each, called, strict=True)]
         return [summary for summary, _ in read], sum(n_passes for _, n_passes in read)
@@ -189,14 +206,23 @@ class _Reading:
         if not table.is_finite:
             for one in self._each:
                 one.refuse_nonfinite()
-            centring.refuse_overflow()
+            centring.refuse_overflow(np.diag(table.G)[: len(x_ref)])
         size = len(x_ref) + 1
         Z, C = table.G[:size, :size], np.column_stack([table.G[:size, size:], table.c[:size]])
         squares = np.append(np.diag(table.G)[size:], table.s)
         return [
-            Statistics(table.n, w_ref, Z, C[:, j].copy(), float(squares[j]), x_ref)
+            Statistics(
+                table.n, w_ref, Z, C[:, j].copy(), float(squares[j]), x_ref, self._sums(j, float(w_ref[-1]))
+            )
             for j, w_ref in enumerate(references)
-        ]
+        ]  # fmt: skip
+
+    def _sums(self, j: int, about: float) -> Targets:
+        """The sums over target j."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            t = self._targets[:, j].astype(np.float64) - about
+            st = t * self._rows.weights if self._rows.has_weights else t
+            return Targets(about, float(np.sum(st)), float(np.sum(st * t)))
 
 
 class _Residuals(View):
@@ -284,7 +310,13 @@ def fit_summaries(
     for kind in dict.fromkeys(report.kind for report, _ in reports):
         same = [pair for pair in reports if pair[0].kind == kind]
         worst, j = max(same, key=lambda pair: pair[0].badness)
-        options.warn(kind, f"{len(same)} of {len(fits)} targets, the worst {called[j]}: {worst.message}")
+        if kind == DIVERGED:
+            which = listed([called[j] for _, j in same])
+            callers.warn(
+                f"{len(same)} of {len(fits)} targets diverged ({which}): {worst.message}", RuntimeWarning
+            )
+        else:
+            options.warn(kind, f"{len(same)} of {len(fits)} targets, the worst {called[j]}: {worst.message}")
     return MultiTargetFit(tuple(fits), names, n_passes)
 
 
@@ -296,6 +328,10 @@ def _starts(w0: Any, k: int) -> list[Any]:
         if len(w0) != k:
             raise InvalidDataError(f"w0 is a fit of {len(w0)} targets, and y has {k}")
         return list(w0.fits)
+    if isinstance(w0, FitResult):
+        raise InvalidDataError(
+            f"w0 is a fit of one target, and y has {k}: pass a fit of all of them, or an array of weights"
+        )
     starts = as_array("w0", w0)
     if starts.ndim == 0 or starts.shape[-1] != k:
         raise InvalidDataError(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastgd
+from tests.law import exact_fractions
 
 SETS = json.loads((Path(__file__).parent.parent / "data" / "strd.json").read_text())["sets"]
 
@@ -99,3 +100,19 @@ def test_columns_and_targets_far_from_zero(rng, center):
     for given in ((X, y), (in_parts(X, y),)):
         ours = fastgd.inference(*given, fit_intercept=True)
         assert digits(ours.standard_errors, exact) > 12
+
+
+@pytest.mark.parametrize("apart", [1e-2, 1e-4, 1e-6])
+def test_digits_of_r_squared_and_f_beside_nearly_equal_columns(rng, apart):
+    """The columns explain little of y, and their weights are large and cancel."""
+    x = rng.normal(size=200)
+    X, y = np.column_stack([x, x + apart * rng.normal(size=200)]), 0.3 * x + rng.normal(size=200) + 5.0
+    P = exact_fractions(X, y)
+    determinant = P[0, 0] * P[1, 1] - P[0, 1] ** 2
+    explained = (
+        P[0, 2] ** 2 * P[1, 1] - 2 * P[0, 1] * P[0, 2] * P[1, 2] + P[1, 2] ** 2 * P[0, 0]
+    ) / determinant
+    share = explained / P[2, 2]
+    found = fastgd.inference(X, y, fit_intercept=True)
+    assert float(abs(Fraction(found.r_squared) - share)) <= 2e-18 / apart + 2e-15
+    assert found.f == pytest.approx(float(share / 2 / ((1 - share) / 197)), rel=2e-17 / apart + 1e-13)

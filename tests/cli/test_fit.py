@@ -123,6 +123,8 @@ def test_log_loss_of_more_than_one_block(told):
     assert found["weights"] == {"x": ref.w[0]}
     assert found["cost_history"] == ref.cost_history.tolist()
     assert found["r2"] is found["root_mean_square_error"] is None
+    p = 1.0 / (1.0 + np.exp(-(found["weights"]["x"] * x.astype(float) + found["intercept"])))
+    assert found["log_loss"] == pytest.approx(-np.mean(np.log(np.where(y == 1, p, 1.0 - p))), rel=1e-9)
 
 
 def test_the_lessons_case_of_one_column(told, run):
@@ -168,7 +170,8 @@ def test_what_has_not_converged_begins_with_that_and_exits_with_1(run, told):
     assert out.endswith("the model is in m.npz, marked as not converged\n")
     assert fastgd.load("m.npz").converged is False
     code, _, err = run("predict", "m.npz", "trips.csv")
-    assert (code, err) == (0, "fastgd: the fit in m.npz has not converged\n")
+    assert code == 0
+    assert err.splitlines()[0] == "fastgd: the fit in m.npz has not converged"
     code, out, err = run(*arguments, "--json")
     assert code == 1
     assert json.loads(out)["not_converged"].startswith("NOT CONVERGED: --epochs 3 ran out")
@@ -239,3 +242,19 @@ def test_the_picture_is_the_cost(run):
     code, out, err = run(*arguments, "cost.txt")
     assert (code, out) == (2, "")
     assert err == "fastgd: cost.txt is not a picture: name a file that ends in .png, .svg or .pdf\n"
+
+
+def test_quiet_says_errors_only(run, told):
+    arguments = ["fit", "trips.csv", "--target", "fare", *FEW]
+    assert run(*arguments, "--quiet", "--save", "m.npz") == (0, "", "")
+    assert fastgd.load("m.npz").w.tolist() == fitted(n_epochs=100_000).w.tolist()
+    short = [*arguments, "--epochs", 3, "--no-standardize", "--strict", "--quiet"]
+    code, out, err = run(*short)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("fastgd: NOT CONVERGED: ")
+    assert run(*short[:-2], "--allow-unconverged", "--quiet") == (0, "", "")
+    code, out, err = run(*arguments, "--learning-rate", 9, "--quiet")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    code, out, err = run(*arguments, "--quiet", "--json")
+    assert (code, err) == (0, "")
+    assert {**json.loads(out), "seconds": 0} == {**told(*arguments), "seconds": 0}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fastgd import __version__, warm
+from fastgd import __version__
+from fastgd.cli import warmup
 from fastgd.cli.main import main
 from tests.conftest import JIT_IS_OFF
 from tests.lesson_programs import FULL_BATCH, SLIDES, STOCHASTIC, printed
@@ -73,9 +74,9 @@ def test_without_arguments_the_lesson_then_a_fit_of_many_samples(capsys):
 @pytest.mark.skipif(JIT_IS_OFF, reason="nothing is compiled under NUMBA_DISABLE_JIT")
 def test_warmup_says_where_the_kernels_are(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("FASTGD_CACHE_DIR", str(tmp_path))
-    (tmp_path / "strict.descend-0.kernel").write_bytes(bytes(200_000))
-    (tmp_path / "strict.cost-0.kernel").write_bytes(bytes(100_000))
-    monkeypatch.setattr(warm, "warmup", lambda progress: 1.25)
+    (tmp_path / "strict.descend-0a0a0a0a0a0a0a0a0a0a0a0a.kernel").write_bytes(bytes(200_000))
+    (tmp_path / "strict.cost-0a0a0a0a0a0a0a0a0a0a0a0a.kernel").write_bytes(bytes(100_000))
+    monkeypatch.setattr(warmup, "warmup", lambda progress: 1.25)
     assert main(["warmup"]) == 0
     assert capsys.readouterr().out == f"2 kernels, 0.3 MB in {tmp_path}; 1.2 s\n"
 
@@ -126,9 +127,9 @@ def test_wrong_usage_ends_with_2_and_a_sentence(capsys, arguments, message):
     ("file", "message"),
     [("no/such/folder/lesson.png", "No such file or directory"), ("lesson.bmpx", "'bmpx' is not supported")],
 )
-def test_a_picture_that_cannot_be_written_ends_with_1_and_a_sentence(tmp_path, capsys, file, message):
+def test_a_picture_that_cannot_be_written_ends_with_2_and_a_sentence(tmp_path, capsys, file, message):
     pytest.importorskip("matplotlib")
-    assert main(["lesson", "--plot", str(tmp_path / file)]) == 1
+    assert main(["lesson", "--plot", str(tmp_path / file)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("fastgd: ")
     assert message in error
@@ -137,7 +138,7 @@ def test_a_picture_that_cannot_be_written_ends_with_1_and_a_sentence(tmp_path, c
 
 def test_without_matplotlib_the_install_line(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["lesson", "--plot", "lesson.png"]) == 1
+    assert main(["lesson", "--plot", "lesson.png"]) == 2
     assert capsys.readouterr().err == "fastgd: plots need matplotlib: pip install 'fastgd[plot]'\n"
 
 
@@ -173,3 +174,16 @@ def shell(command):
         text=True,
         timeout=120,
     )
+
+
+def test_the_lesson_moves(tmp_path, capsys):
+    pytest.importorskip("PIL")
+    from PIL import Image
+
+    file = tmp_path / "lesson.gif"
+    assert main(["lesson", "--epochs", "3", "--animate", str(file)]) == 0
+    assert capsys.readouterr().out.count("Epoch:") == 3
+    with Image.open(file) as picture:
+        assert picture.n_frames == 4  # the start, and each epoch
+    assert main(["lesson", "--animate", str(tmp_path / "lesson.txt")]) == 2
+    assert "name a file that ends in .gif or .mp4" in capsys.readouterr().err

@@ -10,14 +10,14 @@ import pytest
 from pyarrow import csv, parquet
 
 import fastgd
-from fastgd.cli import data
+from fastgd.cli import parts
 from tests.cli.trips import KINDS, NAMES, TABLE, X, Y, rows, write
 
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("out", [None, "p.csv", "p.parquet", "p.npy"])
 def test_fit_save_predict_is_pythons_predict(run, name, out, monkeypatch):
-    monkeypatch.setattr(data, "PART_NUMBERS", 200)  # several parts
+    monkeypatch.setattr(parts, "PART_NUMBERS", 200)  # several parts
     columns, _ = write(name)
     assert run("fit", name, *columns, "--save", "m.npz")[0] == 0
     model = fastgd.load("m.npz")
@@ -27,7 +27,8 @@ def test_fit_save_predict_is_pythons_predict(run, name, out, monkeypatch):
     assert model.feature_names == expected
     ref = model.predict(X)
     code, text, err = run("predict", "m.npz", name, *(() if out is None else ("--out", out)))
-    assert (code, err) == (0, "")
+    told = f"root mean square error {np.sqrt(np.mean((ref - Y) ** 2)):.6g} of the 300 rows with {columns[-1]}"
+    assert (code, err) == (0, f"fastgd: {told}\n")
     if out is None or out == "p.csv":
         lines = (text if out is None else "".join(Path(out).read_text().partition("prediction\n")[2])).split()
         np.testing.assert_array_equal([float(line) for line in lines], ref)
@@ -79,7 +80,7 @@ def test_rows_with_a_missing_value(run, model):
 @pytest.mark.parametrize("out", ["p.csv", "p.npy", "p.parquet"])
 @pytest.mark.parametrize("size", [1, 1000])
 def test_predictions_stand_beside_the_rows_that_they_belong_to(run, model, out, size, monkeypatch):
-    monkeypatch.setattr(data, "PART_NUMBERS", 3 * size)
+    monkeypatch.setattr(parts, "PART_NUMBERS", 3 * size)
     Path("folder").mkdir()
     for name, text in (("a", ",2,1\n1,2,0\n3,4,\n"), ("b", "5,,1\n,,\n"), ("c", "5,6,1\n,,\n")):
         Path(f"folder/{name}.csv").write_text("miles,minutes,night\n" + text)

@@ -89,8 +89,8 @@ REFUSED = {
     "text in quotes": ('a,b\n1,2\n"x,y",2\n', 't.csv, line 3: "x,y" in column "a" is not a number'),
     "digits with a comma": (
         'a,b\n1.5,2\n"1,5",2\n',
-        't.csv, line 3: "1,5" in column "a" is not a number with decimal="."; pass decimal=",", or take out '
-        "what separates thousands",
+        't.csv, line 3: "1,5" in column "a" is not a number with decimal="."; pass decimal=",", or '
+        'thousands="," if it separates thousands',
     ),
     "dates": ("a,b\n2026-01-01,2\n", 't.csv, line 2: "2026-01-01" in column "a" is not a number'),
     "neither true nor false": ("a,b\n1,true\n2,x\n", 't.csv, line 2: "true" in column "b" is not a number'),
@@ -116,8 +116,10 @@ REFUSED = {
     ),
     "one is missing": ("a,b\n1,\n", 't.csv: "b" has 1 missing value; pass missing="drop", or fill them'),
     "two of a name": ("a,b,a\n1,2,3\n", 't.csv has 2 columns "a"; rename them'),
-    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), "t.csv is UTF-16; save it as UTF-8"),
-    "Latin-1": ("é,a,b\n1,2,3\n".encode("latin-1"), "the header of t.csv is not UTF-8; save it so"),
+    "Latin-1": (
+        "é,a,b\n1,2,3\n".encode("latin-1"),
+        'the header of t.csv is not UTF-8; pass encoding="latin-1" if it is that, or save it as UTF-8',
+    ),
 }
 
 
@@ -132,9 +134,10 @@ def test_columns_that_hold_no_numbers_are_listed(read):
         read("who,a,when,b,c\nme,1,2026-01-01,2,3\n")
     assert str(caught.value) == (
         't.csv has columns that hold no numbers, "who" (text, "me" in line 2), '
-        '"when" (dates, "2026-01-01" in line 2); name those to use, features=["a", "c"]'
+        '"when" (dates, "2026-01-01" in line 2); name those to use, features=["a", "c"], or encode text by '
+        'levels, categories=["who"]'
     )
-    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 2\); repair them$'):
+    with pytest.raises(fastgd.InvalidDataError, match=r'"a" \(text, "x" in line 2\); repair them, or encode'):
         read("a,b\nx,3\n1,2\n")
 
 
@@ -151,7 +154,7 @@ def test_the_remedy_leaves_no_column_out_for_one_bad_cell(read):
         read(text, target="t")
     assert str(caught.value) == (
         't.csv has columns that hold no numbers, "b" (text, "x" in line 2); '
-        'name those to use, features=["a", "c"]'
+        'name those to use, features=["a", "c"], or encode text by levels, categories=["b"]'
     )
     with pytest.raises(fastgd.InvalidDataError, match=r'^t\.csv, line 3: "q" in column "a" is not a number$'):
         rows_of(read(text, target="t", features=["a", "c"]))

@@ -80,7 +80,7 @@ def test_commas_that_may_separate_thousands_are_no_decimal_marks(tmp_path):
         rows_of(fastgd.read_table(file, target="y", features=["x"]))
     assert str(caught.value) == (
         't.csv, line 2: "1,250" in column "x" is not a number with decimal="."; pass decimal=",", or '
-        "take out what separates thousands"
+        'thousands="," if it separates thousands'
     )
     assert rows_of(fastgd.read_table(file, target="y", decimal=","))[0].ravel().tolist() == [1.25, 12.5]
     file.write_text("x;y\n0,125;2\n0,250;3\n")  # no thousands begin with 0
@@ -94,7 +94,7 @@ def test_a_column_of_text_decides_no_decimal_mark(tmp_path):
         rows_of(fastgd.read_table(file, target="y", features=["v"]))
     assert str(caught.value) == (
         't.tsv, line 2: "1,234" in column "v" is not a number with decimal="."; pass decimal=",", or '
-        "take out what separates thousands"
+        'thousands="," if it separates thousands'
     )
     file.write_text("v\tname\ty\n1,5\t3.5\t3\n2,5\ta 1\t4\n9\tb 2\t5\n")
     X, _, _ = rows_of(fastgd.read_table(file, target="y", features=["v"]))
@@ -109,7 +109,7 @@ def test_thousands_beside_decimal_commas_are_not_decimals_in_silence(tmp_path, f
         rows_of(fastgd.read_table(file, target="y", features=features, missing="drop"))
     assert str(caught.value) == (
         't.tsv, line 4: "1,234" in column "v" has a decimal comma or separates thousands; pass decimal=",", '
-        "or take out what separates thousands"
+        'or thousands="," if it separates thousands'
     )
     assert rows_of(fastgd.read_table(file, target="y", features=["name"]))[0].ravel().tolist() == [
         1.2,
@@ -159,7 +159,7 @@ def test_spaces_in_empty_cells_are_missing_values(tmp_path):
         ("x:y\n1:2\n", 't.csv has no column "y". It has "x:y"; it is read with commas between fields'),
         (
             "0.5,1\n1,2\n",
-            't.csv has no column "y". It has "0.5", "1"; its first line holds numbers: put a header',
+            't.csv has no column "y". It has "0.5", "1"; its first line holds numbers: if it is',
         ),
         ("x,Y\n1,2\n", 't.csv has no column "y": did you mean "Y"? It has "x", "Y"'),
     ],
@@ -187,9 +187,7 @@ def test_keywords_that_no_file_can_have(keywords, message):
 
 def test_other_files_have_no_dialect(tmp_path):
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
-    with pytest.raises(
-        fastgd.InvalidDataError, match=r"^t.parquet is not a CSV file; leave out delimiter= and decimal=$"
-    ):
+    with pytest.raises(fastgd.InvalidDataError, match=r"^t.parquet is not a CSV file; leave out decimal=$"):
         fastgd.read_table(tmp_path / "t.parquet", target="y", decimal=",")
 
 

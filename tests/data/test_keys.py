@@ -154,7 +154,7 @@ def test_columns_that_cannot_be_keys(by, sentence):
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
-        ([1, 2], "by has 2 keys and X has 3 rows"),
+        ([1, 2], "by has length 2 and X has 3 rows"),
         (np.ones((3, 2)), r"by has shape \(3, 2\)"),
         (5, r"shape \(\)"),
     ],

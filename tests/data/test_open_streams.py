@@ -163,7 +163,7 @@ def test_what_is_refused_before_a_read():
         fastgd.read_table(reader(), target="y", features=["note"])
     with pytest.raises(fastgd.InvalidDataError, match="LazyFrame is not a CSV file; leave out delimiter="):
         fastgd.read_table(AGAIN["lazy"](), target="y", delimiter=";")
-    with pytest.raises(TypeError, match="the name of a file or a folder, or an open stream, not dict"):
+    with pytest.raises(TypeError, match="an open file or an open stream, not dict"):
         fastgd.read_table({"a": [1.0]}, target="y")
 
 

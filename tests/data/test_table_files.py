@@ -68,10 +68,14 @@ class TestFolders:
             else:
                 write(folder / "t.parquet", TABLE[:3].select(["a", "y"]))
         name = f"city=nyc/t.{suffix}"
-        remedy = 'name those to use, features=["a"]'
+        category = 'or encode text by levels, categories=["city"]'
         for features, sentence in (
-            (None, f'{name} has columns that hold no numbers, "city" (text); {remedy}'),
-            (["a", "city"], f'column "city" of {name} holds text; it must hold real numbers'),
+            (
+                None,
+                f'{name} has columns that hold no numbers, "city" (text); '
+                f'name those to use, features=["a"], {category}',
+            ),
+            (["a", "city"], f'column "city" of {name} holds text; it must hold real numbers, {category}'),
         ):
             with pytest.raises(fastgd.InvalidDataError) as caught:
                 fastgd.read_table(tmp_path, target="y", features=features)
@@ -113,7 +117,7 @@ def test_paths_that_lead_nowhere(tmp_path):
         fastgd.read_table([tmp_path], target="y")
     with pytest.raises(fastgd.InvalidDataError, match="empty list of files$"):
         fastgd.read_table([], target="y")
-    with pytest.raises(TypeError, match="takes the name of a file or a folder, or an open stream, not int$"):
+    with pytest.raises(TypeError, match="an open file or an open stream, not int$"):
         fastgd.read_table(3, target="y")
 
 

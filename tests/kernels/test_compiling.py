@@ -153,6 +153,26 @@ def test_kernels_from_the_cache_take_no_time_of_compilation(monkeypatch):
     assert lines == []
 
 
+def test_seconds_count_loading_and_compiling_once(monkeypatch):
+    clock = Clock(monkeypatch)
+    loaded, compiled = compiling.seconds()
+    with compiling.loading():
+        clock.now += 1.0
+        clock.compile(2.0, 4.0)
+    with compiling.guarded():  # from the disk
+        clock.now += 8.0
+    clock.now += 16.0  # the fit itself
+    after = compiling.seconds()
+    assert (after[0] - loaded, after[1] - compiled) == pytest.approx((15.0, 6.0))
+
+
+def test_a_module_of_kernels_is_imported_at_its_first_use_and_others_are_unknown():
+    from fastgd import kernels
+
+    assert kernels.strict.__name__ == "fastgd.kernels.strict"
+    assert not hasattr(kernels, "none_such")
+
+
 @needs_compiler
 def test_the_command_line_and_progress_say_that_they_compile_and_functions_do_not(tmp_path):
     lesson = "fastgd.gradient_descent([1.0], [2.0], learning_rate=0.1, backend='numba', progress=PROGRESS)"

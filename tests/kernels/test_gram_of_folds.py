@@ -11,7 +11,7 @@ from tests.kernels.rows import NONE, data
 
 
 def run(X, y, weights, of_row, k, shift, w_ref, block_rows=256):
-    return gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref, block_rows)
+    return gram_of_folds.run(X.reshape(-1), y, weights, of_row, k, shift, w_ref, block_rows, True)
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 6, 7, 8, 9, 15, 16, 30, 118, 119, 120, 121, 130, 241])
@@ -30,8 +30,25 @@ def test_every_row_counts_in_its_fold_once(rng, d, is_weighted, dtype, is_mixed)
     for fold in range(k):
         Z_k, s_k = Z[of_row == fold], s[of_row == fold]
         expected = np.einsum("i,ij,ik->jk", s_k, Z_k, Z_k)[np.tril_indices(d + 2)]
-        np.testing.assert_allclose(sums[fold, :-1], expected, rtol=0, atol=1e-12 * n * d)
+        np.testing.assert_allclose(sums[fold, :-3], expected, rtol=0, atol=1e-12 * n * d)
+        t = y[of_row == fold] - w_ref[-1]
+        np.testing.assert_allclose(sums[fold, -3:-1], [s_k @ t, s_k @ t**2], rtol=0, atol=1e-12 * n)
         assert sums[fold, -1] == np.count_nonzero(s_k)
+
+
+@pytest.mark.parametrize("d", [1, 3, 7, 8, 20])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_without_an_intercept_there_is_no_column_of_ones(rng, d, is_weighted):
+    n = 9 if JIT_IS_OFF else 700
+    X, y, w_ref = data(rng, n, d)
+    weights, shift = rng.integers(0, 3, n).astype(float) if is_weighted else NONE, rng.standard_normal(d)
+    A = X - shift
+    Z = np.column_stack([A, y - A @ w_ref])
+    s = weights if is_weighted else np.ones(n)
+    expected = np.einsum("i,ij,ik->jk", s, Z, Z)[np.tril_indices(d + 1)]
+    sums = run(X, y, weights, np.empty(0, np.intp), 1, shift, w_ref)
+    np.testing.assert_allclose(sums[0, :-3], expected, rtol=0, atol=1e-12 * n * d)
+    assert sums[0, -1] == np.count_nonzero(s)
 
 
 def test_a_fold_without_rows_is_zero(rng):

@@ -30,7 +30,7 @@ LABELS = {
 
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 def test_equal_labels_have_equal_codes(labels):
-    codes, n = clusters.codes_of(labels)
+    codes, n = clusters.codes_of(labels, len(labels))
     assert codes.dtype == np.int32
     assert codes[0] == codes[2] != codes[1]
     assert sorted(set(codes.tolist())) == list(range(n))
@@ -43,12 +43,14 @@ def test_equal_labels_have_equal_codes(labels):
 )
 def test_missing_labels(labels):
     with pytest.raises(InvalidDataError, match=r"^clusters\[1\] is missing; drop such rows or fill them$"):
-        clusters.codes_of(labels)
+        clusters.codes_of(labels, len(labels))
 
 
 def test_labels_of_two_dimensions():
-    with pytest.raises(InvalidDataError, match=r"^clusters has shape \(2, 2\); it must have one label"):
-        clusters.codes_of([[1, 2], [3, 4]])
+    with pytest.raises(
+        InvalidDataError, match=r"^clusters has shape \(2, 2\); it must be an array with an entry"
+    ):
+        clusters.codes_of([[1, 2], [3, 4]], 2)
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("labels", "message"),
         [
-            (np.arange(59), "^clusters has 59 labels and X has 60 rows; they must agree$"),
+            (np.arange(59), "^clusters has length 59 and X has 60 rows; they must agree$"),
             (np.ones(60), '^clusters holds one cluster, and two are needed; use cov_type="HC1"$'),
             ("town", """^X has the columns "a", "b", "firm", and clusters is 'town': pass the label"""),
         ],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import fastgd
 from tests.helpers import refused
+from tests.law import exact_fractions
 from tests.solver import long_way
 
 
@@ -131,3 +134,22 @@ def test_bad_input_is_refused_in_one_sentence(data):
     refused(lambda: cross(*data, l2=[0.1, np.nan]), "l2[1]")
     refused(lambda: cross(*data, l1=[]), "l1 has shape (0,)")
     refused(lambda: cross(*data, fit_intercept=2), "fit_intercept", error=(TypeError, ValueError))
+
+
+@pytest.mark.parametrize("apart", [1e-2, 1e-4, 1e-6])
+def test_costs_of_nearly_dependent_columns_have_the_stated_digits(rng, apart):
+    """Beside the costs of exact optima, by Cramer's rule on fractions."""
+    fraction = np.vectorize(Fraction, otypes=[object])
+    x, fold = rng.normal(size=60), np.arange(60) % 3
+    X = np.column_stack([x, x + apart * rng.normal(size=60)])
+    y = X.sum(axis=1) + rng.normal(size=60)
+    found = fastgd.cross_validate(X, y, folds=fold, fit_intercept=True).costs[0, 0]
+    for k in range(3):
+        P = exact_fractions(X[fold != k], y[fold != k])
+        determinant = P[0, 0] * P[1, 1] - P[0, 1] ** 2
+        w = np.array([P[0, 2] * P[1, 1] - P[1, 2] * P[0, 1], P[1, 2] * P[0, 0] - P[0, 2] * P[0, 1]])
+        rest = fraction(y) - fraction(X) @ w / determinant
+        off = rest[fold == k] - rest[fold != k].sum() / np.count_nonzero(fold != k)
+        exact = float((off * off).sum() / len(off))
+        table = P[:2, :2].astype(float)
+        assert abs(found[k] / exact - 1.0) <= max(1e-9, 2e-16 * np.linalg.cond(table))

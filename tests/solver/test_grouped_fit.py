@@ -27,7 +27,7 @@ def test_each_row_is_predicted_by_its_group(fits):
         fits.predict(X[:2], ["a", "c"])
     with pytest.raises(fastgd.InvalidDataError, match=r"X has shape \(2, 1\); it must be \(n, 2\)"):
         fits.predict(X[:2, :1], ["a", "b"])
-    with pytest.raises(fastgd.InvalidDataError, match="by has 1 keys and X has 2 rows"):
+    with pytest.raises(fastgd.InvalidDataError, match="by has length 1 and X has 2 rows"):
         fits.predict(X[:2], ["a"])
 
 

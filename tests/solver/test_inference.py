@@ -285,6 +285,12 @@ class TestRefused:
         with pytest.raises(ValueError, match=f'a Summary has no rows, and cov_type="{cov_type}" needs them'):
             inference(fastgd.summarize(self.X, self.y), cov_type=cov_type, **options)
 
+    @pytest.mark.parametrize("clusters", ["g", [0, 1, 0]])
+    def test_clusters_of_a_summary(self, clusters):
+        summary = fastgd.summarize([1.0, 2.0, 4.0], [1.0, 3.0, 2.0])
+        with pytest.raises(ValueError, match='^a Summary has no rows, and cov_type="cluster" needs them'):
+            fastgd.inference(summary, cov_type="cluster", clusters=clusters)
+
     def test_a_fit(self):
         fit = fastgd.gradient_descent(self.X, self.y, n_epochs=1)
         with pytest.raises(TypeError, match="X is a FitResult, which holds no rows: pass X and y of the fit"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastgd
+from fastgd.solver import loop
 
 BAD = [
     (dict(tol=-1e-3), ValueError, r"^tol must not be negative, not -0\.001$"),
@@ -90,3 +91,16 @@ def test_bad_options_get_one_sentence(given, error, message):
 def test_history_of_samples_is_not_of_full_batch_descent():
     with pytest.raises(ValueError, match=r"^history must be 'epochs' or 'costs' or None, not 'samples'$"):
         fastgd.gradient_descent([1.0], [1.0], history="samples")
+
+
+@pytest.mark.parametrize(("n_epochs", "kept"), [(7_000, True), (8_000, False)])
+def test_gradients_are_kept_where_there_is_room_for_them(monkeypatch, n_epochs, kept):
+    monkeypatch.setattr(loop, "HISTORY_BYTES", 8 * 30_000)
+    X, y = [1.0, 2.0, 3.0], [2.0, 4.0, 6.0]
+    fit = fastgd.gradient_descent(X, y, n_epochs=n_epochs, learning_rate=0.01)
+    assert len(fit.w_history) == n_epochs + 1
+    assert (fit.gradient_history is not None) == kept
+    result = fastgd.sweep(X, y, n_epochs=3_600, learning_rates=[0.01, 0.02])
+    assert result.fits[0].gradient_history is not None
+    result = fastgd.sweep(X, y, n_epochs=4_000, learning_rates=[0.01, 0.02])
+    assert result.fits[0].gradient_history is None

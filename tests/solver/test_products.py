@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import fastgd
+from fastgd.solver.linalg import EPS
 from fastgd.solver.products import Products
 from tests.conftest import JIT_IS_OFF
+from tests.law import exact_products
 from tests.problems import linear_problem
 
 N = 12 if JIT_IS_OFF else 60
@@ -108,3 +110,84 @@ def test_what_is_not_positive_semidefinite_has_no_rows(rng):
     part = fastgd.summarize(turned[: N - 2], y[: N - 2]).products
     assert whole.without(part) is None
     assert whole.without(fastgd.summarize(X[:5], y[:5]).products) is not None
+
+
+# Squares of the targets -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("apart", [1.0, 1e-3, 1e-6])
+def test_squares_of_targets_keep_their_digits_beside_like_columns(rng, apart):
+    """They are sums of their own, whatever the weights of reference, through all operations."""
+    x, s = rng.normal(size=N), rng.uniform(0.5, 2.0, N)
+    X, y = np.column_stack([x, x + apart * rng.normal(size=N), rng.normal(size=N)]), rng.normal(size=N) + 9.0
+
+    def of(rows):
+        return fastgd.summarize(X[rows], y[rows], sample_weight=s[rows])
+
+    half = N // 2
+    parts = [of(slice(0, 5)), of(slice(5, half)), of(slice(half, None))]
+    whole = sum(parts)
+    first = slice(0, half)
+    mean, squares = (exact[-1] for exact in exact_products(X, y, s)[1:])
+    of_half = exact_products(X[first], y[first], s[first])[2][-1, -1]
+    of_x = exact_products(X, X[:, 1], s)[2][-1, -1]
+    far = whole.products.about(np.zeros(3), 0.0, np.array([1e6, -1e6, 1.0]))
+    for found, expected in [
+        (of(slice(None)), squares[-1]),
+        (whole, squares[-1]),
+        (0.25 * whole, squares[-1] / 4),
+        (whole - parts[2], of_half),
+        (whole[[2, 0]], squares[-1]),
+        (whole.with_target(1), of_x),
+        (whole.with_target(1).with_target("y"), squares[-1]),
+    ]:
+        assert found.products.y_squares == pytest.approx(expected, rel=1e-14)
+    assert far.near_mean().y_squares == whole.products.y_squares
+    assert whole.target_mean == pytest.approx(mean, rel=1e-15)
+
+
+# Roundings --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("excess", "is_refused"), [(1e-11, False), (9e-11, False), (1e-9, True)])
+def test_an_eigenvalue_below_that_of_roundings_has_no_rows(excess, is_refused):
+    """The column is constant in the rows that are left, and those taken out have a little more of it."""
+    x, y = np.array([[1.0], [-1.0], [0.0], [0.0]]), np.array([1.0, -2.0, 0.5, 3.0])
+    whole, part = (fastgd.summarize(x[:n], y[:n]).products for n in (4, 2))
+    more = part._replace(S=part.S + excess * whole.S)
+    assert (whole.without(more) is None) == is_refused
+    assert (part.without(more) is None) == is_refused
+
+
+def test_a_column_that_is_constant_in_what_is_left_has_no_products(rng):
+    """What roundings leave of it is no variance, and 1e-12 of it is one."""
+    left = []
+    for _ in range(50):
+        X, y = rng.normal(size=(9, 2)), rng.normal(size=9)
+        X[6:, 0] = X[6, 0]
+        parts = [fastgd.summarize(X[rows], y[rows]).products for rows in (slice(0, 6), slice(6, 9))]
+        whole = parts[0].merged(parts[1])
+        left.append(whole.S[0, 0] - parts[0].S[0, 0])
+        rest = whole.without(parts[0])
+        assert not rest.S[0].any()
+        assert not rest.c[0]
+        assert rest.S[1, 1] > 0.0
+        X[6:, 0] += 1e-6 * np.array([1.0, 0.0, -1.0]) * np.sqrt(parts[0].S[0, 0])
+        later = fastgd.summarize(X[6:], y[6:]).products
+        kept = parts[0].merged(later).without(parts[0])
+        assert kept.S[0, 0] == pytest.approx(later.S[0, 0], rel=0.05)
+    assert np.count_nonzero(left) > 25
+
+
+def test_the_error_of_a_sum_counts_the_distance_of_its_parts(rng):
+    """Two rows, each with an exact fit: all squares are those between them."""
+    worst = 0.0
+    for _ in range(200):
+        y = rng.normal(size=2) + 3.0
+        a, b = (fastgd.summarize(np.zeros((1, 1)), y[k : k + 1]).products for k in range(2))
+        joined = a.joined(b, a)
+        exact = (Fraction(y[0]) - Fraction(y[1])) ** 2 / 2
+        off = float(abs(Fraction(joined.s) - exact))
+        assert off <= joined.error <= 8.0 * EPS * joined.s + 1e-28
+        worst = max(worst, off / joined.error)
+    assert worst > 0.2

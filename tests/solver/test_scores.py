@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, r2_score
 
 import fastgd
 from fastgd.solver import scores
+from fastgd.solver.inputs import as_dataset
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = X @ [1.0, 2.0, 3.0] + np.random.default_rng(1).normal(size=60)
@@ -88,3 +89,28 @@ def test_a_class_is_zero_or_one():
     fit = fastgd.gradient_descent(X, CLASSES, loss="log_loss", n_epochs=2)
     with pytest.raises(fastgd.InvalidDataError, match=r"^y\[\d+\] is -1"):
         fit.score(X, 2 * CLASSES - 1)
+
+
+def test_labels_of_a_table(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n1,no\n2,yes\n3,no\n4,yes\n")
+    source = fastgd.read_table(tmp_path / "t.csv", target="y", labels=True)
+    fit = fastgd.gradient_descent(source, loss="log_loss", l2=0.01, fit_intercept=True, n_epochs=50)
+    ys = ["no", "yes", "yes", "yes"]
+    X = [[0.0], [1.0], [3.0], [4.0]]
+    hits = [(score > 0) == (y == "yes") for score, y in zip(fit.predict(X), ys, strict=True)]
+    assert fit.score(X, ys) == sum(hits) / 4
+    with pytest.raises(fastgd.InvalidDataError, match=r"y\[1\] is \"maybe\", which is none of the labels"):
+        fit.score(X[:2], ["no", "maybe"])
+
+
+@pytest.mark.parametrize("n", [5, 9000])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_the_accuracy_of_a_dataset_is_the_score_of_its_rows(rng, n, is_weighted):
+    X = rng.standard_normal((n, 3))
+    y = (X @ [1.0, 2.0, 3.0] + rng.logistic(size=n) > 0.0).astype(float)
+    y[:2] = 0.0, 1.0
+    weights = rng.integers(0, 3, n) + 0.5 if is_weighted else None
+    fit = fastgd.gradient_descent(X, y, loss="log_loss", l2=0.1, sample_weight=weights, n_epochs=3)
+    hits = ((X @ fit.w > 0) == (y > 0)).astype(float)
+    expected = np.average(hits, weights=weights)
+    assert scores.accuracy(fit, as_dataset(X, y, weights)) == pytest.approx(expected, rel=1e-12)

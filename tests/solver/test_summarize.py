@@ -8,7 +8,7 @@ import pytest
 import fastgd
 from fastgd.checks import InvalidDataError
 from fastgd.solver.inputs import as_dataset
-from fastgd.solver.summarize import of_rows
+from fastgd.solver.summarize import of_problem, of_rows
 from tests.conftest import JIT_IS_OFF
 from tests.helpers import same
 from tests.law import assert_alike, assert_products, exact_products
@@ -134,3 +134,45 @@ def test_the_summary_of_an_estimator_is_that_of_its_rows(rows):
     for has_intercept in (True, False):
         model = estimators.GDRegressor(fit_intercept=has_intercept).fit(X, y)
         assert_alike(model.summary_, fastgd.summarize(X, y))
+
+
+@pytest.mark.parametrize("n", [50, 9000])
+@pytest.mark.parametrize("has_intercept", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_summary_of_a_problem_has_the_least_squares_of_its_rows(n, has_intercept, weighted):
+    from fastgd.data.arrays import ArrayRows
+    from fastgd.solver.inference import of_summary
+    from fastgd.solver.objective import as_objective, as_rule
+    from fastgd.solver.problem import Problem
+
+    rng = np.random.default_rng(n)
+    X, s = rng.normal([0.0, 5.0, -2.0], size=(n, 3)), rng.integers(0, 4, n).astype(float)
+    y = X @ [1.0, 2.0, 3.0] + 4.0 + rng.normal(size=n)
+    objective = as_objective(
+        loss="squared_error", l1=0.0, l2=0.0, fit_intercept=has_intercept, standardize=True,
+        precondition=True, has_weights=weighted,
+    )  # fmt: skip
+    rows = ArrayRows(X, y, s) if weighted else ArrayRows(X, y)
+    problem = Problem(rows, objective, as_rule(0.0, False, 1, False), "numba", None)
+    assert (of_problem(problem) is None) == (n > 4096)  # no read of many rows
+    problem.optimum()
+    n_passes = problem.n_passes
+    found = of_summary(of_problem(problem), has_intercept)
+    assert problem.n_passes == n_passes
+    Z = np.column_stack([X, np.ones(n)]) if has_intercept else X
+    s = s if weighted else np.ones(n)
+    A = Z.T @ (s[:, None] * Z)
+    w = np.linalg.solve(A, Z.T @ (s * y))
+    variance = np.sum(s * (y - Z @ w) ** 2) / (np.count_nonzero(s) - Z.shape[1])
+    np.testing.assert_allclose(found.estimates, w, rtol=1e-9)
+    np.testing.assert_allclose(
+        found.standard_errors, np.sqrt(variance * np.diag(np.linalg.inv(A))), rtol=1e-9
+    )
+    assert found.n_samples == np.count_nonzero(s)
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_summary_is_not_summarized_again(folds):
+    summary = fastgd.summarize([1.0, 2.0], [1.0, 3.0])
+    with pytest.raises(ValueError, match="^a Summary has no rows, and summarize needs them: pass X and y"):
+        fastgd.summarize(summary, folds=folds)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fastgd
 from fastgd.checks import InvalidDataError
+from fastgd.io import npz
 from tests.conftest import JIT_IS_OFF
 from tests.helpers import same
 from tests.law import assert_alike, assert_law, assert_products, exact_fractions, exact_products, parts_of
@@ -183,6 +184,17 @@ def test_a_damaged_file_is_refused(rng, tmp_path):
         fastgd.Summary(**fields).save(tmp_path / "s.npz")
         with pytest.raises(InvalidDataError, match=r"s\.npz holds"):
             fastgd.load(tmp_path / "s.npz")
+
+
+def test_a_file_of_an_earlier_version_is_refused(rng, tmp_path, monkeypatch):
+    """Products had no squares of the targets."""
+    s, fields = fastgd.summarize(*problem(rng)), npz._fields
+    earlier = lambda kind: tuple(name for name in fields(kind) or () if not name.startswith("y_s")) or None  # noqa: E731
+    with monkeypatch.context() as patched:
+        patched.setattr(npz, "_fields", earlier)
+        s.save(tmp_path / "s.npz")
+    with pytest.raises(InvalidDataError, match=r"s\.npz holds a Products as another version .* make it anew"):
+        fastgd.load(tmp_path / "s.npz")
 
 
 def test_a_summary_never_changes(rng):

@@ -330,20 +330,6 @@ def test_backend_python_sweeps_too():
         np.testing.assert_allclose(plain.costs, compiled.costs, rtol=1e-12, atol=1e-28)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
-@pytest.mark.parametrize("number", [2, 20])
-def test_the_picture_has_a_curve_for_each_run(solver, number):
-    rates = np.geomspace(1e-3, 1.0 if solver == "gradient_descent" else 0.1, number)
-    result = fastgd.sweep(XS, YS, learning_rates=rates, solver=solver, n_epochs=30)
-    ax = Figure().subplots()
-    assert result.plot(ax=ax) is ax
-    assert len(ax.lines) == number
-    for line, fit in zip(ax.lines, result.fits, strict=True):
-        shown = line.get_ydata()
-        np.testing.assert_array_equal(shown, fit.cost_history[: len(shown)])
-    assert (ax.get_legend() is not None) == (number <= 12)
-
-
 def test_bad_sweeps_get_one_sentence():
     for arguments, error, message in [
         (dict(learning_rates=[]), ValueError, "^learning_rates is empty; a sweep needs at least one$"),

@@ -166,7 +166,7 @@ def test_bad_targets_are_refused(rng):
     X, Y, _ = problem(rng, 50)
     Y[7, 2] = np.nan
     for y, message in (
-        (Y, r"y\[7, '2'\] is NaN"),
+        (Y, r"y\[7, 2\] is NaN"),
         (Y[:5], "y has 5 rows and X has 50"),
         (Y[:, :0], "a column at least"),
     ):
@@ -178,3 +178,75 @@ def test_bad_targets_are_refused(rng):
         fastgd.gradient_descent(fastgd.chunks(lambda: [(X, Y[:, 0])]), Y)
     with pytest.raises(InvalidDataError, match="must have one dimension"):
         fastgd.sgd(X, Y)
+
+
+def test_a_fit_of_targets_is_saved_and_pickled_to_the_bit(rng, tmp_path):
+    X, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 3))
+    fit = fastgd.gradient_descent(X, y, fit_intercept=True)
+    fit.save(tmp_path / "fit.npz")
+    for again in (fastgd.load(tmp_path / "fit.npz"), pickle.loads(pickle.dumps(fit))):
+        assert type(again) is type(fit)
+        for name in ("w", "intercept", "cost", "w_history", "cost_history", "converged", "n_epochs"):
+            assert same(getattr(again, name), getattr(fit, name)), name
+        assert repr(again) == repr(fit)
+        assert same(again.predict(X), fit.predict(X))
+        assert same(_continued(X, y, again).w, _continued(X, y, fit).w)
+
+
+def test_a_damaged_fit_of_targets_is_refused(rng, tmp_path):
+    X, y = rng.normal(size=(9, 2)), rng.normal(size=(9, 2))
+    fit, other = fastgd.gradient_descent(X, y), fastgd.gradient_descent(X[:, :1], y)
+    for damaged in (
+        replace(fit, fits=()), replace(fit, target_names=("a",)), replace(fit, fits=(fit[0], other[0])),
+    ):  # fmt: skip
+        damaged.save(tmp_path / "fit.npz")
+        with pytest.raises(fastgd.InvalidDataError, match=r"fit\.npz holds"):
+            fastgd.load(tmp_path / "fit.npz")
+
+
+def _continued(X, y, fit):
+    return fastgd.gradient_descent(X, y, w0=fit, fit_intercept=True)
+
+
+# Sentences --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copies", [1, 300])
+def test_what_overflows_and_what_is_missing_is_named(rng, copies):
+    X, y = (np.tile(rng.normal(size=(20, 2)), (copies, 1)) for _ in range(2))
+    for given, message in [
+        ((X, 1e200 * y), "^y is too large: its squares overflow"),
+        ((1e200 * X, y), "^X is too large: its squares overflow"),
+    ]:
+        with pytest.raises(InvalidDataError, match=message):
+            fastgd.gradient_descent(*given)
+    y[7, 1] = np.nan
+    with pytest.raises(InvalidDataError, match=r"^y\[7, 1\] is NaN"):
+        fastgd.gradient_descent(X, y)
+
+
+def test_names_of_targets_that_repeat_are_refused(rng):
+    pandas = pytest.importorskip("pandas")
+    y = pandas.DataFrame(rng.normal(size=(9, 2)), columns=["a", "a"])
+    with pytest.raises(InvalidDataError, match='^y has 2 columns "a"; rename them'):
+        fastgd.gradient_descent(rng.normal(size=(9, 2)), y)
+
+
+def test_starts_of_other_targets_are_refused(rng):
+    X, y = rng.normal(size=(9, 2)), rng.normal(size=(9, 2))
+    both, one = fastgd.gradient_descent(X, y), fastgd.gradient_descent(X, y[:, 0])
+    with pytest.raises(InvalidDataError, match="w0 is a fit of one target, and y has 2"):
+        fastgd.gradient_descent(X, y, w0=one)
+    with pytest.raises(InvalidDataError, match=r"w0 is a fit of 2 targets, and y is one: .* w0\[0\]"):
+        fastgd.gradient_descent(X, y[:, 0], w0=both)
+
+
+def test_targets_that_diverge_are_one_warning(rng):
+    X, y = rng.normal(size=(30, 2)), rng.normal(size=(30, 3))
+    with pytest.warns(RuntimeWarning) as caught:
+        fit = fastgd.gradient_descent(X, y, learning_rate=9.0, n_epochs=500, on_divergence="warn")
+    assert len(caught) == 1
+    message = str(caught[0].message)
+    assert message.startswith("3 of 3 targets diverged (")
+    assert all(f"y[:, {j}]" in message for j in range(3))
+    assert [one.diverged for one in fit.fits] == [True] * 3

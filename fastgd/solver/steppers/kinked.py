@@ -56,12 +56,13 @@ class KinkDescent(GradientRule):
         self, state: StepperState, rates: Floats, batch: EpochBatch, allow_divergence: bool
     ) -> tuple[StepperState, int]:
         before, is_lower = state, False
-        if not self._is_near(state):
+        rests = bool(state.momentum[QUIET])  # this point is the end of the search
+        if not (rests or self._is_near(state)):
             state, is_lower = self._stepped(state, float(rates[0]))
         if not (allow_divergence or (math.isfinite(state.cost) and np.isfinite(state.point).all())):
             return before._replace(passes=state.passes), 0
         norm, is_near = math.sqrt(2.0 * self._excess(state)), self._is_near(state)
-        is_stuck = not (is_lower or is_near) and self._is_whole(state)
+        is_stuck = rests or (not (is_lower or is_near) and self._is_whole(state))
         momentum = state.momentum.copy()
         momentum[QUIET], momentum[LAST_NORM] = float(is_near or is_stuck), norm
         if not (is_lower or is_near or is_stuck):

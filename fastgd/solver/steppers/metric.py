@@ -92,7 +92,8 @@ class MetricDescent(GradientRule):
         momentum = state.momentum.copy()
         momentum[QUIET], momentum[LAST_NORM] = quiet, norm
         batch.costs[:], batch.weights[:], batch.norms[:] = new.cost, new.theta, norm
-        batch.gradients[:] = point.gradient
+        if len(batch.gradients):
+            batch.gradients[:] = point.gradient
         changed = state._replace(
             point=new.theta, before=point.theta, momentum=momentum, gradient=new.gradient, cost=new.cost,
             has_converged=has_converged,

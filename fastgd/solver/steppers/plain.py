@@ -108,7 +108,8 @@ class PlainDescent(GradientRule, _Plain):
         )
         quiet = quiet + 1 if is_still or norm <= self._until.tol * first else 0.0
         batch.costs[:], batch.weights[:], batch.norms[:] = cost, new, norm
-        batch.gradients[:] = gradient
+        if len(batch.gradients):
+            batch.gradients[:] = gradient
         changed = state._replace(
             point=np.array(new),
             before=state.point,

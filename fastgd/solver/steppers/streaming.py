@@ -92,7 +92,8 @@ class StreamingDescent(GradientRule):
         batch.costs[:] = cost
         batch.weights[:] = theta
         batch.norms[:] = momentum[3]
-        batch.gradients[:] = state.gradient
+        if len(batch.gradients):
+            batch.gradients[:] = state.gradient
         changed = StepperState(
             theta, before, momentum, state.average, state.counts, state.epoch_start, gradient, state.epoch,
             passes, state.stage, has_converged,

@@ -47,3 +47,16 @@ def test_a_run_whose_steps_lower_no_cost_ends_without_convergence(rng, monkeypat
     assert not fit.converged
     assert fit.n_epochs <= 2  # rounding may leave a row out of the first model
     assert fit.status.startswith("stopped after")
+
+
+def test_epochs_after_the_end_of_the_search_read_nothing():
+    """Without tol all epochs are run. At exact data no step lowers a cost of rounding errors."""
+    X, y, _ = fastgd.make_linear(3000, 3, noise=0.0, seed=1)
+    few, many = (
+        fastgd.gradient_descent(X, y, loss="quantile", precondition=True, n_epochs=n_epochs)
+        for n_epochs in (10, 200)
+    )
+    assert (few.n_epochs, many.n_epochs) == (10, 200)
+    assert many.n_passes == few.n_passes
+    np.testing.assert_array_equal(many.w, few.w)
+    np.testing.assert_array_equal(many.cost_history[10:], few.cost_history[-1])
