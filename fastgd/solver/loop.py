@@ -17,6 +17,7 @@ History = Literal["epochs", "samples", "costs"] | None
 HISTORIES: tuple[History, ...] = ("epochs", "samples", "costs", None)
 HISTORY_BYTES = 1_000_000_000
 _NO_LOSSES: Floats = np.empty(0)
+_NO_GRADIENTS = np.empty((0, 1, 0))
 
 
 @dataclass(slots=True)
@@ -154,11 +155,10 @@ class _Progress:
         self._has_weights = history == "epochs" or history == "samples"
         self._costs = np.empty(n_epochs + 1 if self._has_costs else 0)
         self._weights = np.empty((n_epochs + 1 if self._has_weights else 0, d))
-        self._has_gradients = self._has_weights and recorded.n_gradients > 0
-        losses, gradients = _NO_LOSSES, np.empty((0, 1, d))
+        losses, gradients = _NO_LOSSES, _NO_GRADIENTS
         if self._has_losses:
             losses = np.empty(n_epochs)
-        if self._has_gradients:
+        if self._has_weights and recorded.n_gradients:
             gradients = np.empty((n_epochs, recorded.n_gradients, d))
         norms = np.empty(n_epochs) if recorded.norms else _NO_LOSSES
         self._batch = EpochBatch(self._costs[1:], losses, self._weights[1:], gradients, norms)
@@ -179,7 +179,7 @@ class _Progress:
             run.weights = self._weights[: n + 1]
         if self._has_losses:
             run.losses = batch.losses[:n]
-        if self._has_gradients:
+        if batch.gradients is not _NO_GRADIENTS:
             run.gradients = batch.gradients[:n]
         if len(batch.norms):
             run.changes = batch.norms[:n]
