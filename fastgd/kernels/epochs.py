@@ -67,12 +67,13 @@ def descend(G, c, s, n, w_ref, v, before, h, rates, allow_divergence, costs, wei
     records ∂cost/∂v before each step. h (d,) is a work array.
     """
     evaluate(G, c, s, n, v, h)
+    slope = -2.0 / n
     for epoch in range(len(rates)):
         copy(v, before)
         step = 2.0 * rates[epoch] / n
         if len(gradients):
             for j in range(len(v)):
-                gradients[epoch, j] = -2.0 * h[j] / n
+                gradients[epoch, j] = slope * h[j]
         for j in range(len(v)):
             v[j] = (w_ref[j] + (v[j] + step * h[j])) - w_ref[j]
         value = evaluate(G, c, s, n, v, h)

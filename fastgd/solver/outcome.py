@@ -46,10 +46,11 @@ def result_of(
         last = descent.at(point)
     w, intercept = last if result_point is point else descent.at(result_point)
     if descent.kind != "sgd" and gradients is not None:
-        gradients = gradients[:, 0]
-        if descent.scaling is not None:
-            to_w = descent.scaling.gradient_of_w
-            gradients, by_intercepts = _mapped(to_w, gradients, descent.problem.rows.d)
+        gradients, d, to = gradients[:, 0], descent.problem.rows.d, descent.scaling
+        if to is None or to.is_plain:  # a long history is not copied
+            gradients, by_intercepts = gradients[:, :d], gradients[:, d:].reshape(-1)
+        else:
+            gradients, by_intercepts = _mapped(to.gradient_of_w, gradients, d)
     rows, options, is_scalar = descent.problem.rows, plan.options, dataset.is_scalar
     is_counted = plan.solver == "sgd" and rows.known_n is not None
     if is_scalar:

@@ -20,7 +20,7 @@ class Progress:
 
     def __init__(self, n_epochs: int, what: str):
         self._tqdm = _tqdm()
-        self._bar_options: dict[str, Any] = {"disable": None} if _is_plain(self._tqdm) else {}
+        self._bar_options = _options(self._tqdm)
         self._lock = threading.Lock()
         self._epochs = bar(n_epochs, what, "epoch")
         self._is_first = True
@@ -88,23 +88,26 @@ def can_show() -> bool:
 def bar(total: int, what: str, unit: str) -> Any:
     """A bar of tqdm for so many steps. It shows nothing if stderr is not a terminal."""
     tqdm = _tqdm()
-    options: dict[str, Any] = {"disable": None} if _is_plain(tqdm) else {}
-    return tqdm(total=total, desc=what, unit=unit, leave=True, **options)
+    return tqdm(total=total, desc=what, unit=unit, leave=True, **_options(tqdm))
 
 
 def _tqdm() -> Any:
     try:
-        from tqdm import TqdmExperimentalWarning
+        from tqdm import TqdmWarning
 
-        with warnings.catch_warnings():  # ignore the notice that tqdm.autonotebook is experimental
-            warnings.simplefilter("ignore", TqdmExperimentalWarning)
+        with warnings.catch_warnings():  # that tqdm.autonotebook is experimental, or finds no ipywidgets
+            warnings.simplefilter("ignore", TqdmWarning)
             from tqdm.autonotebook import tqdm
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError("progress=True needs tqdm: pip install 'fastgd[progress]'") from error
     return tqdm
 
 
-def _is_plain(tqdm: Any) -> bool:
-    """Whether tqdm writes to a stream, which may not be a terminal. A notebook's bar does not."""
+def _options(tqdm: Any) -> dict[str, Any]:
+    """The options of a bar, by which it is shown in terminals and notebooks only.
+
+    A notebook's bar is a widget. Without ipywidgets it is text, which the notebook shows below the cell.
+    """
     notebook = sys.modules.get("tqdm.notebook")
-    return notebook is None or not issubclass(tqdm, notebook.tqdm)
+    is_widget = notebook is not None and issubclass(tqdm, notebook.tqdm)
+    return {} if is_widget or "ipykernel.zmqshell" in sys.modules else {"disable": None}

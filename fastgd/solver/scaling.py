@@ -36,6 +36,11 @@ class Scaling:
         """The length of θ."""
         return len(self.scale) + self.has_intercept
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether θ is w, and the intercept."""
+        return not self.shift.any() and bool((self.scale == 1.0).all())
+
     def equals(self, other: Scaling | None) -> bool:
         return (
             other is not None

@@ -152,6 +152,28 @@ def test_in_a_notebook_its_bars_are_shown_without_a_warning(notebook):
     assert all(bar.closed for bar in notebook)
 
 
+@pytest.mark.parametrize("is_notebook", [False, True])
+def test_without_ipywidgets_the_bar_is_text_without_a_warning(monkeypatch, capsys, is_notebook):
+    """Outside notebooks, standard error is no terminal here, and nothing is shown."""
+
+    class Autonotebook(types.ModuleType):
+        def __getattr__(self, name):
+            import warnings
+
+            if name != "tqdm":
+                raise AttributeError(name)
+            warnings.warn("IProgress not found", tqdm.TqdmWarning, stacklevel=2)
+            return tqdm.std.tqdm
+
+    monkeypatch.setitem(sys.modules, "tqdm.autonotebook", Autonotebook("tqdm.autonotebook"))
+    if is_notebook:
+        monkeypatch.setitem(sys.modules, "ipykernel.zmqshell", types.ModuleType("ipykernel.zmqshell"))
+    GD(X, Y, n_epochs=3, method="stream", progress=True)
+    shown = capsys.readouterr().err
+    assert ("3/3" in shown and "gradient_descent:" in shown) is is_notebook
+    assert is_notebook or not shown
+
+
 def test_a_cost_of_weighted_rows_is_the_one_of_the_result(notebook):
     s = np.linspace(0.0, 5.0, len(Y))
     fit = SGD(X, Y, sample_weight=s, n_epochs=2, track_cost=True, progress=True)

@@ -52,6 +52,16 @@ def test_the_gradient_follows_the_chain_rule(rng):
     np.testing.assert_allclose(to.gradient(a, b), differences, atol=1e-14)
 
 
+@pytest.mark.parametrize("has_intercept", [False, True])
+def test_the_gradient_is_led_back(rng, has_intercept):
+    to, by_w, by_intercept = some(rng, 3, has_intercept), rng.normal(size=3), 0.4 * has_intercept
+    back, b = to.gradient_of_w(np.stack([to.gradient(by_w, by_intercept)] * 2))
+    np.testing.assert_allclose(back, [by_w, by_w], rtol=1e-13)
+    np.testing.assert_array_equal(b, [by_intercept, by_intercept])
+    assert not to.is_plain
+    assert plain(3, has_intercept).is_plain
+
+
 def test_the_penalty_is_that_of_the_weights(rng):
     to, theta = some(rng, 3, True), rng.normal(size=4)
     w, _ = to.model(theta)
