@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -33,7 +34,7 @@ def public(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]
             if refused is None:
                 raise
         except Exception as error:
-            if not is_own(error):
+            if not is_own(error) or is_of_user(error):
                 raise
             cut = error.with_traceback(None)
             raise cut from cut.__cause__  # FASTGD_TRACEBACK=full shows the lines inside
@@ -45,3 +46,16 @@ def public(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]
 def is_own(error: Exception) -> bool:
     """Whether the traceback of an error is cut: its class is one of fastgd's public classes."""
     return type(error).__module__ == "fastgd" and os.environ.get(FULL) != "full"
+
+
+def is_of_user(error: Exception) -> bool:
+    """Whether an error comes out of a function of the user that fastgd called, such as a callback."""
+    trace = error.__traceback__
+    while trace is not None:
+        code, name = trace.tb_frame.f_code, str(trace.tb_frame.f_globals.get("__name__", ""))
+        package = name.partition(".")[0]
+        is_library = package in sys.stdlib_module_names or "site-packages" in code.co_filename
+        if package != "fastgd" and not is_library:
+            return True
+        trace = trace.tb_next
+    return False

@@ -89,3 +89,12 @@ def test_a_class_of_the_user_is_left_alone():
 
     found = frames(lambda: Own().fit(NAN, np.ones(10_000)))
     assert [name for _, name in found] == ["<lambda>", "fit", "call"]
+
+
+def test_an_error_in_a_function_of_the_user_keeps_its_lines():
+    def callback(state):
+        fastgd.gradient_descent([1.0, float("nan")], [1.0, 2.0])
+
+    with pytest.raises(fastgd.InvalidDataError) as caught:
+        fastgd.gradient_descent([1.0, 2.0], [1.0, 2.0], callback=callback)
+    assert "callback" in [entry.name for entry in caught.traceback]
